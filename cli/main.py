@@ -1,0 +1,58 @@
+"""The `stccl` command group. A command's module is imported only when the command is called, so `stccl --help` stays instant."""
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "align": "Align two clips in time by dynamic time warping.",
+    "demo": "Render a small paired-emotion corpus with known truth.",
+    "doctor": "Check that this machine has all that stccl needs.",
+    "info": "Summarise a prepared dataset.",
+    "prepare": "Make webdataset shards of aligned pairs from raw videos.",
+    "preview": "Write a side-by-side video of an aligned pair.",
+    "scan": "List what a raw corpus holds, without reading a frame.",
+    "verify": "Check every byte and rule of a prepared dataset.",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands live in modules of this package, one a command, each with a `command` object."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{name}", __package__)
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="stccl")
+def stccl() -> None:
+    """Paired-emotion talking-face datasets, and the metrics learned from them.
+
+    Start with `stccl scan RAW`, then `stccl prepare RAW OUT`.
+    """
+
+
+def main() -> None:
+    """Entry point of the `stccl` script. Exit codes: 0 all well, 1 finished with failures, 2 usage, 130 interrupted."""
+    try:
+        stccl(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -1,0 +1,1 @@
+"""Rendered corpora with known truth, for tests and for a first look."""

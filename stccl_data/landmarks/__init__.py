@@ -1,0 +1,1 @@
+"""Tracks of a face: landmark backends behind one small interface."""

@@ -1,0 +1,63 @@
+"""Why a clip or a pair is not used: one code for each reason, each with a sentence, and the error that carries it."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Every clip and every candidate pair that is not used carries exactly one of these. `advice` says what a user can do."""
+
+    advice: str
+
+    def __new__(cls, code: str, advice: str) -> "Reason":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.advice = advice
+        return member
+
+    # the file
+    MISSING_FILE = "missing_file", "check the path; relative paths are relative to the manifest"
+    NOT_PERMITTED = "not_permitted", "make the file readable for this user"
+    EMPTY_FILE = "empty_file", "download or copy the file again"
+    NOT_MEDIA = "not_media", "the content is no audio or video that ffmpeg knows; check the file"
+    NO_VIDEO = "no_video", "use --crops none for audio-only clips"
+    NO_AUDIO = "no_audio", "use --align visual for silent clips, or give audio_path"
+    DECODE_ERROR = "decode_error", "the file is damaged or cut short; download or copy it again"
+    TOO_SHORT = "too_short", "a clip needs at least two frames, and a quarter of a second of sound to be aligned by it"
+    # the labels
+    BAD_ROW = "bad_row", "correct the row of the manifest"
+    UNKNOWN_NAME = "unknown_name", "rename the file as the corpus does, or list it in a manifest of your own"
+    UNKNOWN_CODE = "unknown_code", "the name carries a code that the corpus does not define; check the name"
+    LABEL_CONFLICT = "label_conflict", "file name and folder disagree; move or rename the file, nothing is guessed"
+    DUPLICATE_CLIP = "duplicate_clip", "the same clip was found before; remove one copy"
+    NOT_UNPACKED = "not_unpacked", "unpack the tar beside itself and scan again"
+    NOT_SELECTED = "not_selected", "selected out by an option such as --views, --speakers or --limit"
+    KNOWN_DEFECT = "known_defect", "listed as defective in manifests/; see docs/corpora.md"
+    SENTENCE_UNKNOWN = "sentence_unknown", "give the sentence by --transcripts or in a manifest"
+    NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
+    # the face
+    NO_FACE = "no_face", "no face was found in any frame; look at the clip"
+    FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
+    SMALL_FACE = "small_face", "lower --min-eye-distance if small faces will do"
+    # the pair
+    CONTENT_MISMATCH = "content_mismatch", "the two clips do not sound or look like one sentence; check their labels"
+    DURATION_RATIO = "duration_ratio", "one clip is far longer than the other; check their labels"
+    LONGEST_REPEAT = "longest_repeat", "one frame stands for a long stretch of the other clip; check for long silence"
+    LOCAL_SLOPE = "local_slope", "the warping path is locally too steep or too flat"
+    NO_SIGNAL = "no_signal", "nothing to align by: silent audio and no mouth track"
+    PARTNER_FAILED = "partner_failed", "the other clip of the pair could not be used; see its own reason"
+    # the run
+    CRASHED = "crashed", "the worker died on this clip; run again with --retry-failed, and report the file"
+    TIMED_OUT = "timed_out", "the clip took too long; raise --timeout"
+    INTERNAL_ERROR = "internal_error", "a bug in stccl: report it with the log"
+
+
+class ClipError(Exception):
+    """One clip (or file) cannot be used. `reason` is the code, `detail` a sentence that names the file."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{detail} [{reason}: {reason.advice}]")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["ClipError"], tuple[Reason, str]]:
+        return ClipError, (self.reason, self.detail)

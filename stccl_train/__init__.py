@@ -1,0 +1,1 @@
+"""Shards in, the spatial and temporal coherent correlation metrics out."""
