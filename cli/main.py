@@ -1,4 +1,4 @@
-"""The `stccl` command group. A command's module is imported only when the command is called, so `stccl --help` stays instant."""
+"""The `stccl` command group. A command's module is imported when it is called, so `stccl --help` stays instant."""
 
 import importlib
 import sys

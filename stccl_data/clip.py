@@ -26,11 +26,12 @@ EMOTION_SYNONYMS = {
 class Clip:
     """One recording. A row of `clips.parquet`.
 
-    `clip_id` is unique in the dataset; made by us it is ASCII without dots or spaces (`mead/M003/front/angry-3/s009-t001`), and an own
-    manifest's `clip_id` is kept as it is. `sentence` is an id, not a text: two clips of one speaker with the same id say the same words;
-    None where unknown. `level` is the intensity (1-3 in MEAD), `take` counts recordings that agree in all other labels.
-    `path` is the video (or an audio file where there is no video); `audio_path` the sound where it is a file of its own.
-    `fps` (nominal; frame times always come from the container), `n_frames`, `width`, `height` (upright pixels), `duration_s` and
+    `clip_id` is unique in the dataset; made by us it is ASCII without dots or spaces
+    (`mead/M003/front/angry-3/s009-t001`), and an own manifest's `clip_id` is kept as it is. `sentence` is an id,
+    not a text: two clips of one speaker with the same id say the same words; None where unknown. `level` is the
+    intensity (1-3 in MEAD), `take` counts recordings that agree in all other labels. `path` is the video (or an
+    audio file where there is no video); `audio_path` the sound where it is a file of its own. `fps` (nominal;
+    frame times always come from the container), `n_frames`, `width`, `height` (upright pixels), `duration_s` and
     `audio_rate` (Hz) are None until the file has been read.
     """
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Every clip and every candidate pair that is not used carries exactly one of these. `advice` says what a user can do."""
+    """Every clip and candidate pair that is not used carries exactly one of these; `advice` says what a user can do."""
 
     advice: str
 
