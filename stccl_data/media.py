@@ -133,11 +133,11 @@ def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
                     pieces.append(np.zeros((pieces[0].shape[0], gap), np.float32))
                     filled += gap
             for block in planar.resample(frame):
-                pieces.append(block.to_ndarray())
+                pieces.append(block.to_ndarray().astype(np.float32, copy=False))
                 filled += pieces[-1].shape[1]
         if start is None:
             raise ClipError(Reason.NO_AUDIO, f"{path} has an audio stream without sound in it")
-        pieces += [block.to_ndarray() for block in planar.resample(None)]
+        pieces += [block.to_ndarray().astype(np.float32, copy=False) for block in planar.resample(None)]
         channels = np.concatenate(pieces, axis=1)
     if not np.isfinite(channels).all():
         channels = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)

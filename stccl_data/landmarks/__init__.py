@@ -1,1 +1,77 @@
-"""Tracks of a face: landmark backends behind one small interface."""
+"""Facial landmarks: the backends behind one small interface, and the 68-point view that they share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+BACKENDS = ("mediapipe", "fan")
+
+
+class Landmarker(Protocol):
+    """Finds the landmarks of every face in a picture.
+
+    `points`: K, landmarks a face. `identity`: backend, version and hash of the model, so that a result can be named by what made
+    it. `batch`: how many pictures to hand over at once.
+    """
+
+    points: int
+    identity: str
+    batch: int
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
+        """images: (H, W, 3) uint8 RGB each. Returns, for each image, its faces: (K, 2) float32, pixels of the image."""
+        ...
+
+
+def open_landmarker(
+    backend: str = "mediapipe",
+    *,
+    landmarker_model: str | Path | None = None,
+    fan_weights: str | Path | None = None,
+    device: str = "cpu",
+) -> Landmarker:
+    """The landmarker of that name, its model loaded and checked.
+
+    Raises ModelError where a model file is missing or is not what it should be, ValueError for an unknown backend.
+    """
+    if backend == "mediapipe":
+        from .mediapipe import MediaPipeLandmarker
+
+        return MediaPipeLandmarker(landmarker_model)
+    if backend == "fan":
+        from .fan import FanLandmarker
+
+        return FanLandmarker(fan_weights, boxes=open_landmarker("mediapipe", landmarker_model=landmarker_model), device=device)
+    raise ValueError(f"landmark backend {backend!r} is not one of {', '.join(BACKENDS)}")
+
+
+class ModelError(Exception):
+    """A landmark model cannot be used. The message says which file, and what to do."""
+
+
+# Each of iBUG's 68 points by the MediaPipe vertices that lie there; where two, their midpoint.
+_IBUG68 = (
+    (127,), (234,), (93,), (132, 58), (58, 172), (136,), (150,), (176,), (152,),  # jaw, right half and chin
+    (400,), (379,), (365,), (397, 288), (361,), (323,), (454,), (356,),  # jaw, left half
+    (156,), (70, 63), (105,), (66, 107), (55,),  # right brow
+    (336, 285), (296,), (334,), (293, 300), (383,),  # left brow
+    (168,), (6, 197), (195,), (5, 4), (98,), (97,), (2,), (326,), (327,),  # nose: bridge to tip, base
+    (33,), (160,), (158,), (133,), (153,), (144,),  # right eye
+    (362,), (385,), (387,), (263,), (373,), (380,),  # left eye
+    (61,), (39,), (37,), (0,), (267,), (269,), (291,), (321,), (314,), (17,), (84,), (91,),  # outer lip
+    (78,), (82,), (13,), (312,), (308,), (317,), (14,), (87,),  # inner lip
+)  # fmt: skip
+_FIRST = np.array([pair[0] for pair in _IBUG68])
+_SECOND = np.array([pair[-1] for pair in _IBUG68])
+
+LIPS_68 = np.arange(48, 68)
+
+
+def ibug68(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The 68-point view (iBUG order) of landmarks (..., 478, 2); what is (..., 68, 2) already is returned as it is."""
+    if landmarks.shape[-2] == 68:
+        return landmarks
+    return (landmarks[..., _FIRST, :] + landmarks[..., _SECOND, :]) / 2
