@@ -1,0 +1,158 @@
+"""The demo's voice: espeak-ng through ctypes, with the time of every phoneme."""
+
+import _ctypes
+import ctypes
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from scipy.signal import resample_poly
+
+SAMPLE_RATE = 48_000
+PAUSE = "_"  # every kind of silence inside an utterance
+
+# espeak-ng/speak_lib.h
+_SYNCHRONOUS = 2
+_PHONEME_EVENTS, _DONT_EXIT = 0x0001, 0x8000
+_UTF8, _SSML = 1, 0x10
+_EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+
+
+class DemoUnavailableError(RuntimeError):
+    """The demo cannot run on this machine; the message is a sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phoneme:
+    """One speech sound. `symbol` is espeak's ASCII mnemonic without stress marks; `start` and `end` are seconds."""
+
+    symbol: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prosody:
+    """How a sentence is said: `rate` in words a minute, `pitch`, `pitch_range` (0-100) and `volume` (0-200) in espeak's units."""
+
+    rate: float
+    pitch: float
+    pitch_range: float
+    volume: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Synthesised speech without silence around it. `samples`: (N,) float32 in [-1, 1] at SAMPLE_RATE; times from its start."""
+
+    samples: np.ndarray
+    phonemes: tuple[Phoneme, ...]
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+class _Identity(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # ms
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Identity),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+def speak(words: Sequence[str], word_rates: Sequence[float], voice: str, prosody: Prosody) -> Speech:
+    """Speak `words` as one sentence, word i at `word_rates[i]` times the prosody's rate, in an espeak voice such as `en-us+f2`.
+
+    The same call gives the same samples. espeak keeps the state of its flutter and noise generators between calls, in
+    variables of the library, so the library is loaded afresh for each sentence (12 ms). It is global to the process: one call
+    at a time. Raises DemoUnavailableError when espeak-ng is not installed or does not know the voice.
+    """
+    try:
+        import espeakng_loader
+    except ImportError:
+        raise DemoUnavailableError("The demo's voice is missing: pip install 'stccl[demo]'.") from None
+    if len(words) != len(word_rates):
+        raise ValueError(f"{len(words)} words have {len(word_rates)} rates")
+    marked = " ".join(
+        f'<prosody rate="{round(100 * rate)}%">{word}</prosody>' for word, rate in zip(words, word_rates, strict=True)
+    )
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    try:
+        rate = library.espeak_Initialize(
+            _SYNCHRONOUS, 0, str(espeakng_loader.get_data_path()).encode(), _PHONEME_EVENTS | _DONT_EXIT
+        )
+        if rate <= 0:
+            raise DemoUnavailableError(f"espeak-ng cannot read its voices in {espeakng_loader.get_data_path()}.")
+        samples, marks = _synthesise(library, f"<speak>{marked}</speak>", voice, prosody)
+        library.espeak_Terminate()
+    finally:
+        _unload(library)
+    return _trimmed(samples, marks, rate)
+
+
+def _synthesise(library: ctypes.CDLL, text: str, voice: str, prosody: Prosody) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    """(N,) int16 samples and the phonemes as (sample at which it starts, mnemonic)."""
+    chunks: list[np.ndarray] = []
+    marks: list[tuple[int, str]] = []
+
+    def collect(wave: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]") -> int:
+        if count and wave:
+            chunks.append(np.ctypeslib.as_array(wave, (count,)).copy())
+        i = 0
+        while events[i].type != _EVENT_END_OF_LIST:
+            if events[i].type == _EVENT_PHONEME:
+                marks.append((events[i].sample, bytes(events[i].id.string).split(b"\0")[0].decode("utf-8", "replace")))
+            i += 1
+        return 0
+
+    callback = _Callback(collect)
+    library.espeak_SetSynthCallback(callback)
+    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise DemoUnavailableError(f"espeak-ng has no voice {voice!r}; install another version of espeakng-loader.")
+    settings = ((_RATE, prosody.rate), (_VOLUME, prosody.volume), (_PITCH, prosody.pitch), (_RANGE, prosody.pitch_range))
+    for parameter, value in settings:
+        library.espeak_SetParameter(parameter, round(value), 0)
+    data = text.encode()
+    library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, 1, 0, _UTF8 | _SSML, None, None)
+    library.espeak_Synchronize()
+    return np.concatenate(chunks), marks
+
+
+def _unload(library: ctypes.CDLL) -> None:
+    if sys.platform == "win32":
+        _ctypes.FreeLibrary(library._handle)
+    else:
+        _ctypes.dlclose(library._handle)
+
+
+def _trimmed(samples: np.ndarray, marks: list[tuple[int, str]], rate: int) -> Speech:
+    """Cut the silence at both ends, count times from the first sound, and resample to SAMPLE_RATE."""
+    symbols = [PAUSE if symbol.startswith("_") else symbol.strip("',%=|") for _, symbol in marks]
+    starts = [position for position, _ in marks] + [len(samples)]
+    spoken = [i for i, symbol in enumerate(symbols) if symbol != PAUSE]
+    first, last = starts[spoken[0]], starts[spoken[-1] + 1]
+    phonemes = tuple(
+        Phoneme(symbols[i], (starts[i] - first) / rate, (starts[i + 1] - first) / rate)
+        for i in range(spoken[0], spoken[-1] + 1)
+        if starts[i + 1] > starts[i]
+    )
+    common = gcd(SAMPLE_RATE, rate)
+    sound = resample_poly(samples[first:last].astype(np.float64) / 32768, SAMPLE_RATE // common, rate // common)
+    return Speech(np.clip(sound, -1, 1).astype(np.float32), phonemes)
