@@ -36,9 +36,9 @@ _EYE_LINE_CM = 2.66
 _EYE_DISTANCE_CM = 8.90
 _MOUTH_CM = -4.4
 
-#: The face crop: outer eye corners 35 % of its width apart, eye line 37 % from the top: brows to a wide-open jaw fit.
-_FACE_EYE_DISTANCE = 0.35
-_FACE_EYE_LINE = 0.37
+#: The face crop: outer eye corners 37.5 % of its width apart, eye line 36 % from the top: hairline to a wide-open jaw fit.
+_FACE_EYE_DISTANCE = 0.375
+_FACE_EYE_LINE = 0.36
 #: The mouth crop is this wide: from nose base to chin, and room for a wide smile.
 _MOUTH_WIDTH_CM = 8.5
 
@@ -58,6 +58,11 @@ def face_template(size: int) -> Points:
 def mouth_template(size: int) -> Points:
     """Where STABLE_68 come to lie (outside it, mostly) for a mouth crop of `size` x `size` pixels. (9, 2) float64."""
     return _template(size, size / _MOUTH_WIDTH_CM, _MOUTH_CM, size / 2)
+
+
+def crop_eye_distance(face_size: int, mouth_size: int) -> float:
+    """Pixels between the outer eye corners at the scale of the finer of the two crops."""
+    return max(face_size * _FACE_EYE_DISTANCE, mouth_size / _MOUTH_WIDTH_CM * _EYE_DISTANCE_CM)
 
 
 def _template(size: int, pixels_per_cm: float, line_cm: float, line_y: float) -> Points:

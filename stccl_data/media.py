@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .reasons import ClipError, Reason
 
 SPEECH_RATE = 16_000
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration does not name
 
 #: What ffmpeg opens without its being a recording: playlists (which may name other files) and text drawn as pictures.
 _NO_CLIP = frozenset({"hls", "concat", "dash", "tty", "ffmetadata", "subviewer", "srt", "webvtt", "ass"})
@@ -218,6 +221,12 @@ def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
 
 def _upright_rgb(frame: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
     width = _square_width(frame.width, pixel_aspect)
-    image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    image: NDArray[np.uint8]
+    if frame.format.name == "yuvj444p" and frame.colorspace == _UNSPECIFIED and width == frame.width:
+        # MEAD's raw encoding. swscale takes five times as long for it (14 ms at 1080p); the two differ by one level at most.
+        planes = [np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width] for p in frame.planes]
+        image = cv2.cvtColor(cv2.merge([planes[0], planes[2], planes[1]]), cv2.COLOR_YCrCb2RGB)
+    else:
+        image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
     turns = round((frame.rotation or 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

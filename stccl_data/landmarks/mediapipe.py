@@ -1,5 +1,6 @@
 """MediaPipe's FaceLandmarker: 478 points, the default backend."""
 
+import atexit
 import hashlib
 import importlib.util
 import os
@@ -47,6 +48,7 @@ class MediaPipeLandmarker:
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelError(f"{path} is no face landmarker that mediapipe can open: {error}") from error
+        atexit.register(self._let_go)
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
         """See `Landmarker.detect`."""
@@ -58,6 +60,10 @@ class MediaPipeLandmarker:
         found = self._landmarker.detect(picture).face_landmarks
         scale = np.array([width, height], np.float32)
         return [np.array([(p.x, p.y) for p in face], np.float32) * scale for face in found]
+
+    def _let_go(self) -> None:
+        """At the interpreter's end mediapipe's destructor finds its own threads gone and complains; there is nothing to free then."""
+        self._landmarker._handle = None
 
 
 def _checked_model(model: str | Path | None) -> tuple[Path, str]:
