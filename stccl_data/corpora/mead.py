@@ -5,8 +5,8 @@ A label may stand in the file's name, in the folders above it, or in both; where
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from stccl_data.clip import Clip, emotion_of, slug
 from stccl_data.corpora.scan import Finding
@@ -118,6 +118,7 @@ def read(
     return clips, findings
 
 
+@lru_cache(maxsize=4096)  # most names are 001 to 077, thousands of times over
 def labels_of_name(stem: str) -> Labels | None:
     """What a clip's name without suffix says, or None where it is no MEAD name. Raises ClipError on an unknown emotion."""
     match = NAME.fullmatch(stem)
@@ -162,11 +163,11 @@ def _recording(tree: Tree, file: File) -> Recording | ClipError:
 
 
 def _agreed(file: File, name: Labels, folder: Labels) -> Recording:
-    for label in fields(Labels):
-        by_name, by_folder = getattr(name, label.name), getattr(folder, label.name)
-        if None not in (by_name, by_folder) and by_name != by_folder:
+    for label in ("actor", "view", "emotion", "level"):
+        by_name, by_folder = getattr(name, label), getattr(folder, label)
+        if by_name is not None and by_folder is not None and by_name != by_folder:
             raise ClipError(
-                Reason.LABEL_CONFLICT, f"{file.shown} says {label.name} {by_name} in its name, but its folder says {by_folder}"
+                Reason.LABEL_CONFLICT, f"{file.shown} says {label} {by_name} in its name, but its folder says {by_folder}"
             )
     actor, emotion = name.actor or folder.actor, name.emotion or folder.emotion
     if actor is None:

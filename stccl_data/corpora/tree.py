@@ -161,6 +161,8 @@ def whole_folders(tree: Tree, files: Iterable[File]) -> list[tuple[str, str, lis
     A file in a folder that has other media too stands alone.
     """
     files = list(files)
+    if not files:
+        return []
     total: Counter[tuple[str, ...]] = Counter()
     among: Counter[tuple[str, ...]] = Counter()
     for counter, counted in ((total, tree.media()), (among, files)):
