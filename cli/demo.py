@@ -1,10 +1,12 @@
 """`stccl demo`: render a small paired-emotion corpus with known truth."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stccl_data.demo import DEFAULT_EMOTIONS, ClipTruth, DemoError, DemoUnavailableError, plan_corpus, render_corpus
+from stccl_data.demo import DEFAULT_EMOTIONS, ClipTruth, DemoError, DemoUnavailableError, render_corpus
 
 
 def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -12,15 +14,19 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 
 
 def _count_or_names(_context: click.Context, _parameter: click.Parameter, value: str) -> int | tuple[str, ...]:
-    words = tuple(word.strip() for word in value.split(",") if word.strip())
-    return int(value) if value.strip().isdigit() and len(value.strip()) < 2 else words
+    names = _words(_context, _parameter, value)
+    return int(value) if value.isdigit() and not value.startswith("0") else names  # 01 is an actor of RAVDESS
 
 
 def _count_or_ids(_context: click.Context, _parameter: click.Parameter, value: str) -> int | tuple[int, ...]:
-    words = [word.strip() for word in value.split(",") if word.strip()]
-    if not words or not all(word.isdigit() for word in words):
+    ids = _words(_context, _parameter, value)
+    if not ids or not all(word.isdigit() for word in ids):
         raise click.BadParameter("write a count such as 3, or sentence ids such as 5,9,1")
-    return int(words[0]) if len(words) == 1 and "," not in value else tuple(map(int, words))
+    return int(value) if value.isdigit() else tuple(map(int, ids))
+
+
+def _shown(path: str | None) -> str:
+    return path or ""
 
 
 @click.command("demo")
@@ -55,11 +61,13 @@ def command(
     try:
         if layout == "ravdess" and isinstance(sentences, int):
             sentences = min(sentences, 2)  # RAVDESS has two
-        total = len(plan_corpus(layout, speakers, emotions, sentences, repetitions))
-        with click.progressbar(length=total, label="Rendering", item_show_func=str) as bar:
+        with ExitStack() as stack:
+            bars: list[Any] = []
 
-            def advance(clip: ClipTruth, _done: int, _all: int) -> None:
-                bar.update(1, clip.path)
+            def advance(clip: ClipTruth, done: int, total: int) -> None:
+                if done == 1:  # only now is it sure that there is something to show
+                    bars.append(stack.enter_context(click.progressbar(length=total, label="Rendering", item_show_func=_shown)))
+                bars[0].update(1, clip.path)
 
             corpus = render_corpus(
                 folder, layout, speakers, emotions, sentences, size, fps, seed,
@@ -71,7 +79,7 @@ def command(
         raise click.ClickException(str(error)) from None
     people = len({clip.speaker for clip in corpus.clips})
     click.echo(
-        f"{len(corpus.clips)} clips ({corpus.duration:.0f} s) of {people} speakers in {folder}; "
+        f"{len(corpus.clips)} clips ({corpus.duration:.0f} s) of {people} speaker{'s' * (people > 1)} in {folder}; "
         f"the true maps of {len(corpus.pairs)} pairs are listed in {folder / 'truth' / 'pairs.csv'}."
     )
     click.echo(f"Next: stccl prepare {folder} OUT")

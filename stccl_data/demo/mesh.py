@@ -87,7 +87,8 @@ class FaceMesh:
         surroundings = _net_around(face)
         self.rest = np.concatenate([face, surroundings])
         self.photo = (self.rest - self.pivot) @ upright + self.pivot
-        self.depth = np.concatenate([points[:, 2], points[cKDTree(face).query(surroundings)[1], 2]])
+        near = cKDTree(face).query(surroundings, k=24)[1]  # many, so that the depth around the face has no steps
+        self.depth = np.concatenate([points[:, 2], points[near, 2].mean(axis=1)])
         self.depth -= self.depth[[234, 454]].mean()  # the head turns about an axis near the ears
         self.head = _head_weight(self.rest)
         self.triangles = Delaunay(self.rest).simplices.astype(np.int32)

@@ -39,8 +39,9 @@ class _Layers:
     mouth: np.ndarray
 
 
+@lru_cache(maxsize=2)
 def portrait(speaker: Speaker) -> Portrait:
-    """The texture of one speaker."""
+    """The texture of one speaker; the last two are kept, as clips come speaker by speaker."""
     layers = _layers()
     hair, person = layers.hair[..., None], layers.person[..., None]
     tint = np.array(speaker.skin, np.float32) * (1 - hair) + np.array(speaker.hair, np.float32) * hair
@@ -48,7 +49,7 @@ def portrait(speaker: Speaker) -> Portrait:
     wall = np.array(speaker.background, np.float32) * (1 + 0.9 * (grey / 196.0 - 1))
     coloured = layers.toothless * tint * person + wall * (1 - person)
     skin = 255 * (np.clip(coloured, 0, 255) / 255) ** speaker.gamma
-    light = 0.25 + 0.6 * float(np.mean(speaker.skin))  # teeth lie in the shade of the lips
+    light = 0.3 + 0.5 * np.array(speaker.skin, np.float32)  # teeth lie in the shade of the lips
     teeth = np.concatenate([layers.photograph * light, layers.mouth[..., None]], axis=2)
     return Portrait(skin.astype(np.float32), teeth.astype(np.float32))
 

@@ -72,8 +72,9 @@ def mouth_track(phonemes: Sequence[Phoneme], times: np.ndarray) -> MouthTrack:
     for phoneme in phonemes:
         length = phoneme.end - phoneme.start
         shapes = (Viseme(0.0, 0.0),) if phoneme.symbol == PAUSE else VISEMES.get(phoneme.symbol, _UNKNOWN)
-        if shapes[0].opening == 0.0:  # shut over most of its length, not at one instant
-            knots += [(phoneme.start + share * length, shapes[0]) for share in (0.15, 0.85)]
+        if shapes[0].opening == 0.0:  # shut over most of its length, not at one instant; a p's breath comes after its lips part
+            shut = (0.1, 0.65) if phoneme.symbol == "p" else (0.15, 0.85)
+            knots += [(phoneme.start + share * length, shapes[0]) for share in shut]
         elif len(shapes) == 2:
             knots += [(phoneme.start + 0.3 * length, shapes[0]), (phoneme.start + 0.85 * length, shapes[1])]
         else:
