@@ -1,0 +1,88 @@
+"""Dynamic time warping: the cheapest monotone path through a cost matrix, compiled by numba.
+
+    >>> path, total = warping_path(cost)
+
+A 4 s pair on a 10 ms grid (160,000 cells) takes about a millisecond. Sakoe & Chiba, IEEE Trans. ASSP 26(1), 1978.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+_START, _DIAGONAL, _SOURCE, _TARGET = 0, 1, 2, 3  # how a cell was reached: which of the two sides went on
+
+
+def warping_path(cost: NDArray[np.float32], *, side_penalty: float = 0.0) -> tuple[NDArray[np.int32], float]:
+    """The cheapest path from the first cell to the last by the steps (1,1), (1,0) and (0,1).
+
+    cost: (N, M) float, finite, not negative. `side_penalty` is added to each step in which one side stands still. A tie goes to
+    the diagonal, then to the source. Returns the path, (K, 2) int32 of (row, column), both non-decreasing, and its total, the
+    sum of the costs of its cells and its penalties.
+    Raises ValueError where the matrix is empty or holds a value that is not finite.
+    """
+    cost = np.ascontiguousarray(cost, np.float32)
+    if cost.ndim != 2 or cost.size == 0:
+        raise ValueError(f"a cost matrix needs two sides with at least one frame each, not the shape {cost.shape}")
+    if not np.isfinite(cost).all():
+        raise ValueError("the cost matrix holds values that are not finite")
+    steps, total = _accumulate(cost, side_penalty)
+    return _backtrack(steps), float(total)
+
+
+def warping_cost(cost: NDArray[np.float32], *, side_penalty: float = 0.0) -> float:
+    """The total of `warping_path` alone."""
+    return warping_path(cost, side_penalty=side_penalty)[1]
+
+
+def _accumulate_loop(cost: NDArray[np.float32], penalty: float) -> tuple[NDArray[np.uint8], float]:
+    """Row by row, so that only the steps, one byte a cell, are kept."""
+    n, m = cost.shape
+    steps = np.empty((n, m), np.uint8)
+    above = np.full(m, np.inf)
+    row = np.empty(m)
+    for i in range(n):
+        for j in range(m):
+            best, step = np.inf, _START
+            if i > 0 and j > 0:
+                best, step = above[j - 1], _DIAGONAL
+            if i > 0 and above[j] + penalty < best:
+                best, step = above[j] + penalty, _SOURCE
+            if j > 0 and row[j - 1] + penalty < best:
+                best, step = row[j - 1] + penalty, _TARGET
+            if step == _START:
+                best = 0.0
+            row[j] = best + cost[i, j]
+            steps[i, j] = step
+        above[:] = row
+    return steps, above[m - 1]
+
+
+def _backtrack_loop(steps: NDArray[np.uint8]) -> NDArray[np.int32]:
+    n, m = steps.shape
+    path = np.empty((n + m, 2), np.int32)
+    i, j, k = n - 1, m - 1, n + m
+    while True:
+        k -= 1
+        path[k, 0], path[k, 1] = i, j
+        step = steps[i, j]
+        if step == _START:
+            return path[k:].copy()
+        if step != _TARGET:
+            i -= 1
+        if step != _SOURCE:
+            j -= 1
+
+
+def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """`loop` as machine code, kept on disk where numba finds a folder that it may write to."""
+    try:
+        return numba.njit(cache=True, nogil=True)(loop)  # type: ignore[no-any-return]
+    except RuntimeError:  # "no locator available": a read-only installation without a home
+        return numba.njit(nogil=True)(loop)  # type: ignore[no-any-return]
+
+
+_accumulate = _compiled(_accumulate_loop)
+_backtrack = _compiled(_backtrack_loop)

@@ -1,0 +1,77 @@
+"""What two clips are aligned by, and reading it from a file."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .mouth import MouthFeatures, mouth_features
+from .reasons import ClipError, Reason
+from .speech import SpeechFeatures, reference_cepstra, speech_features
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """`speech` is None for a silent clip, `mouth` where no face was followed. `reference`: (R, 13) float64, cepstra 30 times a
+    second, read only to align as published. `frame_times`: (N,) float64, presentation times of the video frames in seconds; empty
+    for a clip that is sound alone. `name` is for error messages."""
+
+    speech: SpeechFeatures | None = None
+    mouth: MouthFeatures | None = None
+    frame_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    reference: NDArray[np.float64] | None = None
+    name: str = "the clip"
+
+
+def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = False) -> Signals:
+    """The signals of one clip (video, or sound alone). `mouth`: follow the face too, about 20 ms a frame.
+
+    Raises ClipError where the file cannot be read. A clip without sound, or without a face, has None in that place.
+    """
+    from .media import read_audio
+
+    speech = cepstra = None
+    try:
+        audio = read_audio(path)
+        speech = speech_features(audio.samples, audio.rate, audio.start)
+        if reference and speech is not None:
+            cepstra = reference_cepstra(audio.samples, audio.rate)
+    except ClipError as error:
+        if error.reason != Reason.NO_AUDIO:
+            raise
+    followed, times = _read_mouth(path) if mouth else (None, _frame_times(path))
+    return Signals(speech, followed, times, cepstra, str(path))
+
+
+def _frame_times(path: str | Path) -> NDArray[np.float64]:
+    """(N,): presentation times of the video frames by the container alone, nothing decoded; empty where there is no video."""
+    import av
+
+    with av.open(str(path)) as container:
+        videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        if not videos:
+            return np.empty(0)
+        packets = container.demux(videos[0])
+        return np.array(sorted(float(p.pts * p.time_base) for p in packets if p.pts is not None and p.time_base is not None))
+
+
+def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
+    from .landmarks import open_landmarker
+    from .media import read_frames
+
+    landmarker = open_landmarker()
+    times, found = [], []
+    try:
+        for frame in read_frames(path):
+            faces = landmarker.detect([frame.image])[0]
+            times.append(frame.time)
+            found.append(max(faces, key=lambda face: float(np.prod(np.ptp(face, axis=0)))) if faces else None)
+    except ClipError as error:
+        if error.reason != Reason.NO_VIDEO:
+            raise
+        return None, np.empty(0)
+    valid = np.array([face is not None for face in found])
+    empty = np.full((landmarker.points, 2), np.nan, np.float32)
+    landmarks = np.stack([empty if face is None else face for face in found])
+    return mouth_features(landmarks, np.array(times), valid), np.array(times)
