@@ -1,7 +1,7 @@
 """One clip from its file to its Track, its sound features and its scores: the work of one worker."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -16,10 +16,11 @@ from .clip import Clip
 from .landmarks import Landmarker, ibug68
 from .mjpeg import JpegSeries, encode_jpeg
 from .reasons import ClipError, Reason
-from .speech import SpeechFeatures, speech_features
+from .speech import SpeechFeatures, reference_cepstra, speech_features
 from .track import Track
 
 CROPS = ("similarity", "bbox", "none")
+PICTURES = ("always", "if_silent", "never")
 
 #: Raise when what extraction makes of the same input changes: stored results of other schemas are then made again.
 SCHEMA = 1
@@ -41,70 +42,101 @@ class CropConfig:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What became of one clip. `clip`: with what the file says of itself filled in. `track`: None for sound alone. `speech`: None
-    where nothing is to be heard. `scores`: see `score_track`; `av_difference_s`: sound less pictures, seconds."""
+    """What became of one clip. `clip`: with what the file says of itself filled in. `track`: None where its pictures were not
+    looked at. `speech`, and `reference` (see `Signals`): None where nothing is to be heard. `frame_times`: (N,) float64 seconds,
+    empty for sound alone. `scores`: see `score_track`; `av_difference_s`: sound less pictures, seconds."""
 
     clip: Clip
     track: Track | None
     speech: SpeechFeatures | None
+    reference: NDArray[np.float64] | None
+    frame_times: NDArray[np.float64]
     scores: dict[str, float]
 
 
-def extract_clip(clip: Clip, landmarker: Landmarker | None, config: CropConfig | None = None) -> Extraction:
-    """Read one clip. landmarker: None passes the pictures over and reads the sound alone.
+def extract_clip(
+    clip: Clip, landmarker: Callable[[], Landmarker], crops: CropConfig | None = None, pictures: str = "always"
+) -> Extraction:
+    """Read one clip.
 
-    Raises ClipError: what `media` raises; too_short (fewer than two frames), no_face (in no frame at all), no_audio and no_video
-    (where that leaves nothing).
+    landmarker: opens the landmark backend, called only when it is needed. pictures: one of PICTURES: whether the face is
+    followed always, only in a clip without anything to hear, or never. Crops are cut wherever the face is followed, but with
+    `crops.crops` `none`.
+    Raises ClipError: what `media` raises; no_video, no_audio (what was asked for is not there), too_short (fewer than two
+    frames), no_face (in no frame at all).
     """
     info = media.probe(clip.path)
-    speech, sound_s, audio_rate = _sound(clip, info)
+    sound = _sound(clip, info)
     scores: dict[str, float] = {}
     track = None
-    seen: tuple[int, int] | None = None
-    if landmarker is not None and (info.width is not None or speech is None):
-        track, scores, seen = extract_track(clip.path, landmarker, config or CropConfig())
-    elif speech is None:
-        raise ClipError(Reason.NO_AUDIO, f"{clip.path} has no sound to align by")
-    if track is not None:
-        duration = float(track.times[-1] - track.times[0]) * len(track) / (len(track) - 1)
-        if sound_s is not None:
-            scores["av_difference_s"] = sound_s - duration
-    else:
-        duration = sound_s if sound_s is not None else info.duration_s or 0.0
+    width, height, n_frames = info.width, info.height, info.n_frames
+    times = media.frame_times(clip.path) if info.width is not None else np.empty(0)
+    if pictures == "always" or (pictures == "if_silent" and sound.speech is None and info.width is not None):
+        if info.width is None:
+            raise ClipError(Reason.NO_VIDEO, f"{clip.path} has no video stream")
+        track, scores, (width, height) = extract_track(clip.path, landmarker(), crops or CropConfig())
+        times, n_frames = track.times, len(track)
+    elif sound.speech is None:
+        raise ClipError(Reason.NO_AUDIO, f"{clip.path} has nothing to hear")
+    duration = _shown_s(times) or sound.duration_s or info.duration_s
+    if sound.duration_s is not None and len(times) > 1:
+        scores["av_difference_s"] = sound.duration_s - _shown_s(times)
     filled = replace(
         clip,
-        fps=_nominal_fps(info.fps, track),
-        n_frames=len(track) if track is not None else info.n_frames,
-        width=seen[0] if seen else info.width,
-        height=seen[1] if seen else info.height,
+        fps=_nominal_fps(info.fps, times),
+        n_frames=len(times) if len(times) else n_frames,
+        width=width,
+        height=height,
         duration_s=duration,
-        audio_rate=audio_rate,
+        audio_rate=sound.rate,
     )
-    return Extraction(filled, track, speech, scores)
+    return Extraction(filled, track, sound.speech, sound.reference, times, scores)
 
 
-def _sound(clip: Clip, info: media.MediaInfo) -> tuple[SpeechFeatures | None, float | None, int | None]:
-    """The clip's sound features, its length in seconds and its rate; None for each where there is no sound."""
-    own = [clip.path] if info.audio_rate is not None else []
-    other = [clip.audio_path] if clip.audio_path else []
-    sources = own + other if clip.corpus in _SOUND_IN_VIDEO else other + own
-    for source in sources[:1]:
-        rate = info.audio_rate if source == clip.path else media.probe(source).audio_rate
-        try:
-            audio = media.read_audio(source)
-        except ClipError as error:
-            if error.reason is Reason.NO_AUDIO:
-                continue
-            raise
-        return speech_features(audio.samples, audio.rate, audio.start), audio.duration_s, rate
-    return None, None, None
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    speech: SpeechFeatures | None = None
+    reference: NDArray[np.float64] | None = None
+    duration_s: float | None = None
+    rate: int | None = None
 
 
-def _nominal_fps(said: Fraction | None, track: Track | None) -> Fraction | None:
+def _sound(clip: Clip, info: media.MediaInfo) -> _Sound:
+    """The sound of the clip, from the file that `sound_path` names; nothing where there is none."""
+    source = sound_path(clip, info)
+    if source is None:
+        return _Sound()
+    rate = info.audio_rate if source == clip.path else media.probe(source).audio_rate
+    try:
+        audio = media.read_audio(source)
+    except ClipError as error:
+        if error.reason is Reason.NO_AUDIO:
+            return _Sound()
+        raise
+    speech = speech_features(audio.samples, audio.rate, audio.start)
+    reference = None if speech is None else reference_cepstra(audio.samples, audio.rate)
+    return _Sound(speech, reference, audio.duration_s, rate)
+
+
+def sound_path(clip: Clip, info: media.MediaInfo) -> str | None:
+    """Which file the clip's sound is read from; None where there is none: `audio_path` where it is given, but a corpus's own copy
+    of the video's sound only where the video has none."""
+    own = clip.path if info.audio_rate is not None else None
+    if clip.corpus in _SOUND_IN_VIDEO:
+        return own or clip.audio_path
+    return clip.audio_path or own
+
+
+def _shown_s(times: NDArray[np.float64]) -> float:
+    """For how long the frames are shown: the last as long as the others on average."""
+    return float(times[-1] - times[0]) * len(times) / (len(times) - 1) if len(times) > 1 else 0.0
+
+
+def _nominal_fps(said: Fraction | None, times: NDArray[np.float64]) -> Fraction | None:
     """The container's rate, or the measured one where the container says nothing or nonsense (variable frame rate)."""
-    if track is None:
+    if len(times) < 2:
         return said
-    measured = (len(track) - 1) / float(track.times[-1] - track.times[0])
+    measured = len(times) / _shown_s(times)
     if said is not None and abs(float(said) / measured - 1) < 0.02:
         return said
     return Fraction(measured).limit_denominator(1001)

@@ -1,5 +1,6 @@
 """Reading media files with PyAV: what a file holds, its upright RGB frames with their presentation times, its sound."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,6 +110,38 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
             yield Frame(float(time), _upright_rgb(frame, stream.sample_aspect_ratio), bool(frame.is_corrupt))
         if count == 0:
             raise ClipError(Reason.DECODE_ERROR, f"{path} has a video stream but not one frame in it")
+
+
+def frame_times(path: str | Path) -> NDArray[np.float64]:
+    """(N,) float64: presentation times of the video frames in seconds, ascending, by the container alone: nothing is decoded.
+
+    Empty where there is no video. Raises ClipError: as `probe`.
+    """
+    with _opened(path) as container:
+        stream = _video_stream(container)
+        if stream is None:
+            return np.empty(0)
+        try:
+            shown = [packet.pts for packet in container.demux(stream) if packet.pts is not None and not packet.is_discard]
+        except av.FFmpegError as error:
+            raise ClipError(Reason.DECODE_ERROR, f"{path} cannot be read to its end: {_words(error)}") from None
+        return np.array(sorted(float(pts * stream.time_base) for pts in shown))
+
+
+def encode_flac(audio: Audio) -> bytes:
+    """`audio` as a FLAC file, 16 bits, its first sample at container time 0: silence before it, or what lies before 0 cut off."""
+    shift = round(audio.start * audio.rate)
+    samples = np.pad(audio.samples, (shift, 0)) if shift > 0 else audio.samples[-shift:]
+    pcm = np.round(samples * 32767).astype(np.int16)[None]
+    out = io.BytesIO()
+    with av.open(out, "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=audio.rate)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+        frame.sample_rate = audio.rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    return out.getvalue()
 
 
 def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:

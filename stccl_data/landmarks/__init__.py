@@ -1,7 +1,8 @@
 """Facial landmarks: the backends behind one small interface, and the 68-point view that they share."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Protocol
 
 import numpy as np
@@ -13,12 +14,10 @@ BACKENDS = ("mediapipe", "fan")
 class Landmarker(Protocol):
     """Finds the landmarks of every face in a picture.
 
-    `points`: K, landmarks a face. `identity`: backend, version and hash of the model, so that a result can be named by what made
-    it. `batch`: how many pictures to hand over at once.
+    `points`: K, landmarks a face. `batch`: how many pictures to hand over at once.
     """
 
     points: int
-    identity: str
     batch: int
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
@@ -26,26 +25,49 @@ class Landmarker(Protocol):
         ...
 
 
-def open_landmarker(
-    backend: str = "mediapipe",
-    *,
-    landmarker_model: str | Path | None = None,
-    fan_weights: str | Path | None = None,
-    device: str = "cpu",
-) -> Landmarker:
-    """The landmarker of that name, its model loaded and checked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandmarkConfig:
+    """Which landmarks. `backend`: one of BACKENDS. `landmarker_model`: another `face_landmarker.task` than the packaged one.
+    `fan_weights`: the file of FAN's weights; None looks in `$TORCH_HOME/hub/checkpoints`. `device`: where FAN runs, as torch names
+    it."""
+
+    backend: str = "mediapipe"
+    landmarker_model: str | None = None
+    fan_weights: str | None = None
+    device: str = "cpu"
+
+
+def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
+    """The landmarker, its model loaded and checked.
 
     Raises ModelError where a model file is missing or is not what it should be, ValueError for an unknown backend.
     """
-    if backend == "mediapipe":
+    config = config or LandmarkConfig()
+    if config.backend == "mediapipe":
         from .mediapipe import MediaPipeLandmarker
 
-        return MediaPipeLandmarker(landmarker_model)
-    if backend == "fan":
+        return MediaPipeLandmarker(config.landmarker_model)
+    if config.backend == "fan":
         from .fan import FanLandmarker
 
-        return FanLandmarker(fan_weights, boxes=open_landmarker("mediapipe", landmarker_model=landmarker_model), device=device)
-    raise ValueError(f"landmark backend {backend!r} is not one of {', '.join(BACKENDS)}")
+        boxes = open_landmarker(LandmarkConfig(landmarker_model=config.landmarker_model))
+        return FanLandmarker(config.fan_weights, boxes=boxes, device=config.device)
+    raise ValueError(f"landmark backend {config.backend!r} is not one of {', '.join(BACKENDS)}")
+
+
+def landmarker_identity(config: LandmarkConfig) -> str:
+    """Backend, version and hash of the model that `config` names, without opening it: results are named by what made them.
+
+    Raises ModelError where a model file is missing or is not what it should be.
+    """
+    from .mediapipe import checked_model
+
+    identity = f"mediapipe-{version('mediapipe')}-{checked_model(config.landmarker_model)[1][:16]}"
+    if config.backend == "fan":
+        from .fan import checked_weights
+
+        identity = f"fan-{checked_weights(config.fan_weights)[1][:16]}+{identity}"
+    return identity
 
 
 class ModelError(Exception):

@@ -28,12 +28,7 @@ class FanLandmarker:
 
     def __init__(self, weights: str | Path | None, *, boxes: Landmarker, device: str = "cpu", batch: int = 16) -> None:
         """weights: the state dict of 2DFAN-4; None looks in `$TORCH_HOME/hub/checkpoints`. Raises ModelError."""
-        path = Path(weights) if weights is not None else _hub_checkpoints() / WEIGHTS_NAME
-        if not path.is_file():
-            raise ModelError(
-                f"FAN's weights are not at {path}: put {WEIGHTS_NAME} (from the face-alignment project) there, "
-                "or give the file by --fan-weights"
-            )
+        path, _ = checked_weights(weights)
         try:
             import torch
             from face_alignment.models import FAN
@@ -47,7 +42,6 @@ class FanLandmarker:
         self._network = network.to(device).eval()
         self._torch, self._device, self._boxes = torch, device, boxes
         self.batch = batch
-        self.identity = f"fan-{_sha256(path)[:16]}+{boxes.identity}"
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
         """See `Landmarker.detect`. All faces of all images go through the network in batches of `batch`."""
@@ -83,6 +77,14 @@ def _hub_checkpoints() -> Path:
     return Path(home) / "hub" / "checkpoints"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def checked_weights(weights: str | Path | None) -> tuple[Path, str]:
+    """The path of the weights and their SHA-256. Raises ModelError where they are missing."""
+    path = Path(weights) if weights is not None else _hub_checkpoints() / WEIGHTS_NAME
+    try:
+        with path.open("rb") as file:
+            return path, hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise ModelError(
+            f"FAN's weights are not at {path}: put {WEIGHTS_NAME} (from the face-alignment project) there, "
+            "or give the file by --fan-weights"
+        ) from None

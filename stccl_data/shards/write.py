@@ -204,15 +204,17 @@ def _number(value: Any) -> Any:
     return value
 
 
-def parts_of(names: Sequence[str], pairs: Sequence[PairRecord], sizes: Mapping[str, int]) -> list[tuple[list[str], list[PairRecord]]]:
+def parts_of(
+    names: Sequence[str], pairs: Sequence[PairRecord], sizes: Mapping[str, int]
+) -> list[tuple[list[str], list[PairRecord]]]:
     """One utterance in parts of at most MAX_CLIPS clips and MAX_BYTES: the clips and the pairs of each.
 
-    Every pair stands in one part, with both its clips; a clip may stand in several. sizes: name -> bytes. A pair that is too large
-    by itself makes a part of its own all the same.
+    Every pair stands in one part, with both its clips; a clip may stand in several. sizes: name -> bytes. A pair that is too
+    large by itself makes a part of its own all the same.
     """
     parts: list[tuple[list[str], list[PairRecord]]] = [([], [])]
     paired = {name for pair in pairs for name in (pair.source, pair.target)}
-    steps = [((name,), None) for name in names if name not in paired]
+    steps: list[tuple[tuple[str, ...], PairRecord | None]] = [((name,), None) for name in names if name not in paired]
     steps += [((pair.source, pair.target), pair) for pair in sorted(pairs, key=lambda pair: (pair.target, pair.source))]
     for wanted, pair in steps:
         members, own = parts[-1]

@@ -1,0 +1,135 @@
+"""Extracted clips and alignments as files and back: what the stages of a run hand to each other."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .align import Alignment
+from .arrays import npz_bytes
+from .atomic import write_bytes
+from .clip import Clip
+from .extract import Extraction
+from .mjpeg import JpegSeries
+from .mouth import mouth_features
+from .reasons import Reason
+from .signals import Signals
+from .speech import SpeechFeatures
+from .track import Track
+
+_PICTURES = ("face", "mouth")
+
+
+def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = None) -> None:
+    """One extracted clip, and its sound where shards are to hold it, as one file."""
+    arrays: dict[str, Any] = {"header": _text({"clip": extraction.clip.row(), "scores": extraction.scores})}
+    arrays["frame_times"] = extraction.frame_times
+    if extraction.speech is not None:
+        arrays |= {f"speech.{f.name}": np.asarray(getattr(extraction.speech, f.name)) for f in fields(SpeechFeatures)}
+    if extraction.reference is not None:
+        arrays["reference"] = extraction.reference
+    if flac is not None:
+        arrays["flac"] = np.frombuffer(flac, np.uint8)
+    track = extraction.track
+    if track is not None:
+        arrays |= {f"track.{name}": table for name, table in track.tables().items()}
+        arrays |= {
+            f"track.{name}": np.frombuffer(series.data, np.uint8)
+            for name in _PICTURES
+            if (series := getattr(track, name)) is not None
+        }
+    write_bytes(path, npz_bytes(arrays))
+
+
+@dataclass(frozen=True, slots=True)
+class ClipArtefact:
+    """An extracted clip on disk. Each part is read when it is asked for."""
+
+    path: Path
+
+    def header(self) -> tuple[Clip, dict[str, float]]:
+        """The clip with what its file said of itself, and its scores."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            header = json.loads(bytes(stored["header"]))
+        return Clip.from_row(header["clip"]), header["scores"]
+
+    def signals(self) -> Signals:
+        """What the clip is aligned by."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            names = set(stored.files)
+            speech = None
+            if "speech.times" in names:
+                values: dict[str, Any] = {f.name: stored[f"speech.{f.name}"] for f in fields(SpeechFeatures)}
+                speech = SpeechFeatures(**{name: value if value.ndim else float(value) for name, value in values.items()})
+            mouth = None
+            if "track.landmarks" in names:
+                mouth = mouth_features(stored["track.landmarks"], stored["track.times"], stored["track.valid"])
+            reference = stored["reference"] if "reference" in names else None
+            path = json.loads(bytes(stored["header"]))["clip"]["path"]
+            return Signals(speech, mouth, stored["frame_times"], reference, path)
+
+    def track(self) -> Track | None:
+        """The frames; None where the face was not followed."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            names = set(stored.files)
+            if "track.times" not in names:
+                return None
+            series: dict[str, Any] = {
+                name: JpegSeries(bytes(stored[f"track.{name}"]), stored[f"track.{name}_offsets"])
+                for name in _PICTURES
+                if f"track.{name}" in names
+            }
+            tables = ("times", "valid", "landmarks", "face_transforms", "mouth_transforms")
+            return Track(**{name: stored[f"track.{name}"] for name in tables}, **series)
+
+    def frame_times(self) -> Any:
+        """(N,) float64 seconds."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            return stored["frame_times"]
+
+    def flac(self) -> bytes | None:
+        """The sound as a FLAC file, where it was kept."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            return bytes(stored["flac"]) if "flac" in stored.files else None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why two clips could not be aligned."""
+
+    reason: Reason
+    detail: str
+
+
+def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
+    """The alignments of an utterance's pairs, in order, as one file."""
+    arrays: dict[str, Any] = {}
+    header: list[dict[str, Any]] = []
+    for i, result in enumerate(results):
+        if isinstance(result, Refusal):
+            header.append({"reason": result.reason.value, "detail": result.detail})
+            continue
+        values = {f.name: getattr(result, f.name) for f in fields(Alignment)}
+        arrays |= {f"{i}.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
+        header.append({name: value for name, value in values.items() if not isinstance(value, np.ndarray)})
+    write_bytes(path, npz_bytes({"header": _text(header), **arrays}))
+
+
+def load_alignments(path: Path) -> list[Alignment | Refusal]:
+    """The inverse of `save_alignments`."""
+    results: list[Alignment | Refusal] = []
+    with np.load(path, allow_pickle=False) as stored:
+        for i, entry in enumerate(json.loads(bytes(stored["header"]))):
+            if "reason" in entry:
+                results.append(Refusal(Reason[entry["reason"].upper()], entry["detail"]))
+                continue
+            mine = {name.partition(".")[2]: stored[name] for name in stored.files if name.startswith(f"{i}.")}
+            results.append(Alignment(**entry, **mine))
+    return results
+
+
+def _text(value: Any) -> Any:
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)

@@ -1,0 +1,32 @@
+"""In this process, one after another: for tests and debuggers. A crash here is a crash, and no timeout is kept."""
+
+import errno
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from ..reasons import ClipError, Reason
+from . import Outcome, Unit
+
+
+def run_inline(
+    units: Iterable[Unit], function: Callable[..., Any], initializer: Callable[..., None] | None, initargs: Sequence[Any]
+) -> Iterator[Outcome]:
+    """See `run`."""
+    if initializer is not None:
+        initializer(*initargs)
+    for unit in units:
+        yield attempt(unit, function)
+
+
+def attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
+    """One call; what it raises becomes its outcome."""
+    try:
+        return Outcome(unit, function(*unit.args))
+    except ClipError as error:
+        return Outcome(unit, None, error.reason, error.detail)
+    except OSError as error:
+        reason = Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.INTERNAL_ERROR
+        return Outcome(unit, None, reason, f"{unit.name}: {error}")
+    except Exception as error:
+        return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}\n{traceback.format_exc()}")
