@@ -1,6 +1,6 @@
 """Write a clip's frames and sound as the corpora do: H.264 with AAC in MP4, and AAC alone in M4A."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,18 @@ _AUDIO_BLOCK = 1024  # samples of an AAC frame
 _BIT_EXACT = {"fflags": "+bitexact"}  # no writing-library tag: the same frames give the same file
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction, samples: np.ndarray) -> None:
+def write_video(path: Path, frames: Sequence[np.ndarray], fps: Fraction, samples: np.ndarray) -> None:
     """Write `frames` ((H, W, 3) uint8 RGB, H and W even) with `samples` ((N,) float32, SAMPLE_RATE) as stereo sound."""
     with av.open(str(path), "w", options=_BIT_EXACT) as container:
+        options = {"preset": "veryfast", "crf": "17", "g": "50"}
+        video: Any = container.add_stream("libx264", rate=fps, options=options)
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.thread_count = 1  # the same bytes whatever the machine
         sound = _audio_stream(container)
-        video: Any = None
         for frame in frames:
-            if video is None:
-                options = {"preset": "veryfast", "crf": "17", "threads": "1", "g": "50"}
-                video = container.add_stream("libx264", rate=fps, options=options)
-                video.height, video.width = frame.shape[:2]
-                video.pix_fmt = "yuv420p"
-                video.codec_context.thread_count = 1  # the same bytes whatever the machine
             container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        if video is not None:
-            container.mux(video.encode())
+        container.mux(video.encode())
         _encode_audio(container, sound, samples)
 
 

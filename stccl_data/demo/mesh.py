@@ -144,14 +144,10 @@ class FaceMesh:
 
         columns = self.rest[_UPPER, 0]
         centre, reach = (columns[:, :1] + columns[:, -1:]) / 2, (columns[:, -1:] - columns[:, :1]) / 2
-        upper = place(
-            np.clip((columns - centre) / reach, -1.0, 1.0),
-            -0.22 * gap,
-            -_UPPER_THICKNESS * lips * pout * (1 - 0.12 * e.sneer),
-            0.14,
-        )
-        below = self.rest[_LOWER, 0]
-        lower = place(np.clip((below - centre) / reach, -0.97, 0.97), 0.78 * gap, _LOWER_THICKNESS * lips * pout, 0.0)
+        s = np.clip((columns - centre) / reach, -1.0, 1.0)
+        upper = place(s, -0.22 * gap, -_UPPER_THICKNESS * lips * pout * (1 - 0.12 * e.sneer), 0.14)
+        # The same columns below as above, so that a closed mouth is closed at every point of the seam.
+        lower = place(s[:, 1:-1], 0.78 * gap, _LOWER_THICKNESS * lips * pout, 0.0)
         return np.concatenate([upper.reshape(-1, 2), lower.reshape(-1, 2)])
 
     def _move_jaw_and_cheeks(self, motion: np.ndarray, pose: Pose) -> None:
@@ -238,6 +234,12 @@ def rasterise(
                     map_x[y, x] = u * sources[a, 0] + v * sources[b, 0] + w * sources[c, 0]
                     map_y[y, x] = u * sources[a, 1] + v * sources[b, 1] + w * sources[c, 1]
     return map_x, map_y
+
+
+def outer_lip_polygon(points: np.ndarray) -> np.ndarray:
+    """(20, 2) the outline of both lips in `points`, from the left corner over the upper lip and back under the lower."""
+    ring: np.ndarray = points[np.concatenate([_UPPER[0], _LOWER[0][::-1]])]
+    return ring
 
 
 def inner_lip_polygon(points: np.ndarray) -> np.ndarray:

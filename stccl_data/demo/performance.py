@@ -101,7 +101,7 @@ def film(name: ClipName, speaker: Speaker, folder: Path, size: int, fps: Fractio
     drawn = [face.draw(pose) for pose in play.poses]
     path = folder / name.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, (frame for frame, _ in drawn), fps, play.samples)
+    write_video(path, [frame for frame, _ in drawn], fps, play.samples)
     if name.audio_path is not None:
         (folder / name.audio_path).parent.mkdir(parents=True, exist_ok=True)
         write_audio(folder / name.audio_path, play.samples)

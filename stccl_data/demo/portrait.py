@@ -6,7 +6,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .mesh import face_mesh, inner_lip_polygon
+from .mesh import face_mesh, inner_lip_polygon, outer_lip_polygon
 from .speakers import Speaker
 from .voice import DemoUnavailableError
 
@@ -17,6 +17,9 @@ _HEIGHT = 300  # rows of the photograph that the texture keeps
 _HAIRLINE = [(96, 120), (171, 120), (178, 117), (181, 107), (181, 97), (184, 84), (189, 75), (201, 79), (217, 79), (230, 81),
              (242, 84), (255, 87), (266, 89), (268, 100), (269, 112), (270, 129), (276, 127), (290, 124), (360, 124),
              (360, 300), (96, 300)]  # fmt: skip
+
+
+_LIP_TINT = np.array([0.87, 0.65, 0.68], np.float32)  # the photograph's smile has stretched its lips thin and pale
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Layers:
     toothless: np.ndarray
     person: np.ndarray
     hair: np.ndarray
+    lips: np.ndarray
     mouth: np.ndarray
 
 
@@ -47,6 +51,7 @@ def portrait(speaker: Speaker) -> Portrait:
     tint = np.array(speaker.skin, np.float32) * (1 - hair) + np.array(speaker.hair, np.float32) * hair
     grey = layers.photograph.mean(axis=2, keepdims=True)
     wall = np.array(speaker.background, np.float32) * (1 + 0.9 * (grey / 196.0 - 1))
+    tint = tint * (1 - layers.lips[..., None] * (1 - _LIP_TINT))
     coloured = layers.toothless * tint * person + wall * (1 - person)
     skin = 255 * (np.clip(coloured, 0, 255) / 255) ** speaker.gamma
     light = 0.3 + 0.5 * np.array(speaker.skin, np.float32)  # teeth lie in the shade of the lips
@@ -65,9 +70,8 @@ def _layers() -> _Layers:
     hair = np.full(person.shape, 255, np.uint8)
     cv2.fillPoly(hair, [np.array(_HAIRLINE, np.int32)], 0)
     large = cv2.resize(photograph, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
-    mouth = np.zeros(large.shape[:2], np.uint8)
-    ring = inner_lip_polygon(face_mesh().photo)
-    cv2.fillPoly(mouth, [np.round(to_texture(ring) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    mouth = _filled(inner_lip_polygon(face_mesh().photo), large.shape[:2])
+    lips = _filled(outer_lip_polygon(face_mesh().photo), large.shape[:2])
     wide = cv2.dilate(mouth, np.ones((3, 3), np.uint8))
     toothless = cv2.inpaint(large, wide, 3, cv2.INPAINT_TELEA)
     return _Layers(
@@ -75,8 +79,16 @@ def _layers() -> _Layers:
         toothless=toothless.astype(np.float32),
         person=_soft(person, 1.6),
         hair=_soft(hair, 3.0),
+        lips=cv2.GaussianBlur(lips.astype(np.float32) / 255, None, 1.0),
         mouth=cv2.GaussianBlur(mouth.astype(np.float32) / 255, None, 0.8),
     )
+
+
+def _filled(polygon: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) uint8, 255 inside `polygon` (photograph pixels), on the texture's grid of `shape`."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(to_texture(polygon) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return mask
 
 
 def to_texture(points: np.ndarray) -> np.ndarray:
