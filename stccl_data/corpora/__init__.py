@@ -35,19 +35,19 @@ def scan_corpus(
 ) -> Scan:
     """List the clips of the raw corpus `raw`, a folder, or a manifest of one's own.
 
-    corpus: auto, mead, ravdess, cremad or own. views: the cameras wanted, or `("all",)`; None is MEAD's front camera, and
-    all views of a corpus that is not MEAD. speakers, emotions: only these; None is all. transcripts: a list
+    corpus: auto, mead, ravdess, cremad or own. views: the cameras wanted, or `("all",)`; None or nothing is MEAD's front
+    camera, and all views of another corpus. speakers, emotions: only these; None is all. transcripts: a list
     `ACTOR_level_N_EMOTION_NNN TEXT` that says MEAD's sentences instead of the numbering table.
 
     Raises ScanError where the question cannot be answered; what is wrong with single files are findings. A folder in which
     no corpus is recognised gives a scan of corpus `unknown` without clips.
     """
     raw = Path(os.path.abspath(raw))  # noqa: PTH100 - resolve() would replace the names of links by others
-    if not raw.exists():
-        raise ScanError(f"{raw} does not exist")
+    if not os.path.exists(raw):  # noqa: PTH110 - Path.exists() raises where a folder above may not be entered
+        raise ScanError(f"{raw} does not exist, or a folder above it cannot be entered")
     if corpus not in ("auto", *CORPORA):
         raise ScanError(f"corpus '{corpus}' is none of auto, {', '.join(CORPORA)}")
-    wanted_emotions = None if emotions is None else _emotions(emotions)
+    wanted_emotions = _emotions(emotions) if emotions else None
 
     manifest = own.manifest_in(raw) if corpus in ("auto", "own") else None
     tree = None
@@ -114,7 +114,7 @@ def _emotions(words: Collection[str]) -> set[str]:
 
 def _views(corpus: str, views: Sequence[str] | None, clips: list[Clip]) -> set[str] | None:
     """The views wanted; None is all."""
-    if views is None:
+    if not views:
         return set(mead.DEFAULT_VIEWS) if corpus == "mead" else None
     if "all" in views:
         return None
@@ -128,7 +128,7 @@ def _selected(
     raw: Path, clips: list[Clip], views: set[str] | None, speakers: Collection[str] | None, emotions: set[str] | None
 ) -> tuple[list[Clip], list[Finding]]:
     """The clips wanted, and for each option one finding that counts what it left out."""
-    if speakers is not None and clips:
+    if speakers and clips:
         there = {clip.speaker for clip in clips}
         if absent := sorted(set(speakers) - there):
             raise ScanError(f"there is no speaker {', '.join(absent)}; the speakers are {', '.join(sorted(there))}")
@@ -138,7 +138,7 @@ def _selected(
         ("--speakers", "speaker", speakers),
         ("--emotions", "emotion", emotions),
     ):
-        if wanted is None:
+        if not wanted:
             continue
         out = Counter(getattr(clip, label) for clip in clips if getattr(clip, label) not in wanted)
         if out:

@@ -36,7 +36,8 @@ def manifest_in(raw: Path) -> Path | None:
     """
     if raw.is_file():
         return raw
-    found = [raw / f"manifest{suffix}" for suffix in SUFFIXES if (raw / f"manifest{suffix}").is_file()]
+    # os.path.isfile() is False, where Path.is_file() raises, in a folder that may not be entered.
+    found = [file for suffix in SUFFIXES if os.path.isfile(file := raw / f"manifest{suffix}")]  # noqa: PTH113
     if len(found) > 1:
         raise ScanError(f"{raw} holds {' and '.join(file.name for file in found)}: name the one to use")
     return found[0] if found else None

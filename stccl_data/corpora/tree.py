@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -178,10 +178,13 @@ def whole_folders(tree: Tree, files: Iterable[File]) -> list[tuple[str, str, lis
 
 
 def wrong_suffixes(tree: Tree, looks_like_a_clip: Callable[[File], bool]) -> list[Finding]:
-    """Files named as a clip of the corpus but with a suffix that is no medium's: one finding for each folder and suffix."""
+    """Files named as clips but with another suffix (001.txt, 001.mp4.part): one finding for each folder and suffix."""
     found: dict[tuple[str, str], list[File]] = {}
     for file in tree.files:
-        if not file.is_media and not is_archive(file.name) and looks_like_a_clip(file):
+        if file.is_media or is_archive(file.name):
+            continue
+        inner = _file(file.folder, file.stem)
+        if looks_like_a_clip(replace(file, stem=inner.stem) if inner.is_media else file):
             found.setdefault((file.folder.path, file.suffix), []).append(file)
     findings = []
     for (folder, suffix), files in found.items():

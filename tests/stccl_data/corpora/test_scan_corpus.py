@@ -1,0 +1,134 @@
+"""What holds for every corpus: recognition, accounting for each file, and RAW staying as it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stccl_data.corpora import ScanError, scan_corpus
+from stccl_data.corpora.tree import MEDIA
+from stccl_data.reasons import Reason
+
+TREES = {
+    "mead": [
+        *(
+            f"M003/video/{view}/{emotion}/level_1/{n:03d}.mp4"
+            for view in ("front", "top")
+            for emotion in ("angry", "sad")
+            for n in range(1, 9)
+        ),
+        *(f"M003/audio/angry/level_1/{n:03d}.m4a" for n in range(1, 12)),
+        *(f"copy/M003/video/front/angry/level_1/{n:03d}.mp4" for n in range(1, 5)),
+        "M003/video/front/angry/level_1/M003_front_sad_level_1_001.mp4",
+        "M003/video/front/angry/level_9/001.mp4",
+        "M003/video/front/angry/level_1/outtake.mov",
+    ],
+    "ravdess": [
+        *(f"Actor_{a:02d}/0{m}-01-0{e}-01-01-01-{a:02d}.mp4" for a in range(1, 5) for m in (1, 2) for e in range(1, 9)),
+        "Actor_01/01-01-03-01-01-01-02.mp4",
+        "Actor_01/01-01-99-01-01-01-01.mp4",
+    ],
+    "cremad": [
+        *(f"VideoFlash/10{a:02d}_{s}_{e}_XX.flv" for a in range(1, 9) for s in ("TIE", "IOM") for e in ("NEU", "SAD")),
+        "AudioWAV/1099_TIE_NEU_XX.wav",
+        "VideoFlash/1001_TIE_NEU_YY.flv",
+        "VideoFlash/1064_IEO_DIS_MD.flv",
+    ],
+    "unknown": ["one/a.mp4", "one/b.mp4", "two/c.wav", "d.mov"],
+}
+
+
+@pytest.mark.parametrize("corpus", TREES)
+def test_a_corpus_is_recognised_and_every_media_file_is_a_clip_a_sound_or_in_a_finding(grow, corpus):
+    raw = grow(TREES[corpus])
+    scan = scan_corpus(raw)
+    assert scan.corpus == corpus
+    assert scan.root == raw
+    ids = [clip.clip_id for clip in scan.clips]
+    assert ids == sorted(set(ids))
+    used = {clip.path for clip in scan.clips} | {clip.audio_path for clip in scan.clips if clip.audio_path}
+    media = [path for path in raw.rglob("*") if path.suffix in MEDIA]
+    assert len(used) + sum(finding.files for finding in scan.findings) == len(media)
+    assert not used & {finding.path for finding in scan.findings}
+
+
+def test_a_scan_does_not_depend_on_where_raw_is_called_from(grow, monkeypatch):
+    raw = grow(TREES["mead"])
+    monkeypatch.chdir(raw.parent)
+    assert scan_corpus(Path("raw")) == scan_corpus(raw)
+
+
+def test_nothing_in_raw_changes(grow):
+    raw = grow(TREES["mead"])
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]}
+    scan_corpus(raw)
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]} == before
+
+
+def test_a_corpus_that_was_named_is_not_guessed(grow):
+    scan = scan_corpus(grow(TREES["cremad"]), "ravdess")
+    assert scan.corpus == "ravdess"
+    assert not scan.clips
+    assert {finding.reason for finding in scan.findings} == {Reason.UNKNOWN_NAME}
+
+
+def test_nothing_known_in_raw_is_a_scan_without_clips_not_an_error(grow):
+    scan = scan_corpus(grow(["read me.txt"]))
+    assert (scan.corpus, scan.clips, scan.findings) == ("unknown", (), ())
+
+
+def test_questions_without_an_answer_stop_the_scan(tmp_path, grow):
+    with pytest.raises(ScanError, match="does not exist"):
+        scan_corpus(tmp_path / "absent")
+    with pytest.raises(ScanError, match="'grid' is none of auto, mead"):
+        scan_corpus(tmp_path, "grid")
+    with pytest.raises(ScanError, match=r"holds no manifest\.csv"):
+        scan_corpus(grow(TREES["mead"]), "own")
+    with pytest.raises(ScanError, match="is not a folder"):
+        scan_corpus(grow(["a.mp4"]) / "a.mp4", "mead")
+
+
+def test_a_folder_that_cannot_be_entered_is_named_and_the_others_go_on(ordinary_user):
+    for actor in ("M003", "M005"):
+        (ordinary_user / actor).mkdir()
+        (ordinary_user / actor / f"{actor}_neu_1_001.mp4").touch()
+    (ordinary_user / "M003").chmod(0)
+    scan = scan_corpus(ordinary_user)
+    assert [clip.speaker for clip in scan.clips] == ["M005"]
+    (finding,) = scan.findings
+    assert (finding.reason, finding.path) == (Reason.NOT_PERMITTED, str(ordinary_user / "M003"))
+    assert "M003 cannot be entered: Permission denied" in finding.detail
+
+
+def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_out_of_reach(ordinary_user):
+    (ordinary_user / "raw").mkdir()
+    (ordinary_user / "raw").chmod(0)
+    scan = scan_corpus(ordinary_user / "raw")
+    assert [(finding.reason, finding.path) for finding in scan.findings] == [(Reason.NOT_PERMITTED, str(ordinary_user / "raw"))]
+    with pytest.raises(ScanError, match="cannot be entered"):
+        scan_corpus(ordinary_user / "raw" / "MEAD")
+
+
+def test_a_name_that_is_not_utf8_is_named_printably(grow):
+    raw = grow(["M003_neu_1_001.mp4"])
+    Path(os.fsdecode(os.fsencode(raw) + b"/M003_neu_1_00\xff.mp4")).touch()
+    scan = scan_corpus(raw)
+    assert len(scan.clips) == 1
+    (finding,) = scan.findings
+    assert finding.reason == Reason.UNKNOWN_NAME
+    assert "\\xff" in finding.detail
+    finding.path.encode("utf-8")
+
+
+def test_linked_folders_are_followed_once_and_loops_end(grow, tmp_path):
+    raw = grow(["M003/video/front/angry/level_1/001.mp4"])
+    (tmp_path / "elsewhere" / "video" / "front" / "angry" / "level_1").mkdir(parents=True)
+    (tmp_path / "elsewhere/video/front/angry/level_1/001.mp4").touch()
+    (raw / "M005").symlink_to(tmp_path / "elsewhere")
+    (raw / "A").symlink_to(raw / "M003")
+    (raw / "M003" / "again").symlink_to(raw)
+    scan = scan_corpus(raw)
+    assert [clip.speaker for clip in scan.clips] == ["M003", "M005"]
+    assert scan.clips[1].path == str(raw / "M005/video/front/angry/level_1/001.mp4")
+    assert [finding.reason for finding in scan.findings] == [Reason.DUPLICATE_CLIP] * 2
+    assert all("is a link to a folder of this tree" in finding.detail for finding in scan.findings)
