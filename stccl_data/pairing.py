@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from stccl_data.clip import EMOTIONS, Clip, slug
-from stccl_data.reasons import Reason
+from .clip import EMOTIONS, Clip, slug
+from .reasons import Reason
 
 REFERENCES = ("neutral", "any")
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from stccl_data.corpora.tables import table
+from .corpora.tables import table
 
 SPLITS = ("train", "val", "test")
 DEFAULT = "train=0.8,val=0.1,test=0.1"

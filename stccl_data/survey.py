@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stccl_data.clip import Clip
-from stccl_data.corpora.scan import Finding, Scan
-from stccl_data.corpora.tree import VIDEO
-from stccl_data.pairing import REFERENCES, candidate_pairs
+from .clip import Clip
+from .corpora.scan import Finding, Scan
+from .corpora.tree import VIDEO
+from .pairing import REFERENCES, candidate_pairs
 
 #: Frames that one core takes through landmarks and crops in a second, measured at 1920x1080.
 FRAMES_PER_CORE_SECOND = 40

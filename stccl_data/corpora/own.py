@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data.clip import EMOTIONS, Clip, emotion_of, slug
-from stccl_data.corpora.scan import Finding, ScanError
-from stccl_data.corpora.tree import AUDIO, MEDIA, VIDEO
-from stccl_data.reasons import ClipError, Reason
+from ..clip import EMOTIONS, Clip, emotion_of, slug
+from ..reasons import ClipError, Reason
+from .scan import Finding, ScanError
+from .tree import AUDIO, MEDIA, VIDEO
 
 REQUIRED = ("path", "speaker", "emotion", "sentence")
 OPTIONAL = ("clip_id", "audio_path", "level", "take", "view", "text", "corpus")

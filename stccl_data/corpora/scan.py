@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from stccl_data.clip import Clip
-from stccl_data.reasons import Reason
+from ..clip import Clip
+from ..reasons import Reason
 
 
 class ScanError(ValueError):

@@ -45,6 +45,10 @@ def test_few_speakers_are_shared_out_sensibly(speakers, counts):
     assert tuple(found[split] for split in SPLITS) == counts
 
 
+def test_a_lone_speaker_trains_even_where_the_ratio_of_train_is_small():
+    assert assign_splits(["A"], "train=0.1,test=0.9") == {"A": "train"}
+
+
 def test_the_note_says_which_split_has_nobody():
     assert split_note(assign_splits(["A"], RATIOS), RATIOS) == "speakers: 1 train; none is left for val and test"
     assert split_note(assign_splits("ABCDEFGHIJ", RATIOS), RATIOS) == "speakers: 8 train, 1 val, 1 test"
