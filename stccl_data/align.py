@@ -19,6 +19,9 @@ from .signals import Signals
 
 Mode = Literal["audio", "visual", "both", "auto", "reference"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+
+#: Raise when the same signals come to be aligned differently: stored alignments of other schemas are then made again.
+SCHEMA = 1
 REFERENCE_RATE = 30.0  # rows a second of the published recipe; row k stands for frame k
 
 

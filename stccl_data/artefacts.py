@@ -63,7 +63,8 @@ class ClipArtefact:
             speech = None
             if "speech.times" in names:
                 values: dict[str, Any] = {f.name: stored[f"speech.{f.name}"] for f in fields(SpeechFeatures)}
-                speech = SpeechFeatures(**{name: value if value.ndim else float(value) for name, value in values.items()})
+                values |= {name: float(value) for name, value in values.items() if value.ndim == 0}
+                speech = SpeechFeatures(**values)
             mouth = None
             if "track.landmarks" in names:
                 mouth = mouth_features(stored["track.landmarks"], stored["track.times"], stored["track.valid"])

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import replace
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -58,7 +59,7 @@ def _outcome(unit: Unit, future: Any) -> Outcome:
         return Outcome(unit, None, Reason.CRASHED, f"{unit.name}: the worker died ({_death(error.exitcode)})")
     except TimeoutError:
         return Outcome(unit, None, Reason.TIMED_OUT, f"{unit.name} took longer than {unit.timeout_s:.0f} s")
-    return outcome
+    return replace(outcome, unit=unit)  # what came back is a copy
 
 
 def _death(exitcode: int | None) -> str:

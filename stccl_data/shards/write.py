@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..align import Alignment
 from ..arrays import npz_bytes
 from ..atomic import atomic_writer
@@ -130,12 +133,10 @@ class PairRecord:
     alignment: Alignment
 
 
-def clip_members(track: Track | None, flac: bytes | None = None) -> dict[str, bytes]:
-    """The members of one clip, by suffix after the clip's name. track: None for a clip that is sound alone."""
-    import numpy as np
-
-    tables = track.tables() if track is not None else {"times": np.empty(0), "valid": np.empty(0, bool)}
-    members = {"npz": npz_bytes(tables)}
+def clip_members(track: Track | None, times: NDArray[np.float64], flac: bytes | None = None) -> dict[str, bytes]:
+    """The members of one clip, by suffix after the clip's name. track: None where the face was not followed; times: (N,) then says
+    when its frames are shown."""
+    members = {"npz": npz_bytes(track.tables() if track is not None else {"times": times})}
     if track is not None and track.face is not None and track.mouth is not None:
         members |= {"face.mjpg": track.face.data, "mouth.mjpg": track.mouth.data}
     if flac is not None:

@@ -1,0 +1,62 @@
+"""Click options made from a dataclass of options: its field names, defaults and help texts, in its order."""
+
+import types
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options_of(config: type[Any]) -> Callable[[F], F]:
+    """Decorator: an option for every field of the dataclass `config`, and of the dataclasses that are its fields.
+
+    A field's metadata: `help`; `choices`, the words that it takes; `path`, whether it names a file.
+    """
+    hints = get_type_hints(config)
+
+    def decorate(function: F) -> F:
+        for one in reversed(fields(config)):
+            kind = hints[one.name]
+            function = options_of(kind)(function) if is_dataclass(kind) else _option(one, kind)(function)  # type: ignore[arg-type]
+        return function
+
+    return decorate
+
+
+def config_of(config: type[Any], values: dict[str, Any]) -> Any:
+    """The dataclass `config` from what click read."""
+    hints = get_type_hints(config)
+    chosen: dict[str, Any] = {}
+    for one in fields(config):
+        kind = hints[one.name]
+        chosen[one.name] = config_of(kind, values) if is_dataclass(kind) else values[one.name]  # type: ignore[arg-type]
+    return config(**chosen)
+
+
+def _option(one: "Field[Any]", hint: Any) -> Callable[[F], F]:
+    flag = "--" + one.name.replace("_", "-")
+    default = None if one.default is MISSING else one.default
+    kind = next(k for k in get_args(hint) if k is not types.NoneType) if get_origin(hint) in (Union, types.UnionType) else hint
+    help_text = one.metadata.get("help", "")
+    if kind is bool:
+        return click.option(flag, is_flag=True, default=default, help=help_text)
+    if choices := one.metadata.get("choices"):
+        return click.option(flag, type=click.Choice(choices), default=default, help=help_text)
+    if get_origin(kind) is tuple:
+        return click.option(flag, callback=_words, default=None, metavar="A,B,...", help=help_text)
+    if one.metadata.get("path"):
+        path = click.Path(exists=True, dir_okay=False, path_type=Path)
+        return click.option(flag, type=path, callback=_text, default=default, help=help_text)
+    return click.option(flag, type=kind, default=default, help=help_text)
+
+
+def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if value else None
+
+
+def _text(ctx: click.Context, param: click.Parameter, value: Path | None) -> str | None:
+    return None if value is None else str(value)

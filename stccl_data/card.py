@@ -1,0 +1,54 @@
+"""The dataset card: README.md in OUT, with the metadata that Hugging Face reads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# corpus -> (licence tag, name, what binds whoever holds shards made from it)
+_LICENCES = {
+    "mead": ("other", "MEAD", "non-commercial research only, and no redistribution: do not publish these shards"),
+    "ravdess": ("cc-by-nc-sa-4.0", "RAVDESS", "CC BY-NC-SA 4.0: name the authors, no commercial use, share alike"),
+    "cremad": ("odbl", "CREMA-D", "Open Database License 1.0: name the authors, share alike"),
+    "own": ("unknown", "own recordings", "whatever the speakers agreed to: fill this in before you share anything"),
+}
+
+
+def dataset_card(corpus: str, stats: Mapping[str, Any]) -> str:
+    """corpus: the adapter's name. stats: what `stats.json` holds."""
+    tag, name, terms = _LICENCES.get(corpus, _LICENCES["own"])
+    splits = [split for split, n in stats["shards"].items() if n]
+    files = "".join(f"  - split: {split}\n    path: shards/{split}/*.tar\n" for split in splits)
+    configs = f"configs:\n- config_name: default\n  data_files:\n{files}" if splits else ""
+    emotions = ", ".join(f"{emotion} {n}" for emotion, n in stats["emotions"].items()) or "none"
+    speakers = ", ".join(f"{n} {split}" for split, n in stats["speakers"].items() if n) or "none"
+    return f"""---
+license: {tag}
+pretty_name: Aligned paired-emotion utterances from {name}
+tags:
+- webdataset
+- talking-face
+- facial-expression-manipulation
+- emotion
+{configs}---
+
+# Aligned paired-emotion utterances from {name}
+
+Made by [stccl](https://pypi.org/project/stccl/): clips in which one speaker says one sentence in two emotions, faces and
+mouths cropped and stabilised, aligned in time.
+
+| what | how much |
+|---|---|
+| clips in accepted pairs | {stats["clips_by_state"].get("paired", 0)} of {stats["clips"]} found |
+| accepted pairs | {stats["pairs_accepted"]} of {stats["pairs"]} candidates |
+| speakers | {speakers} |
+| emotions (clips) | {emotions} |
+| frames | {stats["frames"]} |
+| hours | {stats["hours"]} |
+
+`clips.parquet` and `pairs.parquet` list every clip and every candidate pair, those that were refused too, with the reason.
+`provenance.json` says by which options and versions the dataset was made.
+
+## Licence and consent
+
+The source is {name}; its terms bind these shards: {terms}. The pictures show faces of people who agreed to the use that the
+corpus describes, and to no other. Do not use them to identify anybody, or to make anybody seem to say or feel what they did not.
+"""

@@ -1,0 +1,81 @@
+"""What a run is asked to do, and who watches it."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from . import align, extract
+from .corpora import CORPORA
+from .executors import EXECUTORS
+from .gates import GateConfig
+from .landmarks import BACKENDS, LandmarkConfig
+from .pairing import REFERENCES
+from .reasons import Reason
+from .splits import DEFAULT as DEFAULT_SPLIT
+
+
+def _option(default: Any, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help, **more})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareConfig:
+    """All options of `prepare`, with their defaults; the command line is made from it."""
+
+    corpus: str = _option("auto", "Which corpus RAW is.", choices=("auto", *CORPORA))
+    views: tuple[str, ...] | None = _option(None, "Cameras, comma-separated, or `all`. MEAD: front unless said otherwise.")
+    speakers: tuple[str, ...] | None = _option(None, "Only these speakers, comma-separated.")
+    emotions: tuple[str, ...] | None = _option(None, "Only these emotions, comma-separated.")
+    transcripts: str | None = _option(None, "MEAD's sentences by a list `ACTOR_level_N_EMOTION_NNN TEXT`.", path=True)
+    limit: int | None = _option(None, "Only the first N clips, for a trial.")
+    paired_only: bool = _option(False, "Leave clips without a partner unread.")
+    reference: str = _option("neutral", "Pair neutral with each emotion, or any two emotions.", choices=REFERENCES)
+    align: str = _option("auto", "Align by what; auto: by sound, by the mouth where a clip is silent.", choices=align.MODES)
+    crops: str = _option("similarity", "How faces are cut: smoothed similarity, constant box, not at all.", choices=extract.CROPS)
+    face_size: int = _option(224, "Side of the face crop, pixels.")
+    mouth_size: int = _option(96, "Side of the mouth crop, pixels.")
+    jpeg_quality: int = _option(95, "Quality of the crops, 1-100.")
+    audio: bool = _option(False, "Keep each clip's sound in the shards, as FLAC.")
+    landmarks: str = _option("mediapipe", "Landmark backend.", choices=BACKENDS)
+    landmarker_model: str | None = _option(None, "Another face_landmarker.task than the packaged one.", path=True)
+    fan_weights: str | None = _option(None, "The weights of the fan backend.", path=True)
+    device: str = _option("cpu", "Where the fan backend runs, such as cuda:0.")
+    split: str = _option(DEFAULT_SPLIT, "Who trains, who tests: ratios, a CSV speaker,split, or a name such as mead-paper.")
+    seed: int = _option(0, "Decides the order of speakers and shards.")
+    shard_mb: int = _option(128, "Size of a shard, megabytes.")
+    workers: int = _option(0, "Worker processes; 0: one a core.")
+    timeout: float = _option(300.0, "Seconds that a clip may take, and a minute more for each megabyte of its file.")
+    executor: str = _option("local", "Where the work is done.", choices=EXECUTORS)
+    retry_failed: bool = _option(False, "Try clips again that failed before.")
+    gates: GateConfig = field(default_factory=GateConfig)
+
+    @property
+    def n_workers(self) -> int:
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def landmark_config(config: PrepareConfig) -> LandmarkConfig:
+    """The part of the options that says which landmarks."""
+    return LandmarkConfig(
+        backend=config.landmarks,
+        landmarker_model=config.landmarker_model,
+        fan_weights=config.fan_weights,
+        device=config.device,
+    )
+
+
+class Progress(Protocol):
+    """Who watches a run. `stage` opens a piece of work of `total` units, `already` of them done by an earlier run; `step` ends one
+    of them, well or with a reason; `note` is a sentence."""
+
+    def stage(self, name: str, total: int, already: int = 0) -> None: ...
+    def step(self, reason: Reason | None = None) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Quiet:
+    """Nobody watches."""
+
+    def stage(self, name: str, total: int, already: int = 0) -> None: ...
+    def step(self, reason: Reason | None = None) -> None: ...
+    def note(self, text: str) -> None: ...

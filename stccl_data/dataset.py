@@ -1,0 +1,78 @@
+"""The records of a prepared dataset in memory: a row for every clip and for every candidate pair, as its tables hold them."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .align import Alignment
+from .artefacts import ClipArtefact
+from .clip import Clip
+from .reasons import Reason
+
+#: The scores of a clip that the tables show, in this order; see `extract`.
+CLIP_SCORES = (
+    "face_rate",
+    "longest_gap",
+    "several_faces",
+    "eye_distance",
+    "yaw",
+    "pitch",
+    "roll",
+    "sharpness",
+    "exposure",
+    "frozen_frames",
+    "corrupt_frames",
+    "av_difference_s",
+)
+
+#: The scores of an alignment that the tables and the shards show, in this order.
+PAIR_SCORES = (
+    "mode",
+    "cost",
+    "content_score",
+    "duration_ratio",
+    "longest_repeat",
+    "diagonal_fraction",
+    "local_slope",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """A clip and what became of it. `reason`: why it is not in use, None where it is. `failed`: it could not be read.
+    `artefact`: where it was extracted to, None where it was not."""
+
+    clip: Clip
+    reason: Reason | None = None
+    detail: str = ""
+    failed: bool = False
+    scores: dict[str, float] = field(default_factory=dict)
+    artefact: ClipArtefact | None = None
+
+    @property
+    def state(self) -> str:
+        """`paired` (in an accepted pair), `unpaired`, or `failed`."""
+        return "failed" if self.failed else "paired" if self.reason is None else "unpaired"
+
+    def unused(self, reason: Reason, detail: str) -> "ClipRow":
+        """The same clip, not in use for this reason."""
+        return replace(self, reason=reason, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """A candidate pair and what became of it. `alignment`: None where it could not be aligned. `reason`: None where accepted."""
+
+    source: Clip
+    target: Clip
+    utterance: str
+    alignment: Alignment | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.reason is None
+
+    def scores(self) -> dict[str, Any]:
+        """PAIR_SCORES of the alignment; None for each where there is none."""
+        return {name: getattr(self.alignment, name, None) for name in PAIR_SCORES}

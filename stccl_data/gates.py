@@ -1,0 +1,50 @@
+"""Which pairs are good enough: a threshold for each score, and one reason for each pair that is refused.
+
+Gates read stored scores alone, so that changing one never reads a video or aligns a pair again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .reasons import Reason
+
+Scores = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """The thresholds. A score that is missing passes its gate."""
+
+    min_face_rate: float = field(default=0.9, metadata={"help": "Least share of frames with a face, in either clip."})
+    min_eye_distance: float = field(
+        default=24.0, metadata={"help": "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur."}
+    )
+    max_duration_ratio: float = field(
+        default=2.5, metadata={"help": "Longest span of speech over the shortest, of the two clips of a pair."}
+    )
+    max_longest_repeat: int = field(
+        default=45, metadata={"help": "Most source frames in a row on one target frame, or target frames passed over at once."}
+    )
+    max_local_slope: float = field(
+        default=3.5, metadata={"help": "Most |log2| of the path's slope within speech (95th percentile): 2 is four times as fast."}
+    )
+
+
+def judge(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -> tuple[Reason, str] | None:
+    """Why the pair is refused, with a sentence; None where it passes every gate. The first gate in the order of the code counts.
+
+    pair: duration_ratio, longest_repeat, local_slope. source, target: the clips' scores (face_rate, eye_distance).
+    """
+    for name, clip in (("source", source), ("target", target)):
+        if (rate := clip.get("face_rate")) is not None and rate < gates.min_face_rate:
+            return Reason.FEW_FACES, f"the {name} shows a face in {100 * rate:.0f} % of its frames"
+        if (distance := clip.get("eye_distance")) is not None and distance < gates.min_eye_distance:
+            return Reason.SMALL_FACE, f"the {name}'s face is small: {distance:.0f} pixels between the outer eye corners"
+    if (ratio := pair.get("duration_ratio")) is not None and not 1 / gates.max_duration_ratio <= ratio <= gates.max_duration_ratio:
+        return Reason.DURATION_RATIO, f"the target takes {ratio:.2f} times as long as the source"
+    if (repeat := pair.get("longest_repeat")) is not None and repeat > gates.max_longest_repeat:
+        return Reason.LONGEST_REPEAT, f"one frame stands against {repeat} frames in a row"
+    if (slope := pair.get("local_slope")) is not None and slope > gates.max_local_slope:
+        return Reason.LOCAL_SLOPE, f"the path is locally {2**slope:.1f} times as steep or as flat as the diagonal"
+    return None

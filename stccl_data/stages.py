@@ -1,0 +1,63 @@
+"""What a worker does with one unit: called by name in another process, its arguments and results small, its work on disk."""
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from . import media
+from .align import AlignConfig, Alignment, align
+from .artefacts import ClipArtefact, Refusal, save_alignments, save_extraction
+from .clip import Clip
+from .extract import CropConfig, extract_clip, sound_path
+from .landmarks import LandmarkConfig, Landmarker, open_landmarker
+from .reasons import ClipError
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractPlan:
+    """All that decides what is made of a clip."""
+
+    landmarks: LandmarkConfig
+    crops: CropConfig
+    pictures: str
+    audio: bool
+
+
+def start_worker(log: str) -> None:
+    """Once in each worker: what native libraries print goes to the log, and OpenCV stays on one core."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    sys.stderr.flush()
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+@cache
+def _landmarker(config: LandmarkConfig) -> Landmarker:
+    return open_landmarker(config)
+
+
+def extract_unit(clip: Clip, artefact: str, plan: ExtractPlan) -> None:
+    """Extract one clip into its artefact. Raises ClipError."""
+    extraction = extract_clip(clip, partial(_landmarker, plan.landmarks), plan.crops, plan.pictures)
+    flac = None
+    if plan.audio and (source := sound_path(clip, media.probe(clip.path))) is not None:
+        flac = media.encode_flac(media.read_audio(source, rate=None))
+    save_extraction(Path(artefact), extraction, flac)
+
+
+def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig) -> None:
+    """Align the pairs of one utterance, each the paths of two extracted clips, into one artefact."""
+    signals = {path: ClipArtefact(Path(path)).signals() for path in sorted({path for pair in pairs for path in pair})}
+    results: list[Alignment | Refusal] = []
+    for source, target in pairs:
+        try:
+            results.append(align(signals[source], signals[target], config))
+        except ClipError as error:
+            results.append(Refusal(error.reason, error.detail))
+    save_alignments(Path(artefact), results)
+
