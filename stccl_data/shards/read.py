@@ -28,6 +28,9 @@ from .utterance import Decisions, Pair, Utterance, parse_utterance
 #: Utterances among which a shuffled stream draws the next. An utterance of MEAD has 10 to 50 MB.
 SHUFFLE_UTTERANCES = 8
 
+#: suffix -> (offset, size) of a member's data in its tar.
+Places = Mapping[str, tuple[int, int]]
+
 _PART = re.compile(r"\+p\d+$")
 
 
@@ -62,7 +65,7 @@ class Dataset:
         self._shard_of_path = {shard.path: shard for shard in self.shards}
         self._lines: dict[str, bytes] = {}
         self._heads: dict[str, ShardInfo] = {}
-        for number, line in enumerate(_index_lines(self.path), start=1):
+        for number, line in enumerate(index_lines(self.path), start=1):
             key, split, shard = _index_head(line, f"{self.path / INDEX}, line {number}")
             info = self._shard_of_path.get(shard)
             if info is None or info.split != split:
@@ -100,7 +103,7 @@ class Dataset:
         Raises KeyError for an unknown key, ShardError where the shard is missing, damaged or has been replaced.
         """
         shard = self._head(key)
-        places = _index_places(self._lines[key], f"{self.path / INDEX}: {key}")
+        *_, places = index_entry(self._lines[key], f"{self.path / INDEX}: {key}")
         members = TarMembers(self.path / shard.path, str(self.path / shard.path), shard.bytes, places)
         return parse_utterance(key, members, self._decisions)
 
@@ -249,7 +252,7 @@ def _warn_of_idle_readers(shards: int) -> None:
     if shards < world * workers:
         warnings.warn(
             f"{shards} shards for {world * workers} readers: some get nothing. "
-            "Use fewer workers, or prepare with a smaller --shard-size",
+            "Use fewer workers, or prepare with a smaller --shard-mb",
             stacklevel=3,
         )
 
@@ -272,12 +275,14 @@ class _PairTable:
             plain = pc.replace_substring_regex(table["utterance"].cast(pa.string()), r"\+p\d+$", "")
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"{path} cannot be read ({error}); run `stccl verify`") from None
-        table = table.set_column(0, "utterance", plain.fill_null("").dictionary_encode())
-        self.table = table.sort_by("utterance").combine_chunks()
-        runs = pc.run_end_encode(self.table["utterance"].cast(pa.string()).combine_chunks())
-        ends = np.asarray(runs.run_ends)
-        starts = np.concatenate([[0], ends[:-1]])
-        self._rows = {key: (int(a), int(b)) for key, a, b in zip(runs.values.to_pylist(), starts, ends, strict=True)}
+        encoded = plain.fill_null("").combine_chunks().dictionary_encode()
+        codes = np.asarray(encoded.indices)
+        order = np.argsort(codes, kind="stable")
+        self.table = table.unify_dictionaries().combine_chunks().take(order)
+        found, starts = np.unique(codes[order], return_index=True)
+        ends = [*starts[1:], len(order)]
+        keys = encoded.dictionary.to_pylist()
+        self._rows = {keys[code]: (int(a), int(b)) for code, a, b in zip(found, starts, ends, strict=True)}
 
     def decisions(self, utterance: str) -> Decisions:
         start, end = self._rows.get(utterance, (0, 0))
@@ -317,7 +322,8 @@ def _below(path: str) -> str:
     return path
 
 
-def _index_lines(out: Path) -> list[bytes]:
+def index_lines(out: Path) -> list[bytes]:
+    """The lines of index.jsonl. Raises ShardError."""
     try:
         return [line for line in (out / INDEX).read_bytes().split(b"\n") if line.strip()]
     except OSError as error:
@@ -339,9 +345,12 @@ def _index_head(line: bytes, where: str) -> tuple[str, str, str]:
         raise ShardError(f"{where} is not as stccl writes it ({error!r}); {_ADVICE}") from None
 
 
-def _index_places(line: bytes, where: str) -> Mapping[str, tuple[int, int]]:
+def index_entry(line: bytes, where: str) -> tuple[str, str, str, Places]:
+    """key, split, shard and members of an index line. Raises ShardError, naming `where`."""
     try:
-        return {str(suffix): (int(offset), int(size)) for suffix, (offset, size) in json.loads(line)["members"].items()}
+        record = json.loads(line)
+        places = {str(suffix): (int(offset), int(size)) for suffix, (offset, size) in record["members"].items()}
+        return str(record["key"]), str(record["split"]), str(record["shard"]), places
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ShardError(f"{where} is not as stccl writes it ({error!r}); {_ADVICE}") from None
 

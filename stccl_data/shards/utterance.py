@@ -146,11 +146,11 @@ class UtteranceClip:
         return decode_flac(self._members.read(f"{self.name}.flac"), f"{self._members.where}: {self.name}.flac")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pair:
     """Two clips of an utterance in different emotions, laid on each other in time.
 
-    `accepted`: every gate passed; otherwise `reason` is the code (docs/reasons). `scores`: cost, content_score, duration_ratio,
+    `accepted`: every gate passed; otherwise `reason` is the code (`stccl_data.reasons`). `scores`: cost, content_score, duration_ratio,
     longest_repeat, diagonal_fraction, local_slope, and `mode`, what the pair was aligned by.
     """
 
@@ -158,8 +158,11 @@ class Pair:
     target: UtteranceClip
     accepted: bool
     reason: str | None
-    scores: Mapping[str, Score] = field(repr=False)
-    _load: Callable[[str], dict[str, NDArray[Any]]] = field(repr=False)
+    scores: Mapping[str, Score]
+    _load: Callable[[str], dict[str, NDArray[Any]]]
+
+    def __repr__(self) -> str:
+        return f"Pair({self.source.clip_id} -> {self.target.clip_id}, {'accepted' if self.accepted else self.reason})"
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[Any]]:
