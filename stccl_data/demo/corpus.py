@@ -48,6 +48,13 @@ class DemoCorpus:
         """Seconds of video."""
         return sum(clip.duration for clip in self.clips)
 
+    def clip(self, speaker: str, emotion: str, sentence: int, take: int = 1) -> ClipTruth:
+        """The clip with these labels. Raises KeyError where there is none."""
+        for clip in self.clips:
+            if (clip.speaker, clip.emotion, clip.sentence, clip.take) == (speaker, emotion, sentence, take):
+                return clip
+        raise KeyError(f"{speaker} {emotion} sentence {sentence} take {take}")
+
 
 @dataclass(frozen=True, slots=True)
 class _Job:
@@ -172,8 +179,7 @@ def _seed(layout: str, seed: int, name: ClipName) -> list[int]:
 
 def _film(job: _Job) -> ClipTruth:
     truth = film(job.name, SPEAKERS[job.look], job.folder, job.size, job.fps, job.seed)
-    path = job.folder / "truth" / "clips" / f"{job.name.label}.json"
-    truth.write(path)
+    truth.write(job.folder / _truth_path(job.name))
     return truth
 
 
@@ -198,9 +204,18 @@ def _pairs(names: Iterable[ClipName]) -> Iterator[tuple[ClipName, ClipName]]:
         yield from ((reference, other) for other in group if other is not reference)
 
 
+def _truth_path(name: ClipName) -> str:
+    """Not the clip's own name, which a corpus scanner would take for a clip."""
+    return f"truth/clips/{_utterance(name)}_{name.emotion}.json"
+
+
 def _map_path(source: ClipName, target: ClipName) -> str:
-    take = f"_take-{source.take}" if source.take > 1 else ""
-    return f"truth/maps/{source.speaker}_sentence-{source.sentence:02d}_{source.emotion}_{target.emotion}{take}.csv"
+    return f"truth/maps/{_utterance(source)}_{source.emotion}_{target.emotion}.csv"
+
+
+def _utterance(name: ClipName) -> str:
+    take = f"_take-{name.take}" if name.take > 1 else ""
+    return f"{name.speaker}_sentence-{name.sentence:02d}{take}"
 
 
 def _write_maps(folder: Path, names: Sequence[ClipName], truths: dict[str, ClipTruth]) -> Iterator[TruePair]:
@@ -215,7 +230,7 @@ def _write_maps(folder: Path, names: Sequence[ClipName], truths: dict[str, ClipT
 
 
 def _planned_files(names: Sequence[ClipName], layout: str) -> list[str]:
-    files = [f"truth/clips/{name.label}.json" for name in names]
+    files = [_truth_path(name) for name in names]
     files += [str(path) for name in names for path in (name.path, name.audio_path) if path is not None]
     files += [_map_path(source, target) for source, target in _pairs(names)]
     return [*files, "truth/pairs.csv", *(["transcripts.txt"] if layout == "mead" else [])]

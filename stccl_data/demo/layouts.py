@@ -58,7 +58,7 @@ RAVDESS_EMOTIONS = {"neutral": 1, "calm": 2, "happy": 3, "sad": 4, "angry": 5, "
 
 @dataclass(frozen=True, slots=True)
 class ClipName:
-    """Where one clip lies, relative to the corpus folder, and its labels. `label` names it in `truth/`."""
+    """Where one clip lies, relative to the corpus folder, and its labels. `label` is its name as the corpus's lists write it."""
 
     label: str
     path: PurePosixPath

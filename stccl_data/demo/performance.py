@@ -111,7 +111,7 @@ def film(name: ClipName, speaker: Speaker, folder: Path, size: int, fps: Fractio
         speaker=name.speaker,
         emotion=name.emotion,
         level=name.level,
-        sentence=str(name.sentence),
+        sentence=name.sentence,
         take=name.take,
         text=name.text,
         fps=str(fps),

@@ -26,7 +26,7 @@ class ClipTruth:
     speaker: str
     emotion: str
     level: int
-    sentence: str
+    sentence: int
     take: int
     text: str
     fps: str

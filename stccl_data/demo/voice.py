@@ -101,6 +101,7 @@ def speak(words: Sequence[str], word_rates: Sequence[float], voice: str, prosody
         )
         if rate <= 0:
             raise DemoUnavailableError(f"espeak-ng cannot read its voices in {espeakng_loader.get_data_path()}.")
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # otherwise the clock seeds the breath of some voices
         samples, marks = _synthesise(library, f"<speak>{marked}</speak>", voice, prosody)
         library.espeak_Terminate()
     finally:
@@ -170,5 +171,5 @@ def _closure(before: np.ndarray, rate: int) -> int:
     """
     step = rate // 400
     blocks = before[len(before) % step :].reshape(-1, step).astype(np.float64)
-    loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > 100)  # -50 dB of full scale
+    loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > 250)  # -42 dB of full scale; bursts start at -38
     return step * (len(blocks) - 1 - int(loud[-1]) if len(loud) else len(blocks))
