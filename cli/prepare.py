@@ -56,7 +56,8 @@ def _words(summary: Any) -> str:
     lines.append(f"clips   {summary.clips.get('', 0)} of {clips} in accepted pairs{_by_reason(summary.clips)}")
     lines.append(f"pairs   {summary.pairs.get('', 0)} of {pairs} accepted{_by_reason(summary.pairs)}")
     shards = ", ".join(f"{n} {split}" for split, n in summary.shards.items())
-    lines.append(f"shards  {shards or 'none'} in {summary.out / 'shards'}" if shards else "shards  none: no pair could be aligned")
+    none = "no pair could be aligned" if pairs else "no two clips make a pair"
+    lines.append(f"shards  {shards} in {summary.out / 'shards'}" if shards else f"shards  none: {none}")
     if summary.findings:
         found = ", ".join(f"{n} {reason}" for reason, n in sorted(summary.findings.items()))
         lines.append(f"raw     findings: {found} (findings.jsonl)")
@@ -65,7 +66,7 @@ def _words(summary: Any) -> str:
     if summary.shards:
         lines.append(f"next    stccl verify {summary.out}; stccl info {summary.out}; stccl preview {summary.out} ...")
     elif not pairs:
-        lines.append(f"next    clips.parquet says for each clip why it has no partner; `stccl scan` counts them: {summary.out}")
+        lines.append(f"next    {summary.out / 'clips.parquet'} says for each clip why it is in no pair")
     return "\n".join(lines)
 
 

@@ -1,0 +1,45 @@
+# Two targets do all that a newcomer needs: `make demo` and `make test`. Each works alone and first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
+
+.PHONY: demo test bench clean system-libraries
+
+demo: $(VENV)/installed-demo
+	$(BIN)/stccl demo $(DEMO)/raw
+	$(BIN)/stccl prepare $(DEMO)/raw $(DEMO)/prepared --transcripts $(DEMO)/raw/transcripts.txt
+	$(BIN)/stccl verify $(DEMO)/prepared
+	$(BIN)/stccl info $(DEMO)/prepared
+	@echo
+	@echo "The shards are in $(DEMO)/prepared/shards. To look at a pair:"
+	@echo "  $(BIN)/stccl preview $(DEMO)/prepared --key $$($(BIN)/python -c 'import json; print(json.loads(open("$(DEMO)/prepared/index.jsonl").readline())["key"])') --emotion happy -o $(DEMO)/happy.mp4"
+
+test: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/alignment.py
+
+clean:
+	rm -rf $(VENV) $(DEMO) build *.egg-info
+
+# The extras that a target needs; made again when the dependencies change.
+$(VENV)/installed-%: pyproject.toml constraints.txt | system-libraries
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "python's venv module is missing: sudo apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	@touch $@
+
+# mediapipe and opencv load these; no Python package brings them.
+system-libraries:
+	@missing=""; for library in $(LIBRARIES); do \
+	  $(PYTHON) -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" $$library 2>/dev/null || missing="$$missing $$library"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "Missing system libraries:$$missing"; \
+	  echo "Install them by: sudo apt-get install -y libegl1 libgles2 libgl1 libglib2.0-0"; exit 1; fi

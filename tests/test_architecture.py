@@ -1,0 +1,68 @@
+"""The walls of the house: which room may import which."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+#: package (or module) -> what it must never import, directly
+FORBIDDEN = {
+    "stccl_data": {"stccl_train", "stccl_cli", "click", "rich.progress"},
+    "stccl_train": {"stccl_cli", "mediapipe", "click"},
+    "stccl_data/corpora": {"stccl_data.shards", "stccl_data.landmarks", "stccl_data.prepare", "av", "cv2", "mediapipe", "numpy"},
+    "stccl_data/landmarks": {"stccl_data.corpora", "stccl_data.shards", "stccl_data.prepare", "stccl_data.clip"},
+    "stccl_data/shards/read.py": {"stccl_data.prepare", "stccl_data.extract", "mediapipe"},
+    "manifests": {"stccl_data", "stccl_train"},
+}
+
+
+def imported_by(path: Path) -> set[str]:
+    """Full names of the modules that a file imports anywhere in it."""
+    package = list(path.relative_to(ROOT).with_suffix("").parts[:-1])
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_imports_point_one_way() -> None:
+    wrong = []
+    for room, forbidden in FORBIDDEN.items():
+        place = ROOT / room
+        for path in [place] if place.suffix else sorted(place.rglob("*.py")):
+            for name in imported_by(path):
+                if any(name == f or name.startswith(f + ".") for f in forbidden):
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_fan_backend_imports_torch() -> None:
+    torch_users = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "stccl_data").rglob("*.py"))
+        if any(name.split(".")[0] in ("torch", "face_alignment") for name in imported_by(path))
+    ]
+    assert [user for user in torch_users if "doctor" not in user] == ["stccl_data/landmarks/fan.py"]
+
+
+def test_the_pipeline_imports_neither_torch_nor_mediapipe() -> None:
+    code = "import sys, stccl_data.prepare, stccl_data.shards; print([m for m in ('torch', 'mediapipe') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_no_room_is_called_after_nothing() -> None:
+    nameless = {"utils.py", "helpers.py", "common.py", "misc.py"}
+    rooms = (path for top in ("stccl_data", "stccl_train", "cli", "manifests") for path in (ROOT / top).rglob("*.py"))
+    assert not [path for path in rooms if path.name in nameless]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    rooms = [path for top in ("stccl_data", "stccl_train", "cli", "manifests") for path in (ROOT / top).rglob("*.py")]
+    assert not [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))]
