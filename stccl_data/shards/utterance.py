@@ -150,8 +150,8 @@ class UtteranceClip:
 class Pair:
     """Two clips of an utterance in different emotions, laid on each other in time.
 
-    `accepted`: every gate passed; otherwise `reason` is the code (`stccl_data.reasons`). `scores`: cost, content_score, duration_ratio,
-    longest_repeat, diagonal_fraction, local_slope, and `mode`, what the pair was aligned by.
+    `accepted`: every gate passed; otherwise `reason` is the code (`stccl_data.reasons`). `scores`: cost, content_score,
+    duration_ratio, longest_repeat, diagonal_fraction, local_slope, and `mode`, what the pair was aligned by.
     """
 
     source: UtteranceClip
