@@ -78,8 +78,9 @@ def command(
     except DemoUnavailableError as error:
         raise click.ClickException(str(error)) from None
     people = len({clip.speaker for clip in corpus.clips})
+    count = len(corpus.clips)
     click.echo(
-        f"{len(corpus.clips)} clips ({corpus.duration:.0f} s) of {people} speaker{'s' * (people > 1)} in {folder}; "
+        f"{count} clip{'s' * (count > 1)} ({corpus.duration:.0f} s) of {people} speaker{'s' * (people > 1)} in {folder}; "
         f"the true maps of {len(corpus.pairs)} pairs are listed in {folder / 'truth' / 'pairs.csv'}."
     )
     click.echo(f"Next: stccl prepare {folder} OUT")

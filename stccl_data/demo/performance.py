@@ -42,9 +42,7 @@ def perform(speaker: Speaker, emotion: str, text: str, fps: Fraction, random: np
     samples[start : start + len(speech.samples)] = speech.samples
     samples += random.normal(0, _ROOM_NOISE, len(samples)).astype(np.float32)
     shift = start / SAMPLE_RATE
-    phonemes = tuple(
-        Phoneme(sound.symbol, round(sound.start + shift, 6), round(sound.end + shift, 6)) for sound in speech.phonemes
-    )
+    phonemes = tuple(Phoneme(sound.symbol, round(sound.start + shift, 6), round(sound.end + shift, 6)) for sound in speech.phonemes)
     times = np.arange(n_frames) / float(fps)
     mouth = mouth_track(phonemes, times)
     return Performance(samples, phonemes, mouth, _poses(times, mouth, emotion, manner, random))

@@ -77,7 +77,7 @@ def test_the_lips_open_in_the_picture_as_the_truth_says(corpus: DemoCorpus, seen
         gap = np.linalg.norm(faces[:, LOWER_LIP] - faces[:, UPPER_LIP], axis=1)
         measured = gap / np.linalg.norm(faces[:, RIGHT_EYE] - faces[:, LEFT_EYE], axis=1)
         by_lag = [np.corrcoef(measured[3 + lag : len(measured) - 3 + lag], clip.opening[3:-3])[0, 1] for lag in (-2, -1, 0, 1, 2)]
-        assert by_lag[2] > 0.8, clip.path  # 0.87 to 0.99, median 0.955, over eight speakers and eight emotions
+        assert by_lag[2] > 0.8, clip.path  # 0.85 to 0.99, median 0.955, over eight speakers and eight emotions
         assert np.argmax(by_lag) == 2, clip.path
 
 
@@ -266,7 +266,7 @@ def test_rendering_again_removes_the_earlier_demo_and_nothing_else(tmp_path: Pat
     (tmp_path / "notes.txt").write_text("mine")
     answer = runner.invoke(command, [*arguments, "--emotions", "neutral"])
     assert answer.exit_code == 0
-    assert "1 clips" in answer.output or "1 clip " in answer.output
+    assert "1 clip (" in answer.output
     assert f"stccl prepare {tmp_path} OUT" in answer.output
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.mp4")] == [
