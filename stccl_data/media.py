@@ -1,6 +1,7 @@
 """Reading media files with PyAV: what a file holds, its upright RGB frames with their presentation times, its sound."""
 
 import io
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration does not nam
 
 #: What ffmpeg opens without its being a recording: playlists (which may name other files) and text drawn as pictures.
 _NO_CLIP = frozenset({"hls", "concat", "dash", "tty", "ffmetadata", "subviewer", "srt", "webvtt", "ass"})
+
+
+#: A container that stores when a packet is decoded and not when its picture is shown: pictures are shown one a tick, in order.
+_WITHOUT_SHOW_TIMES = "avi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,11 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
             raise ClipError(Reason.NO_VIDEO, f"{path} has no video stream")
         stream.thread_type = "NONE"  # a process a core: threads of the decoder would only share it
         interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
+        ticks = iter(frame_times(path)) if container.format.name == _WITHOUT_SHOW_TIMES else None
         last = -np.inf
         count = 0
         for frame in _decoded(container, stream, path):
-            time = frame.time
+            time = frame.time if ticks is None else next(ticks, None)
             if time is None:
                 time = frame.dts * float(frame.time_base) if frame.dts is not None else last + interval if count else 0.0
             if time <= last:  # a damaged clock: keep the order and stay between the neighbours
@@ -115,17 +121,29 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
 def frame_times(path: str | Path) -> NDArray[np.float64]:
     """(N,) float64: presentation times of the video frames in seconds, ascending, by the container alone: nothing is decoded.
 
-    Empty where there is no video. Raises ClipError: as `probe`.
+    Empty where there is no video. Raises ClipError: as `probe`, and decode_error where the packets end long before the duration
+    that the header states.
     """
     with _opened(path) as container:
         stream = _video_stream(container)
         if stream is None:
             return np.empty(0)
+        shown, end = [], 0.0
         try:
-            shown = [packet.pts for packet in container.demux(stream) if packet.pts is not None and not packet.is_discard]
+            for packet in container.demux():
+                stamp = packet.dts if container.format.name == _WITHOUT_SHOW_TIMES else packet.pts
+                if stamp is None or packet.is_discard:
+                    continue
+                time = float(stamp * packet.time_base)
+                end = max(end, time)
+                if packet.stream_index == stream.index:
+                    shown.append(time)
         except av.FFmpegError as error:
             raise ClipError(Reason.DECODE_ERROR, f"{path} cannot be read to its end: {_words(error)}") from None
-        return np.array(sorted(float(pts * stream.time_base) for pts in shown))
+        # FLV does not say how many bytes it has; the duration in its header may be a little off
+        if container.format.name == "flv" and container.duration and end < 0.8 * container.duration / av.time_base - 0.5:
+            raise ClipError(Reason.DECODE_ERROR, f"{path} ends long before its header says: it was cut short")
+        return np.array(sorted(shown))
 
 
 def encode_flac(audio: Audio) -> bytes:
@@ -137,10 +155,11 @@ def encode_flac(audio: Audio) -> bytes:
     with av.open(out, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=audio.rate)
         stream.layout = "mono"
-        frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
-        frame.sample_rate = audio.rate
-        for packet in (*stream.encode(frame), *stream.encode(None)):
-            container.mux(packet)
+        if pcm.size:
+            frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+            frame.sample_rate = audio.rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return out.getvalue()
 
 
@@ -168,7 +187,11 @@ def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
                 if gap > out_rate // 10 and pieces:
                     pieces.append(np.zeros((pieces[0].shape[0], gap), np.float32))
                     filled += gap
-            for block in planar.resample(frame):
+            try:
+                blocks = planar.resample(frame)
+            except ValueError:  # PyAV: the resampler was made for another format
+                raise ClipError(Reason.DECODE_ERROR, f"{path} changes its rate or channels in mid-clip") from None
+            for block in blocks:
                 pieces.append(block.to_ndarray().astype(np.float32, copy=False))
                 filled += pieces[-1].shape[1]
         if start is None:
@@ -188,8 +211,11 @@ def _opened(path: str | Path) -> Iterator[Any]:
     """The open container; whatever is wrong with the file becomes a ClipError that says so."""
     file = Path(path)
     try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ClipError(Reason.NOT_MEDIA, f"{path} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}")
         with file.open("rb") as handle:
-            head = handle.read(16)
+            head = handle.read(64)
     except FileNotFoundError:
         raise ClipError(Reason.MISSING_FILE, f"{path} does not exist") from None
     except PermissionError:
@@ -198,8 +224,10 @@ def _opened(path: str | Path) -> Iterator[Any]:
         raise ClipError(Reason.DECODE_ERROR, f"{path} cannot be read: {error.strerror}") from None
     if not head:
         raise ClipError(Reason.EMPTY_FILE, f"{path} has no bytes")
-    if not any(head):
+    if not any(head[:16]):
         raise ClipError(Reason.DECODE_ERROR, f"{path} begins with zero bytes, as a broken copy does")
+    if (stated := _stated_size(head)) is not None and stated > status.st_size:
+        raise ClipError(Reason.DECODE_ERROR, f"{path} has {status.st_size} bytes where its header says {stated}: it was cut short")
     try:
         # the protocol is named: a path is always a file, whatever it looks like, and a playlist cannot open others
         container = av.open(f"file:{file}", options={"protocol_whitelist": "file"})
@@ -210,12 +238,34 @@ def _opened(path: str | Path) -> Iterator[Any]:
     with container:
         if container.format.name in _NO_CLIP:
             raise ClipError(Reason.NOT_MEDIA, f"{path} is read by ffmpeg as {container.format.name}, which is no recording")
-        size = file.stat().st_size
         for stream in container.streams:
             index = getattr(stream, "index_entries", None)
-            if index and len(index) and index[len(index) - 1].pos + index[len(index) - 1].size > size:
+            if index and len(index) and index[len(index) - 1].pos + index[len(index) - 1].size > status.st_size:
                 raise ClipError(Reason.DECODE_ERROR, f"{path} is shorter than its own index says: it was cut short")
         yield container
+
+
+def _stated_size(head: bytes) -> int | None:
+    """How many bytes a WAV, AVI, Matroska or WebM file has by its own beginning; None where it does not say."""
+    if head[:4] == b"RIFF":
+        size = int.from_bytes(head[4:8], "little")
+        return None if size in (0, 0xFFFFFFFF) else size  # the eight bytes before it are left out: some writers count them
+    if head[:4] != b"\x1aE\xdf\xa3":
+        return None
+    head = head.ljust(80, b"\0")
+    size, start = _ebml_size(head, 4)
+    segment = start + size
+    if head[segment : segment + 4] != b"\x18S\x80g":
+        return None
+    size, start = _ebml_size(head, segment + 4)
+    return None if size == 2 ** (7 * (start - segment - 4)) - 1 else start + size  # all ones: unknown, as a live stream has it
+
+
+def _ebml_size(head: bytes, at: int) -> tuple[int, int]:
+    """The size that is written at `at` of a Matroska file (RFC 8794, 4), and where what it measures begins."""
+    length = 9 - head[at].bit_length()
+    value = int.from_bytes(head[at : at + length], "big") & (2 ** (7 * length) - 1)
+    return value, at + length
 
 
 def _decoded(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
