@@ -91,7 +91,9 @@ def record(
     with av.open(f"file:{path}", "w", options=container or {}) as out:
         video: Any = None
         if len(frames):
-            video = out.add_stream(codec, rate=fps, options={"crf": "12"} | (options or {}) if codec == "libx264" else options or {})
+            video = out.add_stream(
+                codec, rate=fps, options={"crf": "12"} | (options or {}) if codec == "libx264" else options or {}
+            )
             video.height, video.width = frames[0].shape[:2]
             video.pix_fmt = pix_fmt
             if codec == "mpeg2video" or codec == "mpeg4":

@@ -28,6 +28,10 @@ class Outcome:
     detail: str = ""
 
 
+class StopRunError(Exception):
+    """No unit can succeed. A function that raises it ends the whole run; the message says why and what to do."""
+
+
 def run(
     units: Iterable[Unit],
     function: Callable[..., Any],
@@ -40,7 +44,8 @@ def run(
     """Outcomes in the order in which units end. function and initializer: importable by name (they run in other processes).
 
     A ClipError gives its own reason, any other exception `internal_error` with its traceback, a dead worker `crashed`, one that
-    takes too long `timed_out`. Leaving the loop stops the workers.
+    takes too long `timed_out`. Leaving the loop stops the workers. Raises StopRunError as the function does, or where workers
+    cannot even start.
     """
     if executor == "inline":
         from .inline import run_inline

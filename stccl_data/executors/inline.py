@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..reasons import ClipError, Reason
-from . import Outcome, Unit
+from . import Outcome, StopRunError, Unit
+
+#: No space, no quota, or a file that may not grow (`ulimit -f`, FAT).
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def run_inline(
@@ -23,10 +26,12 @@ def attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
     """One call; what it raises becomes its outcome."""
     try:
         return Outcome(unit, function(*unit.args))
+    except StopRunError:
+        raise
     except ClipError as error:
         return Outcome(unit, None, error.reason, error.detail)
     except OSError as error:
-        reason = Reason.DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else Reason.INTERNAL_ERROR
+        reason = Reason.DISK_FULL if error.errno in DISK_FULL else Reason.INTERNAL_ERROR
         return Outcome(unit, None, reason, f"{unit.name}: {error}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}\n{traceback.format_exc()}")

@@ -153,9 +153,7 @@ def test_the_containers_times_are_those_of_the_decoded_frames(tmp_path, studio, 
     settings = CONTAINERS[kind]
     path = tmp_path / f"film.{kind.split()[0]}"
     options = {"auto-alt-ref": "1", "lag-in-frames": "12"} if kind.startswith("webm") else {} if kind == "flv" else {"bf": "2"}
-    studio.record(
-        path, [picture(i) for i in range(N)], studio.tone(1.0, settings.get("rate", 16_000)), options=options, **settings
-    )
+    studio.record(path, [picture(i) for i in range(N)], studio.tone(1.0, settings.get("rate", 16_000)), options=options, **settings)
     assert numbers(path) == list(range(N))
     times = times_of(path)
     np.testing.assert_array_equal(frame_times(path), times)
@@ -206,7 +204,12 @@ def test_sound_is_mono_at_the_rate_asked_for(clip):
 def test_sample_i_is_heard_at_start_plus_i_over_rate(tmp_path, studio):
     clicks = np.zeros(16_000, np.float32)
     clicks[8_000:8_080] = 0.9
-    for name, settings in {"a.wav": {"audio_codec": "pcm_s16le"}, "a.mp4": {}, "a.mkv": {}, "a.flac": {"audio_codec": "flac"}}.items():
+    for name, settings in {
+        "a.wav": {"audio_codec": "pcm_s16le"},
+        "a.mp4": {},
+        "a.mkv": {},
+        "a.flac": {"audio_codec": "flac"},
+    }.items():
         sound = read_audio(studio.record(tmp_path / name, sound=clicks, **settings))
         assert abs(sound.start + np.argmax(np.abs(sound.samples) > 0.4) / sound.rate - 0.5) < 0.002, name
 
@@ -359,7 +362,18 @@ def test_a_file_of_zeros_is_a_broken_copy(tmp_path):
     assert error.reason is Reason.DECODE_ERROR and "zero" in error.detail
 
 
-@pytest.mark.parametrize("content", [b"hello, this is a text\n" * 100, b"\x00\x01\x02\x03", b"\x1aE\xdf\xa3", b"RIFF", b"\x1aE\xdf\xa3" + b"\xff" * 200, b"<html></html>", os.urandom(5000)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello, this is a text\n" * 100,
+        b"\x00\x01\x02\x03",
+        b"\x1aE\xdf\xa3",
+        b"RIFF",
+        b"\x1aE\xdf\xa3" + b"\xff" * 200,
+        b"<html></html>",
+        os.urandom(5000),
+    ],
+)
 def test_what_is_no_recording_is_refused_whatever_its_name(tmp_path, content):
     (tmp_path / "a.mp4").write_bytes(content)
     assert refused(tmp_path / "a.mp4").reason in (Reason.NOT_MEDIA, Reason.DECODE_ERROR)
@@ -413,9 +427,7 @@ def _open_to_nobody(folder: Path) -> bool:
 @pytest.mark.parametrize("name", ["list.mp4", "list.m3u8"])
 def test_a_playlist_does_not_lead_to_other_files(tmp_path, clip, name):
     shutil.copy(clip, tmp_path / "secret.mp4")
-    (tmp_path / name).write_text(
-        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-VERSION:3\n#EXTINF:1.0,\nsecret.mp4\n#EXT-X-ENDLIST\n"
-    )
+    (tmp_path / name).write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-VERSION:3\n#EXTINF:1.0,\nsecret.mp4\n#EXT-X-ENDLIST\n")
     assert refused(tmp_path / name).reason is Reason.NOT_MEDIA
     assert refused(tmp_path / name, probe).reason is Reason.NOT_MEDIA
 
@@ -437,7 +449,16 @@ def test_a_dash_manifest_does_not_lead_to_other_files(tmp_path):
 
 # --- names -------------------------------------------------------------------------------------------------------------------
 
-NAMES = ["Grüße aus 東京.mp4", "two  spaces.mp4", "-i.mp4", "http:clip.mp4", "pipe:0", "100%d.mp4", "a#b?c.mp4", "it's \"quoted\".mp4"]
+NAMES = [
+    "Grüße aus 東京.mp4",
+    "two  spaces.mp4",
+    "-i.mp4",
+    "http:clip.mp4",
+    "pipe:0",
+    "100%d.mp4",
+    "a#b?c.mp4",
+    'it\'s "quoted".mp4',
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

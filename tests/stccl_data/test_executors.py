@@ -1,0 +1,214 @@
+"""One contract for every executor: whatever becomes of a unit is an outcome of its own, and costs no other."""
+
+import json
+import operator
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stccl_data import media
+from stccl_data.executors import EXECUTORS, Outcome, StopRunError, Unit, run
+from stccl_data.reasons import Reason
+
+# Units call functions of the standard library by name, as every process can import them: `operator.call(f, *args)`.
+
+
+def call(name, *args, timeout_s=None) -> Unit:
+    return Unit(name, args, timeout_s)
+
+
+def outcomes(units, **how) -> dict[str, Outcome]:
+    found = list(run(units, operator.call, **how))
+    assert len({outcome.unit.name for outcome in found}) == len(found), "each unit ends once"
+    return {outcome.unit.name: outcome for outcome in found}
+
+
+def children() -> set[int]:
+    """The worker processes of this process; multiprocessing's own resource tracker is none."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+            command = (status.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and fields[0] != "Z" and b"spawn_main" in command:
+            found.add(int(status.parent.name))
+    return found
+
+
+def gone(pids, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(_runs(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
+    units = [
+        call("root", int, "16"),
+        call("value", json.loads, "{"),
+        call("clip", media.probe, str(tmp_path / "gone.mp4")),
+        call("exit", sys.exit, 3),
+        call("timeout", signal.raise_signal, "no number"),
+        call("length", len, "abc"),
+    ]
+    found = outcomes(units, executor=executor, workers=2)
+    assert set(found) == {unit.name for unit in units}
+    assert (found["root"].result, found["root"].reason, found["length"].result) == (16, None, 3)
+    assert found["clip"].reason is Reason.MISSING_FILE and found["clip"].detail == f"{tmp_path / 'gone.mp4'} does not exist"
+    assert found["value"].reason is Reason.INTERNAL_ERROR
+    assert "value: JSONDecodeError" in found["value"].detail and "Traceback" in found["value"].detail
+    assert found["exit"].reason is Reason.INTERNAL_ERROR
+    assert all(any(outcome.unit is unit for unit in units) for outcome in found.values()), "the caller's own units come back"
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_nothing_to_do_ends_at_once(executor):
+    assert outcomes([], executor=executor) == {}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_initializer_runs_before_the_first_unit_where_the_units_run(executor, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path.cwd())  # inline changes it for us
+    found = outcomes([call("where", os.getcwd)], executor=executor, initializer=os.chdir, initargs=(str(tmp_path),))
+    assert found["where"].result == str(tmp_path)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_unit_may_end_the_whole_run_with_a_sentence(executor):
+    unit = call("model", exec, "from stccl_data.executors import StopRunError; raise StopRunError('the model is broken')")
+    with pytest.raises(StopRunError, match="the model is broken"):
+        outcomes([unit, *(call(str(i), int) for i in range(3))], executor=executor)
+
+
+def test_a_full_disk_has_its_own_reason():
+    found = outcomes([call("full", Path("/dev/full").write_bytes, b"x" * 100_000)], executor="inline")
+    assert found["full"].reason is Reason.DISK_FULL
+
+
+def test_a_worker_that_dies_or_hangs_costs_its_own_unit_alone():
+    units = [
+        call("segfault", signal.raise_signal, signal.SIGSEGV),
+        call("killed", signal.raise_signal, signal.SIGKILL),
+        call("exit", os._exit, 7),
+        call("hangs", time.sleep, 60, timeout_s=1.0),
+        *(call(str(i), operator.mul, i, i) for i in range(12)),
+    ]
+    begun = time.monotonic()
+    found = outcomes(units, workers=2)
+    assert [found[str(i)].result for i in range(12)] == [i * i for i in range(12)]
+    assert [found[name].reason for name in ("segfault", "killed", "exit")] == [Reason.CRASHED] * 3
+    assert "SIGSEGV" in found["segfault"].detail and "exit code 7" in found["exit"].detail
+    assert found["hangs"].reason is Reason.TIMED_OUT and found["hangs"].detail == "hangs took longer than 1 s"
+    assert time.monotonic() - begun < 30
+
+
+def test_outcomes_come_as_units_end_and_not_in_their_order():
+    names = [outcome.unit.name for outcome in run([call("slow", time.sleep, 2), call("quick", int)], operator.call, workers=2)]
+    assert names == ["quick", "slow"]
+
+
+def test_units_are_drawn_only_a_little_ahead_of_the_workers():
+    drawn = []
+
+    def units() -> Iterator[Unit]:
+        for i in range(100):
+            drawn.append(i)
+            yield call(str(i), int)
+
+    work = run(units(), operator.call, workers=1)
+    next(work)
+    assert len(drawn) <= 6
+    work.close()
+
+
+def test_leaving_the_loop_stops_the_workers():
+    before = children()
+    work = run([call("now", int), *(call(str(i), time.sleep, 60) for i in range(4))], operator.call, workers=2)
+    next(work)
+    started = children() - before
+    assert started
+    begun = time.monotonic()
+    work.close()
+    assert gone(started, 5) and time.monotonic() - begun < 5
+
+
+def test_a_worker_killed_between_two_units_costs_nothing():
+    """pebble gives such a pool up as broken; we go on with another."""
+    before = children()
+
+    def units() -> Iterator[Unit]:
+        yield call("first", int)
+        time.sleep(0.5)  # the worker is idle now
+        for pid in children() - before:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
+        yield from (call(str(i), operator.neg, i) for i in range(8))
+
+    found = outcomes(units(), workers=1)
+    assert [found[str(i)].result for i in range(8)] == [-i for i in range(8)]
+    assert found["first"].reason is None
+
+
+def test_workers_that_cannot_start_end_the_run_with_a_sentence():
+    with pytest.raises(StopRunError, match="die before they do anything"):
+        list(run([call("never", int)], operator.call, initializer=os.chdir, initargs=("/nowhere/at/all",)))
+
+
+SCRIPT = """
+import operator, sys, time
+from stccl_data.executors import Unit, run
+
+if __name__ == "__main__":
+    units = [Unit("now", (int,))] + [Unit(str(i), (time.sleep, float(sys.argv[1]))) for i in range(8)]
+    for outcome in run(units, operator.call, workers=2):
+        print(outcome.unit.name, flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(tmp_path, how):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    assert process.stdout is not None and process.stdout.readline() == "now\n"
+    time.sleep(0.5)
+    workers = [
+        int(status.parent.name)
+        for status in Path("/proc").glob("[0-9]*/stat")
+        if b"spawn_main" in (status.parent / "cmdline").read_bytes()
+        and int(status.read_text().rpartition(")")[2].split()[1]) == process.pid
+    ]
+    assert len(workers) == 2
+    if how is signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does: to all of them
+    else:
+        process.kill()
+    _, said = process.communicate(timeout=20)
+    assert gone(workers, 6)
+    if how is signal.SIGINT:
+        assert process.returncode in (-signal.SIGINT, 130)
+        assert said.count("Traceback") <= 1, "the workers say nothing of it"
+
+
+def test_an_unknown_executor_is_named():
+    with pytest.raises(ValueError, match="'cloud' is not one of local, inline"):
+        run([], operator.call, executor="cloud")
