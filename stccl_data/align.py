@@ -32,7 +32,8 @@ class AlignConfig:
     mode: Mode = "auto"
     hop_s: float = 0.010  # the grid of the cost matrix
     side_penalty: float = 0.1  # for a step in which one clip stands still: decides within silence
-    smoothing_s: float = 0.02  # of the path, two grid steps
+    smoothing_s: float = 0.03  # of the path, three grid steps
+    lip_sync_s: tuple[float, float] = (0.04, 0.25)  # lip sync differences to believe: from one frame to what no editor overlooks
     mouth_weight: float = 0.5  # of the mouth's features beside the speech's, in mode `both`
     max_cells: int = 36_000_000  # of the cost matrix, 180 MB: a clip of a minute with another; beyond, the grid gets coarser
     max_duration_ratio: float = 4.0  # between the spans of speech; no two readings of a sentence differ so much
@@ -50,6 +51,8 @@ class Alignment:
     `longest_repeat`: the most source frames in a row that share one target frame, or target frames passed over at once.
     `diagonal_fraction`: share of the path's steps in which both clips go on.
     `local_slope`: 95th percentile within speech of |log2| of the path's slope over 0.2 s; 1 is twice or half as fast.
+    `lip_sync_s`: by how much more the target's pictures lag its sound than the source's do; the path keeps to the clock of the
+    sound, the frame map to the pictures. 0 where it was not measured (modes `audio` and `reference`, silent clips).
     `content_score`: in [0, 1]; None until the pair has been compared with impostors.
     """
 
@@ -63,6 +66,7 @@ class Alignment:
     longest_repeat: int
     diagonal_fraction: float
     local_slope: float
+    lip_sync_s: float = 0.0
     content_score: float | None = None
 
 
@@ -91,13 +95,10 @@ def align(source: Signals, target: Signals, config: AlignConfig | None = None) -
             raise ClipError(Reason.DURATION_RATIO, f"{source.name} and {target.name} are too long to be aligned as published")
         cost = np.stack([np.abs(row - b.vectors).sum(axis=1) for row in a.vectors])
         path, total = warping_path(cost)
-    else:
-        hop = config.hop_s
-        while sum_cells(source, target, mode, hop) > config.max_cells:
-            hop *= 2
-        a, b = sequence(source, mode, hop, config), sequence(target, mode, hop, config)
-        path, total = warping_path(distances(a.vectors, b.vectors), side_penalty=config.side_penalty)
-    return _alignment(source, target, mode, (a.grid[path[:, 0]], b.grid[path[:, 1]]), total / len(path), spans, config)
+        return _alignment(source, target, mode, (a.grid[path[:, 0]], b.grid[path[:, 1]]), total / len(path), spans, 0.0, config)
+    lag = _lip_sync(source, target, config) if mode in ("visual", "both") else 0.0
+    times, mean_cost = _warp(source, target, mode, lag, config)
+    return _alignment(source, target, mode, times, mean_cost, spans, lag, config)
 
 
 def resolve_mode(source: Signals, target: Signals, mode: Mode) -> str:
@@ -122,8 +123,9 @@ def resolve_mode(source: Signals, target: Signals, mode: Mode) -> str:
     return mode
 
 
-def sequence(clip: Signals, mode: str, hop: float, config: AlignConfig) -> Sequence:
-    """The vectors by which a clip is aligned in `mode` (audio, visual or both), every `hop` seconds."""
+def sequence(clip: Signals, mode: str, hop: float, config: AlignConfig, lag: float = 0.0) -> Sequence:
+    """The vectors by which a clip is aligned in `mode` (audio, visual or both), every `hop` seconds. Its pictures are taken to
+    come `lag` seconds late."""
     grid = _grid(clip, mode, hop)
     blocks = []
     if mode != "visual":
@@ -131,7 +133,7 @@ def sequence(clip: Signals, mode: str, hop: float, config: AlignConfig) -> Seque
         blocks.append((1.0, clip.speech.vectors, clip.speech.times))
     if mode != "audio":
         assert clip.mouth is not None
-        blocks.append((1.0 if mode == "visual" else config.mouth_weight, clip.mouth.vectors, clip.mouth.times))
+        blocks.append((1.0 if mode == "visual" else config.mouth_weight, clip.mouth.vectors, clip.mouth.times - lag))
     scaled = [weight / np.sqrt(vectors.shape[1]) * _at(grid, times, vectors) for weight, vectors, times in blocks]
     return Sequence(grid, np.hstack(scaled).astype(np.float32))
 
@@ -142,9 +144,29 @@ def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.floa
     return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
-def sum_cells(source: Signals, target: Signals, mode: str, hop: float) -> int:
-    """The cells of the pair's cost matrix."""
-    return len(_grid(source, mode, hop)) * len(_grid(target, mode, hop))
+def _warp(
+    source: Signals, target: Signals, mode: str, lag: float, config: AlignConfig
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], float]:
+    """The path in seconds and its mean cost; on a coarser grid where the matrix would be too large."""
+    hop = config.hop_s
+    while len(_grid(source, mode, hop)) * len(_grid(target, mode, hop)) > config.max_cells:
+        hop *= 2
+    a, b = sequence(source, mode, hop, config), sequence(target, mode, hop, config, lag)
+    path, total = warping_path(distances(a.vectors, b.vectors), side_penalty=config.side_penalty)
+    return (a.grid[path[:, 0]], b.grid[path[:, 1]]), total / len(path)
+
+
+def _lip_sync(source: Signals, target: Signals, config: AlignConfig) -> float:
+    """The constant by which the mouths' path runs behind the sound's; 0 where there is no sound, or nothing constant to see."""
+    if source.speech is None or target.speech is None:
+        return 0.0
+    seen, heard = (as_function(*_warp(source, target, mode, 0.0, config)[0]) for mode in ("visual", "audio"))
+    at = np.arange(*source.speech.span, 0.01)
+    apart = np.interp(at, *seen) - np.interp(at, *heard)
+    lag = float(np.median(apart))
+    least, most = config.lip_sync_s
+    steady = float(np.median(np.abs(apart - lag))) < least
+    return lag if steady and least <= abs(lag) <= most else 0.0
 
 
 def _alignment(
@@ -154,6 +176,7 @@ def _alignment(
     path: tuple[NDArray[np.float64], NDArray[np.float64]],
     cost: float,
     spans: tuple[tuple[float, float], tuple[float, float]],
+    lag: float,
     config: AlignConfig,
 ) -> Alignment:
     """Path times become a function of time, frames and scores."""
@@ -163,17 +186,19 @@ def _alignment(
     if not len(frames[0]) or not len(frames[1]):  # sound alone: repeats are counted in frames of 40 ms
         frames = np.arange(*_extent(source), 0.04), np.arange(*_extent(target), 0.04)
     (first, last), (target_first, target_last) = spans
+    shown = times[0], times[1] + lag  # when the pictures of the target show what is heard at times[1]
     return Alignment(
         source_time=times[0],
         target_time=times[1],
-        frame_map=frame_map(source.frame_times, target.frame_times, *times),
-        frame_path=frame_path(source.frame_times, target.frame_times, *(path if mode == "reference" else times)),
+        frame_map=frame_map(source.frame_times, target.frame_times, *shown),
+        frame_path=frame_path(source.frame_times, target.frame_times, *(path if mode == "reference" else shown)),
         mode=mode,
         cost=cost,
         duration_ratio=(target_last - target_first) / (last - first),
-        longest_repeat=longest_repeat(frame_map(*frames, *times)),
+        longest_repeat=longest_repeat(frame_map(*frames, *shown)),
         diagonal_fraction=float(np.mean((np.diff(path[0]) > 0) & (np.diff(path[1]) > 0))) if len(path[0]) > 1 else 1.0,
         local_slope=steepness(*times, first, last),
+        lip_sync_s=lag,
     )
 
 

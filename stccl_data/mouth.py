@@ -14,7 +14,10 @@ from .speech import slope
 
 MIN_VALID = 5  # frames with a face; fewer show no movement
 SLOPE_S = 0.07  # half-width of the window in which a velocity is measured
+#: What is measured, and its weight: a smile changes widths and lips more than speech does, the opening and the jaw follow speech.
 MEASURES = ("inner opening", "outer opening", "width", "inner width", "jaw", "upper lip", "lower lip")
+WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 0.5])
+SHAPE_WEIGHT = 0.5  # of a position beside its velocity, which no emotion offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,12 @@ class MouthFeatures:
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """(N, 14): shape and velocity, each with the clip's mean and variance taken out."""
+        """(N, 14): shape and velocity, the clip's mean and variance taken out of each, weighted to a mean variance of 1."""
         both = np.hstack([self.shape, self.velocity])
         seen = both[self.valid]
-        return np.asarray((both - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-6), np.float32)
+        weights = np.concatenate([SHAPE_WEIGHT * WEIGHTS, WEIGHTS])
+        weights /= np.sqrt(np.mean(weights**2))
+        return np.asarray((both - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-6) * weights, np.float32)
 
     @property
     def start(self) -> float:
@@ -45,9 +50,7 @@ class MouthFeatures:
         return float(self.times[-1])
 
 
-def mouth_features(
-    landmarks: NDArray[np.floating], times: NDArray[np.floating], valid: NDArray[np.bool_]
-) -> MouthFeatures | None:
+def mouth_features(landmarks: NDArray[np.floating], times: NDArray[np.floating], valid: NDArray[np.bool_]) -> MouthFeatures | None:
     """landmarks: (N, 478, 2) or (N, 68, 2), pixels; times: (N,) seconds, ascending; valid: (N,) bool.
 
     A frame whose landmarks are not finite counts as not valid; its values are interpolated in time from its neighbours.

@@ -19,12 +19,17 @@ def smoothed(source: Times, target: Times, width: float, step: float) -> tuple[T
 
 
 def as_function(
-    source: Times, target: Times, source_extent: tuple[float, float], target_extent: tuple[float, float]
+    source: Times,
+    target: Times,
+    source_extent: tuple[float, float] | None = None,
+    target_extent: tuple[float, float] | None = None,
 ) -> tuple[Times, Times]:
     """The path as a function of source time, from first to last instant: source strictly ascending, target never falling.
 
-    Where the source stands still, its one instant gets the middle of the stretch.
+    Where the source stands still, its one instant gets the middle of the stretch. The extents are the path's own unless given.
     """
+    source_extent = source_extent or (float(source[0]), float(source[-1]))
+    target_extent = target_extent or (float(target[0]), float(target[-1]))
     source, target = np.clip(source, *source_extent), np.clip(target, *target_extent)
     unique, where = np.unique(source, return_inverse=True)
     middle = np.bincount(where, target) / np.bincount(where)

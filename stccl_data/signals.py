@@ -25,7 +25,7 @@ class Signals:
 
 
 def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = False) -> Signals:
-    """The signals of one clip (video, or sound alone). `mouth`: follow the face too, about 20 ms a frame.
+    """The signals of one clip (video, or sound alone). `mouth`: follow the face too, some 20 ms a frame.
 
     Raises ClipError where the file cannot be read. A clip without sound, or without a face, has None in that place.
     """
@@ -57,21 +57,13 @@ def _frame_times(path: str | Path) -> NDArray[np.float64]:
 
 
 def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
+    from .extract import CropConfig, extract_track
     from .landmarks import open_landmarker
-    from .media import read_frames
 
-    landmarker = open_landmarker()
-    times, found = [], []
     try:
-        for frame in read_frames(path):
-            faces = landmarker.detect([frame.image])[0]
-            times.append(frame.time)
-            found.append(max(faces, key=lambda face: float(np.prod(np.ptp(face, axis=0)))) if faces else None)
+        track = extract_track(str(path), open_landmarker(), CropConfig(crops="none"))[0]
     except ClipError as error:
-        if error.reason != Reason.NO_VIDEO:
+        if error.reason not in (Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT):
             raise
-        return None, np.empty(0)
-    valid = np.array([face is not None for face in found])
-    empty = np.full((landmarker.points, 2), np.nan, np.float32)
-    landmarks = np.stack([empty if face is None else face for face in found])
-    return mouth_features(landmarks, np.array(times), valid), np.array(times)
+        return None, np.empty(0) if error.reason == Reason.NO_VIDEO else _frame_times(path)
+    return mouth_features(track.landmarks, track.times, track.valid), track.times
