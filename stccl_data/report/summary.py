@@ -69,7 +69,7 @@ class DatasetSummary:
             {"source": source, "target": target, "accepted": accepted, "refused": refused}
             for (source, target), (accepted, refused) in self.joined.items()
         ]
-        names = [f"p{100 * q:02.0f}" for q in QUANTILES]
+        names = [f"p{100 * q:.0f}" for q in QUANTILES]
         values["scores"] = {
             score: {"count": spread.count, **dict(zip(names, spread.values, strict=False))} for score, spread in self.scores.items()
         }

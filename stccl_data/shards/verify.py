@@ -37,6 +37,7 @@ def _problems(out: Path, decode: bool, progress: Progress) -> Iterator[Problem]:
     total = 2 * sum(shard.bytes for shard in shards)
     done = 0
     samples: list[Sample] = []
+    complete = True
     for shard in shards:
         start = done
 
@@ -46,12 +47,13 @@ def _problems(out: Path, decode: bool, progress: Progress) -> Iterator[Problem]:
         found = check_shard(out, shard, index.of(shard.path), decode, tick)
         yield from found.problems
         samples += found.samples
+        complete = complete and found.walked and all(sample.utterance is not None for sample in found.samples)
         if found.walked:
             yield from _index_rest(shard, index.of(shard.path), {sample.key for sample in found.samples})
         done += 2 * shard.bytes
         progress(done, total)
     yield from _across(samples)
-    yield from check_tables(out, samples)
+    yield from check_tables(out, samples, complete)
     yield from _other_files(out, shards)
 
 

@@ -18,15 +18,18 @@ _PAIR_COLUMNS = ("source", "target", "utterance", "source_name", "target_name", 
 Row = Mapping[str, Any]
 
 
-def check_tables(out: Path, samples: Sequence[Sample]) -> Iterator[Problem]:
-    """What is wrong with clips.parquet and pairs.parquet, given what was found in the shards."""
+def check_tables(out: Path, samples: Sequence[Sample], complete: bool) -> Iterator[Problem]:
+    """What is wrong with clips.parquet and pairs.parquet, given what was found in the shards.
+
+    complete: all samples could be read; where not, rows that no sample answers are no problem of the tables.
+    """
     clip_rows, clip_problem = _rows(out, CLIPS, _CLIP_COLUMNS)
     pair_rows, pair_problem = _rows(out, PAIRS, _PAIR_COLUMNS)
     yield from (problem for problem in (clip_problem, pair_problem) if problem is not None)
     if clip_rows is not None:
-        yield from (Problem(CLIPS, what, AGAIN) for what in _clip_faults(clip_rows, samples))
+        yield from (Problem(CLIPS, what, AGAIN) for what in _clip_faults(clip_rows, samples, complete))
     if pair_rows is not None:
-        yield from (Problem(PAIRS, what, AGAIN) for what in _pair_faults(pair_rows, samples))
+        yield from (Problem(PAIRS, what, AGAIN) for what in _pair_faults(pair_rows, samples, complete))
     if clip_rows is not None and pair_rows is not None:
         yield from (Problem(PAIRS, what, AGAIN) for what in _between(clip_rows, pair_rows))
 
@@ -47,7 +50,7 @@ def _rows(out: Path, name: str, columns: Sequence[str]) -> tuple[list[Row] | Non
         return None, Problem(name, f"cannot be read ({str(error).splitlines()[0]})", COPY)
 
 
-def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[str]:
+def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool) -> Iterator[str]:
     by_id = {row["clip_id"]: row for row in rows}
     for clip_id, count in Counter(row["clip_id"] for row in rows).items():
         if count > 1:
@@ -74,13 +77,12 @@ def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[str
             said = (found["utterance"], found["name"], found["split"])
             if said != (sample.base, clip.name, sample.split):
                 yield f"the clip {clip.clip_id} is {clip.name} of {sample.key} in {sample.split}, and its row says {said}"
-    if all(sample.utterance is not None for sample in samples):
-        for row in rows:
-            if row["state"] == "paired" and row["clip_id"] not in stored:
-                yield f"the clip {row['clip_id']} is said to be in a pair, and is in no shard"
+    for row in rows if complete else ():
+        if row["state"] == "paired" and row["clip_id"] not in stored:
+            yield f"the clip {row['clip_id']} is said to be in a pair, and is in no shard"
 
 
-def _pair_faults(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[str]:
+def _pair_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool) -> Iterator[str]:
     counted = Counter((row["source"], row["target"]) for row in rows)
     for (source, target), count in counted.items():
         if count > 1:
@@ -101,7 +103,7 @@ def _pair_faults(rows: Sequence[Row], samples: Sequence[Sample]) -> Iterator[str
             yield f"{name} is {'accepted' if row['accepted'] else 'refused'}, and its reason is {row['reason']}"
         if row["accepted"] and row["mode"] is None:
             yield f"{name} is accepted, and was never aligned"
-        if row["mode"] is not None and stored[ids] != 1 and all(sample.utterance is not None for sample in samples):
+        if row["mode"] is not None and stored[ids] != 1 and (complete or stored[ids] > 1):
             yield f"{name} is in {stored[ids] or 'none'} of the shards' samples, and should be in one"
         elif stored[ids] and row["utterance"] != utterance_of[ids]:
             yield f"{name} is in {utterance_of[ids]}, and its row says {row['utterance']}"

@@ -165,7 +165,8 @@ def test_two_shards_that_changed_places_are_found(made):
 
 def test_a_missing_shard_is_found(made):
     (made.out / FIRST).unlink()
-    assert any(f"{FIRST}: cannot be read (No such file or directory); copy it again" in problem for problem in problems(made.out))
+    (found,) = problems(made.out)
+    assert f"{FIRST}: cannot be read (No such file or directory); copy it again" in found
 
 
 def test_files_that_do_not_belong_are_found(made):
