@@ -10,6 +10,7 @@ COMMANDS = {
     "demo": "Render a small paired-emotion corpus with known truth.",
     "doctor": "Check that this machine has all that stccl needs.",
     "info": "Summarise a prepared dataset.",
+    "pairs": "Audit or import a published pair file; judge a dataset's pairs anew.",
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",
     "preview": "Write a side-by-side video of an aligned pair.",
     "scan": "List what a raw corpus holds, without reading a frame.",

@@ -1,0 +1,74 @@
+"""`stccl pairs`: audit a published pair file, prepare the pairs that it names, and judge a dataset's pairs anew."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from stccl_data.corpora import ScanError
+from stccl_data.interchange.audit import Audit, AuditFinding, audit, mead_sentences
+from stccl_data.interchange.pair_file import PairFileError, read_pair_file
+
+SHOWN = 200
+
+
+@click.group("pairs")
+def command() -> None:
+    """Audit or import a published pair file, or apply other thresholds to the pairs of a dataset."""
+
+
+@command.command("audit")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--level", type=click.IntRange(1, 3), default=3, help="Level of the file's emotional clips.")
+@click.option("--transcripts", type=click.Path(path_type=Path), help="What MEAD clips say: lines ACTOR_level_N_EMOTION_NNN TEXT.")
+@click.option("--json", "as_json", is_flag=True, help="Counts and every finding as one JSON object.")
+def audit_command(file: Path, level: int, transcripts: Path | None, as_json: bool) -> None:
+    """Say which pairs of FILE, a pair file of MEAD as published with the method, join two different sentences.
+
+    Judged by MEAD's numbering alone; no video is needed. The exit code is 0 whatever is found: the findings are what was asked for.
+    """
+    try:
+        found = audit(read_pair_file(file), mead_sentences(transcripts), level)
+    except (PairFileError, ScanError) as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({"file": str(file), **asdict(found)}, indent=1))
+    else:
+        _print_audit(found)
+
+
+def _print_audit(found: Audit) -> None:
+    emotions = [(emotion, counts) for emotion, counts in found.emotions.items()]
+    rows = [(emotion, c.pairs, c.wrong, c.unknown, c.faulty_paths, c.frame_pairs, c.wrong_frame_pairs) for emotion, c in emotions]
+    total = (found.pairs, found.wrong, found.unknown, found.faulty_paths, found.frame_pairs, found.wrong_frame_pairs)
+    heads = ("emotion", "pairs", "wrong", "unknown", "bad path", "frame pairs", "of them wrong")
+    for row in (heads, *rows, ("all", *total)):
+        first, *cells = (cell if isinstance(cell, str) else f"{cell:,}" for cell in row)
+        padded = (f"{cell:>{max(len(head), 7) + 2}}" for cell, head in zip(cells, heads[1:], strict=True))
+        click.echo(f"{first:<12}" + "".join(padded))
+    click.echo()
+    for finding in found.findings[:SHOWN]:
+        click.echo(f"{finding.verdict:<8} {finding.speaker} {finding.emotion} {finding.pair}: {_finding_words(finding)}")
+    if len(found.findings) > SHOWN:
+        click.echo(f"... and {len(found.findings) - SHOWN} more; --json lists all")
+    if found.wrong:
+        click.echo(
+            f"\n{found.wrong} of {found.pairs} pairs join two different sentences, "
+            f"{found.wrong_frame_pairs:,} of {found.frame_pairs:,} frame pairs."
+        )
+    elif not found.unknown:
+        click.echo(f"All {found.pairs} pairs join clips of one sentence.")
+
+
+def _finding_words(finding: AuditFinding) -> str:
+    words = finding.detail
+    if finding.suggestion is not None:
+        words += f"; {finding.suggested_key} would be right"
+    elif finding.verdict == "wrong":
+        words += f"; no {finding.emotion} clip of that level says {finding.source_sentence}"
+    if finding.length_ratio is not None and finding.verdict == "wrong":
+        words += f" (lengths 1 : {finding.length_ratio:.2f}, longest repeat {finding.longest_repeat})"
+    if finding.faults:
+        words += f"; its path: {', '.join(finding.faults)}"
+    return words

@@ -1,0 +1,47 @@
+"""`stccl pairs`: what it prints, and how it exits."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from stccl_cli.pairs import command
+
+
+def run(*arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def pair_file(tmp_path):
+    path = tmp_path / "pairs.json"
+    path.write_text('{"M035": {"disgusted": {"001_028": [[0, 1], [0, 1]], "001_001": [[0, 1], [0, 1]]}}}')
+    return path
+
+
+def test_audit_prints_counts_and_each_finding(pair_file):
+    result = run("audit", pair_file)
+    assert result.exit_code == 0, result.output
+    assert ["disgusted", "2", "1", "0", "0", "4", "2"] in [line.split() for line in result.output.splitlines()]
+    assert "M035 disgusted 001_028: neutral 001 says s009, disgusted 028 says s007; 001_001 would be right" in result.output
+    assert "1 of 2 pairs join two different sentences, 2 of 4 frame pairs." in result.output
+
+
+def test_audit_says_it_in_json(pair_file):
+    result = run("audit", pair_file, "--json")
+    found = json.loads(result.output)
+    assert (found["pairs"], found["wrong"], found["unknown"]) == (2, 1, 0)
+    assert [finding["pair"] for finding in found["findings"]] == ["001_028"]
+
+
+def test_audit_goes_by_transcripts_where_they_are_given(pair_file, tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_text("M035_level_1_neutral_001 A\nM035_level_3_disgusted_028 A\nM035_level_3_disgusted_001 B\n")
+    found = json.loads(run("audit", pair_file, "--transcripts", listed, "--json").output)
+    assert [finding["pair"] for finding in found["findings"]] == ["001_001"]
+
+
+def test_a_malformed_file_is_a_question_that_has_no_answer(tmp_path):
+    (tmp_path / "pairs.json").write_text('{"M035": []}')
+    result = run("audit", tmp_path / "pairs.json")
+    assert result.exit_code == 2
+    assert "M035 is not an object of emotions, but []" in result.output
