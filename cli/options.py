@@ -14,7 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def options_of(config: type[Any]) -> Callable[[F], F]:
     """Decorator: an option for every field of the dataclass `config`, and of the dataclasses that are its fields.
 
-    A field's metadata: `help`; `choices`, the words that it takes; `path`, whether it names a file.
+    A field's metadata: `help`; `choices`, the words that it takes; `path`, whether it names a file; `least` and `most`, between
+    which a number lies.
     """
     hints = get_type_hints(config)
 
@@ -51,6 +52,9 @@ def _option(one: "Field[Any]", hint: Any) -> Callable[[F], F]:
     if one.metadata.get("path"):
         path = click.Path(exists=True, dir_okay=False, path_type=Path)
         return click.option(flag, type=path, callback=_text, default=default, help=help_text)
+    if (least := one.metadata.get("least")) is not None:
+        limits = click.IntRange if kind is int else click.FloatRange
+        return click.option(flag, type=limits(least, one.metadata.get("most")), default=default, help=help_text)
     return click.option(flag, type=kind, default=default, help=help_text)
 
 

@@ -1,6 +1,7 @@
 """The dataset on disk from its records: shards, index, tables, statistics, provenance and card."""
 
 import hashlib
+import io
 import json
 import platform
 from collections import Counter, defaultdict
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .atomic import atomic_writer, write_text
+from .atomic import atomic_writer, replace_bytes, write_text
 from .card import dataset_card
 from .clip import Clip
 from .config import PrepareConfig, Progress, landmark_config
@@ -257,8 +258,9 @@ def _pair_row(row: PairRow, names: Mapping[str, str], split_of: Mapping[str, str
 
 def _write_table(path: Path, rows: Sequence[dict[str, Any]], columns: Mapping[str, pa.DataType]) -> None:
     schema = pa.schema(list(columns.items()))
-    with atomic_writer(path) as file:
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), file, compression="zstd")
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), content, compression="zstd")
+    replace_bytes(path, content.getvalue())
 
 
 def _statistics(

@@ -36,8 +36,18 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`text` as UTF-8, atomically."""
-    write_bytes(path, text.encode())
+    """`text` as UTF-8, atomically; a file that holds it already is left as it is."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """As `write_bytes`, but a file that holds `data` already is left as it is."""
+    try:
+        same = path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        same = False
+    if not same:
+        write_bytes(path, data)
 
 
 def _umask() -> int:

@@ -1,7 +1,7 @@
 """What a run is asked to do, and who watches it."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from . import align, extract
@@ -27,14 +27,14 @@ class PrepareConfig:
     speakers: tuple[str, ...] | None = _option(None, "Only these speakers, comma-separated.")
     emotions: tuple[str, ...] | None = _option(None, "Only these emotions, comma-separated.")
     transcripts: str | None = _option(None, "MEAD's sentences by a list `ACTOR_level_N_EMOTION_NNN TEXT`.", path=True)
-    limit: int | None = _option(None, "Only the first N clips, for a trial.")
+    limit: int | None = _option(None, "Only the first N clips, for a trial.", least=1)
     paired_only: bool = _option(False, "Leave clips without a partner unread.")
     reference: str = _option("neutral", "Pair neutral with each emotion, or any two emotions.", choices=REFERENCES)
     align: str = _option("auto", "Align by what; auto: by sound, by the mouth where a clip is silent.", choices=align.MODES)
     crops: str = _option("similarity", "How faces are cut: smoothed similarity, constant box, not at all.", choices=extract.CROPS)
-    face_size: int = _option(224, "Side of the face crop, pixels.")
-    mouth_size: int = _option(96, "Side of the mouth crop, pixels.")
-    jpeg_quality: int = _option(95, "Quality of the crops, 1-100.")
+    face_size: int = _option(224, "Side of the face crop, pixels.", least=16)
+    mouth_size: int = _option(96, "Side of the mouth crop, pixels.", least=16)
+    jpeg_quality: int = _option(95, "Quality of the crops, 1-100.", least=1, most=100)
     audio: bool = _option(False, "Keep each clip's sound in the shards, as FLAC.")
     landmarks: str = _option("mediapipe", "Landmark backend.", choices=BACKENDS)
     landmarker_model: str | None = _option(None, "Another face_landmarker.task than the packaged one.", path=True)
@@ -42,12 +42,20 @@ class PrepareConfig:
     device: str = _option("cpu", "Where the fan backend runs, such as cuda:0.")
     split: str = _option(DEFAULT_SPLIT, "Who trains, who tests: ratios, a CSV speaker,split, or a name such as mead-paper.")
     seed: int = _option(0, "Decides the order of speakers and shards.")
-    shard_mb: int = _option(128, "Size of a shard, megabytes.")
-    workers: int = _option(0, "Worker processes; 0: one a core.")
-    timeout: float = _option(300.0, "Seconds that a clip may take, and a minute more for each megabyte of its file.")
+    shard_mb: int = _option(128, "Size of a shard, megabytes.", least=1)
+    workers: int = _option(0, "Worker processes; 0: one a core.", least=0)
+    timeout: float = _option(300.0, "Seconds that a clip may take, and a minute more for each megabyte of its file.", least=1)
     executor: str = _option("local", "Where the work is done.", choices=EXECUTORS)
     retry_failed: bool = _option(False, "Try clips again that failed before.")
     gates: GateConfig = field(default_factory=GateConfig)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number outside its range."""
+        for one in fields(self):
+            value, least, most = getattr(self, one.name), one.metadata.get("least"), one.metadata.get("most")
+            if value is not None and ((least is not None and value < least) or (most is not None and value > most)):
+                limits = f"{least} or more" if most is None else f"{least} to {most}"
+                raise ValueError(f"{one.name} must be {limits}, not {value}")
 
     @property
     def n_workers(self) -> int:

@@ -16,7 +16,7 @@ from .clip import Clip
 from .config import PrepareConfig, Progress, Quiet, landmark_config
 from .corpora import scan_corpus
 from .dataset import ClipRow, PairRow
-from .executors import Outcome, Unit, run
+from .executors import DISK_FULL, Outcome, StopRunError, Unit, run
 from .gates import GateConfig, judge
 from .landmarks import landmarker_identity
 from .pairing import Candidates, candidate_pairs, utterance_key
@@ -75,7 +75,7 @@ class _Job:
                     log.write(f"{outcome.unit.name}: {outcome.reason}: {outcome.detail}\n")
             self.progress.step(outcome.reason)
             if outcome.reason is Reason.DISK_FULL:
-                raise PrepareError(f"the disk of {self.store.work} is full ({outcome.detail}): {outcome.reason.advice}")
+                raise PrepareError(_full_disk(self.store.work, outcome.detail))
             yield outcome
 
 
@@ -88,8 +88,7 @@ def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress:
     config = config or PrepareConfig()
     progress = progress or Quiet()
     out = out.absolute()
-    if out == raw.absolute():
-        raise PrepareError(f"{out} is the raw corpus itself: give another folder for the result")
+    _check_out(raw, out)
     started = time.monotonic()
     scan = scan_corpus(
         raw,
@@ -115,7 +114,12 @@ def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress:
             pairs, aligned = _pair(job, candidates, clips)
             written = assemble(out, scan, clips, pairs, split_of, config, progress)
     except OSError as error:
-        raise PrepareError(f"{out} cannot be written: {error}") from error
+        full = error.errno in DISK_FULL
+        raise PrepareError(_full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
+    except sqlite3.Error as error:
+        raise PrepareError(f"{store.work / 'state.sqlite'} cannot be written: {error}; {Reason.DISK_FULL.advice}") from error
+    except StopRunError as error:
+        raise PrepareError(str(error)) from error
     return Summary(
         out=out,
         made=extracted + aligned + written.made,
@@ -128,6 +132,19 @@ def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress:
         frames=sum(row.clip.n_frames or 0 for row in written.clips if row.artefact is not None),
         notes=(*notes, *written.notes),
     )
+
+
+def _check_out(raw: Path, out: Path) -> None:
+    """Raises PrepareError where OUT is a file, or lies in RAW."""
+    if out.exists() and not out.is_dir():
+        raise PrepareError(f"{out} is a file: give a folder for the result")
+    if raw.is_dir() and out.resolve().is_relative_to(raw.resolve()):
+        where = "is the raw corpus itself" if out.resolve() == raw.resolve() else f"lies in the raw corpus {raw}"
+        raise PrepareError(f"{out} {where}, which is never written to: give another folder for the result")
+
+
+def _full_disk(place: Path, detail: str) -> str:
+    return f"nothing more can be written to {place} ({detail}): {Reason.DISK_FULL.advice}"
 
 
 def _extract(
@@ -150,18 +167,16 @@ def _extract(
             continue
         place = os.path.relpath(clip.path, root)
         key = key_of(
-            extract.SCHEMA, place, fingerprint(clip.path), fingerprint(clip.audio_path), asdict(plan.crops), plan.pictures,
+            extract.SCHEMA, clip.corpus, place, fingerprint(clip.path), fingerprint(clip.audio_path), asdict(plan.crops), plan.pictures,
             plan.audio, identity,
         )  # fmt: skip
         keys[clip.clip_id] = key
+        artefact = job.store.artefact("clips", key)
         before = states.get(clip.clip_id)
-        if before is not None and before.key == key:
-            if not before.reason and job.store.artefact("clips", key).exists():
-                continue
-            if before.reason and not job.config.retry_failed:
-                continue
-        artefact = str(job.store.artefact("clips", key))
-        units[key] = Unit(clip.path, (clip, artefact, plan), _timeout(clip.path, job.config.timeout))
+        if artefact.exists():  # complete, whether or not the run that made it came to write it down
+            states[clip.clip_id] = ClipState(clip.clip_id, key)
+        elif before is None or before.key != key or not before.reason or job.config.retry_failed:
+            units[key] = Unit(clip.path, (clip, str(artefact), plan), _timeout(clip.path, job.config.timeout))
     wanted: defaultdict[str, list[str]] = defaultdict(list)
     for clip_id, key in keys.items():
         wanted[key].append(clip_id)

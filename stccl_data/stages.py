@@ -10,8 +10,9 @@ from . import media
 from .align import AlignConfig, Alignment, align
 from .artefacts import ClipArtefact, Refusal, save_alignments, save_extraction
 from .clip import Clip
+from .executors import StopRunError
 from .extract import CropConfig, extract_clip, sound_path
-from .landmarks import LandmarkConfig, Landmarker, open_landmarker
+from .landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from .reasons import ClipError
 
 
@@ -38,7 +39,10 @@ def start_worker(log: str) -> None:
 
 @cache
 def _landmarker(config: LandmarkConfig) -> Landmarker:
-    return open_landmarker(config)
+    try:
+        return open_landmarker(config)
+    except ModelError as error:  # no clip could be followed without it
+        raise StopRunError(str(error)) from error
 
 
 def extract_unit(clip: Clip, artefact: str, plan: ExtractPlan) -> None:

@@ -1,5 +1,6 @@
 """Running one function over many units of work so that whatever becomes of a unit is an outcome, and costs that unit alone."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from ..reasons import Reason
 
 EXECUTORS = ("local", "inline")
+
+#: What the system says where there is no space, no quota, or a file may not grow (`ulimit -f`, FAT).
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,11 @@
 """In this process, one after another: for tests and debuggers. A crash here is a crash, and no timeout is kept."""
 
-import errno
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..reasons import ClipError, Reason
-from . import Outcome, StopRunError, Unit
-
-#: No space, no quota, or a file that may not grow (`ulimit -f`, FAT).
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from . import DISK_FULL, Outcome, StopRunError, Unit
 
 
 def run_inline(
