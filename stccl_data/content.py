@@ -28,8 +28,21 @@ Kind = Literal["audio", "visual"]
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What costs are expected to be before a speaker has been seen. All vectors have unit variance, which makes it about the same
+    for every speaker; it is worth `pairs` pairs, so a speaker with some more is judged by his own."""
+
+    unlike: float  # the cost of two sentences
+    drop: float  # by which one sentence in two emotions costs less
+    kindred: float  # what two clips of one emotion cost more (or, negative, less)
+    spread: float  # of the costs around what explains them
+    clip_spread: float  # of what clips cost in general
+    pairs: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
 class ContentConfig:
-    """What the inference assumes before it has seen a speaker; with twenty pairs or more the speaker's own costs decide."""
+    """Every constant of the content check."""
 
     companions: int = 24  # clips of the same sentence that each clip is compared with, at most
     impostors: int = 24  # and of other sentences
@@ -37,12 +50,8 @@ class ContentConfig:
     label_trust: float = 0.95  # the share of labels that are right
     votes: float = 8.0  # as many independent witnesses are the clips of a sentence worth, however many they are
     most_evidence: float = 4.0  # log odds that one pair may contribute
-    unlike_cost: float = 1.0  # of two sentences; features have unit variance, so it is about the same for every speaker
-    alike_drop: float = 0.15  # by which one sentence in two emotions costs less
-    spread: float = 0.07  # of the costs around what explains them
-    clip_spread: float = 0.10  # of what clips cost in general
-    same_emotion_drop: float = 0.05
-    prior_pairs: float = 20.0  # pairs that the four assumptions above are worth
+    audio: Expected = Expected(1.0, 0.15, -0.05, 0.07, 0.10)
+    visual: Expected = Expected(0.9, 0.30, -0.05, 0.08, 0.10)
     iterations: int = 15
 
 
@@ -134,6 +143,7 @@ class _Speaker:
         self.clips = [clips[name] for name in self.names]
         self.index = {name: k for k, name in enumerate(self.names)}
         self.config = config
+        self.expected = config.audio if kind == "audio" else config.visual
         align_config = AlignConfig()
         self.penalty = align_config.side_penalty
         self.vectors = [_speaking(signals[name], kind, config.hop_s, align_config) for name in self.names]
@@ -193,11 +203,13 @@ class _Speaker:
         prior = np.full((n, m + 1), (1 - c.label_trust) / m)
         prior[np.arange(n), self.label] = c.label_trust
         prior /= prior.sum(axis=1, keepdims=True)
-        belief, explained = prior.copy(), _Explained(c.unlike_cost, c.alike_drop, -c.same_emotion_drop, np.zeros(n), c.spread)
+        expected = self.expected
+        belief = prior.copy()
+        explained = _Explained(expected.unlike, expected.drop, expected.kindred, np.zeros(n), expected.spread)
         evidence = np.zeros(len(edges))
         for _ in range(c.iterations):
             same = (belief[i, :m] * belief[j, :m]).sum(axis=1)
-            explained = _explain(cost, i, j, kindred, same, explained, c)
+            explained = _explain(cost, i, j, kindred, self.label[i] != self.label[j], same, explained, expected)
             excess = cost - explained.unlike(i, j, kindred)
             evidence = -explained.drop * (2 * excess + explained.drop) / (2 * explained.spread**2)
             evidence = np.clip(evidence, -c.most_evidence, c.most_evidence)
@@ -227,10 +239,17 @@ class _Explained:
 
 
 def _explain(
-    cost: Array, i: NDArray[np.intp], j: NDArray[np.intp], kindred: Array, same: Array, last: _Explained, c: ContentConfig
+    cost: Array,
+    i: NDArray[np.intp],
+    j: NDArray[np.intp],
+    kindred: Array,
+    impostor: NDArray[np.bool_],
+    same: Array,
+    last: _Explained,
+    expected: Expected,
 ) -> _Explained:
     """The fit by ridge regression towards the assumptions, outliers weighted down (Huber) by the last fit."""
-    n, k = len(last.clip), c.prior_pairs
+    n, k = len(last.clip), expected.pairs
     weight = 1 / np.maximum(1, np.abs(cost - last.unlike(i, j, kindred) + last.drop * same) / (2 * last.spread))
     common = np.stack([np.ones(len(cost)), -same, kindred])  # the rest of the design is a one for i and a one for j in each row
     normal, right = np.zeros((n + 3, n + 3)), np.zeros(n + 3)
@@ -241,13 +260,15 @@ def _explain(
         right[3:] += np.bincount(one, weight * cost, n)
         normal[:3, 3:] += np.stack([np.bincount(one, weight * row, n) for row in common])
     normal[3:, :3] = normal[:3, 3:].T
-    trust = np.concatenate([[k, k, k], np.full(n, (last.spread / c.clip_spread) ** 2)])
-    assumed = np.concatenate([[c.unlike_cost, c.alike_drop, -c.same_emotion_drop], np.zeros(n)])
+    # What a clip costs in general shows in its impostors. Without any, a clip of another sentence would pass for a costly one.
+    known = np.bincount(np.concatenate([i, j])[np.tile(impostor, 2)], minlength=n) > 2
+    trust = np.concatenate([[k, k, k], np.where(known, (last.spread / expected.clip_spread) ** 2, 1e9)])
+    assumed = np.concatenate([[expected.unlike, expected.drop, expected.kindred], np.zeros(n)])
     solution = np.linalg.solve(normal + np.diag(trust), right + trust * assumed)
-    drop = max(float(solution[1]), c.alike_drop / 4)
+    drop = max(float(solution[1]), expected.drop / 4)
     fitted = _Explained(float(solution[0]), drop, float(solution[2]), solution[3:], last.spread)
     rest = cost - fitted.unlike(i, j, kindred) + drop * same
-    spread = float(np.sqrt(((weight * rest**2).sum() + k * c.spread**2) / (len(cost) + k)))
+    spread = float(np.sqrt(((weight * rest**2).sum() + k * expected.spread**2) / (len(cost) + k)))
     return _Explained(fitted.base, drop, fitted.kindred, fitted.clip, spread)
 
 
