@@ -435,6 +435,20 @@ def test_the_example_of_the_documentation_runs_as_it_stands(shared, monkeypatch)
     np.testing.assert_array_equal(names["target"][..., ::-1], pair.target.frames("face", [pair.frame_map[names["i"]]])[0])
 
 
+def test_the_example_of_the_reader_runs_too(shared):
+    page = (Path(__file__).parents[2] / "docs" / "shards.md").read_text()
+    (block,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "open_dataset" in code]
+    row = shared.pairs[0]
+    here = {'"OUT"': repr(str(shared.out)), "range(10, 15)": "range(5, 10)"}
+    here |= {f"mead/M030/front/{clip}/s009-t001": row[side] for clip, side in (("neutral-1", "source"), ("angry-3", "target"))}
+    for written, ours in here.items():
+        assert written in block
+        block = block.replace(written, ours)
+    names: dict = {}
+    exec(compile(block, "docs/shards.md", "exec"), names)
+    assert names["source"].shape == names["target"].shape == (5, 64, 64, 3) and names["pair"].accepted
+
+
 def test_reading_loads_neither_mediapipe_nor_torch(shared):
     code = (
         "import sys; from stccl_data.shards import open_dataset; d = open_dataset(sys.argv[1]); "
