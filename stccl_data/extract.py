@@ -163,7 +163,7 @@ def extract_track(
     size = (0, 0)
     streaming = config.crops == "similarity"
     for frames in _batches(media.read_frames(path), landmarker.batch):
-        reduction = _reduction(found[-1] if found else None, config)
+        reduction = _reduction(previous, config)
         pictures = [_reduced(f.image, reduction) for f in frames]
         for frame, picture, faces in zip(frames, pictures, landmarker.detect(pictures), strict=True):
             height, width = frame.image.shape[:2]
@@ -253,7 +253,7 @@ _NETWORK_EYE_DISTANCE = 105.0
 def _reduction(previous: NDArray[np.float32] | None, config: CropConfig) -> int:
     """By which power of two a frame may be made smaller without the landmark network or a crop seeing less than before.
 
-    previous: (K, 2), the face in the frame before; None where there was none, as the next may be small. A face that fills a 1080p frame is found, and cut, in half the time.
+    previous: (K, 2), the face in the frame before. A face that fills a 1080p frame is found, and cut, in half the time.
     """
     if previous is None or config.crops == "bbox":
         return 1
