@@ -11,18 +11,19 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def options_of(config: type[Any]) -> Callable[[F], F]:
+def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
     """Decorator: an option for every field of the dataclass `config`, and of the dataclasses that are its fields.
 
-    A field's metadata: `help`; `choices`, the words that it takes; `path`, whether it names a file; `least` and `most`, between
-    which a number lies.
+    unset: an option that is not given is None, whatever the field's default. A field's metadata: `help`; `choices`, the words that
+    it takes; `path`, whether it names a file; `least` and `most`, between which a number lies.
     """
     hints = get_type_hints(config)
 
     def decorate(function: F) -> F:
         for one in reversed(fields(config)):
             kind = hints[one.name]
-            function = options_of(kind)(function) if is_dataclass(kind) else _option(one, kind)(function)  # type: ignore[arg-type]
+            inner = options_of(kind, unset) if is_dataclass(kind) else _option(one, kind, unset)  # type: ignore[arg-type]
+            function = inner(function)
         return function
 
     return decorate
@@ -38,9 +39,9 @@ def config_of(config: type[Any], values: dict[str, Any]) -> Any:
     return config(**chosen)
 
 
-def _option(one: "Field[Any]", hint: Any) -> Callable[[F], F]:
+def _option(one: "Field[Any]", hint: Any, unset: bool) -> Callable[[F], F]:
     flag = "--" + one.name.replace("_", "-")
-    default = None if one.default is MISSING else one.default
+    default = None if unset or one.default is MISSING else one.default
     kind = next(k for k in get_args(hint) if k is not types.NoneType) if get_origin(hint) in (Union, types.UnionType) else hint
     help_text = one.metadata.get("help", "")
     if kind is bool:

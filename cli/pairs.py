@@ -1,14 +1,19 @@
 """`stccl pairs`: audit a published pair file, prepare the pairs that it names, and judge a dataset's pairs anew."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from stccl_data.corpora import ScanError
+from stccl_data.gates import GateConfig
 from stccl_data.interchange.audit import Audit, AuditFinding, audit, mead_sentences
 from stccl_data.interchange.pair_file import PairFileError, read_pair_file
+from stccl_data.store import StoreBusyError
+
+from .options import options_of
 
 SHOWN = 200
 
@@ -72,3 +77,34 @@ def _finding_words(finding: AuditFinding) -> str:
     if finding.faults:
         words += f"; its path: {', '.join(finding.faults)}"
     return words
+
+
+@command.command("regate")
+@click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options_of(GateConfig, unset=True)
+@click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Counts and changes as one JSON object.")
+def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float | None) -> None:
+    """Judge the pairs of the dataset OUT by other thresholds; those that are not given stay as they are.
+
+    Stored scores alone decide: nothing is read, aligned or cut again. clips.parquet, pairs.parquet, the counts and the card are
+    rewritten, the shards are not, and readers follow the tables.
+    """
+    from stccl_data.regate import RegateError, regate, stored_gates
+
+    try:
+        given: dict[str, Any] = {name: value for name, value in thresholds.items() if value is not None}
+        found = regate(out, replace(stored_gates(out), **given), dry_run)
+    except (RegateError, StoreBusyError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "out": str(found.out)}, indent=1))
+        return
+    for change in found.changes:
+        click.echo(f"{change.pairs:>7,} pairs: {change.before or 'accepted'} -> {change.after or 'accepted'}")
+    if not found.changes:
+        click.echo("No pair changes.")
+    click.echo(f"pairs   {found.accepted_before:,} -> {found.accepted:,} accepted of {found.pairs:,}")
+    click.echo(f"clips   {found.clips_before:,} -> {found.clips:,} in accepted pairs")
+    if dry_run:
+        click.echo("Nothing was written: --dry-run.")

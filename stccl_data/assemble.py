@@ -19,10 +19,9 @@ from .card import dataset_card
 from .clip import Clip
 from .config import PrepareConfig, Progress, landmark_config
 from .corpora import Scan
-from .dataset import CLIP_SCORES, ClipRow, PairRow
+from .dataset import CLIP_SCORES, ClipRow, PairRow, commonest_refusal
 from .landmarks import landmarker_identity
 from .pairing import clip_names, utterance_key
-from .reasons import Reason
 from .shards.layout import CARD, CLIPS, FINDINGS, INDEX, PAIRS, PROVENANCE, SCHEMA, SHARDS, STATS
 from .shards.write import PairRecord, ShardFile, ShardWriter, clip_members, parts_of, sample_members
 from .splits import SPLITS
@@ -65,11 +64,11 @@ def assemble(
 
     clip_table = [_clip_row(row, names, split_of) for _, row in sorted(rows.items())]
     pair_table = [_pair_row(row, names[row.utterance], split_of) for row in pairs]
-    _write_table(out / CLIPS, clip_table, _CLIP_COLUMNS)
-    _write_table(out / PAIRS, pair_table, _PAIR_COLUMNS)
+    write_table(out / CLIPS, clip_table, pa.schema(list(_CLIP_COLUMNS.items())))
+    write_table(out / PAIRS, pair_table, pa.schema(list(_PAIR_COLUMNS.items())))
     findings = [{**asdict(finding), "reason": str(finding.reason)} for finding in scan.findings]
     write_text(out / FINDINGS, "".join(json.dumps(finding, ensure_ascii=False) + "\n" for finding in findings))
-    counts = _statistics(clip_table, pair_table, shards)
+    counts = statistics(clip_table, pair_table, shards)
     write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
     write_text(out / PROVENANCE, json.dumps(_provenance(scan, config), indent=1, default=str) + "\n")
     write_text(out / CARD, dataset_card(scan.corpus, counts))
@@ -86,9 +85,8 @@ def _settled(clips: Mapping[str, ClipRow], pairs: Sequence[PairRow]) -> dict[str
     rows = dict(clips)
     for clip_id, row in clips.items():
         if row.reason is None and clip_id not in accepted:
-            reasons = [pair.reason for pair in refusals[clip_id] if pair.reason is not None]
-            reason = max(Reason, key=reasons.count)
-            rows[clip_id] = row.unused(reason, next(pair.detail for pair in refusals[clip_id] if pair.reason is reason))
+            why = [(pair.reason, pair.detail) for pair in refusals[clip_id] if pair.reason is not None]
+            rows[clip_id] = row.unused(*commonest_refusal(why))
     return rows
 
 
@@ -256,17 +254,17 @@ def _pair_row(row: PairRow, names: Mapping[str, str], split_of: Mapping[str, str
     }
 
 
-def _write_table(path: Path, rows: Sequence[dict[str, Any]], columns: Mapping[str, pa.DataType]) -> None:
-    schema = pa.schema(list(columns.items()))
+def write_table(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
+    """`rows` as a Parquet file, atomically; the same rows give the same bytes."""
     content = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), content, compression="zstd")
     replace_bytes(path, content.getvalue())
 
 
-def _statistics(
+def statistics(
     clips: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]], shards: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The counts that the card and `stccl info` begin with."""
+    """The counts that the card and `stccl info` begin with. clips, pairs: rows of the tables; shards: of shards.json."""
     used = [clip for clip in clips if clip["state"] == "paired"]
     return {
         "clips": len(clips),

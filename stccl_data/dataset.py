@@ -1,5 +1,6 @@
 """The records of a prepared dataset in memory: a row for every clip and for every candidate pair, as its tables hold them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,3 +77,10 @@ class PairRow:
     def scores(self) -> dict[str, Any]:
         """PAIR_SCORES of the alignment; None for each where there is none."""
         return {name: getattr(self.alignment, name, None) for name in PAIR_SCORES}
+
+
+def commonest_refusal(refusals: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:
+    """Why a clip whose pairs were all refused is not in use: the commonest of their (reason, detail), at least one."""
+    reasons = [reason for reason, _ in refusals]
+    reason = max(Reason, key=reasons.count)
+    return reason, next(detail for why, detail in refusals if why is reason)

@@ -11,6 +11,18 @@ from .reasons import Reason
 
 Scores = Mapping[str, Any]
 
+#: What `judge` may answer. An aligned pair refused for one of these may pass other thresholds.
+GATE_REASONS = frozenset(
+    {
+        Reason.FEW_FACES,
+        Reason.SMALL_FACE,
+        Reason.CONTENT_MISMATCH,
+        Reason.DURATION_RATIO,
+        Reason.LONGEST_REPEAT,
+        Reason.LOCAL_SLOPE,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateConfig:

@@ -45,3 +45,27 @@ def test_a_malformed_file_is_a_question_that_has_no_answer(tmp_path):
     result = run("audit", tmp_path / "pairs.json")
     assert result.exit_code == 2
     assert "M035 is not an object of emotions, but []" in result.output
+
+
+def test_regate_prints_what_changes_and_keeps_the_thresholds_that_are_not_given(prepared_copy):
+    pairs = json.loads((prepared_copy / "stats.json").read_text())["pairs_accepted"]
+    result = run("regate", prepared_copy, "--min-eye-distance", 10_000)
+    assert result.exit_code == 0, result.output
+    assert f"{pairs} pairs: accepted -> small_face" in result.output
+    assert f"pairs   {pairs} -> 0 accepted of {pairs}" in result.output
+    result = run("regate", prepared_copy, "--max-longest-repeat", 100, "--json")
+    found = json.loads(result.output)
+    assert found["changes"] == []
+    assert (found["gates"]["min_eye_distance"], found["gates"]["max_longest_repeat"]) == (10_000, 100)
+
+
+def test_regate_dry_says_so(prepared_copy):
+    result = run("regate", prepared_copy, "--dry-run")
+    assert result.output.splitlines()[0] == "No pair changes."
+    assert "Nothing was written" in result.output
+
+
+def test_regate_of_no_dataset_is_an_error(tmp_path):
+    result = run("regate", tmp_path)
+    assert result.exit_code == 1
+    assert "holds no finished dataset" in result.output
