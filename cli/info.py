@@ -49,7 +49,7 @@ def _print(summary: "DatasetSummary") -> None:
     console.print(f"{clips:,} clips, {summary.clips.get('', 0):,} of them in an accepted pair")
     console.print(f"{pairs:,} candidate pairs, {summary.pairs.get('', 0):,} of them accepted")
     console.print(f"{_size(total)} in {sum(split.shards for split in summary.splits.values())} shards\n")
-    for table in (_splits, _emotions, _joined):
+    for table in (_splits, _emotions, _joined) if summary.joined else (_splits,):
         console.print(table(summary, console.is_terminal))
         if not console.is_terminal:
             console.print()

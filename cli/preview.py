@@ -44,12 +44,15 @@ def command(
 
     try:
         dataset = open_dataset(out)
-        if key is not None:
-            assert emotion is not None
-            pair = find_pair(dataset, key, emotion, source)
-        else:
+        if key is None:
             assert source_clip is not None and target_clip is not None
             pair = dataset.find_pair(source_clip, target_clip)
+        else:
+            assert emotion is not None
+            try:
+                pair = find_pair(dataset, key, emotion, source)
+            except (KeyError, ValueError) as error:  # no such utterance, no such emotion
+                raise click.UsageError(str(error.args[0])) from error
         if pair.reason is not None:
             advice = {str(reason): reason.advice for reason in Reason}.get(pair.reason, "")
             click.echo(f"This pair was refused: {pair.reason}: {advice}", err=True)
@@ -58,8 +61,6 @@ def command(
             write_sheet(pair, sheet)
     except ShardError as error:
         raise click.ClickException(str(error)) from error
-    except (KeyError, ValueError) as error:
-        raise click.UsageError(str(error.args[0])) from error
     except OSError as error:
         raise click.ClickException(str(error)) from error
     height, width = made.size

@@ -3,14 +3,13 @@
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
-
-from ..arrays import npz_arrays
 
 #: No member that stccl writes is larger: an hour of crops has about 1.4 GB. Checked before anything is allocated.
 MAX_MEMBER_BYTES = 2 * 2**30
@@ -108,15 +107,22 @@ def check_size(found: int, expected: int, where: str) -> None:
         raise ShardError(f"{where} has {found:,} bytes and not {expected:,}: it {what}; copy it again, or run `stccl verify`")
 
 
-def member_arrays(data: bytes, what: str) -> dict[str, NDArray[Any]]:
-    """The arrays of an npz member. `what` names it in the ShardError that anything else than plain arrays raises.
+def member_arrays(data: bytes, what: str, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz member, or those of these names that it has.
 
-    Arrays lie uncompressed in it, so that no member grows beyond the bytes that were read.
+    `what` names the member in the ShardError that anything else than plain arrays raises. Arrays lie uncompressed in it, so that
+    none grows beyond the bytes that were read.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > len(data):
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            if sum(entry.file_size for entry in entries.values()) > len(data):
                 raise ShardError(f"{what} holds compressed arrays, which stccl does not write; it is not read")
-        return npz_arrays(data)
-    except (ValueError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError, EOFError) as error:
+            wanted = [name for name in entries if names is None or name in names]
+            return {name: np.lib.format.read_array(io.BytesIO(archive.read(entries[name])), allow_pickle=False) for name in wanted}
+    except _NO_ARRAYS as error:
         raise ShardError(f"{what} is no archive of plain arrays ({error}); run `stccl verify`") from None
+
+
+#: What zipfile and numpy raise for bytes that are not what they should be.
+_NO_ARRAYS = (ValueError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError, EOFError, OverflowError)

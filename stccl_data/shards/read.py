@@ -280,7 +280,7 @@ class _PairTable:
         order = np.argsort(codes, kind="stable")
         self.table = table.unify_dictionaries().combine_chunks().take(order)
         found, starts = np.unique(codes[order], return_index=True)
-        ends = [*starts[1:], len(order)]
+        ends = [*starts[1:], len(order)][: len(starts)]
         keys = encoded.dictionary.to_pylist()
         self._rows = {keys[code]: (int(a), int(b)) for code, a, b in zip(found, starts, ends, strict=True)}
 

@@ -231,12 +231,13 @@ class Utterance:
         return found
 
     @cached_property
-    def _path_arrays(self) -> dict[str, NDArray[Any]]:
-        return member_arrays(self._members.read("pairs.npz"), f"{self._members.where}: {self.key}.pairs.npz")
+    def _path_bytes(self) -> bytes:
+        return self._members.read("pairs.npz")
 
     def _pair_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        arrays = {part: self._path_arrays.get(f"{name}.{part}") for part in PAIR_ARRAYS}
-        return {part: array for part, array in arrays.items() if array is not None}
+        names = {f"{name}.{part}": part for part in PAIR_ARRAYS}
+        arrays = member_arrays(self._path_bytes, f"{self._members.where}: {self.key}.pairs.npz", names)
+        return {names[full]: array for full, array in arrays.items()}
 
 
 def parse_utterance(key: str, members: Members, decisions: Callable[[str], Decisions] | None = None) -> Utterance:
