@@ -84,9 +84,16 @@ def _beside(listing: Path, name: str) -> Path:
 
 def _summary(record: dict[str, Any]) -> str:
     s, t = record["source_time"], record["target_time"]
-    return (
-        f"{record['source']} -> {record['target']}\n"
+    lines = [
+        f"{record['source']} -> {record['target']}",
         f"  by {record['mode']}: cost {record['cost']:.3f}, duration ratio {record['duration_ratio']:.2f}, longest repeat "
-        f"{record['longest_repeat']} frames, {100 * record['diagonal_fraction']:.0f} % diagonal\n"
-        f"  {s[0]:.2f}-{s[-1]:.2f} s -> {t[0]:.2f}-{t[-1]:.2f} s"
-    )
+        f"{record['longest_repeat']} frames, {100 * record['diagonal_fraction']:.0f} % diagonal",
+        f"  {s[0]:.2f}-{s[-1]:.2f} s -> {t[0]:.2f}-{t[-1]:.2f} s",
+    ]
+    if record["lip_sync_s"]:
+        lines.append(f"  the target's pictures lag its sound by {1000 * record['lip_sync_s']:.0f} ms more than the source's")
+    if record["content_score"] is not None and record["content_score"] < 0.5:
+        lines.append(
+            "  the two may not say the same sentence: a path is always found, this one costs as much as between two sentences"
+        )
+    return "\n".join(lines)

@@ -1,13 +1,15 @@
 """Many pairs of files aligned: what `stccl align` does."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .align import AlignConfig, Alignment, align
+from .clip import Clip
+from .content import score_pairs
 from .reasons import ClipError
 from .signals import Signals, read_signals
 
@@ -32,6 +34,8 @@ class Outcome:
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 values[name] = np.round(value, 5).tolist()
+            elif isinstance(value, float):
+                values[name] = round(value, 5)
         return {**names, **values}
 
 
@@ -57,6 +61,15 @@ def align_files(pairs: Sequence[tuple[str | Path, str | Path]], config: AlignCon
             clips = load(source, mouth), load(target, mouth)
             if config.mode == "auto" and any(clip.speech is None for clip in clips):
                 clips = load(source, True), load(target, True)
-            yield Outcome(source, target, align(*clips, config), clips, None)
+            alignment = align(*clips, config)
+            yield Outcome(source, target, replace(alignment, content_score=weak_content_score(*clips)), clips, None)
         except ClipError as error:
             yield Outcome(source, target, None, (), error)
+
+
+def weak_content_score(source: Signals, target: Signals) -> float | None:
+    """Whether two clips, of which nothing else is known, say one sentence: weak evidence, without impostors."""
+    names = ("neutral", "happy")  # any two emotions
+    clips = {e: Clip(clip_id=e, corpus="", speaker="", emotion=e, sentence="", path="") for e in names}
+    score = score_pairs(dict(zip(names, (source, target), strict=True)), clips, [names])[0].score
+    return score if np.isfinite(score) else None
