@@ -165,7 +165,7 @@ def _cost(pair: Pair) -> float:
 def _check_pictures(pair: Pair) -> None:
     for clip in (pair.source, pair.target):
         if "face" not in clip.crops or "mouth" not in clip.crops:
-            raise ShardError(f"{clip.clip_id} has no pictures in the shards, so there is nothing to show; prepare without --crops none")
+            raise ShardError(f"{clip.clip_id} has no pictures in the shards, so nothing can be shown; prepare without --crops none")
 
 
 class _Tiles:

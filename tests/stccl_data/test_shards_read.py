@@ -252,7 +252,7 @@ def test_clips_that_are_no_pair_are_explained(shared, source, target, words):
 def test_a_dataset_without_a_pair_is_a_dataset(fresh):
     small.write_tables(fresh.out, fresh.clips, fresh.pairs[:1])
     pq.write_table(pq.read_table(fresh.out / PAIRS).slice(1), fresh.out / PAIRS)
-    with pytest.raises(ShardError, match="no pair of .* has the clip 'a'"):
+    with pytest.raises(ShardError, match=r"no pair of .* has the clip 'a'"):
         open_dataset(fresh.out).find_pair("a", "b")
 
 
