@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from .align import Alignment
 from .arrays import npz_bytes
 from .atomic import write_bytes
 from .clip import Clip
+from .content import ClipContent, ContentCheck, ContentScore
 from .extract import Extraction
 from .mjpeg import JpegSeries
 from .mouth import mouth_features
@@ -130,6 +131,20 @@ def load_alignments(path: Path) -> list[Alignment | Refusal]:
             mine = {name.partition(".")[2]: stored[name] for name in stored.files if name.startswith(f"{i}.")}
             results.append(Alignment(**entry, **mine))
     return results
+
+
+def save_content(path: Path, check: ContentCheck) -> None:
+    """What the content check says of one speaker, as one file."""
+    said = {"pairs": [asdict(score) for score in check.pairs], "clips": [asdict(clip) for clip in check.clips.values()]}
+    write_bytes(path, npz_bytes({"content": _text(said)}))
+
+
+def load_content(path: Path) -> ContentCheck:
+    """The inverse of `save_content`."""
+    with np.load(path, allow_pickle=False) as stored:
+        said = json.loads(bytes(stored["content"]))
+    clips = [ClipContent(**clip) for clip in said["clips"]]
+    return ContentCheck([ContentScore(**score) for score in said["pairs"]], {clip.clip_id: clip for clip in clips})
 
 
 def _text(value: Any) -> Any:

@@ -208,11 +208,15 @@ _CLIP_COLUMNS: dict[str, pa.DataType] = {
     "audio_rate": _INT,
     **dict.fromkeys(("state", "reason", "detail", "split", "utterance", "name"), _TEXT),
     **dict.fromkeys(CLIP_SCORES, _REAL),
+    "content_trust": _REAL,
+    "suggested_sentence": _TEXT,
 }
 _PAIR_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("source", "target", "utterance", "source_name", "target_name", "split", "speaker", "sentence"), _TEXT),
     **dict.fromkeys(("source_emotion", "target_emotion", "mode"), _TEXT),
-    **dict.fromkeys(("cost", "content_score", "duration_ratio"), _REAL),
+    **dict.fromkeys(("cost", "content_score"), _REAL),
+    "content_weak": _FLAG,
+    "duration_ratio": _REAL,
     "longest_repeat": _INT,
     **dict.fromkeys(("diagonal_fraction", "local_slope"), _REAL),
     "accepted": _FLAG,
@@ -232,6 +236,8 @@ def _clip_row(row: ClipRow, names: Mapping[str, Mapping[str, str]], split_of: Ma
         "utterance": key,
         "name": None if key is None else names[key][clip.clip_id],
         **{score: row.scores.get(score) for score in CLIP_SCORES},
+        "content_trust": row.content_trust,
+        "suggested_sentence": row.suggested_sentence,
     }
 
 

@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .align import AlignConfig, distances, resolve_mode, sequence
+from .align import AlignConfig, resolve_mode, sequence
 from .clip import Clip
-from .dtw import warping_path
+from .dtw import distances, warping_path
 from .reasons import ClipError
 from .signals import Signals
 

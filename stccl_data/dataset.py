@@ -7,6 +7,7 @@ from typing import Any
 from .align import Alignment
 from .artefacts import ClipArtefact
 from .clip import Clip
+from .content import ContentScore
 from .reasons import Reason
 
 #: The scores of a clip that the tables show, in this order; see `extract`.
@@ -30,6 +31,7 @@ PAIR_SCORES = (
     "mode",
     "cost",
     "content_score",
+    "content_weak",
     "duration_ratio",
     "longest_repeat",
     "diagonal_fraction",
@@ -40,7 +42,8 @@ PAIR_SCORES = (
 @dataclass(frozen=True, slots=True)
 class ClipRow:
     """A clip and what became of it. `reason`: why it is not in use, None where it is. `failed`: it could not be read.
-    `artefact`: where it was extracted to, None where it was not."""
+    `artefact`: where it was extracted to, None where it was not. `content_trust`: the probability that its sentence is the one on
+    its label, by the speaker's other clips; `suggested_sentence`: the one that fits far better, if any."""
 
     clip: Clip
     reason: Reason | None = None
@@ -48,6 +51,8 @@ class ClipRow:
     failed: bool = False
     scores: dict[str, float] = field(default_factory=dict)
     artefact: ClipArtefact | None = None
+    content_trust: float | None = None
+    suggested_sentence: str | None = None
 
     @property
     def state(self) -> str:
@@ -61,7 +66,8 @@ class ClipRow:
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A candidate pair and what became of it. `alignment`: None where it could not be aligned. `reason`: None where accepted."""
+    """A candidate pair and what became of it. `alignment`: None where it could not be aligned. `content`: whether both clips say
+    one sentence, None where that could not be checked. `reason`: None where accepted."""
 
     source: Clip
     target: Clip
@@ -69,14 +75,18 @@ class PairRow:
     alignment: Alignment | None = None
     reason: Reason | None = None
     detail: str = ""
+    content: ContentScore | None = None
 
     @property
     def accepted(self) -> bool:
         return self.reason is None
 
     def scores(self) -> dict[str, Any]:
-        """PAIR_SCORES of the alignment; None for each where there is none."""
-        return {name: getattr(self.alignment, name, None) for name in PAIR_SCORES}
+        """PAIR_SCORES of the pair; None for each that it has not."""
+        scores = {name: getattr(self.alignment, name, None) for name in PAIR_SCORES}
+        if self.content is not None and self.content.score == self.content.score:
+            scores |= {"content_score": self.content.score, "content_weak": self.content.weak}
+        return scores
 
 
 def commonest_refusal(refusals: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .content import MIN_CONTENT_SCORE
 from .reasons import Reason
 
 Scores = Mapping[str, Any]
@@ -28,6 +29,10 @@ GATE_REASONS = frozenset(
 class GateConfig:
     """The thresholds. A score that is missing passes its gate."""
 
+    min_content_score: float = field(
+        default=MIN_CONTENT_SCORE,
+        metadata={"help": "Least probability that both clips say one sentence, by the speaker's other clips."},
+    )
     min_face_rate: float = field(default=0.9, metadata={"help": "Least share of frames with a face, in either clip."})
     min_eye_distance: float = field(
         default=24.0, metadata={"help": "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur."}
@@ -46,8 +51,10 @@ class GateConfig:
 def judge(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -> tuple[Reason, str] | None:
     """Why the pair is refused, with a sentence; None where it passes every gate. The first gate in the order of the code counts.
 
-    pair: duration_ratio, longest_repeat, local_slope. source, target: the clips' scores (face_rate, eye_distance).
+    pair: content_score, duration_ratio, longest_repeat, local_slope. source, target: the clips' scores (face_rate, eye_distance).
     """
+    if (score := pair.get("content_score")) is not None and score < gates.min_content_score:
+        return Reason.CONTENT_MISMATCH, f"the two clips say one sentence with probability {score:.2f}"
     for name, clip in (("source", source), ("target", target)):
         if (rate := clip.get("face_rate")) is not None and rate < gates.min_face_rate:
             return Reason.FEW_FACES, f"the {name} shows a face in {100 * rate:.0f} % of its frames"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from . import media
 from .align import AlignConfig, Alignment, align
-from .artefacts import ClipArtefact, Refusal, save_alignments, save_extraction
+from .artefacts import ClipArtefact, Refusal, save_alignments, save_content, save_extraction
 from .clip import Clip
+from .content import ContentConfig, Kind, check_content
 from .executors import StopRunError
 from .extract import CropConfig, extract_clip, sound_path
 from .landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
@@ -65,3 +66,10 @@ def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig)
             results.append(Refusal(error.reason, error.detail))
     save_alignments(Path(artefact), results)
 
+
+def content_unit(
+    clips: list[tuple[Clip, str]], pairs: list[tuple[str, str]], artefact: str, config: ContentConfig, by: Kind | None
+) -> None:
+    """Check the labels of one speaker's clips, each with the path of what was extracted, for these pairs of clip ids."""
+    signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
+    save_content(Path(artefact), check_content(signals, {clip.clip_id: clip for clip, _ in clips}, pairs, config, by=by))

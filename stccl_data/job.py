@@ -1,0 +1,51 @@
+"""One run of `prepare` under way: its options, its work folder, and the way to have units of work done."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import stages
+from .config import PrepareConfig, Progress
+from .executors import Outcome, Unit, run
+from .reasons import Reason
+from .store import Store
+
+
+class PrepareError(Exception):
+    """The run cannot start, or had to stop. The message says why and what to do; what was done is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every stage needs."""
+
+    config: PrepareConfig
+    store: Store
+    state: sqlite3.Connection
+    progress: Progress
+    log: Path
+
+    def run(self, units: Sequence[Unit], function: Callable[..., None]) -> Iterable[Outcome]:
+        """Do the units; failures go to the log. Raises PrepareError when the disk is full."""
+        workers = max(1, min(self.config.n_workers, len(units)))
+        for outcome in run(
+            units,
+            function,
+            executor=self.config.executor,
+            workers=workers,
+            initializer=stages.start_worker if self.config.executor != "inline" else None,
+            initargs=(str(self.log.with_suffix(".workers.log")),),
+        ):
+            if outcome.reason is not None:
+                with self.log.open("a", encoding="utf-8") as log:
+                    log.write(f"{outcome.unit.name}: {outcome.reason}: {outcome.detail}\n")
+            self.progress.step(outcome.reason)
+            if outcome.reason is Reason.DISK_FULL:
+                raise PrepareError(full_disk(self.store.work, outcome.detail))
+            yield outcome
+
+
+def full_disk(place: Path, detail: str) -> str:
+    """The sentence for a disk that is full."""
+    return f"nothing more can be written to {place} ({detail}): {Reason.DISK_FULL.advice}"

@@ -1,0 +1,150 @@
+"""The second stage of a run: every candidate pair aligned, its content checked, and judged."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import align, content, stages
+from .artefacts import Refusal, load_alignments, load_content
+from .content import ClipContent, ContentScore
+from .dataset import ClipRow, PairRow
+from .executors import Unit
+from .gates import GateConfig, judge
+from .job import Job
+from .pairing import utterance_key
+from .reasons import Reason
+from .store import key_of
+
+Rows = tuple[ClipRow, ClipRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the stage leaves: a row for every candidate pair, the clips with what the others say of their labels, how many units
+    of work were done now, and sentences for the user."""
+
+    pairs: list[PairRow]
+    clips: dict[str, ClipRow]
+    made: int
+    notes: list[str]
+
+
+def judge_all(job: Job, candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow]) -> Judged:
+    """Align what is not aligned yet, check whether labels are to be believed, and judge every candidate pair.
+
+    candidates: (source, target) clips. clips: by id, as the extraction left them.
+    """
+    rows: list[PairRow] = []
+    utterances: defaultdict[str, list[Rows]] = defaultdict(list)
+    for source, target in candidates:
+        pair = clips[source.clip_id], clips[target.clip_id]
+        if missing := [row for row in pair if row.artefact is None]:
+            detail = f"{missing[0].clip.clip_id} is not there: {missing[0].detail}"
+            rows.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, Reason.PARTNER_FAILED, detail))
+        else:
+            utterances[utterance_key(source)].append(pair)
+    results, aligned = _align(job, utterances)
+    checked, verdicts, unchecked = _check(job, [pair for pairs in utterances.values() for pair in pairs], clips)
+    for utterance, pairs in utterances.items():
+        for (source, target), result in zip(pairs, results[utterance], strict=True):
+            score = checked[0].get((source.clip.clip_id, target.clip.clip_id))
+            rows.append(_judged(source, target, utterance, result, score, job.config.gates))
+    rows.sort(key=lambda row: (row.utterance, row.source.clip_id, row.target.clip_id))
+    doubted = {name: _with_verdict(row, verdicts[name]) if name in verdicts else row for name, row in clips.items()}
+    return Judged(rows, doubted, aligned + checked[1], [*unchecked, *_mislabelled(verdicts)])
+
+
+def _align(job: Job, utterances: Mapping[str, Sequence[Rows]]) -> tuple[dict[str, list[Any]], int]:
+    """The alignments (or refusals) of each utterance's pairs, in order, and how many utterances were aligned now."""
+    config = align.AlignConfig(mode=job.config.align)  # type: ignore[arg-type]
+    paths: dict[str, Path] = {}
+    units: list[Unit] = []
+    for utterance, pairs in utterances.items():
+        files = [(_file(source), _file(target)) for source, target in pairs]
+        key = key_of(align.SCHEMA, asdict(config), [[Path(file).stem for file in pair] for pair in files])
+        paths[utterance] = job.store.artefact("pairs", key)
+        if not paths[utterance].exists():
+            units.append(Unit(utterance, (files, str(paths[utterance]), config), job.config.timeout + 10 * len(files)))
+    job.progress.stage("align", len(utterances), len(utterances) - len(units))
+    failed = {outcome.unit.name: outcome for outcome in job.run(units, stages.align_unit) if outcome.reason is not None}
+    results: dict[str, list[Any]] = {}
+    for utterance, pairs in utterances.items():
+        if utterance in failed:
+            refusal = Refusal(failed[utterance].reason or Reason.INTERNAL_ERROR, failed[utterance].detail)
+            results[utterance] = [refusal] * len(pairs)
+        else:
+            results[utterance] = load_alignments(paths[utterance])
+    return results, len(units)
+
+
+def _check(
+    job: Job, pairs: Sequence[Rows], clips: Mapping[str, ClipRow]
+) -> tuple[tuple[dict[tuple[str, str], ContentScore], int], dict[str, ClipContent], list[str]]:
+    """The content scores by pair and how many speakers were checked now, the verdicts by clip, and a sentence for what failed."""
+    speakers: defaultdict[tuple[str, str, str], list[Rows]] = defaultdict(list)
+    for pair in pairs:
+        speakers[_speaker(pair[0])].append(pair)
+    members: defaultdict[tuple[str, str, str], list[ClipRow]] = defaultdict(list)
+    for _, row in sorted(clips.items()):
+        if row.artefact is not None and row.clip.sentence is not None:
+            members[_speaker(row)].append(row)
+    config = content.ContentConfig()
+    by = {"visual": "visual", "auto": None}.get(job.config.align, "audio")
+    paths: dict[str, Path] = {}
+    units: list[Unit] = []
+    for speaker, mine in sorted(speakers.items()):
+        name = "/".join(speaker)
+        asked = sorted((source.clip.clip_id, target.clip.clip_id) for source, target in mine)
+        heard = [(row.clip, _file(row)) for row in members[speaker]]
+        labels = [[clip.clip_id, clip.emotion, clip.level, clip.sentence, Path(file).stem] for clip, file in heard]
+        key = key_of(content.SCHEMA, asdict(config), by, labels, asked)
+        paths[name] = job.store.artefact("content", key)
+        if not paths[name].exists():
+            units.append(Unit(name, (heard, asked, str(paths[name]), config, by), job.config.timeout + len(heard) + len(asked)))
+    job.progress.stage("content", len(paths), len(paths) - len(units))
+    failed = {outcome.unit.name: outcome for outcome in job.run(units, stages.content_unit) if outcome.reason is not None}
+    scores: dict[tuple[str, str], ContentScore] = {}
+    verdicts: dict[str, ClipContent] = {}
+    for name, path in paths.items():
+        if name not in failed:
+            found = load_content(path)
+            scores |= {(score.source, score.target): score for score in found.pairs}
+            verdicts |= found.clips
+    notes = [f"the content of {name}'s pairs could not be checked: {outcome.detail}" for name, outcome in failed.items()]
+    return (scores, len(units)), verdicts, notes
+
+
+def _judged(
+    source: ClipRow, target: ClipRow, utterance: str, result: Any, content_score: ContentScore | None, gates: GateConfig
+) -> PairRow:
+    row = PairRow(source.clip, target.clip, utterance, content=content_score)
+    if isinstance(result, Refusal):
+        return replace(row, reason=result.reason, detail=result.detail)
+    row = replace(row, alignment=result)
+    refused = judge(row.scores(), source.scores, target.scores, gates)
+    return row if refused is None else replace(row, reason=refused[0], detail=refused[1])
+
+
+def _with_verdict(row: ClipRow, verdict: ClipContent) -> ClipRow:
+    return replace(row, content_trust=verdict.trust, suggested_sentence=verdict.suggested_sentence)
+
+
+def _mislabelled(verdicts: Mapping[str, ClipContent]) -> list[str]:
+    doubted = [verdict for _, verdict in sorted(verdicts.items()) if verdict.probably_mislabelled]
+    if not doubted:
+        return []
+    names = [v.clip_id + (f" (rather {v.suggested_sentence})" if v.suggested_sentence else "") for v in doubted[:5]]
+    more = f" and {len(doubted) - 5} more" if len(doubted) > 5 else ""
+    verb = "clip is" if len(doubted) == 1 else "clips are"
+    return [f"{len(doubted)} {verb} probably mislabelled, by clips.parquet: {', '.join(names)}{more}"]
+
+
+def _speaker(row: ClipRow) -> tuple[str, str, str]:
+    return row.clip.corpus, row.clip.speaker, row.clip.view
+
+
+def _file(row: ClipRow) -> str:
+    assert row.artefact is not None
+    return str(row.artefact.path)
