@@ -37,8 +37,8 @@ class FanLandmarker:
         network = FAN(4)
         try:
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:  # torch raises half a dozen types for a file that is not a state dict
-            raise ModelError(f"{path} does not hold the weights of 2DFAN-4: {error}") from error
+        except Exception as error:  # torch raises half a dozen types, over many lines, for a file that is not a state dict
+            raise ModelError(f"{path} does not hold the weights of 2DFAN-4: put the file {WEIGHTS_NAME} there") from error
         self._network = network.to(device).eval()
         self._torch, self._device, self._boxes = torch, device, boxes
         self.batch = batch
