@@ -116,13 +116,24 @@ class Dataset:
         shards.json before the first is read. Raises ValueError for an unknown split, ShardError for a damaged shard.
         """
         self._check_split(split)
-        shards = [shard for shard in self.shards if shard.split == split]
+        return _stream(self._whole(shard for shard in self.shards if shard.split == split), shuffle, seed, self._decisions)
+
+    def read(self, shards: Iterable[ShardInfo]) -> Iterator[Utterance]:
+        """Every utterance of these shards in the order given, all of them to whoever asks: for readers that deal out shards by
+        themselves. Otherwise as `stream`."""
+        return _stream(self._whole(shards), False, 0, self._decisions, dealt=True)
+
+    def _whole(self, shards: Iterable[ShardInfo]) -> list[Path]:
+        """The shards' paths, each as long as shards.json says. Raises ShardError."""
+        paths = []
         for shard in shards:
+            path = self.path / shard.path
             try:
-                check_size((self.path / shard.path).stat().st_size, shard.bytes, str(self.path / shard.path))
+                check_size(path.stat().st_size, shard.bytes, str(path))
             except FileNotFoundError:
-                raise ShardError(f"{self.path / shard.path} is missing; copy it again, or run `stccl prepare` again") from None
-        return _stream([self.path / shard.path for shard in shards], shuffle, seed, self._decisions)
+                raise ShardError(f"{path} is missing; copy it again, or run `stccl prepare` again") from None
+            paths.append(path)
+        return paths
 
     def find_pair(self, source: str, target: str) -> Pair:
         """The pair of two clips, by their ids, accepted or refused. For one pair; to go through many, take utterances.
@@ -208,8 +219,13 @@ def open_stream(urls: str | Path | Iterable[str | Path], shuffle: bool = False, 
 
 
 def _stream(
-    sources: Sequence[str | Path], shuffle: bool, seed: int, decisions: Callable[[str], Decisions] | None
+    sources: Sequence[str | Path],
+    shuffle: bool,
+    seed: int,
+    decisions: Callable[[str], Decisions] | None,
+    dealt: bool = False,
 ) -> Iterator[Utterance]:
+    """dealt: the sources are this reader's own, and not to be divided among the readers there are."""
     import webdataset as wds
 
     # a path as a file: URL, so that no letter in it is taken for a scheme or a query
@@ -217,7 +233,8 @@ def _stream(
     order = list(urls)
     if shuffle:
         random.Random(seed).shuffle(order)
-    _warn_of_idle_readers(len(order))
+    if not dealt:
+        _warn_of_idle_readers(len(order))
 
     def members(opened: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for source in opened:
@@ -228,8 +245,7 @@ def _stream(
 
     stages = [
         wds.SimpleShardList(order),
-        wds.split_by_node,
-        wds.split_by_worker,
+        *([] if dealt else [wds.split_by_node, wds.split_by_worker]),
         wds.tariterators.url_opener,
         members,
         wds.tariterators.group_by_keys,
