@@ -1,15 +1,25 @@
 """The published pair file: read, audited, written; what a prepared dataset becomes in it, and what an imported file becomes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stccl_data.clip import Clip
+from stccl_data.interchange.aligned_path import export_aligned_path
 from stccl_data.interchange.audit import audit, mead_sentences
+from stccl_data.interchange.folders import export_folders
+from stccl_data.interchange.names import published_names
 from stccl_data.interchange.pair_file import FilePair, PairFileError, longest_run, pair_file_bytes, path_faults, read_pair_file
+from stccl_data.interchange.selection import ExportConfig, ExportError
+from stccl_data.regate import regate, stored_gates
+from stccl_data.shards import open_dataset
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "reference" / "aligned_path36.json"
 
@@ -207,3 +217,196 @@ def test_the_published_file_joins_different_sentences_in_78_pairs():
     assert (found.frame_pairs, found.wrong_frame_pairs, found.longest_repeat) == (70_303, 11_490, 153)
     assert found.emotions["disgusted"].wrong == 69
     assert len(found.findings) == 78
+
+
+# names
+
+
+def clip_of(path, **labels):
+    known = {"corpus": "mead", "speaker": "M003", "emotion": "sad", "sentence": "s001", "level": 3} | labels
+    return Clip(clip_id=labels.get("clip_id", path), path=path, **{k: v for k, v in known.items() if k != "clip_id"})
+
+
+@pytest.mark.parametrize(
+    ("clip", "name"),
+    [
+        (clip_of("/raw/M003/video/front/sad/level_3/031.mp4"), "031"),
+        (clip_of("/raw/M003_front_sad_level_3_007.mp4"), "007"),
+        (clip_of("/raw/my film.mp4"), "s001-t001"),
+        (clip_of("/raw/031.mp4", corpus="own", sentence="front_door"), "front-door-t001"),
+        (clip_of("/raw/1001_IEO_SAD_HI.flv", corpus="cremad", sentence="ieo", take=2), "ieo-t002"),
+        (clip_of("/raw/a.mp4", sentence=None), "unknown-t001"),
+    ],
+)
+def test_a_clip_is_named_by_its_number_or_by_sentence_and_take(clip, name):
+    assert published_names([clip]) == {clip.clip_id: name}
+
+
+def test_no_two_clips_of_one_place_share_a_name():
+    clips = [clip_of(f"/raw/{x}.mp4", corpus="own", sentence=x) for x in ("a_b", "a-b")]
+    assert sorted(published_names(clips).values()) == ["a-b-t001", "a-b-t001-2"]
+    assert published_names(clips) == published_names(clips[::-1])
+
+
+# a prepared dataset as a pair file
+
+
+def stored(out):
+    dataset = open_dataset(out)
+    return {
+        (pair.source.clip_id, pair.target.clip_id): pair
+        for key in dataset.keys()  # noqa: SIM118 - not a mapping
+        for pair in dataset[key].pairs()
+    }
+
+
+def numbers(out):
+    rows = pq.read_table(out / "clips.parquet").to_pylist()
+    return {row["clip_id"]: (row["speaker"], row["emotion"], Path(row["path"]).stem) for row in rows}
+
+
+def test_the_exported_file_has_the_published_files_invariants(prepared, tmp_path):
+    written = export_aligned_path(prepared.out, tmp_path / "pairs.json")
+    pairs = read_pair_file(tmp_path / "pairs.json")
+    assert written.pairs == len(pairs) == len(stored(prepared.out))
+    assert written.frame_pairs == sum(len(one.source) for one in pairs)
+    for one in pairs:
+        assert path_faults(one.source, one.target) == []
+    found = audit(pairs, mead_sentences())
+    assert (found.wrong, found.unknown, found.faulty_paths) == (0, 0, 0)
+
+
+def test_the_exported_paths_lead_from_the_first_frames_to_the_last_along_the_map(prepared, tmp_path):
+    export_aligned_path(prepared.out, tmp_path / "pairs.json")
+    read = {(one.speaker, one.emotion, one.key): one for one in read_pair_file(tmp_path / "pairs.json")}
+    number = numbers(prepared.out)
+    for (source, target), pair in stored(prepared.out).items():
+        speaker, emotion, name = number[target]
+        one = read[speaker, emotion, f"{number[source][2]}_{name}"]
+        assert (one.source[-1], one.target[-1]) == (len(pair.source) - 1, len(pair.target) - 1)
+        assert np.abs(pair.frame_map[one.source] - one.target).max() <= max(2, pair.scores["longest_repeat"])
+        assert np.abs(pair.frame_map[one.source] - one.target).mean() < 0.6
+
+
+def test_a_file_that_is_there_is_kept(prepared, tmp_path):
+    file = tmp_path / "pairs.json"
+    assert export_aligned_path(prepared.out, file).written
+    assert not export_aligned_path(prepared.out, file).written
+    file.write_text("mine")
+    with pytest.raises(ExportError, match="holds something else"):
+        export_aligned_path(prepared.out, file)
+    assert file.read_text() == "mine"
+
+
+def test_options_choose_level_view_and_split(prepared, tmp_path):
+    whole = export_aligned_path(prepared.out, tmp_path / "whole.json")
+    assert any("levels: angry 3, happy 3, neutral 1" in note for note in whole.notes)
+    half = export_aligned_path(prepared.out, tmp_path / "half.json", ExportConfig(split=("train",)))
+    assert half.pairs < whole.pairs
+    assert any("of other splits" in note for note in half.notes)
+    with pytest.raises(ExportError, match="of other levels"):
+        export_aligned_path(prepared.out, tmp_path / "none.json", ExportConfig(level=2))
+    with pytest.raises(ExportError, match="no pairs of the view top; it has front"):
+        export_aligned_path(prepared.out, tmp_path / "none.json", ExportConfig(view="top"))
+    assert not (tmp_path / "none.json").exists()
+
+
+def change(out, table, rows):
+    schema = pq.read_schema(out / table)
+    pq.write_table(pq.read_table(out / table).from_pylist(rows, schema=schema), out / table)
+
+
+def test_of_several_levels_each_emotions_highest_is_written(prepared_copy, tmp_path):
+    clips = pq.read_table(prepared_copy / "clips.parquet").to_pylist()
+    angry = [row for row in clips if row["emotion"] == "angry"]
+    angry[0]["level"] = 1  # as if this one had been recorded at another level
+    change(prepared_copy, "clips.parquet", clips)
+    written = export_aligned_path(prepared_copy, tmp_path / "pairs.json")
+    assert written.pairs == len(stored(prepared_copy)) - 1
+    assert "left out: 1 pairs of other levels" in written.notes
+    low = export_aligned_path(prepared_copy, tmp_path / "low.json", ExportConfig(level=1))
+    assert low.pairs == 1
+
+
+def test_of_several_takes_the_first_pair_is_written_on_request(prepared_copy, tmp_path):
+    pairs = pq.read_table(prepared_copy / "pairs.parquet").to_pylist()
+    clips = pq.read_table(prepared_copy / "clips.parquet").to_pylist()
+    first = next(row for row in pairs if row["target_emotion"] == "angry")
+    second = next(row for row in pairs if row["target_emotion"] == "angry" and row is not first)
+    second["utterance"] = first["utterance"]
+    next(row for row in clips if row["clip_id"] == second["target"])["take"] = 2
+    change(prepared_copy, "pairs.parquet", pairs)
+    change(prepared_copy, "clips.parquet", clips)
+    written = export_aligned_path(prepared_copy, tmp_path / "pairs.json", ExportConfig(takes="first"))
+    assert "left out: 1 pairs of later takes" in written.notes
+
+
+def test_refused_pairs_are_not_written(prepared_copy, tmp_path):
+    regate(prepared_copy, replace(stored_gates(prepared_copy), min_eye_distance=10_000.0))
+    with pytest.raises(ExportError, match="that were refused"):
+        export_aligned_path(prepared_copy, tmp_path / "pairs.json")
+
+
+# and as folders
+
+
+def test_every_frame_becomes_a_picture_under_its_number(prepared, tmp_path):
+    written = export_folders(prepared.out, tmp_path / "faces", size=64)
+    number = numbers(prepared.out)
+    clips = {clip.clip_id: clip for pair in stored(prepared.out).values() for clip in (pair.source, pair.target)}
+    assert (written.clips, written.made, written.frames) == (len(clips), len(clips), sum(len(clip) for clip in clips.values()))
+    for clip_id, clip in clips.items():
+        speaker, emotion, name = number[clip_id]
+        folder = tmp_path / "faces" / speaker / "align_img" / emotion / name
+        assert sorted(path.name for path in folder.iterdir()) == [f"{i:06d}.jpg" for i in range(len(clip))]
+    image = cv2.cvtColor(cv2.imread(str(folder / "000003.jpg")), cv2.COLOR_BGR2RGB)
+    small = cv2.resize(clip.frames("face", [3])[0], (64, 64), interpolation=cv2.INTER_AREA)
+    assert image.shape == (64, 64, 3)
+    assert np.abs(image.astype(int) - small).mean() < 3
+
+
+def test_pictures_of_the_wanted_size_are_copied_byte_by_byte(prepared, tmp_path):
+    export_folders(prepared.out, tmp_path / "faces", size=prepared.config.face_size)
+    (source, _), pair = next(iter(stored(prepared.out).items()))
+    speaker, emotion, name = numbers(prepared.out)[source]
+    place = tmp_path / "faces" / speaker / "align_img" / emotion / name / "000005.jpg"
+    assert place.read_bytes() == pair.source.jpeg("face", 5)
+
+
+def test_the_pair_file_names_folders_and_pictures_that_are_there(prepared, tmp_path):
+    export_aligned_path(prepared.out, tmp_path / "pairs.json")
+    export_folders(prepared.out, tmp_path / "faces", size=32)
+    for one in read_pair_file(tmp_path / "pairs.json"):
+        for name, emotion, frames in zip(one.names, ("neutral", one.emotion), (one.source, one.target), strict=True):
+            folder = tmp_path / "faces" / one.speaker / "align_img" / emotion / name
+            assert (folder / f"{frames[-1]:06d}.jpg").exists()
+            assert not (folder / f"{frames[-1] + 1:06d}.jpg").exists()
+
+
+def test_an_export_that_was_cut_off_goes_on(prepared, tmp_path):
+    faces = tmp_path / "faces"
+    whole = export_folders(prepared.out, faces, size=32)
+    there = {path: path.read_bytes() for path in sorted(faces.rglob("*.jpg"))}
+    angry = next(faces.glob("*/align_img/angry/*"))
+    angry.rename(angry.with_name(f".{angry.name}.unfinished"))  # as a killed run leaves it
+    again = export_folders(prepared.out, faces, size=32)
+    assert (again.clips, again.made) == (whole.clips, 1)
+    assert {path: path.read_bytes() for path in sorted(faces.rglob("*.jpg"))} == there
+    assert export_folders(prepared.out, faces, size=32).made == 0
+
+
+def test_folders_of_others_are_never_written_to(prepared, tmp_path):
+    number = next(iter(numbers(prepared.out).values()))
+    foreign = tmp_path / "faces" / number[0] / "align_img" / number[1] / number[2]
+    foreign.mkdir(parents=True)
+    (foreign / "000000.jpg").write_bytes(b"mine")
+    with pytest.raises(ExportError, match="was not written by stccl"):
+        export_folders(prepared.out, tmp_path / "faces", size=32)
+    assert [path.name for path in (tmp_path / "faces").rglob("*.jpg")] == ["000000.jpg"]
+    assert (foreign / "000000.jpg").read_bytes() == b"mine"
+
+
+def test_an_export_in_another_size_wants_another_folder(prepared, tmp_path):
+    export_folders(prepared.out, tmp_path / "faces", size=32)
+    with pytest.raises(ExportError, match="another size or quality"):
+        export_folders(prepared.out, tmp_path / "faces", size=64)
