@@ -14,14 +14,14 @@ from collections.abc import Callable
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-from dtaidistance import dtw_ndim  # noqa: E402
+import numpy as np
+from dtaidistance import dtw_ndim
 
-from stccl_data.align import AlignConfig, align, sequence  # noqa: E402
-from stccl_data.align_files import weak_content_score  # noqa: E402
-from stccl_data.dtw import warping_path  # noqa: E402
-from stccl_data.signals import Signals  # noqa: E402
-from stccl_data.speech import speech_features  # noqa: E402
+from stccl_data.align import AlignConfig, align, sequence
+from stccl_data.align_files import weak_content_score
+from stccl_data.dtw import distances, warping_path
+from stccl_data.signals import Signals
+from stccl_data.speech import speech_features
 
 RATE = 16_000
 
@@ -58,14 +58,12 @@ def main(seconds: float) -> None:
     print(f"  align, path and scores                   {milliseconds(lambda: align(*clips)):7.1f} ms")
     print(f"  content score without impostors          {milliseconds(lambda: weak_content_score(*clips)):7.1f} ms")
 
-    squares = (np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * a @ b.T).clip(0).astype(np.float32)
     wide = [np.ascontiguousarray(side, np.float64) for side in (a, b)]
-    ours, theirs = warping_path(squares)[1] ** 0.5, dtw_ndim.distance(*wide, use_c=True)
+    ours, theirs = warping_path(distances(a, b) ** 2)[1] ** 0.5, dtw_ndim.distance(*wide, use_c=True)
     assert np.isclose(ours, theirs, rtol=1e-3), (ours, theirs)
 
     def matrix_and_path() -> object:
-        cost = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * a @ b.T
-        return warping_path(np.maximum(cost, 0))
+        return warping_path(distances(a, b) ** 2)
 
     mine, path, cost = (
         milliseconds(matrix_and_path),

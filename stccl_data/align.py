@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .dtw import warping_path
+from .dtw import distances, warping_path
 from .path import as_function, frame_map, frame_path, longest_repeat, smoothed, steepness
 from .reasons import ClipError, Reason
 from .signals import Signals
@@ -136,12 +136,6 @@ def sequence(clip: Signals, mode: str, hop: float, config: AlignConfig, lag: flo
         blocks.append((1.0 if mode == "visual" else config.mouth_weight, clip.mouth.vectors, clip.mouth.times - lag))
     scaled = [weight / np.sqrt(vectors.shape[1]) * _at(grid, times, vectors) for weight, vectors, times in blocks]
     return Sequence(grid, np.hstack(scaled).astype(np.float32))
-
-
-def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, D), (m, D) -> (n, m) Euclidean distances."""
-    squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * (a @ b.T)
-    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
 def _warp(

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..align import AlignConfig, Alignment, distances, sequence
+from ..align import AlignConfig, Alignment, sequence
+from ..dtw import distances
 from ..signals import Signals
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stccl_data.dtw import warping_path
+from stccl_data.dtw import distances, warping_path
 
 matrices = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(0, 10, width=32))
@@ -56,6 +56,12 @@ def test_the_total_is_that_of_dtaidistance():
     squares = np.square(a[:, None] - b[None]).sum(axis=2).astype(np.float32)
     _, total = warping_path(squares)
     assert np.sqrt(total) == pytest.approx(dtw_ndim.distance(a, b), rel=1e-5)
+
+
+def test_distances_are_euclidean():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(7, 4)).astype(np.float32), rng.normal(size=(5, 4)).astype(np.float32)
+    assert np.allclose(distances(a, b), np.linalg.norm(a[:, None] - b[None], axis=2), atol=1e-6)
 
 
 def test_equal_costs_go_along_the_diagonal():
