@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 MODES = ["audio", "visual", "both", "auto", "reference"]  # as stccl_data.align.MODES, which takes a second to import
+DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; one right pair in twenty is below
 
 
 @click.command()
@@ -92,8 +93,6 @@ def _summary(record: dict[str, Any]) -> str:
     ]
     if record["lip_sync_s"]:
         lines.append(f"  the target's pictures lag its sound by {1000 * record['lip_sync_s']:.0f} ms more than the source's")
-    if record["content_score"] is not None and record["content_score"] < 0.5:
-        lines.append(
-            "  the two may not say the same sentence: a path is always found, this one costs as much as between two sentences"
-        )
+    if record["content_score"] is not None and record["content_score"] < DOUBTFUL:
+        lines.append("  the path costs as much as between two sentences; `stccl prepare` compares with other clips and can tell")
     return "\n".join(lines)
