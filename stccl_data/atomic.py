@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")  # as mkstemp below names them
 
 
 @contextlib.contextmanager
@@ -27,6 +30,13 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left below `folder`: no other may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        if _LEFTOVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

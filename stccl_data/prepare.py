@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .assemble import assemble
+from .atomic import sweep
 from .config import PrepareConfig, Progress, Quiet
 from .corpora import scan_corpus
 from .executors import DISK_FULL, StopRunError
@@ -72,6 +73,8 @@ def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress:
         with store.locked(), store.state() as state:
             log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
+            for part in ("shards", "work"):
+                sweep(out / part)
             job = Job(config, store, state, progress, log)
             clips, extracted = extract_all(job, scan.root, scan.clips, candidates)
             judged = judge_all(job, candidates.pairs, clips)

@@ -103,6 +103,7 @@ class _OpenShard:
         return ShardFile(self._name, self._split, len(self._index), self._file.size, digest, tuple(self._index))
 
     def abandon(self) -> None:
+        self._file.release()
         self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
 
 
@@ -110,14 +111,18 @@ class _Hashed:
     """A file that is only written to, with its size and SHA-256."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file: BinaryIO | None = file
         self.digest = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes) -> int:
         self.digest.update(data)
         self.size += len(data)
-        return self._file.write(data)
+        return len(data) if self._file is None else self._file.write(data)
+
+    def release(self) -> None:
+        """Write no more: what tarfile still holds when it is collected goes nowhere."""
+        self._file = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,9 @@ def parts_of(
     parts: list[tuple[list[str], list[PairRecord]]] = [([], [])]
     paired = {name for pair in pairs for name in (pair.source, pair.target)}
     steps: list[tuple[tuple[str, ...], PairRecord | None]] = [((name,), None) for name in names if name not in paired]
-    steps += [((pair.source, pair.target), pair) for pair in sorted(pairs, key=lambda pair: (pair.target, pair.source))]
+    group = _groups(sorted({pair.source for pair in pairs}), sizes)
+    in_order = sorted(pairs, key=lambda pair: (group[pair.source], pair.target, pair.source))
+    steps += [((pair.source, pair.target), pair) for pair in in_order]
     for wanted, pair in steps:
         members, own = parts[-1]
         union = {*members, *wanted}
@@ -226,3 +233,15 @@ def parts_of(
         members += [name for name in wanted if name not in members]
         own += [pair] if pair is not None else []
     return [(sorted(members), sorted(own, key=lambda pair: (pair.source, pair.target))) for members, own in parts]
+
+
+def _groups(sources: Sequence[str], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The number of each source's group. A group fills half a part, so that targets share the other half and few clips repeat."""
+    group: dict[str, int] = {}
+    number = count = size = 0
+    for name in sources:
+        if count and (count == MAX_CLIPS // 2 or size + sizes[name] > MAX_BYTES // 2):
+            number, count, size = number + 1, 0, 0
+        group[name] = number
+        count, size = count + 1, size + sizes[name]
+    return group
