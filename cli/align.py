@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 MODES = ["audio", "visual", "both", "auto", "reference"]  # as stccl_data.align.MODES, which takes a second to import
-DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; one right pair in twenty is below
+DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 6 % of right pairs are below, 83 % of wrong ones
 
 
 @click.command()
