@@ -1,1 +1,23 @@
-"""Shards in, the spatial and temporal coherent correlation metrics out."""
+"""Shards in, the spatial and temporal coherent correlation metrics out.
+
+>>> from stccl_train import STCCLLoss
+>>> crit = STCCLLoss.from_run("RUN")
+>>> loss = crit(source, generated)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .loss import STCCLLoss
+    from .metric import CorrelationMetric, MetricConfig, load_metric
+
+__all__ = ["CorrelationMetric", "MetricConfig", "STCCLLoss", "load_metric"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, fetched when they are asked for: `import stccl_train` alone does not load torch."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(".loss" if name == "STCCLLoss" else ".metric", __name__), name)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .backbone import BACKBONES, make_backbone
+from .backbone import BACKBONES, PADDINGS, make_backbone
 from .contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
 from .correlation import (
     Generators,
@@ -52,6 +52,9 @@ class MetricConfig:
     """
 
     backbone: str = field(default="iresnet50", metadata={"help": "Network whose features are compared.", "choices": BACKBONES})
+    padding: str = field(
+        default="replicate", metadata={"help": "What lies beyond a map's border; zeros tell a place.", "choices": PADDINGS}
+    )
     terms: tuple[str, ...] = field(default=("scc", "tcc"), metadata={"help": "scc, tcc or both."})
     variant: str = field(
         default="vd", metadata={"help": "Tokens: visual disparity, correlation matrix, or both.", "choices": ("vd", "cm", "both")}
@@ -79,7 +82,7 @@ class MetricConfig:
         object.__setattr__(self, "terms", tuple(self.terms))
         if not self.terms or set(self.terms) - {"scc", "tcc"} or len(set(self.terms)) != len(self.terms):
             raise ValueError(f"terms is {list(self.terms)}; it names scc, tcc or both")
-        for name in ("backbone", "variant", "negatives"):
+        for name in ("backbone", "padding", "variant", "negatives"):
             choices = next(f for f in dataclasses.fields(self) if f.name == name).metadata["choices"]
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, not one of {', '.join(choices)}")
@@ -125,7 +128,7 @@ class CorrelationMetric(nn.Module):
         """freeze_backbone: no gradient into the backbone, which stays in eval mode (for published weights)."""
         super().__init__()
         self.config, self.freeze_backbone = config, freeze_backbone
-        self.backbone = make_backbone(config.backbone).requires_grad_(not freeze_backbone)
+        self.backbone = make_backbone(config.backbone, config.padding).requires_grad_(not freeze_backbone)
         forms = ("vd", "cm") if config.variant == "both" else (config.variant,)
         self.kinds = [f"{term}_{form}" for term in config.terms for form in forms]
         self.heads = nn.ModuleDict(
@@ -160,8 +163,14 @@ class CorrelationMetric(nn.Module):
         source_points: (B, T, 68, 2), pixels of `source`; needed for `mouth` above 0, elsewhere without effect.
         With T = 1 only SCC is there.
         """
-        features = self.features(source, target)
         near_mouth = self.mouth_box(source_points, source.shape[-1])
+        return self.contrast(self.features(source, target), generator, near_mouth)
+
+    def contrast(
+        self, features: list[list[Tensor]], generator: Generators = None, near_mouth: Tensor | None = None
+    ) -> MetricOutput:
+        """L of the features of two sides. features: for each layer (B, T, C, H_l, W_l) twice. near_mouth: see `mouth_box`."""
+        source = features[0][0]
         total = source.new_zeros(source.shape[0], dtype=torch.float32)
         statistics: dict[str, Tensor] = {}
         means = self.scale.clone()

@@ -1,0 +1,133 @@
+"""The plug-in loss: where its gradient goes, what stays frozen, and what it says of frames that it cannot use."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stccl_train import STCCLLoss
+from stccl_train.metric import CorrelationMetric, MetricConfig, MetricError, save_metric
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    config = MetricConfig(backbone="tiny", variant="both", negatives="place+time", frames=4, size=64)
+    metric = CorrelationMetric(config, freeze_backbone=False)
+    frames = torch.rand(2, 4, 3, 64, 64) * 2 - 1
+    metric(frames, frames)
+    save_metric(tmp_path / "run", metric)
+    return tmp_path / "run"
+
+
+def frames(seed: int, t: int = 4, size: int = 64) -> torch.Tensor:
+    return torch.rand(2, t, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("size", [64, 80])
+def test_gradient_reaches_the_generated_frames_and_nothing_else(run: Path, size: int) -> None:
+    crit = STCCLLoss.from_run(run)
+    source, generated = frames(0, size=size).requires_grad_(), frames(1, size=size).requires_grad_()
+    loss = crit(source, generated)
+    assert loss.ndim == 0
+    loss.backward()
+    assert generated.grad is not None and generated.grad.isfinite().all()
+    assert (generated.grad.abs().flatten(2).sum(-1) > 0).all()  # each frame of each window
+    assert source.grad is None
+    assert all(p.grad is None and not p.requires_grad for p in crit.parameters())
+
+
+def test_it_stays_in_eval_mode_and_does_not_change(run: Path) -> None:
+    crit = STCCLLoss.from_run(run)
+    before = {name: value.clone() for name, value in crit.state_dict().items()}
+    trainer = torch.nn.ModuleDict({"crit": crit}).train()
+    assert not any(module.training for module in trainer["crit"].modules())
+    crit.train()
+    first = crit(frames(0), frames(1), seeded())
+    assert torch.equal(first, crit(frames(0), frames(1), seeded()))
+    assert all(torch.equal(value, before[name]) for name, value in crit.state_dict().items())
+
+
+def test_descending_it_brings_the_frames_together(run: Path) -> None:
+    crit = STCCLLoss.from_run(run)
+    source = frames(0)
+    generated = frames(1).requires_grad_()
+    optimiser = torch.optim.Adam([generated], lr=0.05)
+    first = crit(source, generated, seeded()).item()
+    for _ in range(15):
+        loss = crit(source, generated.clamp(-1, 1))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    last = crit(source, generated.clamp(-1, 1), seeded()).item()
+    perfect = crit(source, source, seeded()).item()
+    assert perfect < last < 0.95 * first
+
+
+def test_one_frame_gives_the_spatial_term_alone(run: Path) -> None:
+    crit = STCCLLoss.from_run(run)
+    generated = frames(1, t=1).requires_grad_()
+    loss = crit(frames(0, t=1), generated, seeded())
+    expected = crit.metric(frames(0, t=1), frames(1, t=1), seeded())
+    assert {name.split(".")[0] for name in expected.statistics} == {"scc_vd", "scc_cm"}
+    assert torch.allclose(loss, 0.3 * 4 * expected.loss)
+    loss.backward()
+    assert generated.grad is not None and generated.grad.abs().sum() > 0
+
+
+def test_the_weight_is_on_the_sum_over_layers(run: Path) -> None:
+    heavy, light = STCCLLoss.from_run(run, weight=0.3), STCCLLoss.from_run(run, weight=0.1)
+    assert torch.allclose(heavy(frames(0), frames(1), seeded()), 3 * light(frames(0), frames(1), seeded()))
+
+
+def test_it_works_under_autocast(run: Path) -> None:
+    crit = STCCLLoss.from_run(run)
+    generated = frames(1).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = crit(frames(0), generated, seeded())
+    assert loss.dtype == torch.float32
+    assert torch.allclose(loss, crit(frames(0), frames(1), seeded()), rtol=0.1)
+    loss.backward()
+    assert generated.grad is not None and generated.grad.isfinite().all()
+    half = crit(frames(0).bfloat16(), frames(1).bfloat16(), seeded())
+    assert torch.allclose(half, crit(frames(0), frames(1), seeded()), rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("source", "generated", "sentence"),
+    [
+        (torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64), r"give \(B, T, 3, H, W\), and single pictures as"),
+        (torch.zeros(2, 4, 64, 64, 3), torch.zeros(2, 4, 64, 64, 3), r"source has the shape \(2, 4, 64, 64, 3\)"),
+        (torch.zeros(2, 4, 3, 64, 64), torch.zeros(2, 3, 3, 64, 64), "give each generated frame the source frame"),
+        (
+            torch.zeros(2, 4, 3, 64, 64),
+            torch.full((2, 4, 3, 64, 64), 255.0),
+            r"generated goes from 255 to 255; give RGB in \[-1, 1\]",
+        ),
+        (torch.full((2, 4, 3, 64, 64), -3.0), torch.zeros(2, 4, 3, 64, 64), "source goes from -3"),
+        (torch.zeros(0, 4, 3, 64, 64), torch.zeros(0, 4, 3, 64, 64), "nothing to compare"),
+        (torch.zeros(2, 5, 3, 64, 64), torch.zeros(2, 5, 3, 64, 64), "learned with T = 4: give windows of 4 frames"),
+    ],
+)
+def test_wrong_frames_get_a_sentence(run: Path, source: torch.Tensor, generated: torch.Tensor, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        STCCLLoss.from_run(run)(source, generated)
+
+
+def test_wrong_dtypes_get_a_sentence(run: Path) -> None:
+    with pytest.raises(TypeError, match=r"source is torch\.uint8; give floats in \[-1, 1\]"):
+        STCCLLoss.from_run(run)(torch.zeros(2, 4, 3, 64, 64, dtype=torch.uint8), frames(0))
+
+
+def test_pictures_between_0_and_1_are_suspected(run: Path) -> None:
+    with pytest.warns(UserWarning, match=r"seems to be in \[0, 1\]"):
+        STCCLLoss.from_run(run)(frames(0).abs(), frames(1))
+
+
+def test_a_run_without_a_metric_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MetricError, match="run `stccl train`"):
+        STCCLLoss.from_run(tmp_path)
