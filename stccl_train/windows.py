@@ -311,6 +311,7 @@ def evaluation_windows(
     stride: int = 1,
     room: int = 15,
     gates: Mapping[str, float] | None = None,
+    keys: Sequence[str] | None = None,
 ) -> Iterator[Window]:
     """The same windows of a split's accepted pairs every time: up to `per_pair` of each pair, evenly over it, in a fixed order.
 
@@ -322,7 +323,7 @@ def evaluation_windows(
     """
     room = max(room, abs(shift))
     others = _OtherSentences(dataset, split)
-    for key in dataset.keys(split):
+    for key in dataset.keys(split) if keys is None else keys:
         utterance = dataset[key]
         for join in joins(utterance, gates, both_directions=False, through_neutral=False):
             if not (join.source.crops and join.target.crops):
