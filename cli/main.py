@@ -15,6 +15,7 @@ COMMANDS = {
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",
     "preview": "Write a side-by-side video of an aligned pair.",
     "scan": "List what a raw corpus holds, without reading a frame.",
+    "train": "Train the correlation metric on a prepared dataset.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }
 

@@ -1,0 +1,67 @@
+"""The processes that train together: one a GPU under `torchrun`, or this one alone."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """`rank` of `world` processes, and the device that this one computes on."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and talks."""
+        return self.rank == 0
+
+    def sums(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes, on every one of them. values: any shape, float."""
+        if self.world > 1:
+            values = values.to(self.device, copy=True)
+            distributed.all_reduce(values)
+        return values
+
+    def gathered(self, item: Any) -> list[Any]:
+        """What each process gives, by rank, on every one of them."""
+        if self.world == 1:
+            return [item]
+        items: list[Any] = [None] * self.world
+        distributed.all_gather_object(items, item)
+        return items
+
+
+@contextmanager
+def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
+    """The process group that torchrun's environment describes, left again at the end; without it, this process alone.
+
+    device: `auto` takes a GPU where there is one, the local rank's. Raises ValueError for a device that there is not.
+    """
+    world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
+    name = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{local}"
+    try:
+        place = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {device!r}: {str(error).splitlines()[0]}") from None
+    if place.type == "cuda":
+        if not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count():
+            raise ValueError(f"device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices here")
+        torch.cuda.set_device(place)
+    if world == 1:
+        yield Ranks(0, 1, place)
+        return
+    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Ranks(distributed.get_rank(), world, place)
+    finally:
+        distributed.destroy_process_group()
