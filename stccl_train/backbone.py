@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -152,7 +152,8 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 def _conv3x3(channels_in: int, channels: int, stride: int, padding: str) -> nn.Conv2d:
-    return nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False, padding_mode=padding)
+    mode = cast(Literal["replicate", "zeros"], padding)
+    return nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False, padding_mode=mode)
 
 
 def _stage(channels_in: int, channels: int, blocks: int, padding: str) -> nn.Sequential:

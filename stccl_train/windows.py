@@ -320,6 +320,7 @@ def evaluation_windows(
     windows may be compared one by one, by `source`, `target` and first frame. A pair too short for `room` has no windows.
     mode: `other_sentence` puts in the target's place frames of another sentence by the same speaker in the same emotion, at the
     same pace and from about the same part of the clip; windows for which there is none are left out.
+    keys: of these utterances alone.
     """
     room = max(room, abs(shift))
     others = _OtherSentences(dataset, split)

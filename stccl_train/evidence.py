@@ -1,0 +1,191 @@
+"""What an evaluation counted, and what it proves: means with bootstrap intervals, and a verdict for each term."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .metric import REGIONS
+
+STAGES = ("after", "before", "untrained")
+VIEWS = ("place", "place+time")
+ALL_REGIONS = ("all", *REGIONS, "rest")
+MEASURES = ("matched", "mismatched", "recall", "reciprocal_rank", "auc", "chance")
+
+#: Which candidates the headline figures choose from: those of the paper. SCC, other places of the frame; TCC, other times as well.
+HEADLINE = {"scc": "place", "tcc": "place+time"}
+
+#: The shift that the verdict is about: 0.4 s at 25 frames a second, two to four sounds on.
+VERDICT_SHIFT = 10
+
+#: With fewer speakers than this, pairs are drawn again in the bootstrap, for so few speakers say nothing of their spread.
+_MANY_SPEAKERS = 8
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean and its bootstrap interval, 95 %."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All that was counted, and questions to it.
+
+    `kinds`: scc_vd, ... `conditions`: aligned, shifted_5, ..., other_sentence, noise. `pairs`: (source clip, target clip, speaker,
+    target emotion) of each row. `sums`: (pairs, stages, conditions, views, kinds, layers, regions, 1 + measures) float64, sums over
+    tokens, the first of the last axis their number. `histograms`: of cosines of all tokens after training, counts in `bins`.
+    """
+
+    kinds: tuple[str, ...]
+    conditions: tuple[str, ...]
+    layers: int
+    pairs: tuple[tuple[str, str, str, str], ...]
+    windows: int
+    sums: NDArray[np.float64]
+    histograms: Mapping[str, Mapping[str, NDArray[np.int64]]]
+    bins: NDArray[np.float64]
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """In order."""
+        return tuple(sorted({speaker for _, _, speaker, _ in self.pairs}))
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Target emotions."""
+        return tuple(sorted({emotion for *_, emotion in self.pairs}))
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """scc, tcc, or both."""
+        return tuple(dict.fromkeys(kind.split("_")[0] for kind in self.kinds))
+
+    def values(
+        self,
+        measure: str,
+        term: str,
+        *,
+        condition: str = "aligned",
+        stage: str = "after",
+        region: str = "all",
+        view: str | None = None,
+        layer: int | None = None,
+        emotion: str | None = None,
+    ) -> NDArray[np.float64]:
+        """(rows, 2): a measure's weighted sum and weight for each pair, NaN-free; layers and variants weigh alike.
+
+        term: scc or tcc (mean over its variants), or a kind such as scc_vd. layer: 1 to 4; their mean where None.
+        """
+        picked = self.sums[:, STAGES.index(stage), self.conditions.index(condition), VIEWS.index(view or HEADLINE[term[:3]])]
+        kinds = [i for i, kind in enumerate(self.kinds) if kind.startswith(term)]
+        layers = range(self.layers) if layer is None else [layer - 1]
+        cells = picked[:, kinds][:, :, list(layers), ALL_REGIONS.index(region)]  # (pairs, kinds, layers, 1 + measures)
+        counts, sums = cells[..., 0], cells[..., 1 + MEASURES.index(measure)]
+        if emotion is not None:
+            mine = np.array([target == emotion for *_, target in self.pairs])[:, None, None]
+            counts, sums = counts * mine, sums * mine
+        # A cell's mean over its tokens, all pairs together, then the mean over cells: sums are scaled so that each cell weighs 1.
+        totals = counts.sum(0)
+        seen = totals > 0
+        scale = np.where(seen, 1 / np.maximum(totals, 1), 0) / max(1, seen.sum())
+        return np.stack([(sums * scale).sum((1, 2)), (counts * scale).sum((1, 2))], axis=1)
+
+    def interval(self, measure: str, term: str, *, less: Mapping[str, Any] | None = None, **chosen: Any) -> Interval | None:
+        """A measure's mean with its interval, or its difference to that of another choice: `less` changes some of `chosen`.
+
+        Differences are of the same pairs in each resample. None where nothing was counted.
+        """
+        rows = [self.values(measure, term, **chosen)]
+        if less is not None:
+            rows.append(self.values(measure, term, **{**chosen, **less}))
+        if any(row[:, 1].sum() == 0 for row in rows):
+            return None
+        kept = rows[0][:, 1] > 0 if less is None else (rows[0][:, 1] > 0) & (rows[1][:, 1] > 0)
+        if not kept.any():
+            return None
+        rows = [row[kept] for row in rows]
+        groups = self._groups(kept)
+        grouped = [np.stack([row[members].sum(0) for members in groups]) for row in rows]
+        draw = np.random.default_rng(0).integers(len(groups), size=(_RESAMPLES, len(groups)))
+
+        def mean(of: NDArray[np.float64]) -> Any:
+            return of[..., 0] / of[..., 1]
+
+        found = mean(grouped[0].sum(0)) - (mean(grouped[1].sum(0)) if less is not None else 0)
+        again = mean(grouped[0][draw].sum(1)) - (mean(grouped[1][draw].sum(1)) if less is not None else 0)
+        low, high = np.quantile(again, [0.025, 0.975])
+        return Interval(float(found), float(low), float(high))
+
+    @property
+    def unit(self) -> str:
+        """What is drawn again in the bootstrap."""
+        return "speakers" if len(self.speakers) >= _MANY_SPEAKERS else "pairs"
+
+    def _groups(self, kept: NDArray[np.bool_]) -> list[list[int]]:
+        rows = [pair for pair, keep in zip(self.pairs, kept, strict=True) if keep]
+        if self.unit == "pairs":
+            return [[i] for i in range(len(rows))]
+        members: defaultdict[str, list[int]] = defaultdict(list)
+        for i, (_, _, speaker, _) in enumerate(rows):
+            members[speaker].append(i)
+        return list(members.values())
+
+    def gap(self, term: str, against: str, **chosen: Any) -> Interval | None:
+        """R@1 aligned less R@1 under another condition; at the mouth unless another region is chosen."""
+        if against not in self.conditions:
+            return None
+        return self.interval("recall", term, less={"condition": against}, **{"region": "mouth", **chosen})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one term is worth: R@1 at the mouth, aligned less shifted by 10 frames and less another sentence, after and untrained.
+
+    `hears`: the gap is at least twice its untrained value and above the untrained interval, its own interval is above 0, another
+    sentence does not pass either, and noise stays at chance.
+    """
+
+    term: str
+    gap: Interval
+    untrained: Interval
+    other: Interval | None
+    noise: Interval
+    chance: float
+    hears: bool
+    sentence: str
+
+
+def verdicts(evaluation: Evaluation) -> list[Verdict]:
+    """One a term. Empty where the shift that it is about was not looked at, or nothing was counted at the mouth."""
+    found = []
+    for term in evaluation.terms:
+        gap = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}")
+        untrained = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage="untrained")
+        noise = evaluation.interval("recall", term, condition="noise")
+        chance = evaluation.interval("chance", term, condition="noise")
+        if gap is None or untrained is None or noise is None or chance is None:
+            continue
+        other = evaluation.gap(term, "other_sentence")
+        quiet = noise.low <= 1.5 * chance.mean
+        hears = gap.low > 0 and gap.mean >= 2 * untrained.mean and gap.low > untrained.high and quiet
+        hears = hears and (other is None or other.low > 0)
+        times = f"{gap.mean / untrained.mean:.1f} times the untrained" if untrained.mean > 0 else "untrained"
+        sentence = (
+            f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: at the mouth aligned beats "
+            f"shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {times} {untrained}"
+            + (f"; another sentence by {other}" if other is not None else "")
+            + f"; noise {noise} against chance {chance.mean:.3f}"
+        )
+        found.append(Verdict(term, gap, untrained, other, noise, chance.mean, hears, sentence))
+    return found
