@@ -35,19 +35,19 @@ def command(raw: Path, out: Path, as_json: bool, **values: Any) -> None:
     try:
         with open_progress() as progress:
             summary = prepare(raw, out, config, progress)
-    except (ScanError, SplitError, ValueError) as error:
+    except (ScanError, SplitError) as error:
         raise click.UsageError(str(error)) from error
     except (PrepareError, ModelError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo(f"Interrupted. What is done is kept in {out}: the same command goes on from there.", err=True)
         sys.exit(130)
-    click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else _words(summary))
+    click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else summary_words(summary))
     if summary.failed:
         sys.exit(1)
 
 
-def _words(summary: Any) -> str:
+def summary_words(summary: Any) -> str:
     """The summary for people."""
     clips, pairs = sum(summary.clips.values()), sum(summary.pairs.values())
     lines = []
