@@ -9,6 +9,7 @@ COMMANDS = {
     "align": "Align two clips in time by dynamic time warping.",
     "demo": "Render a small paired-emotion corpus with known truth.",
     "doctor": "Check that this machine has all that stccl needs.",
+    "eval": "Measure what a trained metric is worth on held-out speakers.",
     "export": "Write a dataset's pairs in the forms that existing trainers read.",
     "info": "Summarise a prepared dataset.",
     "pairs": "Audit or import a published pair file; judge a dataset's pairs anew.",

@@ -52,7 +52,7 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the metric of a run on a split of a prepared dataset: speakers that it never saw.
 
-    run: the folder that `stccl train` wrote, or a metric. progress: called with the utterances done and all.
+    run: the folder that `stccl train` wrote, or a metric. progress: called with the utterances done, from 0, and all.
     Raises MetricError, ShardError; ValueError for a split that there is not, or without a window that is long enough.
     """
     config = config or EvaluateConfig()
@@ -62,12 +62,13 @@ def evaluate(
     if len(keys) > config.utterances:
         keys = [keys[i] for i in np.linspace(0, len(keys) - 1, config.utterances).round().astype(int)]
     counts = _Counts(metric, untrained(metric, config.seed), config)
+    told = progress or (lambda done, total: None)
+    told(0, len(keys))
     for number, key in enumerate(keys, start=1):
         conditions = _conditions(dataset, key, metric, config)
         for first in range(0, len(conditions["aligned"]), config.batch):
             counts.add({name: windows[first : first + config.batch] for name, windows in conditions.items()})
-        if progress is not None:
-            progress(number, len(keys))
+        told(number, len(keys))
     if not counts.windows:
         raise ValueError(
             f"no pair of the split {config.split!r} of {dataset.path} has windows of {metric.config.frames} frames, "

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stccl_data.atomic import write_bytes, write_text
+
 from .backbone import BACKBONES, PADDINGS, make_backbone
 from .contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
 from .correlation import (
@@ -335,12 +337,11 @@ def within(box: Tensor, height: int, width: int) -> Tensor:
 def save_metric(folder: str | Path, metric: CorrelationMetric, card: Mapping[str, Any] | None = None) -> None:
     """Write the metric into `folder` as metric.safetensors and metric.json (its config, and what `card` says of where it is from).
 
-    Each file is written under another name and then renamed; the card comes last.
+    Each file is there whole or not at all; the card comes last.
     """
     from safetensors.torch import save
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in metric.state_dict().items()}
     record = {
         "version": VERSION,
@@ -348,10 +349,8 @@ def save_metric(folder: str | Path, metric: CorrelationMetric, card: Mapping[str
         "freeze_backbone": metric.freeze_backbone,
         "card": dict(card or {}),
     }
-    for name, data in ((WEIGHTS_FILE, save(state)), (CARD_FILE, json.dumps(record, indent=1).encode() + b"\n")):
-        temporary = folder / f".{name}.tmp"
-        temporary.write_bytes(data)
-        temporary.replace(folder / name)
+    write_bytes(folder / WEIGHTS_FILE, save(state))
+    write_text(folder / CARD_FILE, json.dumps(record, indent=1) + "\n")
 
 
 def load_metric(folder: str | Path) -> CorrelationMetric:
