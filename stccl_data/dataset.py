@@ -84,6 +84,7 @@ class PairRow:
     def scores(self) -> dict[str, Any]:
         """PAIR_SCORES of the pair; None for each that it has not."""
         scores = {name: getattr(self.alignment, name, None) for name in PAIR_SCORES}
+        scores = {name: value if value == value else None for name, value in scores.items()}  # an imported path has no cost
         if self.content is not None and self.content.score == self.content.score:
             scores |= {"content_score": self.content.score, "content_weak": self.content.weak}
         return scores

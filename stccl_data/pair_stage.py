@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import align, content, stages
+from . import align, content, given, stages
 from .artefacts import Refusal, load_alignments, load_content
 from .content import ClipContent, ContentScore
 from .dataset import ClipRow, PairRow
@@ -31,10 +31,13 @@ class Judged:
     notes: list[str]
 
 
-def judge_all(job: Job, candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow]) -> Judged:
+def judge_all(
+    job: Job, candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow], pairs: given.GivenPairs | None = None
+) -> Judged:
     """Align what is not aligned yet, check whether labels are to be believed, and judge every candidate pair.
 
-    candidates: (source, target) clips. clips: by id, as the extraction left them.
+    candidates: (source, target) clips. clips: by id, as the extraction left them. pairs: where they come from somebody else, whose
+    paths are followed instead; those that the labels forbid are checked too, and refused.
     """
     rows: list[PairRow] = []
     utterances: defaultdict[str, list[Rows]] = defaultdict(list)
@@ -45,30 +48,46 @@ def judge_all(job: Job, candidates: Iterable[tuple[Any, Any]], clips: Mapping[st
             rows.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, Reason.PARTNER_FAILED, detail))
         else:
             utterances[utterance_key(source)].append(pair)
-    results, aligned = _align(job, utterances)
-    checked, verdicts, unchecked = _check(job, [pair for pairs in utterances.values() for pair in pairs], clips)
-    for utterance, pairs in utterances.items():
-        for (source, target), result in zip(pairs, results[utterance], strict=True):
+    forbidden = {ids: (clips[ids[0]], clips[ids[1]]) for ids in (pairs.refused if pairs is not None else ())}
+    comparable = [pair for pair in forbidden.values() if all(row.artefact is not None for row in pair)]
+    results, aligned = _align(job, utterances, pairs)
+    checked, verdicts, unchecked = _check(job, [*(pair for found in utterances.values() for pair in found), *comparable], clips)
+    for utterance, found in utterances.items():
+        for (source, target), result in zip(found, results[utterance], strict=True):
             score = checked[0].get((source.clip.clip_id, target.clip.clip_id))
             rows.append(_judged(source, target, utterance, result, score, job.config.gates))
+    for ids, (source, target) in forbidden.items():
+        assert pairs is not None
+        utterance = "" if source.clip.sentence is None else utterance_key(source.clip)
+        rows.append(_judged(source, target, utterance, Refusal(*pairs.refused[ids]), checked[0].get(ids), job.config.gates))
     rows.sort(key=lambda row: (row.utterance, row.source.clip_id, row.target.clip_id))
     doubted = {name: _with_verdict(row, verdicts[name]) if name in verdicts else row for name, row in clips.items()}
     return Judged(rows, doubted, aligned + checked[1], [*unchecked, *_mislabelled(verdicts)])
 
 
-def _align(job: Job, utterances: Mapping[str, Sequence[Rows]]) -> tuple[dict[str, list[Any]], int]:
+def _align(
+    job: Job, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
+) -> tuple[dict[str, list[Any]], int]:
     """The alignments (or refusals) of each utterance's pairs, in order, and how many utterances were aligned now."""
     config = align.AlignConfig(mode=job.config.align)  # type: ignore[arg-type]
     paths: dict[str, Path] = {}
     units: list[Unit] = []
     for utterance, pairs in utterances.items():
         files = [(_file(source), _file(target)) for source, target in pairs]
-        key = key_of(align.SCHEMA, asdict(config), [[Path(file).stem for file in pair] for pair in files])
+        stems = [[Path(file).stem for file in pair] for pair in files]
+        if given_pairs is None:
+            key = key_of(align.SCHEMA, asdict(config), stems)
+        else:
+            frames = [given_pairs.paths[source.clip.clip_id, target.clip.clip_id] for source, target in pairs]
+            key = key_of(given.MODE, given.SCHEMA, stems, [[side.tolist() for side in path] for path in frames])
         paths[utterance] = job.store.artefact("pairs", key)
         if not paths[utterance].exists():
-            units.append(Unit(utterance, (files, str(paths[utterance]), config), job.config.timeout + 10 * len(files)))
+            artefact = str(paths[utterance])
+            work = (files, artefact, config) if given_pairs is None else (files, frames, artefact)
+            units.append(Unit(utterance, work, job.config.timeout + 10 * len(files)))
     job.progress.stage("align", len(utterances), len(utterances) - len(units))
-    failed = {outcome.unit.name: outcome for outcome in job.run(units, stages.align_unit) if outcome.reason is not None}
+    function = stages.align_unit if given_pairs is None else stages.follow_unit
+    failed = {outcome.unit.name: outcome for outcome in job.run(units, function) if outcome.reason is not None}
     results: dict[str, list[Any]] = {}
     for utterance, pairs in utterances.items():
         if utterance in failed:

@@ -4,15 +4,17 @@ import os
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .assemble import assemble
 from .atomic import sweep
 from .config import PrepareConfig, Progress, Quiet
-from .corpora import scan_corpus
+from .corpora import Scan, scan_corpus
 from .executors import DISK_FULL, StopRunError
 from .extract_stage import extract_all
+from .given import GivenPairs
 from .job import Job, PrepareError, full_disk
 from .pair_stage import judge_all
 from .pairing import candidate_pairs
@@ -43,9 +45,17 @@ class Summary:
     notes: tuple[str, ...]
 
 
-def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress: Progress | None = None) -> Summary:
+def prepare(
+    raw: Path,
+    out: Path,
+    config: PrepareConfig | None = None,
+    progress: Progress | None = None,
+    choose: Callable[[Scan], GivenPairs] | None = None,
+) -> Summary:
     """Make the dataset OUT from the raw corpus RAW, which is never written to. Running again does what is missing.
 
+    choose: names the pairs, and their paths, from the clips that were found (`interchange.import_pairs`); by default the labels
+    name the pairs and the clips are aligned.
     Raises PrepareError, ScanError, SplitError, ModelError, StoreBusyError before any work where the question is wrong; whatever
     is wrong with single clips is recorded, and the others go on.
     """
@@ -64,10 +74,13 @@ def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress:
     )
     if not scan.clips:
         raise PrepareError(f"no clip was found in {raw}: `stccl scan {raw}` says what was found instead")
+    given = None if choose is None else choose(scan)
+    if given is not None:
+        scan = given.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
     notes = [split_note(split_of, config.split)]
     progress.note(f"{len(scan.clips)} clips of {len(split_of)} speakers ({scan.corpus}); {notes[0]}")
-    candidates = candidate_pairs(scan.clips, config.reference)
+    candidates = candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
     store = Store(out)
     try:
         with store.locked(), store.state() as state:
@@ -77,8 +90,8 @@ def prepare(raw: Path, out: Path, config: PrepareConfig | None = None, progress:
                 sweep(out / part)
             job = Job(config, store, state, progress, log)
             clips, extracted = extract_all(job, scan.root, scan.clips, candidates)
-            judged = judge_all(job, candidates.pairs, clips)
-            written = assemble(out, scan, judged.clips, judged.pairs, split_of, config, progress)
+            judged = judge_all(job, candidates.pairs, clips, given)
+            written = assemble(out, scan, judged.clips, judged.pairs, split_of, config, progress, given.name if given else None)
     except OSError as error:
         full = error.errno in DISK_FULL
         raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     DURATION_RATIO = "duration_ratio", "one clip is far longer than the other; check their labels"
     LONGEST_REPEAT = "longest_repeat", "one frame stands for a long stretch of the other clip; check for long silence"
     LOCAL_SLOPE = "local_slope", "the warping path is locally too steep or too flat"
+    BAD_PATH = "bad_path", "the imported path is none of these two clips: make it from these very files"
     NO_SIGNAL = "no_signal", "nothing to align by: silent audio and no mouth track"
     PARTNER_FAILED = "partner_failed", "the other clip of the pair could not be used; see its own reason"
     # the run

@@ -13,6 +13,7 @@ from .clip import Clip
 from .content import ContentConfig, Kind, check_content
 from .executors import StopRunError
 from .extract import CropConfig, extract_clip, sound_path
+from .given import Frames, follow
 from .landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from .reasons import ClipError
 
@@ -62,6 +63,18 @@ def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig)
     for source, target in pairs:
         try:
             results.append(align(signals[source], signals[target], config))
+        except ClipError as error:
+            results.append(Refusal(error.reason, error.detail))
+    save_alignments(Path(artefact), results)
+
+
+def follow_unit(pairs: list[tuple[str, str]], paths: list[tuple[Frames, Frames]], artefact: str) -> None:
+    """Follow the given path of each pair of one utterance, by the frame times of the extracted clips, into one artefact."""
+    results: list[Alignment | Refusal] = []
+    for (source, target), path in zip(pairs, paths, strict=True):
+        try:
+            times = [ClipArtefact(Path(clip)).frame_times() for clip in (source, target)]
+            results.append(follow(times[0], times[1], *path))
         except ClipError as error:
             results.append(Refusal(error.reason, error.detail))
     save_alignments(Path(artefact), results)

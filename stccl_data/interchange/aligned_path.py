@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..atomic import write_bytes
 from ..config import Progress, Quiet
+from ..given import MODE as GIVEN
 from ..path import frame_path
-from ..shards import open_dataset
+from ..shards import Pair, open_dataset
 from .names import published_speaker
 from .pair_file import FilePair, pair_file_bytes
 from .selection import ExportConfig, ExportError, select, stored_pairs
@@ -36,7 +40,7 @@ def export_aligned_path(out: Path, file: Path, config: ExportConfig | None = Non
     pairs = []
     without = 0
     for stored in stored_pairs(dataset, selection):
-        path = frame_path(stored.source.times, stored.target.times, stored.source_time, stored.target_time)
+        path = pair_path(stored)
         if len(path):
             speaker = published_speaker(selection.clips[stored.source.clip_id].speaker)
             key = "_".join(selection.names[clip.clip_id] for clip in (stored.source, stored.target))
@@ -49,6 +53,27 @@ def export_aligned_path(out: Path, file: Path, config: ExportConfig | None = Non
     content = pair_file_bytes(pairs)
     written = _write_new(file, content)
     return WrittenFile(file, len(pairs), sum(len(pair.source) for pair in pairs), written, tuple(notes))
+
+
+def pair_path(pair: Pair) -> NDArray[np.int32]:
+    """The pair's path in frames, (K, 2); see `path.frame_path`. Empty where a clip has no frames.
+
+    An imported path is given back as it came. Any other leads through the frame map, which keeps to the clock of the pictures where
+    the path in seconds keeps to that of the sound. Target frames that the map passes over go to the source frames on either side,
+    so that importing the path (`given.follow`) gives the map again wherever steps without corners can say it.
+    """
+    source, target = pair.source.times, pair.target.times
+    if pair.scores.get("mode") == GIVEN or not len(target):
+        return frame_path(source, target, pair.source_time, pair.target_time)
+    mapped = pair.frame_map.astype(np.int64)
+    passed = np.maximum(np.diff(mapped) - 1, 0)
+    before = (passed + 1) // 2
+    frame, here = np.arange(len(source) - 1), mapped[:-1]
+    after = here + before + (np.diff(mapped) > 0)
+    rows = np.append(np.stack([frame, frame, frame + 1], axis=1).ravel(), [len(source) - 1] * 2)
+    columns = np.append(np.stack([here, here + before, after], axis=1).ravel(), [mapped[-1], len(target) - 1])
+    numbers = np.arange(max(len(source), len(target)), dtype=np.float64)  # frames stand for their times: the path is in frames now
+    return frame_path(numbers[: len(source)], numbers[: len(target)], rows.astype(np.float64), columns.astype(np.float64))
 
 
 def _write_new(file: Path, content: bytes) -> bool:

@@ -6,6 +6,9 @@ import pytest
 from click.testing import CliRunner
 from stccl_cli.pairs import command
 
+from stccl_data.interchange.aligned_path import export_aligned_path
+from stccl_data.interchange.selection import ExportConfig
+
 
 def run(*arguments):
     return CliRunner().invoke(command, [str(argument) for argument in arguments])
@@ -69,3 +72,26 @@ def test_regate_of_no_dataset_is_an_error(tmp_path):
     result = run("regate", tmp_path)
     assert result.exit_code == 1
     assert "holds no finished dataset" in result.output
+
+
+def test_import_prepares_the_pairs_of_a_file_and_says_what_it_left_out(corpus, prepared, tmp_path):
+    export_aligned_path(prepared.out, tmp_path / "pairs.json", ExportConfig(split=("test",)))
+    content = json.loads((tmp_path / "pairs.json").read_text())
+    content["M999"] = {"sad": {"001_001": [[0, 1], [0, 1]]}}
+    (tmp_path / "pairs.json").write_text(json.dumps(content))
+    places = ("--clips", corpus.folder, "--out", tmp_path / "out")
+    asked = ("import", tmp_path / "pairs.json", *places, "--crops", "none", "--workers", 2)
+    result = run(*asked)
+    assert result.exit_code == 0, result.output
+    assert "of 1 no two clips are in" in result.output
+    assert "labels  contradict 0 of them" in result.output
+    found = json.loads(run(*asked, "--json").stdout)
+    assert found["summary"]["made"] == 0
+    assert found["not_found"] == 1
+
+
+def test_import_of_no_pair_file_is_refused(tmp_path):
+    (tmp_path / "pairs.json").write_text("[]")
+    result = run("import", tmp_path / "pairs.json", "--clips", tmp_path, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "is not an object of speakers" in result.output

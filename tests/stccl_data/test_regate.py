@@ -1,7 +1,7 @@
 """Other thresholds for a prepared dataset: its tables change, its shards do not, and the old thresholds bring the old tables back."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -156,3 +156,9 @@ def test_every_answer_of_the_gates_is_open_to_other_thresholds(pair, clip):
     assert refused is not None
     assert refused[0] in GATE_REASONS
     assert isinstance(refused[0], Reason)
+
+
+def test_the_page_for_users_lists_every_threshold_with_its_default():
+    page = (Path(__file__).parents[2] / "docs" / "interchange.md").read_text()
+    for one in fields(GateConfig):
+        assert f"| `--{one.name.replace('_', '-')}` {one.default:g} |" in page
