@@ -117,8 +117,9 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
                 batch = next(reader)
                 waited += time.monotonic() - asked
                 number = (state.step * config.accumulate + part) * ranks.world + ranks.rank
+                numbers = range(number * plan.batch, (number + 1) * plan.batch)
                 with _gradients_stay(model, part < config.accumulate - 1), _precision(config, ranks.device):
-                    found = _forward(model, batch, config.seed, number, ranks.device)
+                    found = _forward(model, batch, config.seed, numbers, ranks.device)
                 (found.loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
                 seen.append((batch, found))
             norm = torch.nn.utils.clip_grad_norm_(metric.parameters(), config.clip)
@@ -197,9 +198,10 @@ def validate(metric: CorrelationMetric, dataset: Dataset, config: TrainConfig, r
     metric.eval()
     sums: dict[str, float] = {}
     seen = 0
-    for number, batch in enumerate(batches(islice(windows, ranks.rank, None, ranks.world), config.batch, config.metric.size)):
+    for batch in batches(islice(windows, ranks.rank, None, ranks.world), config.batch, config.metric.size):
+        numbers = range(ranks.rank + ranks.world * seen, ranks.rank + ranks.world * (seen + len(batch["key"])), ranks.world)
         with _precision(config, ranks.device):
-            found = _forward(metric, batch, config.seed, number * ranks.world + ranks.rank, ranks.device)
+            found = _forward(metric, batch, config.seed, numbers, ranks.device)
         for name, value in {"loss": found.loss, **found.statistics}.items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(batch["key"])
         seen += len(batch["key"])
@@ -274,15 +276,12 @@ def _precision(config: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
-def _forward(model: torch.nn.Module, batch: Batch, seed: int, number: int, device: torch.device) -> MetricOutput:
-    """The metric of batch `number` of all ranks. Frames travel as bytes and become numbers on the device.
+def _forward(model: torch.nn.Module, batch: Batch, seed: int, numbers: range, device: torch.device) -> MetricOutput:
+    """The metric of a batch. Frames travel as bytes and become numbers on the device.
 
-    Each window has a generator of its own, so that where it is looked at depends neither on the batch it is in nor on the past.
+    Where each window is looked at is drawn from its number among all: neither the batch it is in nor the past decides it.
     """
-    windows = len(batch["key"])
-    places = [
-        torch.Generator(device).manual_seed((seed * 0x9E3779B97F4A7C15 + number * windows + i) % (1 << 63)) for i in range(windows)
-    ]
+    places = [torch.Generator(device).manual_seed((seed * 0x9E3779B97F4A7C15 + number) % (1 << 63)) for number in numbers]
     source, target, points = (
         side.to(device, non_blocking=True) for side in (batch["source"], batch["target"], batch["source_points"])
     )

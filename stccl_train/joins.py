@@ -4,8 +4,9 @@ The shards hold an alignment for each pair in one direction. A join is that alig
 that were never aligned with each other, led through the neutral clip that both are aligned with.
 """
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from typing import Literal
@@ -13,14 +14,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.gates import GATE_REASONS, GateConfig, judge
+from stccl_data.gates import GateConfig, judge
 from stccl_data.path import as_function, frame_map, nearest_frame
+from stccl_data.reasons import Reason
 from stccl_data.shards import Pair, Utterance, UtteranceClip
 
 Via = Literal["direct", "reversed", "neutral"]
 
-#: The names that `gates` may hold.
-GATES = tuple(field.name for field in fields(GateConfig))
+#: The thresholds that may be set, and the reason that each gives.
+GATES = {
+    "min_content_score": Reason.CONTENT_MISMATCH,
+    "min_face_rate": Reason.FEW_FACES,
+    "min_eye_distance": Reason.SMALL_FACE,
+    "max_duration_ratio": Reason.DURATION_RATIO,
+    "max_longest_repeat": Reason.LONGEST_REPEAT,
+    "max_local_slope": Reason.LOCAL_SLOPE,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +56,7 @@ def joins(
 ) -> list[Join]:
     """The joins of an utterance, in a fixed order; no alignment is read before a join is asked for its frame map.
 
-    gates: thresholds by the names of GateConfig, by which the stored scores are judged again; without them the tables decide.
+    gates: thresholds by the names of GateConfig, in place of those that the pairs were judged by; without them the tables decide.
     """
     pairs = utterance.pairs(accepted=None)
     good = [pair for pair in pairs if _accepted(pair, gates)]
@@ -71,11 +80,16 @@ def joins(
 
 
 def _accepted(pair: Pair, gates: Mapping[str, float] | None) -> bool:
+    """By the tables, except for the gates that are named: these judge anew, the others are believed."""
     if not gates:
         return pair.accepted
-    if pair.reason is not None and pair.reason not in GATE_REASONS:
+    others: dict[str, float] = {}
+    if pair.accepted:
+        others = {name: -math.inf if name.startswith("min_") else math.inf for name in GATES}
+    elif pair.reason not in {GATES[name] for name in gates}:
         return False
-    return judge(pair.scores, pair.source.scores, pair.target.scores, GateConfig(**gates)) is None  # type: ignore[arg-type]
+    thresholds = GateConfig(**{**others, **gates})  # type: ignore[arg-type]
+    return judge(pair.scores, pair.source.scores, pair.target.scores, thresholds) is None
 
 
 def _direct(pair: Pair) -> Callable[[], NDArray[np.int32]]:
