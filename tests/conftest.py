@@ -1,7 +1,9 @@
 """What all tests share: one rendered corpus, one dataset prepared from it, and a way to make media files."""
 
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -146,3 +148,22 @@ def real() -> Iterator[Path]:
     if not REAL.is_dir():
         pytest.skip(f"no real clips at {REAL}")
     yield REAL
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A folder, and the rights, of a user whom permissions bind."""
+    folder = Path(tempfile.mkdtemp())
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path in folder.rglob("*"):
+            if path.is_dir():
+                path.chmod(0o700)
+        shutil.rmtree(folder)

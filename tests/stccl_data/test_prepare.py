@@ -8,9 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -342,25 +340,6 @@ def test_raw_is_not_touched(prepared, corpus):
     record = json.loads((corpus.folder / "truth" / "demo.json").read_text())
     there = {str(path.relative_to(corpus.folder)) for path in corpus.folder.rglob("*") if path.is_file()}
     assert there == {*record["files"], "truth/demo.json"}
-
-
-@pytest.fixture
-def nobodys() -> Iterator[Path]:
-    """A folder, and the rights, of a user whom permissions bind."""
-    folder = Path(tempfile.mkdtemp())
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.chown(folder, 65534, 65534)
-        os.seteuid(65534)
-    try:
-        yield folder
-    finally:
-        if is_root:
-            os.seteuid(0)
-        for path in folder.rglob("*"):
-            if path.is_dir():
-                path.chmod(0o700)
-        shutil.rmtree(folder)
 
 
 def test_a_corpus_that_may_only_be_read_is_enough(corpus, nobodys):
