@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",
     "preview": "Write a side-by-side video of an aligned pair.",
     "scan": "List what a raw corpus holds, without reading a frame.",
+    "score": "Score how well one clip keeps the speech of another.",
     "train": "Train the correlation metric on a prepared dataset.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }

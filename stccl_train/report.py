@@ -39,10 +39,12 @@ def write_report(folder: str | Path, evaluation: Evaluation, about: Mapping[str,
 
 def as_record(evaluation: Evaluation) -> dict[str, Any]:
     """Everything that was found, as plain values. Each row has the choice that it is of, the means, and intervals of R@1."""
+    both = len(evaluation.kinds) > len(evaluation.terms)
+    names = (*evaluation.terms, *evaluation.kinds) if both else evaluation.terms
     rows = [
         row
         for view, stage, condition in product(VIEWS, STAGES, evaluation.conditions)
-        for term in dict.fromkeys((*evaluation.terms, *evaluation.kinds))
+        for term in names
         for part in _parts(evaluation)
         if (row := _row(evaluation, term, {"view": view, "stage": stage, "condition": condition, **part})) is not None
     ]
