@@ -1,4 +1,4 @@
-"""Other thresholds for a prepared dataset: its tables change, its shards do not, and the old thresholds bring the old tables back."""
+"""Other thresholds for a dataset: its tables change, its shards do not, and the old thresholds bring the old tables back."""
 
 import json
 from dataclasses import fields, replace
