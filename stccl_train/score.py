@@ -34,10 +34,10 @@ _BATCH = 8
 class Score:
     """How well B keeps the speech of A, by frames of A.
 
-    `times`: (N,) seconds of A's frames; `target_times`: of the frames of B that they were compared with. `scc`, `tcc`: (N,) mean
-    cosine of matching mouth tokens; `scc_recall`, `tcc_recall`: (N,) how often B's token was found first (R@1). NaN where a side has no
-    face, or no partner frame. `shifted`: the means of these four with B's frames taken `VERDICT_SHIFT` frames away: what two clips
-    of one face come to without the same speech.
+    `times`: (N,) seconds of the frames of A; `target_times`: of those of B beside them. `scc`, `tcc`: (N,) mean cosine of matching
+    mouth tokens; `scc_recall`, `tcc_recall`: (N,) how often B's token was found first (R@1). NaN where a side has no face, or no
+    partner frame. `shifted`: the means of these four with B's frames taken `VERDICT_SHIFT` frames away: what two clips of one face
+    come to without the same speech.
     """
 
     times: NDArray[np.float64]

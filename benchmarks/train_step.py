@@ -1,0 +1,189 @@
+"""How fast a training step is, beside a step shaped like the published one, on whatever device there is.
+
+usage: python benchmarks/train_step.py [--device cuda] [--backbone iresnet50] [--size 224] [--batch 8] [--frames 9] [--steps 20]
+
+Without options: iresnet50 at 224 pixels in batches of 8 on a GPU, the tiny backbone at 96 pixels in batches of 2 on a CPU. Each
+step is timed in a process of its own, so that its peak memory is its own. The published shape: float32, source and target through
+the backbone one after the other, a transformer over all slots of a layer (8 L spatial tokens; N T (T-1) / 2 temporal ones), and
+each token compared with every other of its window. Random frames: what is in them does not matter here.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from stccl_train.backbone import make_backbone
+from stccl_train.contrast import compare, info_nce
+from stccl_train.correlation import draw_places, patches, spatial_disparity, temporal_disparity, trajectories, unit
+from stccl_train.metric import CENTRES, LOCATIONS, CorrelationMetric, MetricConfig
+
+STEPS = ("ours, backbone frozen", "ours, backbone trained", "published shape, backbone frozen", "published shape, backbone trained")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is timed, on what."""
+
+    step: str
+    device: str
+    backbone: str
+    size: int
+    batch: int
+    frames: int
+    steps: int
+    compile: bool
+
+
+@dataclass(frozen=True)
+class Timing:
+    """`seconds` a step, median; `peak_mb`: memory of the device, of the process on a CPU; `flop`: of the model in a step."""
+
+    seconds: float
+    peak_mb: float
+    flop: float
+
+
+class PublishedShape(nn.Module):
+    """The amount and the order of work of the published step, not its code: dense transformers over slots, float32, sides apart."""
+
+    def __init__(self, backbone: str, freeze: bool) -> None:
+        super().__init__()
+        self.freeze = freeze
+        self.backbone = make_backbone(backbone, "zeros").requires_grad_(not freeze)
+        self.spatial = nn.ModuleList(self._transformer(c) for c in self.backbone.channels)
+        self.temporal = nn.ModuleList(self._transformer(c) for c in self.backbone.channels)
+
+    @staticmethod
+    def _transformer(channels: int) -> nn.Module:
+        layer = nn.TransformerEncoderLayer(channels, 4, 2 * channels, dropout=0.0, batch_first=True)
+        return nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        sides = []
+        for frames in (source, target):
+            with torch.set_grad_enabled(not self.freeze):
+                sides.append([f.unflatten(0, frames.shape[:2]) for f in self.backbone(frames.flatten(0, 1))])
+        total = source.new_zeros(())
+        for layer, (a, b) in enumerate(zip(*sides, strict=True)):
+            batch, _, _, h, w = a.shape
+            centres = draw_places(batch, CENTRES[layer], h, w).to(a.device)
+            locations = draw_places(batch, LOCATIONS[layer], h, w).to(a.device)
+            spatial = [spatial_disparity(patches(f, centres)).values.flatten(0, 1) for f in (a, b)]
+            temporal = [temporal_disparity(trajectories(f, locations)).values.flatten(1, 2) for f in (a, b)]
+            for heads, sides_of in ((self.spatial, spatial), (self.temporal, temporal)):
+                z, k = (unit(heads[layer](tokens))[:, None] for tokens in sides_of)
+                total = total + info_nce(compare(z, k, across_time=False), 0.07).mean()
+        return total
+
+
+def measure(task: Task) -> Timing:
+    """One kind of step: three to warm up, then `steps` timed."""
+    torch.manual_seed(0)
+    device = torch.device(task.device)
+    on_gpu = device.type == "cuda"
+    freeze = task.step.endswith("frozen")
+    ours = task.step.startswith("ours")
+    if ours:
+        config = MetricConfig(
+            backbone=task.backbone, size=task.size, frames=task.frames, negatives="place+time", padding="replicate"
+        )
+        model: nn.Module = CorrelationMetric(config, freeze).to(device, memory_format=torch.channels_last)
+        if task.compile:
+            model.backbone = torch.compile(model.backbone)  # type: ignore[assignment]
+    else:
+        model = PublishedShape(task.backbone, freeze).to(device)
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=on_gpu or None)
+    frames = torch.rand(2, task.batch, task.frames, 3, task.size, task.size, device=device) * 2 - 1
+
+    def step() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=ours and on_gpu):
+            found = model(*frames)
+        loss = found.loss if ours else found
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    def finish() -> None:
+        if on_gpu:
+            torch.cuda.synchronize()
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    for _ in range(2):
+        step()
+    finish()
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    took = []
+    for _ in range(task.steps):
+        began = time.perf_counter()
+        step()
+        finish()
+        took.append(time.perf_counter() - began)
+    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Timing(sorted(took)[len(took) // 2], peak / 1e6, float(counter.get_total_flops()))
+
+
+def matrix_rate(device: str) -> float:
+    """Floating-point operations a second of a large bfloat16 matrix product: what the card can do at best."""
+    n = 8192 if device.startswith("cuda") else 1024
+    a = torch.randn(n, n, device=device, dtype=torch.bfloat16)
+    for _ in range(3):
+        a @ a
+    rounds = 20 if device.startswith("cuda") else 3
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(rounds):
+        a @ a
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return 2 * n**3 * rounds / (time.perf_counter() - began)
+
+
+def apart(function: Callable[[Task], Timing], task: Task) -> Timing:
+    """The result of a function run in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, (task,))
+
+
+def main() -> None:
+    on_gpu = torch.cuda.is_available()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if on_gpu else "cpu")
+    parser.add_argument("--backbone", default="iresnet50" if on_gpu else "tiny")
+    parser.add_argument("--size", type=int, default=224 if on_gpu else 96)
+    parser.add_argument("--batch", type=int, default=8 if on_gpu else 2)
+    parser.add_argument("--frames", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=20 if on_gpu else 5)
+    parser.add_argument("--compile", action="store_true")
+    options = vars(parser.parse_args())
+    images = 2 * options["batch"] * options["frames"]
+    shown = f"{options['backbone']}, {options['size']} pixels, {options['batch']} windows of {options['frames']} frames, twice"
+    rate = matrix_rate(options["device"])
+    print(f"{options['device']}: {shown}; bf16 matrix product {rate / 1e12:.2f} TFLOP/s; torch {torch.__version__}")
+    print(f"{'':<36}{'ms/step':>9}{'images/s':>10}{'peak MB':>9}{'GFLOP':>8}{'TFLOP/s':>9}{'of rate':>9}")
+    timings: dict[str, Timing] = {}
+    for step in STEPS:
+        timings[step] = t = apart(measure, Task(step=step, **options))
+        speed = t.flop / t.seconds
+        print(
+            f"{step:<36}{1000 * t.seconds:>9.0f}{images / t.seconds:>10.1f}{t.peak_mb:>9.0f}{t.flop / 1e9:>8.1f}"
+            f"{speed / 1e12:>9.3f}{100 * speed / rate:>8.1f}%"
+        )
+    for state in ("frozen", "trained"):
+        ours, theirs = timings[f"ours, backbone {state}"], timings[f"published shape, backbone {state}"]
+        ratio, memory = theirs.seconds / ours.seconds, theirs.peak_mb / ours.peak_mb
+        print(f"backbone {state}: {ratio:.2f} times the images/s of the published shape, {1 / memory:.2f} times its peak memory")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
