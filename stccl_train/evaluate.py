@@ -1,9 +1,9 @@
 """Does a trained metric mean anything? It is asked on speakers it never saw, beside everything that should not pass.
 
-Conditions: `aligned`, `shifted_N` (the target's frames N later or earlier), `other_sentence` (same speaker, same emotion) and
-`noise` (Gaussian, both sides). Stages: `after` (with heads), `before` (the same formula on the backbone's own tokens) and
-`untrained` (fresh heads, and a fresh backbone where the backbone was trained). Places are drawn evenly over the face, whatever
-training did, and are the same for every condition and stage.
+Conditions: `aligned`, `shifted_N` (the target's frames N later or earlier), `other_sentence` (same speaker, same emotion), `noise`
+(Gaussian, both sides) and `noise_elsewhere` (a token of noise beside that of another place: what chance comes to). Stages: `after`
+(with heads), `before` (the same formula on the backbone's own tokens) and `untrained` (fresh heads, and a fresh backbone where the
+backbone was trained). Places are drawn evenly over the face, whatever training did, and are the same for every condition and stage.
 """
 
 from collections.abc import Callable, Sequence
@@ -129,7 +129,8 @@ class _Counts:
     def __init__(self, trained: CorrelationMetric, fresh: CorrelationMetric, config: EvaluateConfig) -> None:
         self.trained, self.fresh, self.config = trained, fresh, config
         self.device = trained.scale.device
-        self.conditions = ("aligned", *(f"shifted_{shift}" for shift in config.shifts), "other_sentence", "noise")
+        shifted = (f"shifted_{shift}" for shift in config.shifts)
+        self.conditions = ("aligned", *shifted, "other_sentence", "noise", "noise_elsewhere")
         self.layers = len(trained.backbone.channels)
         self.windows = 0
         self.sums: dict[tuple[str, str, str, str], NDArray[np.float64]] = {}
@@ -169,8 +170,11 @@ class _Counts:
             for layer, (source, noisy, *others) in enumerate(_features(metric, sides)):
                 for name, features in zip(targets, others, strict=True):
                     rows = targets[name][0].to(self.device)
-                    first = (noisy if name == "noise" else source)[rows]
-                    self._compare(metric, stages, name, layer, first, features, rows, boxes, aligned)
+                    if name != "noise":
+                        self._compare(metric, stages, name, layer, source[rows], features, rows, boxes, aligned)
+                        continue
+                    for place in ("noise", "noise_elsewhere"):
+                        self._compare(metric, stages, place, layer, noisy, features, rows, boxes, aligned)
         self.windows += b
 
     def _compare(
@@ -195,6 +199,8 @@ class _Counts:
                 generators = [torch.Generator().manual_seed(seed) for seed in seeds]
                 places = metric.places(kind, layer, source, generators)
                 x, y = build_tokens(kind, source, places).values, build_tokens(kind, target, places).values
+                if condition == "noise_elsewhere":  # beside the tokens of the next place, neighbour for neighbour
+                    y = y.roll(x.shape[2] // places.shape[1], dims=2)
                 regions = _regions(boxes[rows], places, x.shape[2], h, w)
                 times = torch.stack(time_pairs(frames, x.device), dim=-1) if kind == "tcc_vd" else None
                 for stage in stages:

@@ -152,8 +152,10 @@ class Evaluation:
 class Verdict:
     """What one term is worth: R@1 at the mouth, aligned less shifted by 10 frames and less another sentence, after and untrained.
 
+    `noise`: R@1 on Gaussian noise less that of a wrong place of it, a token's chance. (1 / candidates is not quite that: the eight
+    neighbours' tokens of a place differ in kind, and tokens that share a frame are alike.)
     `hears`: the gap is at least twice its untrained value and above the untrained interval, its own interval is above 0, another
-    sentence does not pass either, and noise stays at chance.
+    sentence does not pass either, and noise is found at its own place no more often than at another.
     """
 
     term: str
@@ -172,12 +174,12 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
     for term in evaluation.terms:
         gap = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}")
         untrained = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage="untrained")
-        noise = evaluation.interval("recall", term, condition="noise")
+        noise = evaluation.interval("recall", term, condition="noise", less={"condition": "noise_elsewhere"})
         chance = evaluation.interval("chance", term, condition="noise")
         if gap is None or untrained is None or noise is None or chance is None:
             continue
         other = evaluation.gap(term, "other_sentence")
-        quiet = noise.low <= 1.5 * chance.mean
+        quiet = noise.low <= 0.1 * chance.mean
         hears = gap.low > 0 and gap.mean >= 2 * untrained.mean and gap.low > untrained.high and quiet
         hears = hears and (other is None or other.low > 0)
         times = f"{gap.mean / untrained.mean:.1f} times the untrained" if untrained.mean > 0 else "untrained"
@@ -185,7 +187,7 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
             f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: at the mouth aligned beats "
             f"shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {times} {untrained}"
             + (f"; another sentence by {other}" if other is not None else "")
-            + f"; noise {noise} against chance {chance.mean:.3f}"
+            + f"; noise is {'at' if quiet else 'above'} chance ({noise} above that of a wrong place)"
         )
         found.append(Verdict(term, gap, untrained, other, noise, chance.mean, hears, sentence))
     return found

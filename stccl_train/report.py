@@ -117,7 +117,7 @@ def _by_condition(evaluation: Evaluation, term: str) -> list[str]:
         cells = [_cell(evaluation.interval("recall", term, stage=stage, region=region, condition=c)) for c in conditions]
         gap = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage=stage, region=region)
         rows.append([_STAGE_NAMES[stage] if region == "all" else "", region, *cells, "-" if gap is None else str(gap)])
-    names = [name.replace("shifted_", "+").replace("other_sentence", "other") for name in conditions]
+    names = [_short(name) for name in conditions]
     return _table(["R@1", "region", *names, f"aligned less +{VERDICT_SHIFT}"], rows)
 
 
@@ -132,7 +132,7 @@ def _measures(evaluation: Evaluation, term: str) -> list[str]:
         margin = found["matched"] - found["mismatched"]
         values = [found["matched"], found["mismatched"], margin, found["recall"], found["chance"]]
         values += [found["reciprocal_rank"], found["auc"]]
-        name = condition.replace("shifted_", "+").replace("other_sentence", "other")
+        name = _short(condition)
         rows.append([_STAGE_NAMES[stage] if condition == "aligned" else "", name, *(f"{value:.3f}" for value in values)])
     return _table(["all regions", "target", "matched", "mismatched", "margin", "R@1", "chance", "MRR", "AUC"], rows)
 
@@ -160,6 +160,10 @@ def _by_emotion(evaluation: Evaluation, term: str) -> list[str]:
         rows.append([emotion, _cell(whole), _cell(mouth), *("-" if gap is None else str(gap) for gap in gaps)])
     less = f"mouth, less +{VERDICT_SHIFT}"
     return _table(["emotion", "all", "mouth", less, "untrained"], rows)
+
+
+def _short(condition: str) -> str:
+    return condition.replace("shifted_", "+").replace("other_sentence", "other").replace("noise_elsewhere", "wrong place")
 
 
 def _cell(interval: Interval | None) -> str:

@@ -17,7 +17,7 @@ from stccl_train.evidence import ALL_REGIONS, MEASURES, STAGES, VIEWS, Evaluatio
 from stccl_train.metric import CorrelationMetric, MetricConfig, save_metric
 from stccl_train.report import PICTURES, write_report
 
-CONDITIONS = ("aligned", "shifted_10", "other_sentence", "noise")
+CONDITIONS = ("aligned", "shifted_10", "other_sentence", "noise", "noise_elsewhere")
 
 
 def make_metric(freeze: bool = False) -> CorrelationMetric:
@@ -31,7 +31,7 @@ def evaluation(prepared: Any) -> Evaluation:
 
 
 def test_every_condition_is_counted_on_the_same_windows(evaluation: Evaluation) -> None:
-    assert evaluation.conditions == ("aligned", "shifted_3", "shifted_10", "other_sentence", "noise")
+    assert evaluation.conditions == ("aligned", "shifted_3", "shifted_10", "other_sentence", "noise", "noise_elsewhere")
     assert len(evaluation.pairs) == 4 and evaluation.windows == 8
     assert len(evaluation.speakers) == 1 and set(evaluation.emotions) == {"happy", "angry"}
     counts = evaluation.sums[..., 0]
@@ -51,10 +51,10 @@ def test_an_untrained_metric_finds_structure_and_no_proof(evaluation: Evaluation
 def test_noise_is_at_chance(evaluation: Evaluation) -> None:
     for stage in STAGES:
         for term in ("scc", "tcc"):
-            noise = evaluation.interval("recall", term, stage=stage, condition="noise")
+            less = evaluation.interval("recall", term, stage=stage, condition="noise", less={"condition": "noise_elsewhere"})
             chance = evaluation.interval("chance", term, stage=stage, condition="noise")
-            assert noise is not None and chance is not None
-            assert noise.low < 1.3 * chance.mean and noise.high < 2 * chance.mean
+            assert less is not None and chance is not None
+            assert less.low <= 0.1 * chance.mean and less.mean < chance.mean
 
 
 def test_the_same_question_has_the_same_answer(evaluation: Evaluation, prepared: Any) -> None:
@@ -93,6 +93,7 @@ def example(gap: float, before: float, noise: float = 0.02, other: float = 0.2, 
         ("after", "shifted_10"): spread(0.7 - gap, pairs),
         ("after", "other_sentence"): [0.7 - other] * pairs,
         ("after", "noise"): [noise] * pairs,
+        ("after", "noise_elsewhere"): [0.02] * pairs,
         ("untrained", "aligned"): spread(0.5, pairs),
         ("untrained", "shifted_10"): [0.5 - before] * pairs,
     }
