@@ -64,7 +64,7 @@ def _keys(context: click.Context, wanted: bool) -> None:
         from stccl_train.config import known_keys
 
         for key, default, text in known_keys():
-            shown = "null" if default is None else ",".join(default) if isinstance(default, tuple) else default
+            shown = "null" if default is None else ",".join(map(str, default)) if isinstance(default, tuple) else default
             click.echo(f"{f'{key}={shown}':<36} {text}")
         context.exit()
 

@@ -25,7 +25,7 @@ from .checkpoint import restore_random_state
 from .config import TrainConfig, as_yaml, load_config
 from .interrupt import asked_to_stop
 from .metric import CorrelationMetric, MetricOutput
-from .ranks import Ranks, joined_ranks
+from .ranks import Ranks, averaged, joined_ranks
 from .reader import ReaderPlan, open_reader, plan_reader, useful_workers
 from .record import Record
 from .run_folder import CONFIG, TRAIN, VAL, config_of_run, resumed, save
@@ -256,13 +256,9 @@ def _wrapped(metric: CorrelationMetric, config: TrainConfig, ranks: Ranks) -> to
     """The metric as a step calls it: its backbone compiled, its gradients averaged over the ranks."""
     if config.compile:
         metric.backbone.compile()
-    if ranks.world == 1:
-        return metric
-    if ranks.device.type == "cuda" and not config.frozen:
+    if ranks.device.type == "cuda" and ranks.world > 1 and not config.frozen:
         metric.backbone = torch.nn.SyncBatchNorm.convert_sync_batchnorm(metric.backbone)  # type: ignore[no-untyped-call]
-    # the metric keeps its buffers alike by itself
-    return DistributedDataParallel(metric, device_ids=[ranks.device.index] if ranks.device.type == "cuda" else None,
-                                   broadcast_buffers=False)  # fmt: skip
+    return averaged(metric, ranks)
 
 
 def _gradients_stay(model: torch.nn.Module, stay: bool) -> Any:

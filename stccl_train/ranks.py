@@ -1,5 +1,6 @@
 """The processes that train together: one a GPU under `torchrun`, or this one alone."""
 
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +67,13 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
         yield Ranks(distributed.get_rank(), world, place)
     finally:
         distributed.destroy_process_group()
+
+
+def averaged(module: nn.Module, ranks: Ranks) -> nn.Module:
+    """The module, its gradients averaged over all ranks. Buffers are left alone: the metric keeps its own alike."""
+    if ranks.world == 1:
+        return module
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in torch 2.13
+    options: dict[str, Any] = {name: False, "device_ids": [ranks.device.index] if ranks.device.type == "cuda" else None}
+    return DistributedDataParallel(module, **options)

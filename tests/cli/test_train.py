@@ -1,0 +1,92 @@
+"""The `stccl train` command: it hands its words to the library and says what came of it."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from stccl_cli.main import stccl
+
+_spec = importlib.util.spec_from_file_location("small_dataset", Path(__file__).parents[1] / "stccl_data" / "small_dataset.py")
+small = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(small)
+
+SETTINGS = (
+    "metric.size=48", "metric.frames=3", "metric.terms=[scc]", "windows.per_epoch=4", "batch=2", "epochs=1", "device=cpu",
+    "validate_windows=1", "log_every=1",
+)  # fmt: skip
+MICRO = ["--preset", "tiny", *(word for setting in SETTINGS for word in ("--set", setting))]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    torch.set_num_threads(1)
+    return small.make_dataset(tmp_path_factory.mktemp("train") / "out").out
+
+
+def call(*words):
+    return CliRunner().invoke(stccl, ["train", *map(str, words)])
+
+
+def test_a_run_is_made_and_told_and_made_only_once(out, tmp_path):
+    done = call(out, tmp_path / "run", *MICRO)
+    assert done.exit_code == 0, done.output
+    assert "steps   2 of 2" in done.stdout and "best    val loss" in done.stdout
+    assert f"next    stccl eval {tmp_path / 'run'} {out}" in done.stdout
+    assert "epoch 1, step 2 of 2: loss" in done.stderr and "images/s" in done.stderr and "positive" in done.stderr
+    again = call(out, tmp_path / "run", "--json")  # the run knows its config
+    assert again.exit_code == 0 and json.loads(again.stdout)["made"] == 0
+    other = call(out, tmp_path / "run", "--set", "metric.tau=0.5")
+    assert other.exit_code == 1 and "was begun with other values of metric.tau" in other.stderr
+
+
+def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
+    (tmp_path / "mine.yaml").write_text("metric: {tau: 0.2}\n")
+    done = call(out, tmp_path / "run", *MICRO, "--config", tmp_path / "mine.yaml", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["steps"] == 2 and "tau: 0.2" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "metric.tua=1"], "there is no key 'metric.tua'; did you mean metric.tau?"),
+        (["--preset", "huge"], "there is no preset 'huge'"),
+        (["--set", "device=cuda:99"], "torch sees"),
+    ],
+)
+def test_a_mistake_of_usage_is_exit_code_2(out, tmp_path, words, message):
+    done = call(out, tmp_path / "run", *words)
+    assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.output
+
+
+def test_a_folder_that_is_no_dataset_is_exit_code_1(tmp_path):
+    done = call(tmp_path, tmp_path / "run")
+    assert done.exit_code == 1 and "holds no finished dataset" in done.stderr
+
+
+def test_all_keys_are_listed():
+    done = call("--keys")
+    assert done.exit_code == 0
+    assert "metric.tau=0.07" in done.output and "windows.crop=face" in done.output and "epochs=" in done.output
+
+
+def test_ctrl_c_is_exit_code_130_and_the_same_command_goes_on(out, tmp_path):
+    words = ["train", str(out), str(tmp_path / "run"), *MICRO, "--set", "epochs=100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from stccl_cli.main import main; main()", *words],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    for line in process.stderr:
+        if "step 1 of" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stderr.read()
+    assert process.wait(timeout=60) == 130 and "Interrupted: stopped after step" in rest and "Traceback" not in rest
+    assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()
