@@ -1,0 +1,117 @@
+"""How many decoded windows a second a worker reads, and which share of a training step is spent waiting for them.
+
+usage: python benchmarks/reader.py OUT [--preset default|paper|tiny] [--seconds 5] [--steps 20]
+
+OUT is a prepared dataset (`make demo` leaves one in demo/prepared). Windows are of the preset's length and size. Figures are
+printed, never asserted. Beside the reader's rate stands that of decoding and resizing alone, which no reader can exceed.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import cv2
+import torch
+
+from stccl_data.shards import Dataset, open_dataset
+from stccl_train.config import TrainConfig, load_config
+from stccl_train.fit import fit
+from stccl_train.reader import WindowStreams, open_reader, plan_reader
+from stccl_train.windows import Batch, collate
+
+SPLIT = "train"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, default=20)
+    asked = parser.parse_args()
+    cv2.setNumThreads(1)
+    dataset, config = open_dataset(asked.out), load_config(asked.preset)
+    frames, size = config.metric.frames, config.metric.size
+    print(f"{dataset}: windows of 2 x {frames} frames, {size} pixels; {len(os.sched_getaffinity(0))} cores")
+    print(f"decoding alone          {decoding(dataset, config, asked.seconds):8.1f} windows/s on one core")
+    for access in ("index", "stream"):
+        for workers in sorted({0, 1, min(4, len(os.sched_getaffinity(0)))}):
+            changed = load_config(asked.preset, settings=[f"windows.access={access}", f"windows.workers={workers}"])
+            rate = reading(dataset, changed, asked.seconds)
+            each = f", {rate / workers:.1f} a worker" if workers else " in the process itself"
+            print(f"{access:<6} with {workers} workers   {rate:8.1f} windows/s{each}")
+    waits(asked.out, asked.preset, asked.steps)
+
+
+def planned(dataset: Dataset, config: TrainConfig) -> tuple[Iterator[Batch], int]:
+    """A reader of the config, and its windows a batch."""
+    plan = plan_reader(
+        dataset, SPLIT, config.windows, frames=config.metric.frames, stride=config.metric.stride, size=config.metric.size,
+        batch=config.batch,
+    )  # fmt: skip
+    return open_reader(dataset, SPLIT, config.windows, plan), plan.batch
+
+
+def decoding(dataset: Dataset, config: TrainConfig, seconds: float) -> float:
+    """Windows a second of `collate`, on windows that were read before."""
+    plan = plan_reader(
+        dataset, SPLIT, config.windows, frames=config.metric.frames, stride=config.metric.stride, size=config.metric.size, batch=1
+    )
+    stream = WindowStreams(dataset, SPLIT, config.windows, plan).windows(0, 0)
+    windows = [next(stream) for _ in range(16)]
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        collate([windows[count % len(windows)]], config.metric.size)
+        count += 1
+    return count / (time.perf_counter() - began)
+
+
+def reading(dataset: Dataset, config: TrainConfig, seconds: float) -> float:
+    """Windows a second that arrive, after the first batches."""
+    reader, batch = planned(dataset, config)
+    for _ in range(4):
+        next(reader)
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        next(reader)
+        count += batch
+    return count / (time.perf_counter() - began)
+
+
+class Watch:
+    """Adds up the share of each step that was spent waiting."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+        self.images: list[float] = []
+
+    def begin(self, steps: int, done: int) -> None: ...
+
+    def step(self, step: int, epoch: int, shown: Mapping[str, float]) -> None:
+        self.shares.append(shown["waiting"])
+        self.images.append(shown["images/s"])
+
+    def note(self, text: str) -> None:
+        print(text)
+
+
+def waits(out: Path, preset: str, steps: int) -> None:
+    """Train for some steps on whatever device there is."""
+    batch = load_config(preset).batch
+    config = load_config(preset, settings=["epochs=1", f"windows.per_epoch={steps * batch}", "tensorboard=false"])
+    watch = Watch()
+    with tempfile.TemporaryDirectory() as run:
+        fit(out, Path(run), config, watch)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"the CPU ({torch.get_num_threads()} threads)"
+    settled = len(watch.shares) // 4  # the first steps fill the buffers
+    share = sum(watch.shares[settled:]) / len(watch.shares[settled:])
+    print(
+        f"training {preset} on {device}: {100 * share:.1f} % of a step waiting, {sorted(watch.images)[len(watch.images) // 2]:.0f} images/s"
+    )
+
+
+if __name__ == "__main__":
+    main()
