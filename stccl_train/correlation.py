@@ -75,6 +75,16 @@ def spatial_disparity(patch: Tensor) -> Tokens:
     return Tokens(values, values.detach().float().abs().mean(-1))
 
 
+def motion_disparity(patch: Tensor) -> Tokens:
+    """SCC-MD: what is moving of F(p) - F(p + o), the disparity less its mean over the window: how a face is built is not in it.
+
+    patch: (B, T, L, 9, C), T of 2 or more. Returns (B, T, 8 L, C). Ours (docs/method.md).
+    """
+    still = spatial_disparity(patch).values
+    values = still - still.mean(1, keepdim=True)
+    return Tokens(values, values.detach().float().abs().mean(-1))
+
+
 def spatial_correlation(patch: Tensor) -> Tokens:
     """SCC-CM: X of the 9 vectors of a patch, normalised; the 36 entries above the diagonal of X X^T.
 

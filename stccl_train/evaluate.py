@@ -23,7 +23,7 @@ from .evidence import ALL_REGIONS, MEASURES, STAGES, VIEWS, Evaluation
 from .metric import CorrelationMetric, build_tokens, load_metric, region_boxes, within
 from .windows import Crop, Window, collate, evaluation_windows
 
-SHIFTS = (1, 2, 3, 5, 10, 15)
+SHIFTS = (2, 5, 10, 15)
 
 #: Borders of the histograms of cosines.
 BINS = np.linspace(-1, 1, 101)
@@ -35,8 +35,8 @@ class EvaluateConfig:
 
     split: str = field(default="test", metadata={"help": "Which speakers: train, val or test."})
     utterances: int = field(default=100, metadata={"help": "At most so many utterances, evenly among all."})
-    per_pair: int = field(default=4, metadata={"help": "Windows of each accepted pair."})
-    draws: int = field(default=4, metadata={"help": "Times that places are drawn in each window."})
+    per_pair: int = field(default=3, metadata={"help": "Windows of each accepted pair."})
+    draws: int = field(default=2, metadata={"help": "Times that places are drawn in each window."})
     batch: int = field(default=4, metadata={"help": "Windows at once."})
     shifts: tuple[int, ...] = field(default=SHIFTS, metadata={"help": "Frames by which the target is shifted; 10 for the verdict."})
     crop: Crop = field(default="face", metadata={"help": "Which crop is looked at.", "choices": ("face", "mouth")})

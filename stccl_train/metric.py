@@ -25,6 +25,7 @@ from .correlation import (
     Generators,
     Tokens,
     draw_places,
+    motion_disparity,
     patches,
     spatial_correlation,
     spatial_disparity,
@@ -63,6 +64,7 @@ class MetricConfig:
     variant: str = field(
         default="vd", metadata={"help": "Tokens: visual disparity, correlation matrix, or both.", "choices": ("vd", "cm", "both")}
     )
+    motion: bool = field(default=True, metadata={"help": "A second form of SCC: disparities less their mean over the window."})
     negatives: str = field(
         default="place+time",
         metadata={
@@ -134,7 +136,8 @@ class CorrelationMetric(nn.Module):
         self.config, self.freeze_backbone = config, freeze_backbone
         self.backbone = make_backbone(config.backbone, config.padding).requires_grad_(not freeze_backbone)
         forms = ("vd", "cm") if config.variant == "both" else (config.variant,)
-        self.kinds = [f"{term}_{form}" for term in config.terms for form in forms]
+        forms_of = {"scc": (*forms, *(("md",) if config.motion and config.frames > 1 else ())), "tcc": forms}
+        self.kinds = [f"{term}_{form}" for term in config.terms for form in forms_of[term]]
         self.heads = nn.ModuleDict(
             {kind: nn.ModuleList(self._head(kind, c) for c in self.backbone.channels) for kind in self.kinds}
         )
@@ -143,7 +146,7 @@ class CorrelationMetric(nn.Module):
         self.train()
 
     def _head(self, kind: str, channels: int) -> Head:
-        if kind.endswith("vd"):
+        if kind.endswith(("vd", "md")):
             return Head(channels, channels, max(channels // 4, 16))
         entries = 36 if kind.startswith("scc") else self.config.frames * (self.config.frames - 1) // 2
         return Head(entries, 64, 32)
@@ -178,10 +181,12 @@ class CorrelationMetric(nn.Module):
         total = source.new_zeros(source.shape[0], dtype=torch.float32)
         statistics: dict[str, Tensor] = {}
         means = self.scale.clone()
+        there = [kind for kind in self.kinds if self._speaks(kind, source.shape[1])]
         for kind, layer, x, y in self.tokens(features, generator, near_mouth):
             loss, found = self._contrast(kind, layer, x, y)
             weight = self.config.eta if kind.startswith("tcc") else 1.0
-            total = total + weight / (len(features) * self._forms) * loss
+            forms = sum(other[:3] == kind[:3] for other in there)  # they share their term's weight
+            total = total + weight / (len(features) * forms) * loss
             statistics |= {f"{kind}.{layer + 1}.{name}": value for name, value in found.items()}
             means[self.kinds.index(kind), layer] = (x.disparity.mean() + y.disparity.mean()) / 2
         if self.training:
@@ -193,9 +198,10 @@ class CorrelationMetric(nn.Module):
                     statistics[f"{kind}.{name}"] = torch.stack(values).mean()
         return MetricOutput(total.mean(), statistics, total.detach())
 
-    @property
-    def _forms(self) -> int:
-        return 2 if self.config.variant == "both" else 1
+    @staticmethod
+    def _speaks(kind: str, frames: int) -> bool:
+        """Whether a kind has something to say of windows of so many frames."""
+        return frames > 1 or kind in ("scc_vd", "scc_cm")
 
     def features(self, *sides: Tensor) -> list[list[Tensor]]:
         """Features of several batches of windows, by one forward of the backbone.
@@ -225,7 +231,7 @@ class CorrelationMetric(nn.Module):
         """For each kind and layer the tokens of source and target, at the same places: kind, layer, and twice (B, A, S, D)."""
         for kind in self.kinds:
             for layer, (source, target) in enumerate(features):
-                if kind.startswith("tcc") and source.shape[1] < 2:
+                if not self._speaks(kind, source.shape[1]):
                     continue
                 places = self.places(kind, layer, source, generator, near_mouth)
                 yield kind, layer, build_tokens(kind, source, places), build_tokens(kind, target, places)
@@ -288,9 +294,14 @@ class CorrelationMetric(nn.Module):
 
 
 def build_tokens(kind: str, features: Tensor, places: Tensor) -> Tokens:
-    """Tokens of `scc_vd`, `scc_cm`, `tcc_vd` or `tcc_cm`. features: (B, T, C, H, W). places: (B, L, 2). Returns (B, A, S, D)."""
+    """Tokens of a kind: scc_vd, scc_md, scc_cm, tcc_vd, tcc_cm.
+
+    features: (B, T, C, H, W). places: (B, L, 2). Returns (B, A, S, D).
+    """
     if kind == "scc_vd":
         return spatial_disparity(patches(features, places))
+    if kind == "scc_md":
+        return motion_disparity(patches(features, places))
     if kind == "scc_cm":
         return spatial_correlation(patches(features, places))
     if kind == "tcc_vd":

@@ -100,7 +100,7 @@ def as_text(evaluation: Evaluation) -> str:
     ]
     for term in evaluation.terms:
         lines += [_term_title(term), *_by_condition(evaluation, term), *_measures(evaluation, term), *_by_layer(evaluation, term)]
-        lines += _by_emotion(evaluation, term)
+        lines += [*_by_kind(evaluation, term), *_by_emotion(evaluation, term)]
     return "\n".join([*lines, "Verdict", *(f"  {verdict.sentence}" for verdict in verdicts(evaluation)), ""])
 
 
@@ -149,6 +149,18 @@ def _by_layer(evaluation: Evaluation, term: str) -> list[str]:
         chance = _mean(evaluation, "chance", term, stage=stage, layer=layer)
         rows.append([str(layer) if stage == "after" else "", _STAGE_NAMES[stage], *cells, f"{chance:.3f}"])
     return _table(["layer", "", "all", f"all +{VERDICT_SHIFT}", "mouth", f"mouth +{VERDICT_SHIFT}", "chance"], rows)
+
+
+def _by_kind(evaluation: Evaluation, term: str) -> list[str]:
+    """Where a term has more than one form: each alone, at the mouth."""
+    kinds = [kind for kind in evaluation.kinds if kind.startswith(term)]
+    shifted = f"shifted_{VERDICT_SHIFT}"
+    rows = []
+    for kind, stage in product(kinds if len(kinds) > 1 else [], ("after", "untrained")):
+        found = [evaluation.interval("recall", kind, stage=stage, region="mouth", condition=c) for c in ("aligned", shifted)]
+        gap = evaluation.gap(kind, shifted, stage=stage)
+        rows.append([kind if stage == "after" else "", _STAGE_NAMES[stage], *map(_cell, found), "-" if gap is None else str(gap)])
+    return _table(["form", "", "mouth", f"mouth +{VERDICT_SHIFT}", "difference"], rows) if rows else []
 
 
 def _by_emotion(evaluation: Evaluation, term: str) -> list[str]:

@@ -8,6 +8,7 @@ import torch
 from stccl_train.correlation import (
     NEIGHBOURS,
     draw_places,
+    motion_disparity,
     patches,
     spatial_correlation,
     spatial_disparity,
@@ -87,6 +88,15 @@ def test_spatial_disparity_is_centre_less_neighbour() -> None:
                     assert math.isclose(tokens.disparity[b, t, 8 * n + k], expected.abs().mean(), rel_tol=1e-5)
 
 
+def test_motion_disparity_is_blind_to_what_stands_still() -> None:
+    f, places = features(), draw_places(2, 4, 7, 9, seeded())
+    moving = motion_disparity(patches(f, places)).values
+    built = torch.randn(2, 1, 5, 7, 9, generator=seeded(1), dtype=torch.float64)  # another face, the same in all frames
+    assert torch.allclose(moving, motion_disparity(patches(f + built, places)).values)
+    still = spatial_disparity(patches(f, places)).values
+    assert torch.allclose(moving[1, 2, 7], still[1, 2, 7] - (still[1, 0, 7] + still[1, 1, 7] + still[1, 2, 7]) / 3)
+
+
 def test_spatial_correlation_is_the_upper_triangle_of_cosines() -> None:
     f, places = features(), draw_places(2, 4, 7, 9, seeded())
     tokens = spatial_correlation(patches(f, places))
@@ -127,7 +137,13 @@ def test_gradients_are_finite_at_zero() -> None:
     still = torch.zeros(1, 3, 4, 5, 5, requires_grad=True)
     places = draw_places(1, 4, 5, 5, seeded())
     patch, path = patches(still, places), trajectories(still, places)
-    for tokens in (spatial_disparity(patch), spatial_correlation(patch), temporal_disparity(path), temporal_correlation(path)):
+    for tokens in (
+        spatial_disparity(patch),
+        motion_disparity(patch),
+        spatial_correlation(patch),
+        temporal_disparity(path),
+        temporal_correlation(path),
+    ):
         (grad,) = torch.autograd.grad(unit(tokens.values).sum(), still, retain_graph=True)
         assert grad.isfinite().all()
     assert torch.equal(unit(torch.zeros(3)), torch.zeros(3))
