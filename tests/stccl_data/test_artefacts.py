@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_arrays_give_the_same_bytes_and_never_an_object(tmp_path):
     arrays = {"b": np.arange(3), "a": np.array(2.5), "c": np.zeros((0, 2), np.float32), "d": np.asfortranarray(np.ones((2, 3)))}
     data = npz_bytes(arrays)
     assert data == npz_bytes(arrays)
+    assert {entry.date_time[0] for entry in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {1980}, "no time of writing"
     back = npz_arrays(data)
     assert list(back) == list(arrays) and all(same(arrays[name], back[name]) for name in arrays)
     with pytest.raises(ValueError, match="Object arrays"):
