@@ -10,7 +10,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -19,8 +19,8 @@ import torch
 from stccl_data.shards import Dataset, open_dataset
 from stccl_train.config import TrainConfig, load_config
 from stccl_train.fit import fit
-from stccl_train.reader import WindowStreams, open_reader, plan_reader
-from stccl_train.windows import Batch, collate
+from stccl_train.reader import ReaderPlan, WindowStreams, open_reader, plan_reader
+from stccl_train.windows import collate
 
 SPLIT = "train"
 
@@ -39,28 +39,25 @@ def main() -> None:
     print(f"decoding alone          {decoding(dataset, config, asked.seconds):8.1f} windows/s on one core")
     for access in ("index", "stream"):
         for workers in sorted({0, 1, min(4, len(os.sched_getaffinity(0)))}):
-            changed = load_config(asked.preset, settings=[f"windows.access={access}", f"windows.workers={workers}"])
-            rate = reading(dataset, changed, asked.seconds)
-            each = f", {rate / workers:.1f} a worker" if workers else " in the process itself"
-            print(f"{access:<6} with {workers} workers   {rate:8.1f} windows/s{each}")
+            settings = [f"windows.access={access}", f"windows.workers={workers}", f"windows.readers={max(1, workers)}"]
+            rate, started = reading(dataset, load_config(asked.preset, settings=settings), asked.seconds)
+            if started == workers:  # there are shards enough
+                each = f", {rate / workers:.1f} a worker" if workers else " in the process itself"
+                print(f"{access:<6} with {workers} workers   {rate:8.1f} windows/s{each}")
     waits(asked.out, asked.preset, asked.steps)
 
 
-def planned(dataset: Dataset, config: TrainConfig) -> tuple[Iterator[Batch], int]:
-    """A reader of the config, and its windows a batch."""
-    plan = plan_reader(
-        dataset, SPLIT, config.windows, frames=config.metric.frames, stride=config.metric.stride, size=config.metric.size,
-        batch=config.batch,
-    )  # fmt: skip
-    return open_reader(dataset, SPLIT, config.windows, plan), plan.batch
+def planned(dataset: Dataset, config: TrainConfig) -> ReaderPlan:
+    """How the config reads the dataset."""
+    metric = config.metric
+    return plan_reader(
+        dataset, SPLIT, config.windows, frames=metric.frames, stride=metric.stride, size=metric.size, batch=config.batch
+    )
 
 
 def decoding(dataset: Dataset, config: TrainConfig, seconds: float) -> float:
     """Windows a second of `collate`, on windows that were read before."""
-    plan = plan_reader(
-        dataset, SPLIT, config.windows, frames=config.metric.frames, stride=config.metric.stride, size=config.metric.size, batch=1
-    )
-    stream = WindowStreams(dataset, SPLIT, config.windows, plan).windows(0, 0)
+    stream = WindowStreams(dataset, SPLIT, config.windows, planned(dataset, config)).windows(0, 0)
     windows = [next(stream) for _ in range(16)]
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
@@ -69,16 +66,17 @@ def decoding(dataset: Dataset, config: TrainConfig, seconds: float) -> float:
     return count / (time.perf_counter() - began)
 
 
-def reading(dataset: Dataset, config: TrainConfig, seconds: float) -> float:
-    """Windows a second that arrive, after the first batches."""
-    reader, batch = planned(dataset, config)
+def reading(dataset: Dataset, config: TrainConfig, seconds: float) -> tuple[float, int]:
+    """Windows a second that arrive, after the first batches; and the workers that there were."""
+    plan = planned(dataset, config)
+    reader = open_reader(dataset, SPLIT, config.windows, plan)
     for _ in range(4):
         next(reader)
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         next(reader)
-        count += batch
-    return count / (time.perf_counter() - began)
+        count += plan.batch
+    return count / (time.perf_counter() - began), plan.workers
 
 
 class Watch:
@@ -108,9 +106,8 @@ def waits(out: Path, preset: str, steps: int) -> None:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"the CPU ({torch.get_num_threads()} threads)"
     settled = len(watch.shares) // 4  # the first steps fill the buffers
     share = sum(watch.shares[settled:]) / len(watch.shares[settled:])
-    print(
-        f"training {preset} on {device}: {100 * share:.1f} % of a step waiting, {sorted(watch.images)[len(watch.images) // 2]:.0f} images/s"
-    )
+    pace = sorted(watch.images)[len(watch.images) // 2]
+    print(f"training {preset} on {device}: {100 * share:.1f} % of a step waiting, {pace:.0f} images/s")
 
 
 if __name__ == "__main__":
