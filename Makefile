@@ -8,13 +8,15 @@ LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
 .PHONY: demo test bench clean system-libraries
 
-demo: $(VENV)/installed-demo
+demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl demo $(DEMO)/raw
 	$(BIN)/stccl prepare $(DEMO)/raw $(DEMO)/prepared --transcripts $(DEMO)/raw/transcripts.txt
 	$(BIN)/stccl verify $(DEMO)/prepared
 	$(BIN)/stccl info $(DEMO)/prepared
+	$(BIN)/stccl train $(DEMO)/prepared $(DEMO)/run --preset tiny
+	$(BIN)/stccl eval $(DEMO)/run $(DEMO)/prepared
 	@echo
-	@echo "The shards are in $(DEMO)/prepared/shards. To look at a pair:"
+	@echo "The metric is in $(DEMO)/run. The shards are in $(DEMO)/prepared/shards. To look at a pair:"
 	@echo "  $(BIN)/stccl preview $(DEMO)/prepared --key $$($(BIN)/python -c 'import json; print(json.loads(open("$(DEMO)/prepared/index.jsonl").readline())["key"])') --emotion happy -o $(DEMO)/happy.mp4"
 
 test: $(VENV)/installed-test
@@ -25,6 +27,8 @@ test: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/alignment.py
+	$(BIN)/python benchmarks/train_step.py
+	test ! -d $(DEMO)/prepared || $(BIN)/python benchmarks/reader.py $(DEMO)/prepared
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info
