@@ -19,7 +19,7 @@ from stccl_data.shards import Dataset, open_dataset
 
 from .contrast import Similarities, compare, retrieval
 from .correlation import time_pairs, unit
-from .evidence import ALL_REGIONS, MEASURES, STAGES, VIEWS, Evaluation
+from .evidence import ALL_REGIONS, MEASURES, STAGES, VERDICT_SHIFT, VIEWS, Evaluation
 from .metric import CorrelationMetric, build_tokens, load_metric, region_boxes, within
 from .windows import Crop, Window, collate, evaluation_windows
 
@@ -208,7 +208,7 @@ class _Counts:
                     crossed = compare(z, k, across_time=True, times=times)
                     for view, similarities in zip(VIEWS, (_same_time(crossed), crossed), strict=True):
                         self._sum(stage, condition, view, number, layer, similarities, regions, [windows[int(i)] for i in rows])
-                    if stage == "after" and condition in ("aligned", "shifted_10", "other_sentence"):
+                    if stage == "after" and condition in ("aligned", f"shifted_{VERDICT_SHIFT}", "other_sentence"):
                         self._histogram(kind, condition, _same_time(crossed))
 
     def _sum(
