@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     "--keys", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _keys(c, v), help="List all keys."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def command(out: Path, run: Path, preset: str | None, file: Path | None, settings: tuple[str, ...], as_json: bool) -> None:
+def command(
+    out: Path,
+    run: Path,
+    preset: str | None,
+    file: Path | None,
+    settings: tuple[str, ...],
+    device: str | None,
+    compiled: bool,
+    as_json: bool,
+) -> None:
     """Train the correlation metric on the shards in OUT, into the folder RUN.
 
     The same command goes on after an interruption. On several GPUs: torchrun --nproc-per-node N --no-python stccl train OUT RUN.
@@ -42,6 +51,8 @@ def command(out: Path, run: Path, preset: str | None, file: Path | None, setting
     from stccl_train.fit import TrainingError, fit
     from stccl_train.run_folder import config_of_run
 
+    settings += (f"device={device}",) if device else ()
+    settings += ("compile=true",) if compiled else ()
     try:
         config = None if preset or file else config_of_run(run, settings)
         config = config or load_config(preset or "default", file, settings)

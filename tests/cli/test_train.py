@@ -58,7 +58,7 @@ def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
     [
         (["--set", "metric.tua=1"], "there is no key 'metric.tua'; did you mean metric.tau?"),
         (["--preset", "huge"], "there is no preset 'huge'"),
-        (["--set", "device=cuda:99"], "torch sees"),
+        (["--device", "cuda:99"], "torch sees"),
     ],
 )
 def test_a_mistake_of_usage_is_exit_code_2(out, tmp_path, words, message):

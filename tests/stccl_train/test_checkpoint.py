@@ -55,6 +55,7 @@ class Trap:
         return Path("/tmp").joinpath, ("trap",)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("content", ["half", "text", "code", "pickle", "foreign", "newer", "odd"])
 def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, content):
     path = tmp_path / "last.pt"

@@ -252,8 +252,9 @@ def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine():
     assert learning_rate(0, 1, 1, micro("warmup=0")) == micro().lr
 
 
-def test_bf16_leaves_a_loss_that_is_a_number(out, tmp_path):
-    trained = fit(out, tmp_path, micro("epochs=1", "precision=bf16"))
+def test_bf16_leaves_a_loss_that_is_a_number_and_tensorboard_its_curve(out, tmp_path):
+    trained = fit(out, tmp_path, micro("epochs=1", "precision=bf16", "tensorboard=true"))
+    assert list((tmp_path / "tensorboard").glob("events.*"))
     assert math.isfinite(trained.loss) and load_checkpoint(tmp_path / "checkpoints" / "last.pt").model["scale"].isfinite().all()
 
 
