@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="One value, such as metric.tau=0.1; as often as needed."
 )
+@click.option("--device", help="auto, cpu, cuda, cuda:1, ...: short for --set device=...")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the backbone: short for --set compile=true.")
 @click.option(
     "--keys", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _keys(c, v), help="List all keys."
 )
