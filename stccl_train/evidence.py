@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class Evaluation:
         rows = [row[kept] for row in rows]
         groups = self._groups(kept)
         grouped = [np.stack([row[members].sum(0) for members in groups]) for row in rows]
-        draw = np.random.default_rng(0).integers(len(groups), size=(_RESAMPLES, len(groups)))
+        draw = _resamples(len(groups))
 
         def mean(of: NDArray[np.float64]) -> Any:
             return of[..., 0] / of[..., 1]
@@ -155,7 +156,7 @@ class Verdict:
     `noise`: R@1 on Gaussian noise less that of a wrong place of it, a token's chance. (1 / candidates is not quite that: the eight
     neighbours' tokens of a place differ in kind, and tokens that share a frame are alike.)
     `hears`: the gap is at least twice its untrained value and above the untrained interval, its own interval is above 0, another
-    sentence does not pass either, and noise is found at its own place no more often than at another.
+    sentence does not pass either, and noise is found less than twice as often as its wrong place.
     """
 
     term: str
@@ -166,6 +167,12 @@ class Verdict:
     chance: float
     hears: bool
     sentence: str
+
+
+@cache
+def _resamples(groups: int) -> NDArray[np.int64]:
+    """(_RESAMPLES, groups): which groups each resample has; the same for every question, so that answers may be compared."""
+    return np.random.default_rng(0).integers(groups, size=(_RESAMPLES, groups))
 
 
 def verdicts(evaluation: Evaluation) -> list[Verdict]:
@@ -179,7 +186,9 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
         if gap is None or untrained is None or noise is None or chance is None:
             continue
         other = evaluation.gap(term, "other_sentence")
-        quiet = noise.low <= 0.1 * chance.mean
+        wrong = evaluation.interval("recall", term, condition="noise_elsewhere")
+        assert wrong is not None
+        quiet = noise.mean < wrong.mean
         hears = gap.low > 0 and gap.mean >= 2 * untrained.mean and gap.low > untrained.high and quiet
         hears = hears and (other is None or other.low > 0)
         times = f"{gap.mean / untrained.mean:.1f} times the untrained" if untrained.mean > 0 else "untrained"
@@ -187,7 +196,11 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
             f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: at the mouth aligned beats "
             f"shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {times} {untrained}"
             + (f"; another sentence by {other}" if other is not None else "")
-            + f"; noise is {'at' if quiet else 'above'} chance ({noise} above that of a wrong place)"
+            + (
+                f"; noise is at chance ({chance.mean:.3f})"
+                if noise.low <= 0
+                else f"; noise by {noise} above chance ({wrong.mean:.3f})"
+            )
         )
         found.append(Verdict(term, gap, untrained, other, noise, chance.mean, hears, sentence))
     return found

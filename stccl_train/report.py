@@ -45,7 +45,7 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
         row
         for view, stage, condition in product(VIEWS, STAGES, evaluation.conditions)
         for term in names
-        for part in _parts(evaluation)
+        for part in _parts(evaluation, finely=view == HEADLINE[term[:3]])
         if (row := _row(evaluation, term, {"view": view, "stage": stage, "condition": condition, **part})) is not None
     ]
     return {
@@ -68,10 +68,10 @@ def verdict_line(evaluation: Evaluation) -> str:
     return ". ".join(verdict.sentence for verdict in found) if found else "No verdict: nothing was counted at the mouth."
 
 
-def _parts(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Regions of all; and of all and of the mouth, layers and emotions."""
+def _parts(evaluation: Evaluation, *, finely: bool) -> list[dict[str, Any]]:
+    """Regions; and, finely, layers and emotions of all and of the mouth."""
     parts: list[dict[str, Any]] = [{"region": region} for region in ALL_REGIONS]
-    for region in ("all", "mouth"):
+    for region in ("all", "mouth") if finely else ():
         parts += [{"region": region, "layer": layer + 1} for layer in range(evaluation.layers)]
         parts += [{"region": region, "emotion": emotion} for emotion in evaluation.emotions]
     return parts

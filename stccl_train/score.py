@@ -135,9 +135,10 @@ def _compare(metric: CorrelationMetric, a: Track, b: Track, to: NDArray[np.int32
     span = (config.frames - 1) * config.stride
     good = a.valid & (to >= 0) & b.valid[np.maximum(to, 0)]
     last = len(a) - 1 - span
-    hop = max(1, (span + 1) // _OVERLAP)
-    wanted = sorted({*range(0, last + 1, hop), last}) if last >= 0 else []
-    windows = [start + config.stride * np.arange(config.frames) for start in wanted]
+    # as many starts in a row as frames are passed over, so that every frame is in a window, and again some windows later
+    some_later = max(1, config.frames // _OVERLAP)
+    starts = [i for i in range(last + 1) if i // config.stride % some_later == 0 or i > last - config.stride]
+    windows = [start + config.stride * np.arange(config.frames) for start in starts]
     windows = [at for at in windows if good[at].all()]
     if not windows:
         return None

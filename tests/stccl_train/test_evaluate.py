@@ -54,7 +54,7 @@ def test_noise_is_at_chance(evaluation: Evaluation) -> None:
             less = evaluation.interval("recall", term, stage=stage, condition="noise", less={"condition": "noise_elsewhere"})
             chance = evaluation.interval("chance", term, stage=stage, condition="noise")
             assert less is not None and chance is not None
-            assert less.low <= 0.1 * chance.mean and less.mean < chance.mean
+            assert less.low <= 0.2 * chance.mean and less.mean < chance.mean
 
 
 def test_the_same_question_has_the_same_answer(evaluation: Evaluation, prepared: Any) -> None:
