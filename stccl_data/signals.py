@@ -29,7 +29,7 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
 
     Raises ClipError where the file cannot be read. A clip without sound, or without a face, has None in that place.
     """
-    from .media import read_audio
+    from .media import frame_times, read_audio
 
     speech = cepstra = None
     try:
@@ -40,30 +40,19 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
     except ClipError as error:
         if error.reason != Reason.NO_AUDIO:
             raise
-    followed, times = _read_mouth(path) if mouth else (None, _frame_times(path))
+    followed, times = _read_mouth(path) if mouth else (None, frame_times(path))
     return Signals(speech, followed, times, cepstra, str(path))
-
-
-def _frame_times(path: str | Path) -> NDArray[np.float64]:
-    """(N,): presentation times of the video frames by the container alone, nothing decoded; empty where there is no video."""
-    import av
-
-    with av.open(str(path)) as container:
-        videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        if not videos:
-            return np.empty(0)
-        packets = container.demux(videos[0])
-        return np.array(sorted(float(p.pts * p.time_base) for p in packets if p.pts is not None and p.time_base is not None))
 
 
 def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
     from .extract import CropConfig, extract_track
     from .landmarks import open_landmarker
+    from .media import frame_times
 
     try:
         track = extract_track(str(path), open_landmarker(), CropConfig(crops="none"))[0]
     except ClipError as error:
         if error.reason not in (Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT):
             raise
-        return None, np.empty(0) if error.reason == Reason.NO_VIDEO else _frame_times(path)
+        return None, np.empty(0) if error.reason == Reason.NO_VIDEO else frame_times(path)
     return mouth_features(track.landmarks, track.times, track.valid), track.times
