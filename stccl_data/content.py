@@ -24,7 +24,7 @@ from .signals import Signals
 MIN_CONTENT_SCORE = 0.5
 
 #: Raise when the same clips come to be scored differently: stored scores of other schemas are then made again.
-SCHEMA = 1
+SCHEMA = 2
 
 Array = NDArray[np.float64]
 Kind = Literal["audio", "visual"]
@@ -50,7 +50,9 @@ class ContentConfig:
     companions: int = 24  # clips of the same sentence that each clip is compared with, at most
     impostors: int = 24  # and of other sentences
     hop_s: float = 0.02  # a coarser grid than the alignment's: four times as fast, equally telling
+    max_cells: int = 9_000_000  # two clips of a minute; of longer ones only every second, third... vector is compared
     label_trust: float = 0.95  # the share of labels that are right
+    trust_clips: float = 10.0  # clips that this trust is worth; a speaker with more is believed as far as his labels prove right
     lone_trust: float = 0.7  # the same where a speaker has one sentence only: a score without impostors should not rest on labels
     votes: float = 8.0  # as many independent witnesses are the clips of a sentence worth, however many they are
     most_evidence: float = 4.0  # log odds that one pair may contribute
@@ -174,11 +176,17 @@ class _Speaker:
         scores = []
         for a, b in pairs:
             i, j = self.index[a], self.index[b]
-            together = float(np.clip((belief[i, :-1] * belief[j, :-1]).sum(), 1e-6, 1 - 1e-6))
-            odds = np.log(together / (1 - together)) + evidence[min(i, j), max(i, j)]
-            cost = self.costs[min(i, j), max(i, j)]
-            scores.append(ContentScore(a, b, float(1 / (1 + np.exp(-odds))), cost, len(self.sentences) < 2))
+            edge = min(i, j), max(i, j)
+            score = float(_posterior((belief[i, :-1] * belief[j, :-1]).sum(), evidence[edge]))
+            scores.append(ContentScore(a, b, score, self.costs[edge], len(self.sentences) < 2))
         return ContentCheck(scores, {self.names[k]: self._verdict(k, belief[k], int(compared[k])) for k in members})
+
+    def _prior(self, trust: float) -> Array:
+        """(n, sentences + 1): each clip's label is right with probability `trust`, or else any other, or none, alike."""
+        n, m = len(self.names), len(self.sentences)
+        prior = np.full((n, m + 1), (1 - trust) / m)
+        prior[np.arange(n), self.label] = trust
+        return prior
 
     def _verdict(self, clip: int, belief: Array, compared: int) -> ClipContent:
         best = int(belief[:-1].argmax())
@@ -193,7 +201,9 @@ class _Speaker:
     def _compare(self, a: int, b: int) -> None:
         i, j = min(a, b), max(a, b)
         if (i, j) not in self.costs and i != j:
-            path, total = warping_path(distances(self.vectors[i], self.vectors[j]), side_penalty=self.penalty)
+            one, other = self.vectors[i], self.vectors[j]
+            thinner = int(np.ceil(np.sqrt(len(one) * len(other) / self.config.max_cells)))  # minutes of sound would fill the memory
+            path, total = warping_path(distances(one[::thinner], other[::thinner]), side_penalty=self.penalty)
             self.costs[i, j] = total / len(path)
 
     def _infer(self) -> tuple[Array, dict[tuple[int, int], float]]:
@@ -205,15 +215,13 @@ class _Speaker:
         kindred = (emotion[i] == emotion[j]).astype(np.float64)
         n, m = len(self.names), len(self.sentences)
         trust = c.label_trust if m > 1 else c.lone_trust
-        prior = np.full((n, m + 1), (1 - trust) / m)
-        prior[np.arange(n), self.label] = trust
-        prior /= prior.sum(axis=1, keepdims=True)
+        prior = self._prior(trust)
         expected = self.expected
         belief = prior.copy()
         explained = _Explained(expected.unlike, expected.drop, expected.kindred, np.zeros(n), expected.spread)
         evidence = np.zeros(len(edges))
         for _ in range(c.iterations):
-            same = (belief[i, :m] * belief[j, :m]).sum(axis=1)
+            same = _posterior((belief[i, :m] * belief[j, :m]).sum(axis=1), evidence)
             explained = _explain(cost, i, j, kindred, self.label[i] != self.label[j], same, explained, expected)
             excess = cost - explained.unlike(i, j, kindred)
             evidence = -explained.drop * (2 * excess + explained.drop) / (2 * explained.spread**2)
@@ -226,7 +234,16 @@ class _Speaker:
             log = np.log(prior) + np.pad(votes, ((0, 0), (0, 1)))
             new = np.exp(log - log.max(axis=1, keepdims=True))
             belief = (belief + new / new.sum(axis=1, keepdims=True)) / 2
+            if m > 1:  # the labels are believed as far as they have proved right
+                kept = float(belief[np.arange(n), self.label].sum())
+                prior = self._prior((c.label_trust * c.trust_clips + kept) / (c.trust_clips + n))
         return belief, dict(zip(edges, evidence.tolist(), strict=True))
+
+
+def _posterior(prior: Array, evidence: Array | float) -> Array:
+    """The probability that is `prior` before evidence of that many log odds."""
+    prior = np.clip(prior, 1e-6, 1 - 1e-6)
+    return np.asarray(1 / (1 + np.exp(-np.log(prior / (1 - prior)) - evidence)))
 
 
 @dataclass(frozen=True, slots=True)
