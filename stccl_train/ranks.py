@@ -43,7 +43,7 @@ class Ranks:
 
 @contextmanager
 def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
-    """The process group that torchrun's environment describes, left again at the end; without it, this process alone.
+    """The process group there is; else the one that torchrun's environment describes, left again at the end; else this process.
 
     device: `auto` takes a GPU where there is one, the local rank's. Raises ValueError for a device that there is not.
     """
@@ -59,6 +59,9 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
         if not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count():
             raise ValueError(f"device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices here")
         torch.cuda.set_device(place)
+    if distributed.is_available() and distributed.is_initialized():  # by the caller, who ends it as well
+        yield Ranks(distributed.get_rank(), distributed.get_world_size(), place)
+        return
     if world == 1:
         yield Ranks(0, 1, place)
         return

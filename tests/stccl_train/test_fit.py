@@ -20,7 +20,7 @@ from stccl_train.checkpoint import CheckpointError, load_checkpoint
 from stccl_train.config import load_config
 from stccl_train.fit import TrainingError, fit, learning_rate, validate
 from stccl_train.metric import CorrelationMetric, load_metric
-from stccl_train.ranks import Ranks, averaged, joined_ranks
+from stccl_train.ranks import Ranks, averaged, joined_ranks  # noqa: F401  (joined_ranks: for the processes)
 
 _spec = importlib.util.spec_from_file_location("small_dataset", Path(__file__).parents[1] / "stccl_data" / "small_dataset.py")
 small = importlib.util.module_from_spec(_spec)
@@ -292,9 +292,10 @@ def test_two_ranks_train_as_one_does_with_the_batch_doubled(out, tmp_path):
     code = f"""
 import sys, torch
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_fit import TWICE, fit, micro, ranks_gradient
-fit({str(out)!r}, {str(tmp_path / "two")!r}, micro(*TWICE))
-ranks_gradient({str(tmp_path)!r})
+from test_fit import TWICE, fit, joined_ranks, micro, ranks_gradient
+with joined_ranks("cpu") as here:
+    fit({str(out)!r}, {str(tmp_path / "two")!r}, micro(*TWICE))
+    ranks_gradient({str(tmp_path)!r}, here)
 """
     ranks(code, 2, tmp_path)
     one = fit(out, tmp_path / "one", micro(*TWICE, "accumulate=2"))
@@ -334,14 +335,12 @@ def problem():
     return metric, batch, [torch.Generator().manual_seed(number) for number in range(4)]
 
 
-def ranks_gradient(folder: str) -> None:
+def ranks_gradient(folder: str, here: Ranks) -> None:
     """In each rank: half of the windows; rank 0 leaves the gradients that both have."""
-    with joined_ranks("cpu") as here:
-        metric, batch, places = problem()
-        mine = slice(2 * here.rank, 2 * here.rank + 2)
-        model = averaged(metric, here)
-        found = model(batch[mine, 0], batch[mine, 1], places[mine])
-        found.loss.backward()
-        if here.first:
-            grads = {name: parameter.grad for name, parameter in metric.named_parameters()}
-            torch.save({**grads, "scale": metric.scale}, Path(folder) / "gradient.pt")
+    metric, batch, places = problem()
+    mine = slice(2 * here.rank, 2 * here.rank + 2)
+    model = averaged(metric, here)
+    model(batch[mine, 0], batch[mine, 1], places[mine]).loss.backward()
+    if here.first:
+        grads = {name: parameter.grad for name, parameter in metric.named_parameters()}
+        torch.save({**grads, "scale": metric.scale}, Path(folder) / "gradient.pt")
