@@ -53,7 +53,10 @@ def command(source: Path | None, target: Path | None, mode: str, listing: Path |
             from stccl_data.report.plots import plot_alignment
 
             assert outcome.alignment is not None
-            plot_alignment(plot, outcome.signals[0], outcome.signals[1], outcome.alignment)
+            try:
+                plot_alignment(plot, outcome.signals[0], outcome.signals[1], outcome.alignment)
+            except (OSError, ValueError) as error:
+                raise click.ClickException(f"the plot {plot} cannot be written: {error}") from error
         click.echo(json.dumps(outcome.record()) if as_json else _summary(outcome.record()))
     if failed:
         sys.exit(1)

@@ -1,7 +1,9 @@
 """Extracted clips and alignments as files and back: what the stages of a run hand to each other."""
 
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from .arrays import npz_bytes
 from .atomic import write_bytes
 from .clip import Clip
 from .content import ClipContent, ContentCheck, ContentScore
+from .executors import StopRunError
 from .extract import Extraction
 from .mjpeg import JpegSeries
 from .mouth import mouth_features
@@ -53,13 +56,13 @@ class ClipArtefact:
 
     def header(self) -> tuple[Clip, dict[str, float]]:
         """The clip with what its file said of itself, and its scores."""
-        with np.load(self.path, allow_pickle=False) as stored:
+        with _stored(self.path) as stored:
             header = json.loads(bytes(stored["header"]))
         return Clip.from_row(header["clip"]), header["scores"]
 
     def signals(self) -> Signals:
         """What the clip is aligned by."""
-        with np.load(self.path, allow_pickle=False) as stored:
+        with _stored(self.path) as stored:
             names = set(stored.files)
             speech = None
             if "speech.times" in names:
@@ -75,7 +78,7 @@ class ClipArtefact:
 
     def track(self) -> Track | None:
         """The frames; None where the face was not followed."""
-        with np.load(self.path, allow_pickle=False) as stored:
+        with _stored(self.path) as stored:
             names = set(stored.files)
             if "track.times" not in names:
                 return None
@@ -89,12 +92,12 @@ class ClipArtefact:
 
     def frame_times(self) -> Any:
         """(N,) float64 seconds."""
-        with np.load(self.path, allow_pickle=False) as stored:
+        with _stored(self.path) as stored:
             return stored["frame_times"]
 
     def flac(self) -> bytes | None:
         """The sound as a FLAC file, where it was kept."""
-        with np.load(self.path, allow_pickle=False) as stored:
+        with _stored(self.path) as stored:
             return bytes(stored["flac"]) if "flac" in stored.files else None
 
 
@@ -123,7 +126,7 @@ def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
 def load_alignments(path: Path) -> list[Alignment | Refusal]:
     """The inverse of `save_alignments`."""
     results: list[Alignment | Refusal] = []
-    with np.load(path, allow_pickle=False) as stored:
+    with _stored(path) as stored:
         for i, entry in enumerate(json.loads(bytes(stored["header"]))):
             if "reason" in entry:
                 results.append(Refusal(Reason[entry["reason"].upper()], entry["detail"]))
@@ -141,10 +144,25 @@ def save_content(path: Path, check: ContentCheck) -> None:
 
 def load_content(path: Path) -> ContentCheck:
     """The inverse of `save_content`."""
-    with np.load(path, allow_pickle=False) as stored:
+    with _stored(path) as stored:
         said = json.loads(bytes(stored["content"]))
     clips = [ClipContent(**clip) for clip in said["clips"]]
     return ContentCheck([ContentScore(**score) for score in said["pairs"]], {clip.clip_id: clip for clip in clips})
+
+
+class DamagedArtefactError(StopRunError):
+    """An artefact could not be read and has been removed, so that the next run makes it anew."""
+
+
+@contextmanager
+def _stored(path: Path) -> Iterator[Any]:
+    """The arrays of an artefact. Raises DamagedArtefactError, and removes the file, where it is not whole."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            yield stored
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        path.unlink(missing_ok=True)
+        raise DamagedArtefactError(f"{path} was damaged ({error}) and has been removed: run the same command again") from error
 
 
 def _text(value: Any) -> Any:

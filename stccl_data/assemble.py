@@ -20,6 +20,7 @@ from .clip import Clip
 from .config import PrepareConfig, Progress, landmark_config
 from .corpora import Scan
 from .dataset import CLIP_SCORES, ClipRow, PairRow, commonest_refusal
+from .job import PrepareError
 from .landmarks import landmarker_identity
 from .pairing import clip_names, utterance_key
 from .shards.layout import CARD, CLIPS, FINDINGS, INDEX, PAIRS, PROVENANCE, SCHEMA, SHARDS, STATS
@@ -124,6 +125,10 @@ def _shards(
         progress.stage("shards", len(utterances), len(utterances))
         return there, 0
 
+    if not utterances and any((out / "shards").glob("*/stccl-*.tar")):
+        why = Counter(str(pair.reason) for pair in pairs).most_common(1)
+        told = f"most often {why[0][0]}" if why else "no two clips make a pair"
+        raise PrepareError(f"with these options {out} would hold no pair ({told}); the shards that it holds are left as they are")
     for stale in (SHARDS, INDEX):
         (out / stale).unlink(missing_ok=True)
     progress.stage("shards", len(utterances))

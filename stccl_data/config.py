@@ -1,7 +1,7 @@
 """What a run is asked to do, and who watches it."""
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from . import align, extract
@@ -9,6 +9,7 @@ from .corpora import CORPORA
 from .executors import EXECUTORS
 from .gates import GateConfig
 from .landmarks import BACKENDS, LandmarkConfig
+from .limits import check_limits
 from .pairing import REFERENCES
 from .reasons import Reason
 from .splits import DEFAULT as DEFAULT_SPLIT
@@ -32,8 +33,8 @@ class PrepareConfig:
     reference: str = _option("neutral", "Pair neutral with each emotion, or any two emotions.", choices=REFERENCES)
     align: str = _option("auto", "Align by what; auto: by sound, by the mouth where a clip is silent.", choices=align.MODES)
     crops: str = _option("similarity", "How faces are cut: smoothed similarity, constant box, not at all.", choices=extract.CROPS)
-    face_size: int = _option(224, "Side of the face crop, pixels.", least=16)
-    mouth_size: int = _option(96, "Side of the mouth crop, pixels.", least=16)
+    face_size: int = _option(224, "Side of the face crop, pixels.", least=16, most=4096)
+    mouth_size: int = _option(96, "Side of the mouth crop, pixels.", least=16, most=4096)
     jpeg_quality: int = _option(95, "Quality of the crops, 1-100.", least=1, most=100)
     audio: bool = _option(False, "Keep each clip's sound in the shards, as FLAC.")
     landmarks: str = _option("mediapipe", "Landmark backend.", choices=BACKENDS)
@@ -51,11 +52,7 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number outside its range."""
-        for one in fields(self):
-            value, least, most = getattr(self, one.name), one.metadata.get("least"), one.metadata.get("most")
-            if value is not None and ((least is not None and value < least) or (most is not None and value > most)):
-                limits = f"{least} or more" if most is None else f"{least} to {most}"
-                raise ValueError(f"{one.name} must be {limits}, not {value}")
+        check_limits(self)
 
     @property
     def n_workers(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .content import MIN_CONTENT_SCORE
+from .limits import check_limits
 from .reasons import Reason
 
 Scores = Mapping[str, Any]
@@ -25,27 +26,32 @@ GATE_REASONS = frozenset(
 )
 
 
+def _threshold(default: float, help: str, **limits: float) -> Any:
+    return field(default=default, metadata={"help": help, **limits})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateConfig:
     """The thresholds. A score that is missing passes its gate."""
 
-    min_content_score: float = field(
-        default=MIN_CONTENT_SCORE,
-        metadata={"help": "Least probability that both clips say one sentence, by the speaker's other clips."},
+    min_content_score: float = _threshold(
+        MIN_CONTENT_SCORE, "Least probability that both clips say one sentence, by the speaker's other clips.", least=0
     )
-    min_face_rate: float = field(default=0.9, metadata={"help": "Least share of frames with a face, in either clip."})
-    min_eye_distance: float = field(
-        default=24.0, metadata={"help": "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur."}
+    min_face_rate: float = _threshold(0.9, "Least share of frames with a face, in either clip.", least=0)
+    min_eye_distance: float = _threshold(
+        24.0, "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur.", least=0
     )
-    max_duration_ratio: float = field(
-        default=2.5, metadata={"help": "Longest span of speech over the shortest, of the two clips of a pair."}
+    max_duration_ratio: float = _threshold(2.5, "Longest span of speech over the shortest, of the two clips of a pair.", least=1)
+    max_longest_repeat: int = _threshold(
+        45, "Most source frames in a row on one target frame, or target frames passed over at once.", least=1
     )
-    max_longest_repeat: int = field(
-        default=45, metadata={"help": "Most source frames in a row on one target frame, or target frames passed over at once."}
+    max_local_slope: float = _threshold(
+        3.5, "Most |log2| of the path's slope within speech (95th percentile): 2 is four times as fast.", least=0
     )
-    max_local_slope: float = field(
-        default=3.5, metadata={"help": "Most |log2| of the path's slope within speech (95th percentile): 2 is four times as fast."}
-    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a threshold outside its range."""
+        check_limits(self)
 
 
 def judge(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -> tuple[Reason, str] | None:

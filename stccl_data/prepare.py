@@ -1,12 +1,15 @@
 """From a raw corpus to a verified dataset: scan, extract, pair, align, judge, write. The work of `stccl prepare`."""
 
+import json
 import os
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from .assemble import assemble
 from .atomic import sweep
@@ -19,6 +22,7 @@ from .job import Job, PrepareError, full_disk
 from .pair_stage import judge_all
 from .pairing import candidate_pairs
 from .reasons import Reason
+from .shards.layout import CLIPS, PROVENANCE, SHARDS
 from .splits import assign_splits, split_note
 from .store import Store
 
@@ -78,7 +82,7 @@ def prepare(
     if given is not None:
         scan = given.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
-    notes = [split_note(split_of, config.split)]
+    notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config)]
     progress.note(f"{len(scan.clips)} clips of {len(split_of)} speakers ({scan.corpus}); {notes[0]}")
     candidates = candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
     store = Store(out)
@@ -96,7 +100,9 @@ def prepare(
         full = error.errno in DISK_FULL
         raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
     except sqlite3.Error as error:
-        raise PrepareError(f"{store.work / 'state.sqlite'} cannot be written: {error}; {Reason.DISK_FULL.advice}") from error
+        damaged = not isinstance(error, sqlite3.OperationalError)
+        advice = "delete it, and what is extracted is found again" if damaged else Reason.DISK_FULL.advice
+        raise PrepareError(f"{store.work / 'state.sqlite'} cannot be used: {error}; {advice}") from error
     except StopRunError as error:
         raise PrepareError(str(error)) from error
     return Summary(
@@ -114,11 +120,31 @@ def prepare(
 
 
 def _check_out(raw: Path, out: Path) -> None:
-    """Raises PrepareError where OUT is a file, or lies in RAW."""
+    """Raises PrepareError where OUT is a file, lies in RAW, or holds what is not ours: nothing of the user's is overwritten."""
     if out.exists() and not out.is_dir():
         raise PrepareError(f"{out} is a file: give a folder for the result")
     if raw.is_dir() and out.resolve().is_relative_to(raw.resolve()):
         where = "is the raw corpus itself" if out.resolve() == raw.resolve() else f"lies in the raw corpus {raw}"
         raise PrepareError(f"{out} {where}, which is never written to: give another folder for the result")
+    if raw.is_file() and out.resolve() == raw.resolve().parent:
+        raise PrepareError(f"{out} holds the manifest {raw.name}: give another folder for the result")
+    ours = ("work/lock", PROVENANCE, SHARDS)
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
+        raise PrepareError(f"{out} holds files, and none that `stccl prepare` wrote: give an empty or a new folder for the result")
 
 
+def _compared_with_before(out: Path, scan: Scan, config: PrepareConfig) -> list[str]:
+    """Notes on what differs from the run that made the dataset in OUT, if one is there.
+
+    Raises PrepareError where it was made of other clips altogether: it would be replaced.
+    """
+    try:
+        before = set(pq.read_table(out / CLIPS, columns=["clip_id"])["clip_id"].to_pylist())
+        gates = json.loads((out / PROVENANCE).read_text())["config"]["gates"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    if before and before.isdisjoint(clip.clip_id for clip in scan.clips):
+        raise PrepareError(f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first")
+    if gates != asdict(config.gates):
+        return ["the thresholds are not those of the tables in OUT (`stccl pairs regate`?): its pairs are judged anew"]
+    return []

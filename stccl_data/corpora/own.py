@@ -110,11 +110,11 @@ def _text(value: Any) -> str:
 def _whole(text: str, column: str, least: int) -> int:
     try:
         value = float(text)
-        if value.is_integer() and value >= least:
+        if value.is_integer() and least <= value < 2**31:
             return int(value)
     except ValueError:
         pass
-    raise ClipError(Reason.BAD_ROW, f"{column} '{text}' is not a whole number of {least} or more")
+    raise ClipError(Reason.BAD_ROW, f"{column} '{text[:40]}' is not a whole number of {least} or more")
 
 
 def _file(manifest: Path, column: str, text: str, suffixes: frozenset[str] | set[str]) -> str:

@@ -72,7 +72,7 @@ def read_headers(path: Path, where: str) -> Iterator[TarMember]:
         raise ShardError(f"{where} is no tar that can be read to its end ({error}): {ADVICE}") from None
 
 
-ADVICE = "it was cut short or damaged; copy it again, or run `stccl prepare` again"
+ADVICE = "it was cut short or damaged; copy it again, or delete it and run `stccl prepare` again"
 
 
 def checked_member(entry: tarfile.TarInfo, where: str) -> TarMember | None:

@@ -19,7 +19,7 @@ from .rules import CROPS, Arrays, clip_faults, pair_faults
 from .tars import TarMember, read_headers
 from .utterance import Utterance, UtteranceClip, decode_flac, parse_utterance
 
-COPY = "copy it again, or run `stccl prepare` again"
+COPY = "copy it again, or delete it and run `stccl prepare` again"
 AGAIN = "run `stccl prepare` again"
 
 _CHUNK = 2**20

@@ -61,6 +61,15 @@ def test_mislabelled_clips_are_found_named_and_told_from_the_others(without):
     assert check.clips["two-sad-2"].suggested_sentence == "two"
 
 
+def test_with_four_labels_in_ten_wrong_every_pair_is_still_told():
+    names = [f"{sentence}-{emotion}-{take}" for sentence in SENTENCES for emotion in EMOTIONS for take in (1, 2, 3)]
+    wrong = set(random.Random(5).sample(names, 4 * len(names) // 10))
+    signals, clips = speaker(wrong, takes=3)
+    pairs = neutral_pairs(clips)
+    for pair, score in zip(pairs, score_pairs(signals, clips, pairs), strict=True):
+        assert (score.score < MIN_CONTENT_SCORE) == ((pair[0] in wrong) != (pair[1] in wrong)), score
+
+
 def test_scores_depend_neither_on_order_nor_on_chance():
     signals, clips = speaker({"one-angry-1"})
     pairs = neutral_pairs(clips)
