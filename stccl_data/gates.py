@@ -35,11 +35,11 @@ class GateConfig:
     """The thresholds. A score that is missing passes its gate."""
 
     min_content_score: float = _threshold(
-        MIN_CONTENT_SCORE, "Least probability that both clips say one sentence, by the speaker's other clips.", least=0
+        MIN_CONTENT_SCORE, "Least probability that both clips say one sentence, by the speaker's other clips."
     )
-    min_face_rate: float = _threshold(0.9, "Least share of frames with a face, in either clip.", least=0)
+    min_face_rate: float = _threshold(0.9, "Least share of frames with a face, in either clip.")
     min_eye_distance: float = _threshold(
-        24.0, "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur.", least=0
+        24.0, "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur."
     )
     max_duration_ratio: float = _threshold(2.5, "Longest span of speech over the shortest, of the two clips of a pair.", least=1)
     max_longest_repeat: int = _threshold(

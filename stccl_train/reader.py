@@ -6,6 +6,7 @@ sees that takes twice as many batches a step, and a run that goes on from batch 
 """
 
 import math
+import multiprocessing.context
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -116,8 +117,17 @@ def open_reader(
         pin_memory=pin,
         prefetch_factor=4 if plan.workers else None,
         worker_init_fn=_quiet_worker if plan.workers else None,
+        multiprocessing_context=_clean_processes() if plan.workers else None,
     )
     return _without_traceback(iter(loader))
+
+
+def _clean_processes() -> multiprocessing.context.ForkServerContext:
+    """Workers are forked from a process that has nothing but this module in it: forked from a trainer, whose libraries run
+    threads, they hang now and then."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _without_traceback(batches: Iterator[Batch]) -> Iterator[Batch]:

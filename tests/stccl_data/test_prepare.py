@@ -433,7 +433,7 @@ def test_a_run_that_was_killed_and_interrupted_ends_with_the_shards_of_an_undist
     process = stccl(*command)
     until_extracted(out, 5, process)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
-    said, complaint = process.communicate(timeout=30)
+    said, complaint = process.communicate(timeout=120)
     assert process.returncode == 130, complaint
     assert complaint.strip().splitlines()[-1] == f"Interrupted. What is done is kept in {out}: the same command goes on from there."
     assert "Traceback" not in complaint and said == ""
@@ -441,7 +441,7 @@ def test_a_run_that_was_killed_and_interrupted_ends_with_the_shards_of_an_undist
     assert 5 <= len([name for name in kept if name.endswith(".npz")]) < 12
 
     process = stccl(*command, "--json")
-    said, complaint = process.communicate(timeout=120)
+    said, complaint = process.communicate(timeout=600)
     assert process.returncode == 0, complaint
     assert json.loads(said)["pairs"] == {"": 8}
     assert sums(out) == sums(prepared.out)

@@ -63,9 +63,9 @@ def test_a_damaged_artefact_is_removed_and_made_anew(corpus: DemoCorpus, prepare
     assert digests(prepared_copy / "shards") == digests(prepared.out / "shards")
 
 
-@pytest.mark.parametrize("threshold", [float("nan"), -1.0])
+@pytest.mark.parametrize("threshold", [float("nan"), 0.0])
 def test_a_threshold_that_is_none_is_refused(threshold: float) -> None:
-    with pytest.raises(ValueError, match="max_duration_ratio must be 1 or more"):
+    with pytest.raises(ValueError, match="max_duration_ratio must be"):
         GateConfig(max_duration_ratio=threshold)
 
 
