@@ -187,7 +187,12 @@ if __name__ == "__main__":
 def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(tmp_path, how):
     (tmp_path / "script.py").write_text(SCRIPT)
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "script.py", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        [sys.executable, tmp_path / "script.py", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a suite in the background ignores
     )
     assert process.stdout is not None and process.stdout.readline() == "now\n"
     time.sleep(0.5)

@@ -171,6 +171,7 @@ def test_aligning_by_other_means_reads_no_clip(prepared, prepared_copy, corpus):
 def test_other_crops_are_cut_again(prepared, prepared_copy, corpus):
     watch = Watch()
     config = replace(prepared.config, limit=2, executor="inline")
+    shutil.rmtree(prepared_copy / "shards")  # two clips make no pair, and shards are not replaced by none
     prepare(corpus.folder, prepared_copy, config, watch)
     assert watch.stages["extract"] == (2, 2)
     prepare(corpus.folder, prepared_copy, replace(config, jpeg_quality=60), watch)
@@ -413,7 +414,13 @@ def test_a_model_that_cannot_be_opened_ends_the_run_with_its_sentence(corpus, tm
 def stccl(*arguments: object) -> "subprocess.Popen[str]":
     """The command as a person starts it, in a process group of its own, as a terminal gives it."""
     command = [sys.executable, "-c", "from stccl_cli.main import main; main()", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes, process_group=0, preexec_fn=hear_ctrl_c)
+
+
+def hear_ctrl_c() -> None:
+    """A suite that runs in the background of a shell ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until_extracted(out: Path, count: int, process: "subprocess.Popen[str]") -> None:
