@@ -238,12 +238,12 @@ def test_all_views_of_an_own_corpus_are_wanted_unless_some_are_named(own):
     assert [clip.view for clip in scan_corpus(path, views=["cam2"]).clips] == ["cam2"]
 
 
-def test_a_file_that_cannot_be_reached_is_not_called_missing(ordinary_user):
-    (ordinary_user / "locked").mkdir()
-    (ordinary_user / "locked" / "a.mp4").touch()
-    manifest = ordinary_user / "manifest.csv"
+def test_a_file_that_cannot_be_reached_is_not_called_missing(nobodys):
+    (nobodys / "locked").mkdir()
+    (nobodys / "locked" / "a.mp4").touch()
+    manifest = nobodys / "manifest.csv"
     manifest.write_text("path,speaker,emotion,sentence\nlocked/a.mp4,Ann,sad,1\n")
-    (ordinary_user / "locked").chmod(0)
+    (nobodys / "locked").chmod(0)
     (finding,) = scan_corpus(manifest).findings
     assert finding.reason == Reason.NOT_PERMITTED
     assert "row 2: path locked/a.mp4 cannot be reached" in finding.detail

@@ -88,25 +88,25 @@ def test_questions_without_an_answer_stop_the_scan(tmp_path, grow):
         scan_corpus(grow(["a.mp4"]) / "a.mp4", "mead")
 
 
-def test_a_folder_that_cannot_be_entered_is_named_and_the_others_go_on(ordinary_user):
+def test_a_folder_that_cannot_be_entered_is_named_and_the_others_go_on(nobodys):
     for actor in ("M003", "M005"):
-        (ordinary_user / actor).mkdir()
-        (ordinary_user / actor / f"{actor}_neu_1_001.mp4").touch()
-    (ordinary_user / "M003").chmod(0)
-    scan = scan_corpus(ordinary_user)
+        (nobodys / actor).mkdir()
+        (nobodys / actor / f"{actor}_neu_1_001.mp4").touch()
+    (nobodys / "M003").chmod(0)
+    scan = scan_corpus(nobodys)
     assert [clip.speaker for clip in scan.clips] == ["M005"]
     (finding,) = scan.findings
-    assert (finding.reason, finding.path) == (Reason.NOT_PERMITTED, str(ordinary_user / "M003"))
+    assert (finding.reason, finding.path) == (Reason.NOT_PERMITTED, str(nobodys / "M003"))
     assert "M003 cannot be entered: Permission denied" in finding.detail
 
 
-def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_out_of_reach(ordinary_user):
-    (ordinary_user / "raw").mkdir()
-    (ordinary_user / "raw").chmod(0)
-    scan = scan_corpus(ordinary_user / "raw")
-    assert [(finding.reason, finding.path) for finding in scan.findings] == [(Reason.NOT_PERMITTED, str(ordinary_user / "raw"))]
+def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_out_of_reach(nobodys):
+    (nobodys / "raw").mkdir()
+    (nobodys / "raw").chmod(0)
+    scan = scan_corpus(nobodys / "raw")
+    assert [(finding.reason, finding.path) for finding in scan.findings] == [(Reason.NOT_PERMITTED, str(nobodys / "raw"))]
     with pytest.raises(ScanError, match="cannot be entered"):
-        scan_corpus(ordinary_user / "raw" / "MEAD")
+        scan_corpus(nobodys / "raw" / "MEAD")
 
 
 def test_a_name_that_is_not_utf8_is_named_printably(grow):
