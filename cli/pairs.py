@@ -16,8 +16,7 @@ from stccl_data.interchange.pair_file import PairFileError, read_pair_file
 from stccl_data.store import StoreBusyError
 
 from .options import config_of, options_of
-from .prepare import summary_words
-from .progress import open_progress
+from .prepare import summary_words, watched_run
 
 SHOWN = 200
 
@@ -97,19 +96,12 @@ def import_command(file: Path, raw: Path, out: Path, level: int | None, as_json:
     reason. --align says by what the content of the others is checked. Run again to go on after an interruption.
     """
     from stccl_data.interchange.import_pairs import import_pairs
-    from stccl_data.landmarks import ModelError
-    from stccl_data.prepare import PrepareError
 
     try:
-        with open_progress() as progress:
+        with watched_run(out) as progress:
             found = import_pairs(file, raw, out, config_of(PrepareConfig, values), level, progress)
     except (PairFileError, ValueError) as error:
         raise click.UsageError(str(error)) from error
-    except (PrepareError, ModelError, StoreBusyError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo(f"Interrupted. What is done is kept in {out}: the same command goes on from there.", err=True)
-        sys.exit(130)
     if as_json:
         click.echo(json.dumps(asdict(found), default=str))
     else:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import click
 from stccl_data.config import PrepareConfig
 
 from .options import config_of, options_of
+from .progress import PlainProgress, TerminalProgress, open_progress
 
 
 @click.command(context_settings={"show_default": True})
@@ -24,27 +27,35 @@ def command(raw: Path, out: Path, as_json: bool, **values: Any) -> None:
     RAW is never written to. Run the same command again to go on after an interruption.
     """
     from stccl_data.corpora import ScanError
-    from stccl_data.landmarks import ModelError
-    from stccl_data.prepare import PrepareError, prepare
+    from stccl_data.prepare import prepare
     from stccl_data.splits import SplitError
-    from stccl_data.store import StoreBusyError
-
-    from .progress import open_progress
 
     config = config_of(PrepareConfig, values)
     try:
-        with open_progress() as progress:
+        with watched_run(out) as progress:
             summary = prepare(raw, out, config, progress)
     except (ScanError, SplitError) as error:
         raise click.UsageError(str(error)) from error
+    click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else summary_words(summary))
+    if summary.failed:
+        sys.exit(1)
+
+
+@contextmanager
+def watched_run(out: Path) -> Iterator[TerminalProgress | PlainProgress]:
+    """The progress of a run into `out`. What stops the run becomes the command's answer: a sentence, or exit code 130."""
+    from stccl_data.landmarks import ModelError
+    from stccl_data.prepare import PrepareError
+    from stccl_data.store import StoreBusyError
+
+    try:
+        with open_progress() as progress:
+            yield progress
     except (PrepareError, ModelError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo(f"Interrupted. What is done is kept in {out}: the same command goes on from there.", err=True)
         sys.exit(130)
-    click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else summary_words(summary))
-    if summary.failed:
-        sys.exit(1)
 
 
 def summary_words(summary: Any) -> str:
