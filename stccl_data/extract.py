@@ -69,22 +69,23 @@ def extract_clip(
     sound = _sound(clip, info)
     scores: dict[str, float] = {}
     track = None
-    width, height, n_frames = info.width, info.height, info.n_frames
-    times = media.frame_times(clip.path) if info.width is not None else np.empty(0)
+    width, height = info.width, info.height
     if pictures == "always" or (pictures == "if_silent" and sound.speech is None and info.width is not None):
         if info.width is None:
             raise ClipError(Reason.NO_VIDEO, f"{clip.path} has no video stream")
         track, scores, (width, height) = extract_track(clip.path, landmarker(), crops or CropConfig())
-        times, n_frames = track.times, len(track)
-    elif sound.speech is None:
-        raise ClipError(Reason.NO_AUDIO, f"{clip.path} has nothing to hear")
+        times = track.times
+    else:
+        times = media.frame_times(clip.path) if info.width is not None else np.empty(0)
+        if sound.speech is None:
+            raise ClipError(Reason.NO_AUDIO, f"{clip.path} has nothing to hear")
     duration = _shown_s(times) or sound.duration_s or info.duration_s
     if sound.duration_s is not None and len(times) > 1:
         scores["av_difference_s"] = sound.duration_s - _shown_s(times)
     filled = replace(
         clip,
         fps=_nominal_fps(info.fps, times),
-        n_frames=len(times) if len(times) else n_frames,
+        n_frames=len(times) if len(times) else info.n_frames,
         width=width,
         height=height,
         duration_s=duration,
