@@ -22,6 +22,10 @@ COMMANDS = {
 }
 
 
+#: What the extra [train] brings, by the names that are imported.
+TRAINING = ("torch", "yaml", "safetensors")
+
+
 class LazyGroup(click.Group):
     """A click group whose commands live in modules of this package, one a command, each with a `command` object."""
 
@@ -55,6 +59,11 @@ def main() -> None:
         stccl(standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name not in TRAINING:
+            raise
+        click.echo(f"Error: {error.name} is not installed; training needs the extra: pip install 'stccl[train]'", err=True)
+        sys.exit(1)
     except click.Abort:
         click.echo("Interrupted.", err=True)
         sys.exit(130)

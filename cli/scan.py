@@ -106,9 +106,7 @@ def _print_plans(counts: Survey) -> None:
         left = "".join(f"; {count:,} {reason}" for reason, count in plan.alone.items())
         click.echo(f"--reference {reference}: {plan.pairs:,} pairs of {plan.clips:,} clips{left}")
         if plan.frames:
-            here = (
-                f"{_duration(plan.core_hours)} on one core, {_duration(plan.core_hours / cores)} on the {cores} of this machine"
-            )
+            here = f"{_duration(plan.core_hours)} on one core, {_duration(plan.core_hours / cores)} on the {cores} of this machine"
             click.echo(f"    estimated: {plan.frames:,} frames, {here}, {_size(plan.bytes)}")
 
 

@@ -71,6 +71,20 @@ def test_a_folder_that_is_no_dataset_is_exit_code_1(tmp_path):
     assert done.exit_code == 1 and "holds no finished dataset" in done.stderr
 
 
+@pytest.mark.parametrize(("command", "missing"), [("train", "torch"), ("train", "yaml"), ("eval", "torch"), ("score", "torch")])
+def test_without_the_extra_a_command_says_what_to_install(out, tmp_path, command, missing):
+    code = f"import sys; sys.modules[{missing!r}] = None; from stccl_cli.main import main; main()"
+    words = {
+        "train": [out, tmp_path / "run"],
+        "eval": [out, out],
+        "score": [out / "index.jsonl", out / "index.jsonl", "--run", out],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, *map(str, words[command])], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and f"{missing} is not installed" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_all_keys_are_listed():
     done = call("--keys")
     assert done.exit_code == 0
