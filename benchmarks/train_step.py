@@ -92,9 +92,7 @@ def measure(task: Task) -> Timing:
     freeze = task.step.endswith("frozen")
     ours = task.step.startswith("ours")
     if ours:
-        config = MetricConfig(
-            backbone=task.backbone, size=task.size, frames=task.frames, negatives="place+time", padding="replicate"
-        )
+        config = MetricConfig(backbone=task.backbone, size=task.size, frames=task.frames, negatives="place+time")
         model: nn.Module = CorrelationMetric(config, freeze).to(device, memory_format=torch.channels_last)
         if task.compile:
             model.backbone = torch.compile(model.backbone)  # type: ignore[assignment]

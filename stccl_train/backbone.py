@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 #: ArcFace's embedding on top of the fourth stage. Published files hold it, the metric has no use for it (12.8 M parameters).
 _EMBEDDING = ("bn2.", "fc.", "features.")
@@ -109,11 +110,11 @@ BACKBONES = ("iresnet50", "iresnet18", "tiny")
 
 #: What lies beyond a map's border. Zeros are what ArcFace was trained with, and they tell a place by how near the border is: on
 #: Gaussian noise a fresh iresnet18 at 112 pixels then finds the same place in another picture 7.9 times as often as chance in layer
-#: 4 (2.6, 1.8, 1.2 times in the others); with the border repeated, 1.0 to 1.3 times.
-PADDINGS = ("replicate", "zeros")
+#: 4 (2.6, 1.8, 1.2 times in the others). Where opposite borders touch, no place of noise differs from another.
+PADDINGS = ("circular", "zeros")
 
 
-def make_backbone(name: str, padding: str = "replicate") -> Backbone:
+def make_backbone(name: str, padding: str = "circular") -> Backbone:
     """A backbone with fresh weights. Raises ValueError for a name that is none of BACKBONES, a padding that is none of PADDINGS."""
     if padding not in PADDINGS:
         raise ValueError(f"padding {padding!r} is not one of {', '.join(PADDINGS)}")
@@ -151,9 +152,23 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
     return weights
 
 
+class CircularConv2d(nn.Conv2d):
+    """A 3 x 3 convolution of a map whose opposite borders touch: what moves by a stride moves in the result by one, nothing else.
+
+    `padding_mode="circular"` does the same and loses the channels-last order on the way, which costs a seventh more time on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C_in, H, W). Returns (N, C, H / stride, W / stride), rounded up."""
+        x = torch.cat([x[..., -1:], x, x[..., :1]], dim=-1)
+        x = torch.cat([x[..., -1:, :], x, x[..., :1, :]], dim=-2)
+        return functional.conv2d(x, self.weight, None, self.stride)
+
+
 def _conv3x3(channels_in: int, channels: int, stride: int, padding: str) -> nn.Conv2d:
-    mode = cast(Literal["replicate", "zeros"], padding)
-    return nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False, padding_mode=mode)
+    if padding == "circular":
+        return CircularConv2d(channels_in, channels, 3, stride, bias=False)
+    return nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
 
 
 def _stage(channels_in: int, channels: int, blocks: int, padding: str) -> nn.Sequential:

@@ -161,8 +161,7 @@ class _Counts:
             if name != "aligned" and there:
                 found = collate([window for window in windows if window is not None], size)
                 targets[name] = torch.tensor(there), found["target"]
-        generator = torch.Generator().manual_seed(self.config.seed + self.windows)
-        noise = torch.randn(2, *batch["source"].shape, generator=generator)
+        noise = torch.stack([_noise(self.config.seed, self.windows + i, batch["source"].shape[1:]) for i in range(b)], dim=1)
         sources.append(noise[0].to(self.device))
         targets["noise"] = torch.arange(b), noise[1]
         sides = [*sources, *(frames.to(self.device) for _, frames in targets.values())]
@@ -257,6 +256,11 @@ class _Counts:
         add("matched" if condition == "aligned" else condition, similarities.matched)
         if condition == "aligned":
             add("mismatched", similarities.others[similarities.counted.expand_as(similarities.others)])
+
+
+def _noise(seed: int, window: int, shape: Sequence[int]) -> Tensor:
+    """(2, *shape) Gaussian: what stands in the place of both sides of a window, whatever batch it is in."""
+    return torch.randn(2, *shape, generator=torch.Generator().manual_seed(seed * 100_003 + window))
 
 
 def _features(metric: CorrelationMetric, sides: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -26,6 +26,9 @@ VERDICT_SHIFT = 10
 _MANY_SPEAKERS = 8
 _RESAMPLES = 1000
 
+#: Noise may be found so much more often than chance, as a share of chance, before a metric is told to know places from each other.
+_QUIET = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -156,7 +159,7 @@ class Verdict:
     `noise`: R@1 on Gaussian noise less that of a wrong place of it, a token's chance. (1 / candidates is not quite that: the eight
     neighbours' tokens of a place differ in kind, and tokens that share a frame are alike.)
     `hears`: the gap is at least twice its untrained value and above the untrained interval, its own interval is above 0, another
-    sentence does not pass either, and noise is found less than twice as often as its wrong place.
+    sentence does not pass either, and noise is at chance: its interval reaches down to a tenth more than its wrong place.
     """
 
     term: str
@@ -188,7 +191,7 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
         other = evaluation.gap(term, "other_sentence")
         wrong = evaluation.interval("recall", term, condition="noise_elsewhere")
         assert wrong is not None
-        quiet = noise.mean < wrong.mean
+        quiet = noise.low <= _QUIET * wrong.mean
         hears = gap.low > 0 and gap.mean >= 2 * untrained.mean and gap.low > untrained.high and quiet
         hears = hears and (other is None or other.low > 0)
         times = f"{gap.mean / untrained.mean:.1f} times the untrained" if untrained.mean > 0 else "untrained"
@@ -196,11 +199,7 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
             f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: at the mouth aligned beats "
             f"shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {times} {untrained}"
             + (f"; another sentence by {other}" if other is not None else "")
-            + (
-                f"; noise is at chance ({chance.mean:.3f})"
-                if noise.low <= 0
-                else f"; noise by {noise} above chance ({wrong.mean:.3f})"
-            )
+            + (f"; noise is at chance ({chance.mean:.3f})" if quiet else f"; noise by {noise} above chance ({wrong.mean:.3f})")
         )
         found.append(Verdict(term, gap, untrained, other, noise, chance.mean, hears, sentence))
     return found

@@ -254,16 +254,11 @@ def _optimiser(metric: CorrelationMetric, config: TrainConfig, device: torch.dev
 
 def _wrapped(metric: CorrelationMetric, config: TrainConfig, ranks: Ranks) -> torch.nn.Module:
     """The metric as a step calls it: its backbone compiled, its gradients averaged over the ranks."""
-    if config.compile and _compiles(config):
+    if config.compile:
         metric.backbone.compile()
     if ranks.device.type == "cuda" and ranks.world > 1 and not config.frozen:
         metric.backbone = torch.nn.SyncBatchNorm.convert_sync_batchnorm(metric.backbone)  # type: ignore[no-untyped-call]
     return averaged(metric, ranks)
-
-
-def _compiles(config: TrainConfig) -> bool:
-    """Inductor (torch 2.13) takes the gradient of a repeated border for channels-last, which it is not, and stops."""
-    return config.metric.padding == "zeros" or config.frozen
 
 
 def _gradients_stay(model: torch.nn.Module, stay: bool) -> Any:
@@ -294,8 +289,6 @@ def _notes(dataset: Dataset, config: TrainConfig, plan: ReaderPlan) -> tuple[str
     notes = list(plan.notes)
     if VAL not in dataset.splits:
         notes.append(f"{dataset.path} has no {VAL} split: the last metric is exported, not the best")
-    if config.compile and not _compiles(config):
-        notes.append("the backbone is not compiled: torch cannot while metric.padding is replicate and it is trained")
     if config.frozen and config.backbone_weights is None:
         notes.append("the backbone is frozen and was given no weights: what is learned is built on random features")
     return tuple(notes)

@@ -58,7 +58,7 @@ class MetricConfig:
 
     backbone: str = field(default="iresnet50", metadata={"help": "Network whose features are compared.", "choices": BACKBONES})
     padding: str = field(
-        default="replicate", metadata={"help": "What lies beyond a map's border; zeros tell a place.", "choices": PADDINGS}
+        default="circular", metadata={"help": "What lies beyond a map's border; zeros tell a place.", "choices": PADDINGS}
     )
     terms: tuple[str, ...] = field(default=("scc", "tcc"), metadata={"help": "scc, tcc or both."})
     variant: str = field(

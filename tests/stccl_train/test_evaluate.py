@@ -58,8 +58,12 @@ def test_noise_is_at_chance(evaluation: Evaluation) -> None:
 
 
 def test_the_same_question_has_the_same_answer(evaluation: Evaluation, prepared: Any) -> None:
+    """However windows are batched: but for a rank here and there that the last bit of a product decides."""
     again = evaluate(make_metric(), open_dataset(prepared.out), EvaluateConfig(per_pair=2, draws=1, shifts=(3, 10), batch=3))
-    assert np.allclose(again.sums, evaluation.sums, atol=1e-3) or np.allclose(again.sums[..., 0], evaluation.sums[..., 0])
+    counted, cosines = [0], [1 + MEASURES.index(name) for name in ("matched", "mismatched", "chance")]
+    assert np.allclose(again.sums[..., counted], evaluation.sums[..., counted])
+    assert np.allclose(again.sums[..., cosines], evaluation.sums[..., cosines], rtol=1e-4, atol=1e-2)
+    assert np.abs(again.sums - evaluation.sums).sum() < 1e-3 * evaluation.sums.sum()
 
 
 def test_histograms_hold_every_token(evaluation: Evaluation) -> None:
@@ -112,7 +116,7 @@ def test_a_metric_that_tells_shifted_from_aligned_is_believed() -> None:
     "doubtful",
     [
         {"gap": 0.15, "before": 0.1},  # less than twice
-        {"gap": 0.3, "before": 0.1, "noise": 0.1},  # noise is found as well
+        {"gap": 0.3, "before": 0.1, "noise": 0.024},  # noise is found as well
         {"gap": 0.3, "before": 0.1, "other": -0.1},  # another sentence is found better
         {"gap": -0.1, "before": -0.2},
     ],
