@@ -208,7 +208,7 @@ class _Counts:
                     for view, similarities in zip(VIEWS, (_same_time(crossed), crossed), strict=True):
                         self._sum(stage, condition, view, number, layer, similarities, regions, [windows[int(i)] for i in rows])
                     if stage == "after" and condition in ("aligned", f"shifted_{VERDICT_SHIFT}", "other_sentence"):
-                        self._histogram(kind, condition, _same_time(crossed))
+                        self._histogram(kind, condition, _same_time(crossed), regions[..., ALL_REGIONS.index("mouth")] > 0)
 
     def _sum(
         self,
@@ -248,14 +248,18 @@ class _Counts:
             pair = window.source, window.target, window.speaker, window.target_emotion
             self.sums.setdefault(pair, np.zeros(shape))[cell] += value
 
-    def _histogram(self, kind: str, condition: str, similarities: Similarities) -> None:
+    def _histogram(self, kind: str, condition: str, similarities: Similarities, mouth: Tensor) -> None:
+        """mouth: (b, S) bool, the tokens that are counted."""
+        matched, others, counted = similarities
+        here = mouth[:, None].expand_as(matched)
+
         def add(name: str, cosines: Tensor) -> None:
             counts = np.histogram(cosines.clamp(-1, 1).cpu().numpy(), BINS)[0]
             self.histograms[kind][name] = self.histograms[kind].get(name, np.zeros(len(BINS) - 1, np.int64)) + counts
 
-        add("matched" if condition == "aligned" else condition, similarities.matched)
+        add("matched" if condition == "aligned" else condition, matched[here])
         if condition == "aligned":
-            add("mismatched", similarities.others[similarities.counted.expand_as(similarities.others)])
+            add("mismatched", others[counted.expand_as(others) & here[..., None]])
 
 
 def _noise(seed: int, window: int, shape: Sequence[int]) -> Tensor:

@@ -48,7 +48,7 @@ class Evaluation:
 
     `kinds`: scc_vd, ... `conditions`: aligned, shifted_5, ..., other_sentence, noise. `pairs`: (source clip, target clip, speaker,
     target emotion) of each row. `sums`: (pairs, stages, conditions, views, kinds, layers, regions, 1 + measures) float64, sums over
-    tokens, the first of the last axis their number. `histograms`: of cosines of all tokens after training, counts in `bins`.
+    tokens, the first of the last axis their number. `histograms`: of cosines of mouth tokens after training, counts in `bins`.
     """
 
     kinds: tuple[str, ...]

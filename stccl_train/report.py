@@ -195,15 +195,16 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def plot_similarities(path: str | Path, evaluation: Evaluation) -> None:
-    """Histograms of cosines after training: matched, mismatched, shifted by 10 frames, another sentence; one panel a kind."""
+    """Histograms of the cosines of mouth tokens after training: matched, mismatched, shifted by 10 frames, another sentence."""
     figure, panels = _figure(len(evaluation.kinds))
     centres = (evaluation.bins[1:] + evaluation.bins[:-1]) / 2
     for axes, kind in zip(panels, evaluation.kinds, strict=True):
         for name, counts in evaluation.histograms[kind].items():
             label = name.replace("shifted_", "shifted by ").replace("_", " ")
             axes.plot(centres, counts / max(1, counts.sum()), drawstyle="steps-mid", label=label)
-        axes.set(title=kind.upper().replace("_", "-"), xlabel="cosine", ylabel="share of tokens")
-        axes.legend()
+        title = f"{kind.upper().replace('_', '-')}, at the mouth"
+        axes.set(title=title, xlabel="cosine", ylabel="share of tokens", yscale="log", ylim=(1e-4, 1))
+        axes.legend(loc="upper left")
     figure.savefig(path, dpi=110)
 
 
