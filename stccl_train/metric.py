@@ -244,10 +244,7 @@ class CorrelationMetric(nn.Module):
         count = (CENTRES if kind.startswith("scc") else LOCATIONS)[layer]
         likelihood = None
         if near_mouth is not None:
-            # Such odds that the expected share of places at the mouth is `mouth`.
-            inside = within(near_mouth, h, w)
-            area = inside.float().mean(dim=(1, 2), keepdim=True).clamp(1e-3, 1 - 1e-3)
-            likelihood = torch.where(inside, self.config.mouth / area, (1 - self.config.mouth) / (1 - area))
+            likelihood = favouring(within(near_mouth, h, w), self.config.mouth)
         return draw_places(b, count, h, w, generator, likelihood).to(features.device)
 
     def embed(self, kind: str, layer: int, tokens: Tensor) -> Tensor:
@@ -345,6 +342,12 @@ def within(box: Tensor, height: int, width: int) -> Tensor:
     x0, y0, x1, y1 = box.T[..., None, None]
     inside: Tensor = (x >= x0) & (x <= x1) & (y[:, None] >= y0) & (y[:, None] <= y1)
     return inside
+
+
+def favouring(inside: Tensor, share: float) -> Tensor:
+    """Relative chances of a map's places, such that about `share` of those drawn are inside. inside: (B, H, W) bool."""
+    area = inside.float().mean(dim=(1, 2), keepdim=True).clamp(1e-3, 1 - 1e-3)
+    return torch.where(inside, share / area, (1 - share) / (1 - area))
 
 
 def save_metric(folder: str | Path, metric: CorrelationMetric, card: Mapping[str, Any] | None = None) -> None:

@@ -19,7 +19,8 @@ from stccl_data.track import Track
 from .contrast import compare, retrieval
 from .correlation import draw_places, time_pairs
 from .evidence import HEADLINE, VERDICT_SHIFT
-from .metric import CorrelationMetric, build_tokens, load_metric, region_boxes, within
+from .metric import CorrelationMetric, build_tokens, favouring, load_metric, region_boxes, within
+from .windows import points_in_crop
 
 Alignment = Literal["auto", "audio", "visual", "both", "time"]
 ALIGNMENTS: tuple[Alignment, ...] = get_args(Alignment)
@@ -146,7 +147,8 @@ def _compare(metric: CorrelationMetric, a: Track, b: Track, to: NDArray[np.int32
     for first in range(0, len(windows), _BATCH):
         some = windows[first : first + _BATCH]
         source, target = (_frames(track, which) for track, which in ((a, some), (b, [to[at] for at in some])))
-        boxes = region_boxes(_points(a, some), source.shape[-1])[:, 0].to(device)
+        points = torch.from_numpy(np.stack([points_in_crop(a.landmarks[at], a.face_transforms[at]) for at in some]))
+        boxes = region_boxes(points, source.shape[-1])[:, 0].to(device)
         for layer, (x, y) in enumerate(metric.features(source.to(device), target.to(device))):
             for kind in metric.kinds:
                 for draw in range(_DRAWS):
@@ -171,9 +173,7 @@ def _add(
     """Add what the mouth tokens of a kind say to the frames that they are of. source, target: (B, T, C, H, W)."""
     b, t, _, h, w = source.shape
     mouth = within(boxes, h, w)
-    area = mouth.float().mean((1, 2), keepdim=True).clamp(1e-3, 1 - 1e-3)
-    likelihood = torch.where(mouth, 0.5 / area, 0.5 / (1 - area))  # half of the places at the mouth
-    places = draw_places(b, metric.places(kind, layer, source).shape[1], h, w, generator, likelihood)
+    places = draw_places(b, metric.places(kind, layer, source).shape[1], h, w, generator, favouring(mouth, 0.5))
     z, k = (metric.embed(kind, layer, build_tokens(kind, side, places).values) for side in (source, target))
     pairs = torch.stack(time_pairs(t, z.device), dim=-1)
     across = HEADLINE[kind[:3]] == "place+time"
@@ -197,17 +197,6 @@ def _frames(track: Track, windows: list[NDArray[Any]]) -> Tensor:
     """(B, T, 3, H, W) uint8."""
     assert track.face is not None
     return torch.from_numpy(np.stack([track.face.decode(at) for at in windows])).permute(0, 1, 4, 2, 3)
-
-
-def _points(track: Track, windows: list[NDArray[np.intp]]) -> Tensor:
-    """(B, T, 68, 2), pixels of the face crop."""
-    from stccl_data.landmarks import ibug68
-
-    at = np.stack(windows)
-    transforms = track.face_transforms[at]
-    points = ibug68(track.landmarks[at]).astype(np.float64)
-    laid = np.einsum("btij,btkj->btki", transforms[..., :2], points) + transforms[..., None, :, 2]
-    return torch.from_numpy(laid.astype(np.float32))
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

@@ -229,9 +229,14 @@ def read_window(
 
 
 def _points(clip: UtteranceClip, frames: NDArray[np.integer[Any]], crop: Crop) -> NDArray[np.float32]:
-    """(T, 68, 2) float32, pixels of the crop."""
-    transforms = (clip.face_transforms if crop == "face" else clip.mouth_transforms)[frames]
-    points = ibug68(clip.landmarks[frames]).astype(np.float64)
+    """(T, 68, 2), pixels of the crop."""
+    transforms = clip.face_transforms if crop == "face" else clip.mouth_transforms
+    return points_in_crop(clip.landmarks[frames], transforms[frames])
+
+
+def points_in_crop(landmarks: NDArray[np.floating], transforms: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The 68 points in pixels of the crop, (T, 68, 2). landmarks: (T, N, 2), pixels of the source frame. transforms: (T, 2, 3)."""
+    points = ibug68(landmarks).astype(np.float64)
     laid: NDArray[np.float64] = np.einsum("tij,tkj->tki", transforms[:, :, :2], points) + transforms[:, None, :, 2]
     return laid.astype(np.float32)
 
