@@ -126,10 +126,11 @@ def unit(x: Tensor, eps: float = 1e-6) -> Tensor:
 
 
 def _gram(vectors: Tensor) -> Tensor:
-    """(..., K, C) -> (..., K (K-1) / 2): cosines between the K vectors."""
-    x = unit(vectors)
+    """(..., K, C) -> (..., K (K-1) / 2): cosines between the K vectors, in float32."""
     i, j = time_pairs(vectors.shape[-2], vectors.device)
-    return (x @ x.transpose(-1, -2))[..., i, j]
+    with torch.autocast(vectors.device.type, enabled=False):  # it would take the product in bfloat16
+        x = unit(vectors)
+        return (x @ x.transpose(-1, -2))[..., i, j]
 
 
 def _vectors(features: Tensor, places: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
         elif ranks.first:
             write_text(run / CONFIG, as_yaml(config))
         record = Record(run, state.step, config.tensorboard) if ranks.first else None
-        notes = _notes(dataset, config, plan)
+        notes = _notes(dataset, config, plan, ranks.device)
         for note in notes:
             watcher.note(note)
 
@@ -284,11 +284,13 @@ def _forward(model: torch.nn.Module, batch: Batch, seed: int, numbers: range, de
     return cast(MetricOutput, model(source, target, places, points))
 
 
-def _notes(dataset: Dataset, config: TrainConfig, plan: ReaderPlan) -> tuple[str, ...]:
+def _notes(dataset: Dataset, config: TrainConfig, plan: ReaderPlan, device: torch.device) -> tuple[str, ...]:
     """What a user should know before it begins."""
     notes = list(plan.notes)
     if VAL not in dataset.splits:
         notes.append(f"{dataset.path} has no {VAL} split: the last metric is exported, not the best")
+    if device.type == "cpu" and config.metric.backbone != "tiny":
+        notes.append(f"{config.metric.backbone} on a CPU takes seconds for a window; `--preset tiny` is what a CPU can train")
     if config.frozen and config.backbone_weights is None:
         notes.append("the backbone is frozen and was given no weights: what is learned is built on random features")
     return tuple(notes)

@@ -126,6 +126,15 @@ def test_temporal_correlation_is_the_upper_triangle_of_cosines_over_time() -> No
     assert torch.allclose(tokens.values[0, 0, 5].double(), torch.stack(cosines), atol=1e-5)
 
 
+def test_cosines_are_float32_under_autocast() -> None:
+    features = torch.randn(1, 3, 8, 5, 5, generator=torch.Generator().manual_seed(0))
+    places = draw_places(1, 4, 5, 5, torch.Generator().manual_seed(0))
+    exact = spatial_correlation(patches(features, places)).values
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = spatial_correlation(patches(features, places)).values
+    assert found.dtype == torch.float32 and torch.allclose(found, exact, atol=1e-6)
+
+
 def test_features_in_either_memory_order_give_the_same_tokens() -> None:
     f, places = features().float(), draw_places(2, 4, 7, 9, seeded())
     last = f.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, (2, 3))
