@@ -1,11 +1,13 @@
 """How fast a training step is, beside a step shaped like the published one, on whatever device there is.
 
 usage: python benchmarks/train_step.py [--device cuda] [--backbone iresnet50] [--size 224] [--batch 8] [--frames 9] [--steps 20]
+                                       [--padding zeros|circular] [--compile]
 
 Without options: iresnet50 at 224 pixels in batches of 8 on a GPU, the tiny backbone at 96 pixels in batches of 2 on a CPU. Each
 step is timed in a process of its own, so that its peak memory is its own. The published shape: float32, source and target through
 the backbone one after the other, a transformer over all slots of a layer (8 L spatial tokens; N T (T-1) / 2 temporal ones), and
-each token compared with every other of its window. Random frames: what is in them does not matter here.
+each token compared with every other of its window. Both look through the same network; `--padding circular` takes ours as it is
+trained without published weights. Random frames: what is in them does not matter here.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stccl_train.backbone import make_backbone
+from stccl_train.backbone import PADDINGS, make_backbone
 from stccl_train.contrast import compare, info_nce
 from stccl_train.correlation import draw_places, patches, spatial_disparity, temporal_disparity, trajectories, unit
 from stccl_train.metric import CENTRES, LOCATIONS, CorrelationMetric, MetricConfig
@@ -39,6 +41,7 @@ class Task:
     batch: int
     frames: int
     steps: int
+    padding: str
     compile: bool
 
 
@@ -92,7 +95,7 @@ def measure(task: Task) -> Timing:
     freeze = task.step.endswith("frozen")
     ours = task.step.startswith("ours")
     if ours:
-        config = MetricConfig(backbone=task.backbone, size=task.size, frames=task.frames, negatives="place+time")
+        config = MetricConfig(backbone=task.backbone, size=task.size, frames=task.frames, padding=task.padding)
         model: nn.Module = CorrelationMetric(config, freeze).to(device, memory_format=torch.channels_last)
         if task.compile:
             model.backbone = torch.compile(model.backbone)  # type: ignore[assignment]
@@ -162,12 +165,14 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8 if on_gpu else 2)
     parser.add_argument("--frames", type=int, default=9)
     parser.add_argument("--steps", type=int, default=20 if on_gpu else 5)
+    parser.add_argument("--padding", default="zeros", choices=PADDINGS)
     parser.add_argument("--compile", action="store_true")
     options = vars(parser.parse_args())
     images = 2 * options["batch"] * options["frames"]
     shown = f"{options['backbone']}, {options['size']} pixels, {options['batch']} windows of {options['frames']} frames, twice"
     rate = matrix_rate(options["device"])
-    print(f"{options['device']}: {shown}; matrix product {rate / 1e12:.2f} TFLOP/s; torch {torch.__version__}")
+    print(f"{options['device']}: {shown}; {options['padding']} padding; torch {torch.__version__}")
+    print(f"a large matrix product: {rate / 1e12:.2f} TFLOP/s")
     print(f"{'':<36}{'ms/step':>9}{'images/s':>10}{'peak MB':>9}{'GFLOP':>8}{'TFLOP/s':>9}{'of rate':>9}")
     timings: dict[str, Timing] = {}
     for step in STEPS:
