@@ -170,7 +170,8 @@ class _Lines:
 def _shown(shown: Mapping[str, float]) -> str:
     words = [f"loss {shown['loss']:.3f}"]
     words += [f"{name} {shown[name]:.2f}" for name in ("positive", "negative") if name in shown]
-    return ", ".join([*words, f"{shown['images/s']:,.0f} images/s"])
+    pace = shown["images/s"]
+    return ", ".join([*words, f"{pace:,.{0 if pace >= 10 else 1}f} images/s"])
 
 
 def _open_progress() -> _Bar | _Lines:

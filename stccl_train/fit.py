@@ -290,7 +290,7 @@ def _notes(dataset: Dataset, config: TrainConfig, plan: ReaderPlan, device: torc
     if VAL not in dataset.splits:
         notes.append(f"{dataset.path} has no {VAL} split: the last metric is exported, not the best")
     if device.type == "cpu" and config.metric.backbone != "tiny":
-        notes.append(f"{config.metric.backbone} on a CPU takes seconds for a window; `--preset tiny` is what a CPU can train")
+        notes.append(f"{config.metric.backbone} on a CPU takes tens of seconds for a window; `--preset tiny` is for CPUs")
     if config.frozen and config.backbone_weights is None:
         notes.append("the backbone is frozen and was given no weights: what is learned is built on random features")
     return tuple(notes)
