@@ -77,6 +77,8 @@ def _read_listing(listing: Path) -> list[tuple[Path, Path]]:
     for line, row in rows:
         if not row["source"] or not row["target"]:
             raise click.UsageError(f"{listing}, line {line}: source or target is empty")
+    if not rows:
+        raise click.UsageError(f"{listing} names no pair; each line below the first has a source and a target")
     return [(_beside(listing, row["source"]), _beside(listing, row["target"])) for _, row in rows]
 
 
@@ -95,7 +97,9 @@ def _summary(record: dict[str, Any]) -> str:
         f"  {s[0]:.2f}-{s[-1]:.2f} s -> {t[0]:.2f}-{t[-1]:.2f} s",
     ]
     if record["lip_sync_s"]:
-        lines.append(f"  the target's pictures lag its sound by {1000 * record['lip_sync_s']:.0f} ms more than the source's")
+        lag = 1000 * record["lip_sync_s"]
+        behind = "behind" if lag > 0 else "ahead of"
+        lines.append(f"  the target's pictures run {abs(lag):.0f} ms {behind} its sound, compared with the source's")
     if record["content_score"] is not None and record["content_score"] < DOUBTFUL:
         lines.append("  the path costs as much as between two sentences; `stccl prepare` compares with other clips and can tell")
     return "\n".join(lines)

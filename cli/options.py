@@ -30,13 +30,16 @@ def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
 
 
 def config_of(config: type[Any], values: dict[str, Any]) -> Any:
-    """The dataclass `config` from what click read."""
+    """The dataclass `config` from what click read. Raises click.UsageError for a value that it does not take."""
     hints = get_type_hints(config)
     chosen: dict[str, Any] = {}
     for one in fields(config):
         kind = hints[one.name]
         chosen[one.name] = config_of(kind, values) if is_dataclass(kind) else values[one.name]  # type: ignore[arg-type]
-    return config(**chosen)
+    try:
+        return config(**chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _option(one: "Field[Any]", hint: Any, unset: bool) -> Callable[[F], F]:

@@ -132,6 +132,8 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
     try:
         given: dict[str, Any] = {name: value for name, value in thresholds.items() if value is not None}
         found = regate(out, replace(stored_gates(out), **given), dry_run)
+    except ValueError as error:  # a threshold that is none, such as nan
+        raise click.UsageError(str(error)) from error
     except (RegateError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:

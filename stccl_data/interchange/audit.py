@@ -182,6 +182,6 @@ def _clip_of(sentence: str | None, speaker: str, emotion: str, level: int, sente
 
 
 def _length_ratio(pair: FilePair) -> float | None:
-    if not len(pair.source) or not len(pair.target) or pair.source[-1] <= 0:
+    if not len(pair.source) or not len(pair.target) or pair.source[-1] <= 0 or pair.target[-1] < 0:
         return None
     return round(float(pair.target[-1]) / float(pair.source[-1]), 3)

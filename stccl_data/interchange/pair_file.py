@@ -67,6 +67,8 @@ def read_pair_file(path: Path) -> list[FilePair]:
                     raise PairFileError(f"{where} is not two lists of frames, [[source frames], [target frames]]")
                 lists = (_frames(frames, f"{where}: the list of {side} frames") for frames, side in zip(entry, SIDES, strict=True))
                 pairs.append(FilePair(speaker, emotion, key, *lists))
+    if not pairs:
+        raise PairFileError(f"{path} names no pair")
     return pairs
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from stccl_cli.align import MODES as OFFERED
+from stccl_cli.align import _summary as summary
 from stccl_cli.align import command
 
 from stccl_data.align import MODES
@@ -105,6 +106,27 @@ def test_an_empty_cell_names_its_line(clips):
     result = call("--list", listing(clips, [("calm.wav", "calm.wav"), ("calm.wav", "")]))
     assert result.exit_code == 2
     assert "line 3" in result.output
+
+
+def test_a_list_of_no_pair_is_a_usage_error(clips):
+    result = call("--list", listing(clips, []))
+    assert result.exit_code == 2
+    assert "names no pair" in result.output
+
+
+def test_where_the_pictures_run_ahead_of_the_sound_it_is_said_so(clips):
+    record = json.loads(call(clips / "calm.wav", clips / "löud ünd.wav", "--json").output)
+    assert "40 ms ahead of its sound" in summary({**record, "lip_sync_s": -0.04})
+    assert "60 ms behind its sound" in summary({**record, "lip_sync_s": 0.06})
+    assert "its sound" not in summary(record)
+
+
+def test_a_face_is_followed_without_a_word_from_native_libraries(corpus):
+    clip = str(corpus.folder / corpus.clips[0].path)
+    command = [Path(sys.executable).with_name("stccl"), "align", clip, clip, "--align", "visual"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "by visual" in done.stdout
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("args", [(), ("a.wav",), ("a.wav", "b.wav", "--list", "x.csv"), ("--list", "absent.csv")])

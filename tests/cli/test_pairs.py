@@ -62,6 +62,22 @@ def test_regate_prints_what_changes_and_keeps_the_thresholds_that_are_not_given(
     assert (found["gates"]["min_eye_distance"], found["gates"]["max_longest_repeat"]) == (10_000, 100)
 
 
+@pytest.mark.parametrize("content", ["{}", '{"M035": {}}', '{"M035": {"sad": {}}}'])
+def test_a_file_without_a_pair_is_refused(tmp_path, content):
+    (tmp_path / "pairs.json").write_text(content)
+    for arguments in (("audit",), ("import", "--clips", tmp_path, "--out", tmp_path / "out")):
+        result = run(*arguments, tmp_path / "pairs.json")
+        assert result.exit_code == 2
+        assert "pairs.json names no pair" in result.output
+
+
+def test_a_threshold_that_is_no_number_is_a_usage_error(prepared_copy, pair_file, tmp_path):
+    for arguments in (("regate", prepared_copy), ("import", pair_file, "--clips", tmp_path, "--out", tmp_path / "out")):
+        result = run(*arguments, "--min-content-score", "nan")
+        assert result.exit_code == 2
+        assert "min_content_score must be a number" in result.output
+
+
 def test_regate_dry_says_so(prepared_copy):
     result = run("regate", prepared_copy, "--dry-run")
     assert result.output.splitlines()[0] == "No pair changes."

@@ -120,7 +120,11 @@ def test_whatever_a_file_holds_it_is_audited_or_refused_with_a_sentence(tmp_path
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("MW"), st.sampled_from(["sad", "fear"]), st.integers(1, 40)), unique=True, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("MW"), st.sampled_from(["sad", "fear"]), st.integers(1, 40)), unique=True, min_size=1, max_size=8
+    )
+)
 def test_what_is_written_is_read_back(tmp_path_factory, keys):
     path = tmp_path_factory.getbasetemp() / "written.json"
     pairs = [pair(f"001_{n:03d}", emotion, speaker + "003", range(n), range(n)) for speaker, emotion, n in keys]
