@@ -131,9 +131,10 @@ def silence(seconds=1.0):
         (np.full(voice.RATE, np.nan, np.float32), Reason.NO_SIGNAL),
         (np.empty(0, np.float32), Reason.NO_SIGNAL),
         (voice.say("a", [0.1], noise=0)[0], Reason.TOO_SHORT),
+        (voice.say("a", [0.3])[0], Reason.DURATION_RATIO),
         (voice.say(SENTENCE * 10, np.tile(EVEN, 10))[0], Reason.DURATION_RATIO),
     ],
-    ids=["silent", "constant", "not a number", "empty", "one sound", "ten times longer"],
+    ids=["silent", "constant", "not a number", "empty", "one sound", "one word", "ten times longer"],
 )
 def test_what_cannot_be_aligned_has_a_reason(samples, reason):
     speech, _ = voice.say(SENTENCE, EVEN)

@@ -21,6 +21,7 @@ def test_scores_that_are_missing_pass():
 @pytest.mark.parametrize(
     ("pair", "source", "target", "reason", "words"),
     [
+        ({"content_score": 0.49}, {}, {}, Reason.CONTENT_MISMATCH, "one sentence with probability 0.49"),
         ({}, {"face_rate": 0.5}, {}, Reason.FEW_FACES, "the source shows a face in 50 %"),
         ({}, {}, {"face_rate": 0.89}, Reason.FEW_FACES, "the target shows a face in 89 %"),
         ({}, {}, {"eye_distance": 20.0}, Reason.SMALL_FACE, "20 pixels"),
@@ -36,7 +37,7 @@ def test_a_score_beyond_its_threshold_refuses_with_a_sentence(pair, source, targ
 
 
 def test_a_score_at_its_threshold_passes():
-    at = {"duration_ratio": 2.5, "longest_repeat": 45, "local_slope": 3.5}
+    at = {"content_score": 0.5, "duration_ratio": 2.5, "longest_repeat": 45, "local_slope": 3.5}
     clip = {"face_rate": 0.9, "eye_distance": 24.0}
     assert judge(at, clip, clip, GateConfig()) is None
     assert judge(at | {"duration_ratio": 0.4}, clip, clip, GateConfig()) is None

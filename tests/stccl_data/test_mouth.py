@@ -21,9 +21,9 @@ def face(opening, width=60.0):
     return points
 
 
-def talking(time, fps=25.0):
+def talking(time, fps=25.0, seconds=3):
     """Features of a mouth that opens by a fixed melody of `time(t)`."""
-    times = np.arange(0, 3, 1 / fps)
+    times = np.arange(0, seconds, 1 / fps)
     moved = time(times)
     opening = 10 + 8 * np.sin(6 * moved) + 5 * np.sin(11 * moved + 1)
     landmarks = np.stack([face(o, 60 + 5 * np.sin(4 * m)) for o, m in zip(opening, moved, strict=True)])
@@ -86,3 +86,23 @@ def test_visual_mode_without_a_mouth_has_a_reason():
     with pytest.raises(ClipError) as caught:
         align(Signals(None, source, source.times), Signals(), AlignConfig(mode="visual"))
     assert caught.value.reason == Reason.NO_SIGNAL
+
+
+def test_a_silent_clip_ten_times_longer_than_its_partner_has_a_reason():
+    short = mouth_features(*talking(lambda t: t))
+    landmarks, times, valid = talking(lambda t: t, seconds=30)
+    clips = [Signals(None, features, features.times) for features in (short, mouth_features(landmarks, times, valid))]
+    for pair in (clips, clips[::-1]):
+        with pytest.raises(ClipError) as caught:
+            align(*pair)
+        assert caught.value.reason == Reason.DURATION_RATIO
+
+
+def test_a_clip_whose_landmarks_are_not_numbers_has_a_reason():
+    landmarks, times, valid = talking(lambda t: t)
+    source = Signals(None, mouth_features(landmarks, times, valid), times)
+    target = Signals(None, mouth_features(np.full_like(landmarks, np.nan), times, valid), times)
+    for mode in ("visual", "auto"):
+        with pytest.raises(ClipError) as caught:
+            align(source, target, AlignConfig(mode=mode))
+        assert caught.value.reason == Reason.NO_SIGNAL
