@@ -17,13 +17,14 @@ from stccl_data.store import StoreBusyError
 
 from .options import config_of, options_of
 from .prepare import summary_words, watched_run
+from .progress import open_progress
 
 SHOWN = 200
 
 
 @click.group("pairs")
 def command() -> None:
-    """Audit or import a published pair file, or apply other thresholds to the pairs of a dataset."""
+    """Audit or import a published pair file, apply other thresholds to a dataset's pairs, or have a recogniser listen to it."""
 
 
 @command.command("audit")
@@ -147,3 +148,34 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
     click.echo(f"clips   {found.clips_before:,} -> {found.clips:,} in accepted pairs")
     if dry_run:
         click.echo("Nothing was written: --dry-run.")
+
+
+@command.command("listen")
+@click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--rivals", type=click.IntRange(min=1), default=5, help="Other texts that each clip's own is compared with first.")
+@click.option("--json", "as_json", is_flag=True, help="Counts and contradicted clips as one JSON object.")
+def listen_command(out: Path, rivals: int, as_json: bool) -> None:
+    """Ask a speech recogniser which clips of the dataset OUT sound more like another text than like their own.
+
+    English; needs pip install 'stccl[asr]', and texts: `stccl prepare --transcripts`, or a manifest's column `text`. It reports
+    and changes nothing. The exit code is 0 whatever is found.
+    """
+    from stccl_data.listen import ListenError, listen
+    from stccl_data.recogniser import RecogniserError
+
+    try:
+        with open_progress() as progress:
+            found = listen(out, rivals, progress)
+    except (ListenError, RecogniserError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({"out": str(out), **asdict(found)}, indent=1))
+        return
+    for one in found.contradicted[:SHOWN]:
+        click.echo(f"{one.clip_id}: labelled {one.sentence} ({one.text!r}), sounds like {one.sounds_like!r}")
+    if len(found.contradicted) > SHOWN:
+        click.echo(f"... and {len(found.contradicted) - SHOWN} more; --json lists all")
+    click.echo(f"{len(found.contradicted)} of {found.heard} clips sound more like another text than like their own")
+    for what, names in (("no text that the recogniser knows every word of", found.untold), ("nothing to hear", found.unheard)):
+        if names:
+            click.echo(f"left out: {len(names)} clips with {what}")

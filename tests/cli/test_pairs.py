@@ -2,12 +2,15 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from stccl_cli.pairs import command
 
 from stccl_data.interchange.aligned_path import export_aligned_path
 from stccl_data.interchange.selection import ExportConfig
+from stccl_data.shards.layout import CLIPS
 
 
 def run(*arguments):
@@ -111,3 +114,25 @@ def test_import_of_no_pair_file_is_refused(tmp_path):
     result = run("import", tmp_path / "pairs.json", "--clips", tmp_path, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "is not an object of speakers" in result.output
+
+
+def test_listen_names_the_clips_that_sound_like_another_text(prepared, corpus, tmp_path):
+    table = pq.read_table(prepared.out / CLIPS)
+    said = {str(corpus.folder / truth.path): truth.text for truth in corpus.clips}
+    rows = [row | {"text": said[row["path"]]} for row in table.to_pylist()]
+    wrong, other = rows[0], next(row for row in rows if row["text"] != rows[0]["text"])
+    right, wrong["text"] = wrong["text"], other["text"]
+    schema = pa.schema([pa.field("text", pa.string()) if field.name == "text" else field for field in table.schema])
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / CLIPS)
+    result = run("listen", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"{wrong['clip_id']}: labelled {wrong['sentence']} ({wrong['text']!r}), sounds like {right!r}" in result.output
+    assert "1 of 12 clips sound more like another text than like their own" in result.output
+    found = json.loads(run("listen", tmp_path, "--rivals", 1, "--json").stdout)
+    assert [one["clip_id"] for one in found["contradicted"]] == [wrong["clip_id"]]
+
+
+def test_listen_says_that_texts_are_missing(prepared):
+    result = run("listen", prepared.out)
+    assert result.exit_code == 1
+    assert "fewer than two texts" in result.output
