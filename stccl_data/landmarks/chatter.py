@@ -17,12 +17,12 @@ def without_chatter() -> Iterator[None]:
 
     No setting of mediapipe's or absl's reaches these lines from Python. Where the block raises, all is passed on.
     """
-    sys.stderr.flush()
     try:
         stderr = os.dup(2)
-    except OSError:  # closed: nobody reads it
+    except OSError:  # closed: nobody reads it, and Python has no sys.stderr
         yield
         return
+    sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         failed = True

@@ -1,6 +1,8 @@
 """What native libraries say on stderr: their chatter is dropped, all else comes through."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +38,9 @@ def test_where_the_start_fails_every_word_of_it_comes_through(capfd):
         say(CHATTER)
         raise RuntimeError
     assert capfd.readouterr().err.splitlines() == list(CHATTER)
+
+
+def test_a_process_without_stderr_goes_on():
+    code = "from stccl_data.landmarks.chatter import without_chatter\nwith without_chatter(): print('well')"
+    done = subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "well\n")
