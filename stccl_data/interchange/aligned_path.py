@@ -13,7 +13,7 @@ from ..path import frame_path
 from ..shards import Pair, open_dataset
 from .names import published_speaker
 from .pair_file import FilePair, pair_file_bytes
-from .selection import ExportConfig, ExportError, select, stored_pairs
+from .selection import ExportConfig, ExportError, refuse_inside, select, stored_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ def export_aligned_path(out: Path, file: Path, config: ExportConfig | None = Non
     """
     progress = progress or Quiet()
     dataset = open_dataset(out)
+    refuse_inside(out, file)
     selection = select(dataset, config or ExportConfig())
     progress.stage("paths", len(selection.pairs))
     pairs = []

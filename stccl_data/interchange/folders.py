@@ -21,7 +21,7 @@ from ..config import Progress, Quiet
 from ..mjpeg import decode_jpeg, encode_jpeg
 from ..shards import Dataset, UtteranceClip, open_dataset
 from .names import published_speaker
-from .selection import ExportConfig, ExportError, Selection, select, stored_pairs
+from .selection import ExportConfig, ExportError, Selection, refuse_inside, select, stored_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,11 @@ def export_folders(
     are resized. The clips are those that `export_aligned_path` names with the same config.
 
     A clip's folder appears when it is complete; running again writes what is missing. Nothing that is there is overwritten.
-    Raises ExportError (nothing to write, `folder` holds something else), ShardError.
+    Raises ExportError (nothing to write, `folder` lies in `out` or holds something else), ShardError.
     """
     progress = progress or Quiet()
     dataset = open_dataset(out)
+    refuse_inside(out, folder)
     selection = select(dataset, config or ExportConfig())
     plan = _plan(selection)
     try:

@@ -60,6 +60,12 @@ class Selection:
         return notes
 
 
+def refuse_inside(out: Path, to: Path) -> None:
+    """Raises ExportError where `to` lies in the dataset `out`, which holds its own files alone."""
+    if to.resolve().is_relative_to(out.resolve()):
+        raise ExportError(f"{to} lies in the dataset {out}: give a place outside it")
+
+
 def select(dataset: Dataset, config: ExportConfig) -> Selection:
     """The accepted pairs from neutral, of one view and of one level of each emotion. Raises ExportError where none is left."""
     clips = {row["clip_id"]: Clip.from_row(row) for row in _rows(dataset.path / CLIPS)}

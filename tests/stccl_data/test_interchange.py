@@ -309,6 +309,15 @@ def test_a_file_that_is_there_is_kept(prepared, tmp_path):
     assert file.read_text() == "mine"
 
 
+def test_nothing_is_exported_into_the_dataset_itself(prepared):
+    before = sorted(prepared.out.rglob("*"))
+    for place in (prepared.out, prepared.out / "pairs.json", prepared.out / "shards" / ".." / "faces"):
+        for export in (export_aligned_path, export_folders):
+            with pytest.raises(ExportError, match="lies in the dataset"):
+                export(prepared.out, place)
+    assert sorted(prepared.out.rglob("*")) == before
+
+
 def test_options_choose_level_view_and_split(prepared, tmp_path):
     whole = export_aligned_path(prepared.out, tmp_path / "whole.json")
     assert any("levels: angry 3, happy 3, neutral 1" in note for note in whole.notes)
