@@ -65,7 +65,8 @@ def listen(out: Path, rivals: int = RIVALS, progress: Progress | None = None) ->
     own = {clip: text for clip, text in _texts(clips).items() if not recogniser.unknown_words(text)}
     texts = sorted(set(own.values()))
     if len({tuple(words_of(text)) for text in texts}) < 2:
-        raise ListenError(f"{out / CLIPS} has fewer than two texts that the recogniser knows every word of: nothing to compare")
+        known = f"{out / CLIPS} has fewer than two texts that the recogniser knows every word of"
+        raise ListenError(f"{known}: give texts by `stccl prepare --transcripts` or in a manifest's column `text`")
     contradicted, unheard = [], []
     progress.stage("listen", len(own))
     for clip in (clip for clip in clips if clip.clip_id in own):
@@ -98,7 +99,7 @@ def _clips(out: Path) -> list[Clip]:
     try:
         return [Clip.from_row(row) for row in pq.read_table(out / CLIPS).to_pylist()]
     except (OSError, pa.ArrowException, TypeError) as error:
-        raise ListenError(f"{out / CLIPS} cannot be read ({error}); run `stccl prepare` first") from error
+        raise ListenError(f"{out / CLIPS} is missing or damaged; run `stccl prepare` first") from error
 
 
 def _texts(clips: Sequence[Clip]) -> dict[str, str]:
