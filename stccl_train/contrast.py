@@ -81,10 +81,10 @@ class Retrieval(NamedTuple):
 
 @torch.no_grad()
 def retrieval(similarities: Similarities) -> Retrieval:
-    """Where each anchor ranks its partner. A tie is no success: of n equal ones each is first one time in n."""
+    """Where each anchor ranks its partner. A tie is no success: of n equal ones each is first one time in n. NaN is last."""
     matched, others, counted = similarities
     count = counted.sum(-1)
     mismatched = torch.where(counted, others, 0.0).sum(-1) / count.clamp_min(1)
-    better = ((others > matched[..., None]) & counted).sum(-1)
+    better = (~(others <= matched[..., None]) & counted).sum(-1)
     equal = ((others == matched[..., None]) & counted).sum(-1)
     return Retrieval(matched, mismatched, 1 + better + equal / 2, (better == 0) / (1.0 + equal), 1 + count)

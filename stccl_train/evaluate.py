@@ -1,12 +1,13 @@
 """Does a trained metric mean anything? It is asked on speakers it never saw, beside everything that should not pass.
 
-Conditions: `aligned`, `shifted_N` (the target's frames N later or earlier), `other_sentence` (same speaker, same emotion), `noise`
-(Gaussian, both sides) and `noise_elsewhere` (a token of noise beside that of another place: what chance comes to). Stages: `after`
-(with heads), `before` (the same formula on the backbone's own tokens) and `untrained` (fresh heads, and a fresh backbone where the
-backbone was trained). Places are drawn evenly over the face, whatever training did, and are the same for every condition and stage.
+Conditions: `aligned`, `shifted_N` (the target's frames N later or earlier), `other_sentence` (same speaker, same emotion, its mouth
+aligned with the source's as well as it can be), `noise` (Gaussian, both sides) and `noise_elsewhere` (a token of noise beside that
+of another place: what chance comes to). Stages: `after` (with heads), `before` (the same formula on the backbone's own tokens),
+`untrained` (fresh heads, and a fresh backbone where the backbone was trained) and `untrained_before`. Places are drawn evenly over
+the face, whatever training did, and are the same for every condition and stage.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stccl_data.limits import check_limits
 from stccl_data.shards import Dataset, open_dataset
 
 from .contrast import Similarities, compare, retrieval
 from .correlation import time_pairs, unit
 from .evidence import ALL_REGIONS, MEASURES, STAGES, VERDICT_SHIFT, VIEWS, Evaluation
-from .metric import CorrelationMetric, build_tokens, load_metric, region_boxes, within
+from .metric import CorrelationMetric, build_tokens, load_metric, region_boxes, trained_speakers, within
+from .ranks import usable_device
 from .windows import Crop, Window, collate, evaluation_windows
 
 SHIFTS = (2, 5, 10, 15)
@@ -34,13 +37,19 @@ class EvaluateConfig:
     """How much is looked at."""
 
     split: str = field(default="test", metadata={"help": "Which speakers: train, val or test."})
-    utterances: int = field(default=100, metadata={"help": "At most so many utterances, evenly among all."})
-    per_pair: int = field(default=3, metadata={"help": "Windows of each accepted pair."})
-    draws: int = field(default=2, metadata={"help": "Times that places are drawn in each window."})
-    batch: int = field(default=4, metadata={"help": "Windows at once."})
+    utterances: int = field(default=100, metadata={"help": "At most so many utterances, evenly among all.", "least": 1})
+    per_pair: int = field(default=3, metadata={"help": "Windows of each accepted pair.", "least": 1})
+    draws: int = field(default=2, metadata={"help": "Times that places are drawn in each window.", "least": 1})
+    batch: int = field(default=4, metadata={"help": "Windows at once.", "least": 1})
     shifts: tuple[int, ...] = field(default=SHIFTS, metadata={"help": "Frames by which the target is shifted; 10 for the verdict."})
     crop: Crop = field(default="face", metadata={"help": "Which crop is looked at.", "choices": ("face", "mouth")})
-    seed: int = field(default=0, metadata={"help": "Decides places, noise and untrained weights."})
+    seed: int = field(default=0, metadata={"help": "Decides places, noise and untrained weights.", "least": 0})
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number outside its range."""
+        check_limits(self)
+        if not self.shifts or min(self.shifts) < 1:
+            raise ValueError(f"shifts is {list(self.shifts)}; it names one or more numbers of frames, 1 or more each")
 
 
 def evaluate(
@@ -52,15 +61,17 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the metric of a run on a split of a prepared dataset: speakers that it never saw.
 
-    run: the folder that `stccl train` wrote, or a metric. progress: called with the utterances done, from 0, and all.
+    run: the folder that `stccl train` wrote, or a metric. device: auto, cpu, cuda, ... progress: called with the utterances done,
+    from 0, and all.
     Raises MetricError, ShardError; ValueError for a split that there is not, or without a window that is long enough.
     """
     config = config or EvaluateConfig()
-    metric = (run if isinstance(run, CorrelationMetric) else load_metric(run)).to(device).eval()
+    metric = (run if isinstance(run, CorrelationMetric) else load_metric(run)).to(usable_device(device)).eval()
     dataset = out if isinstance(out, Dataset) else open_dataset(out)
     keys = dataset.keys(config.split)
     if len(keys) > config.utterances:
         keys = [keys[i] for i in np.linspace(0, len(keys) - 1, config.utterances).round().astype(int)]
+    seen = () if isinstance(run, CorrelationMetric) else trained_speakers(run)
     counts = _Counts(metric, untrained(metric, config.seed), config)
     told = progress or (lambda done, total: None)
     told(0, len(keys))
@@ -72,9 +83,9 @@ def evaluate(
     if not counts.windows:
         raise ValueError(
             f"no pair of the split {config.split!r} of {dataset.path} has windows of {metric.config.frames} frames, "
-            f"{metric.config.stride} apart, and {max(config.shifts, default=0)} frames more to shift by; look at fewer --shifts"
+            f"{metric.config.stride} apart, and {max(config.shifts)} frames more to shift by; look at fewer --shifts"
         )
-    return counts.evaluation()
+    return counts.evaluation(seen)
 
 
 def untrained(metric: CorrelationMetric, seed: int = 0) -> CorrelationMetric:
@@ -103,7 +114,7 @@ def _conditions(dataset: Dataset, key: str, metric: CorrelationMetric, config: E
             "other_sentence" if other else "aligned",
             crop=config.crop,
             stride=metric.config.stride,
-            room=max(config.shifts, default=0),
+            room=max(config.shifts),
             keys=[key],
         )
         return list(found)
@@ -136,8 +147,11 @@ class _Counts:
         self.sums: dict[tuple[str, str, str, str], NDArray[np.float64]] = {}
         self.histograms: dict[str, dict[str, NDArray[np.int64]]] = {kind: {} for kind in trained.kinds}
 
-    def evaluation(self) -> Evaluation:
+    def evaluation(self, seen: Collection[str]) -> Evaluation:
+        """seen: speakers that the metric was trained on, as corpus/speaker."""
+        found = {speaker for _, _, speaker, _ in self.sums}
         return Evaluation(
+            seen=tuple(sorted(found.intersection(seen))),
             kinds=tuple(self.trained.kinds),
             conditions=self.conditions,
             layers=self.layers,
@@ -165,7 +179,7 @@ class _Counts:
         sources.append(noise[0].to(self.device))
         targets["noise"] = torch.arange(b), noise[1]
         sides = [*sources, *(frames.to(self.device) for _, frames in targets.values())]
-        for stages, metric in ((("after", "before"), self.trained), (("untrained",), self.fresh)):
+        for stages, metric in ((STAGES[:2], self.trained), (STAGES[2:], self.fresh)):
             for layer, (source, noisy, *others) in enumerate(_features(metric, sides)):
                 for name, features in zip(targets, others, strict=True):
                     rows = targets[name][0].to(self.device)
@@ -200,10 +214,10 @@ class _Counts:
                 x, y = build_tokens(kind, source, places).values, build_tokens(kind, target, places).values
                 if condition == "noise_elsewhere":  # beside the tokens of the next place, neighbour for neighbour
                     y = y.roll(x.shape[2] // places.shape[1], dims=2)
-                regions = _regions(boxes[rows], places, x.shape[2], h, w)
+                regions = _regions(boxes[rows], places, x.shape[2], h, w, metric.config.size)
                 times = torch.stack(time_pairs(frames, x.device), dim=-1) if kind == "tcc_vd" else None
                 for stage in stages:
-                    z, k = (unit(t) if stage == "before" else metric.embed(kind, layer, t) for t in (x, y))
+                    z, k = (unit(t) if stage.endswith("before") else metric.embed(kind, layer, t) for t in (x, y))
                     crossed = compare(z, k, across_time=True, times=times)
                     for view, similarities in zip(VIEWS, (_same_time(crossed), crossed), strict=True):
                         self._sum(stage, condition, view, number, layer, similarities, regions, [windows[int(i)] for i in rows])
@@ -279,9 +293,10 @@ def _same_time(similarities: Similarities) -> Similarities:
     return Similarities(similarities.matched, similarities.others[..., :s], similarities.counted[..., :s])
 
 
-def _regions(boxes: Tensor, places: Tensor, tokens: int, height: int, width: int) -> Tensor:
-    """(b, S, regions) float, 1 where a token's centre is in the region. boxes: (b, 2, 4). places: (b, L, 2)."""
-    inside = torch.stack([within(boxes[:, i], height, width).flatten(1) for i in range(boxes.shape[1])], dim=-1)  # (b, HW, 2)
+def _regions(boxes: Tensor, places: Tensor, tokens: int, height: int, width: int, size: int) -> Tensor:
+    """(b, S, regions) float, 1 where a token's centre is in the region. boxes: (b, 2, 4). places: (b, L, 2), of maps of frames of
+    `size`."""
+    inside = torch.stack([within(box, height, width, size).flatten(1) for box in boxes.unbind(1)], dim=-1)  # (b, HW, 2)
     at = (places[..., 0] * width + places[..., 1])[..., None].expand(-1, -1, inside.shape[-1])
     mouth, eyes = inside.gather(1, at).unbind(-1)
     eyes = eyes & ~mouth

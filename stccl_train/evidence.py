@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .metric import REGIONS
 
-STAGES = ("after", "before", "untrained")
+STAGES = ("after", "before", "untrained", "untrained_before")
 VIEWS = ("place", "place+time")
 ALL_REGIONS = ("all", *REGIONS, "rest")
 MEASURES = ("matched", "mismatched", "recall", "reciprocal_rank", "auc", "chance")
@@ -21,6 +21,9 @@ HEADLINE = {"scc": "place", "tcc": "place+time"}
 
 #: The shift that the verdict is about: 0.4 s at 25 frames a second, two to four sounds on.
 VERDICT_SHIFT = 10
+
+#: With fewer pairs than this there is no verdict: a bootstrap of a few has intervals that are too narrow, of one none.
+_LEAST_PAIRS = 5
 
 #: With fewer speakers than this, pairs are drawn again in the bootstrap, for so few speakers say nothing of their spread.
 _MANY_SPEAKERS = 8
@@ -46,11 +49,13 @@ class Interval:
 class Evaluation:
     """All that was counted, and questions to it.
 
-    `kinds`: scc_vd, ... `conditions`: aligned, shifted_5, ..., other_sentence, noise. `pairs`: (source clip, target clip, speaker,
+    `seen`: speakers among those evaluated whom the metric was trained on. `kinds`: scc_vd, ... `conditions`: aligned, shifted_5,
+    ..., other_sentence, noise. `pairs`: (source clip, target clip, speaker,
     target emotion) of each row. `sums`: (pairs, stages, conditions, views, kinds, layers, regions, 1 + measures) float64, sums over
     tokens, the first of the last axis their number. `histograms`: of cosines of mouth tokens after training, counts in `bins`.
     """
 
+    seen: tuple[str, ...]
     kinds: tuple[str, ...]
     conditions: tuple[str, ...]
     layers: int
@@ -154,17 +159,20 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one term is worth: R@1 at the mouth, aligned less shifted by 10 frames and less another sentence, after and untrained.
+    """What one term is worth: R@1 at the mouth, aligned less shifted by 10 frames and less another sentence.
 
-    `noise`: R@1 on Gaussian noise less that of a wrong place of it, a token's chance. (1 / candidates is not quite that: the eight
-    neighbours' tokens of a place differ in kind, and tokens that share a frame are alike.)
-    `hears`: the gap is at least twice its untrained value and above the untrained interval, its own interval is above 0, another
-    sentence does not pass either, and noise is at chance: its interval reaches down to a tenth more than its wrong place.
+    `untrained`: the same gap with fresh heads; `bare`: of an untrained backbone's own tokens, without heads. `noise`: R@1 on
+    Gaussian noise less that of a wrong place of it, a token's chance. (1 / candidates is not quite that: the eight neighbours'
+    tokens of a place differ in kind, and tokens that share a frame are alike.)
+    `hears`: the gap is at least twice its untrained value, its interval lies above both untrained ones and above 0, another
+    sentence does not pass either, noise is at chance (its interval reaches down to a tenth more than its wrong place), and all this
+    is said of enough pairs, of speakers whom the metric has not seen.
     """
 
     term: str
     gap: Interval
     untrained: Interval
+    bare: Interval
     other: Interval | None
     noise: Interval
     chance: float
@@ -182,24 +190,34 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
     """One a term. Empty where the shift that it is about was not looked at, or nothing was counted at the mouth."""
     found = []
     for term in evaluation.terms:
-        gap = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}")
-        untrained = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage="untrained")
+        gap, untrained, bare = (
+            evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage=stage) for stage in ("after", "untrained", "untrained_before")
+        )
         noise = evaluation.interval("recall", term, condition="noise", less={"condition": "noise_elsewhere"})
+        wrong = evaluation.interval("recall", term, condition="noise_elsewhere")
         chance = evaluation.interval("chance", term, condition="noise")
-        if gap is None or untrained is None or noise is None or chance is None:
+        if gap is None or untrained is None or bare is None or noise is None or wrong is None or chance is None:
             continue
         other = evaluation.gap(term, "other_sentence")
-        wrong = evaluation.interval("recall", term, condition="noise_elsewhere")
-        assert wrong is not None
+        doubts = []
+        if evaluation.seen:
+            doubts.append(f"the metric was trained on {', '.join(evaluation.seen)}")
+        if len(evaluation.pairs) < _LEAST_PAIRS:
+            doubts.append(f"{len(evaluation.pairs)} pairs are too few")
         quiet = noise.low <= _QUIET * wrong.mean
-        hears = gap.low > 0 and gap.mean >= 2 * untrained.mean and gap.low > untrained.high and quiet
+        hears = gap.mean >= 2 * untrained.mean and gap.low > max(0.0, untrained.high, bare.high) and quiet and not doubts
         hears = hears and (other is None or other.low > 0)
-        times = f"{gap.mean / untrained.mean:.1f} times the untrained" if untrained.mean > 0 else "untrained"
         sentence = (
-            f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: at the mouth aligned beats "
-            f"shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {times} {untrained}"
-            + (f"; another sentence by {other}" if other is not None else "")
-            + (f"; noise is at chance ({chance.mean:.3f})" if quiet else f"; noise by {noise} above chance ({wrong.mean:.3f})")
+            f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: "
+            + "".join(f"{doubt}; " for doubt in doubts)
+            + f"at the mouth aligned beats shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {_times(gap, untrained)} the "
+            f"untrained {untrained}, {_times(gap, bare)} the untrained backbone's own tokens {bare}; "
+            + (f"another sentence by {other}; " if other is not None else "there is no other sentence to compare with; ")
+            + f"noise is {'at' if quiet else 'above'} chance ({wrong.mean + noise.mean:.3f}, at a wrong place {wrong.mean:.3f})"
         )
-        found.append(Verdict(term, gap, untrained, other, noise, chance.mean, hears, sentence))
+        found.append(Verdict(term, gap, untrained, bare, other, noise, chance.mean, hears, sentence))
     return found
+
+
+def _times(gap: Interval, untrained: Interval) -> str:
+    return f"{gap.mean / untrained.mean:.1f} times" if untrained.mean > 0 else "beside"

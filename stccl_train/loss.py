@@ -61,7 +61,7 @@ class STCCLLoss(nn.Module):
             kept = self.metric.features(source.detach().to(dtype))
         made = self.metric.features(generated.to(dtype))
         features = [[a, b] for (a,), (b,) in zip(kept, made, strict=True)]
-        near_mouth = self.metric.mouth_box(source_points, source.shape[-1])
+        near_mouth = self.metric.mouth_box(source_points, (source.shape[-1], source.shape[-2]))
         return self.weight * len(features) * self.metric.contrast(features, generator, near_mouth).loss
 
     def _check(self, source: Tensor, generated: Tensor) -> None:

@@ -8,6 +8,7 @@ both directions, weighted by how much is going on. Design: docs/method.md.
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,8 +101,12 @@ class MetricConfig:
             raise ValueError(f"size is {self.size}; below 48 pixels the last layer has no place with eight neighbours")
         if not 0 <= self.mouth <= 1:
             raise ValueError(f"mouth is {self.mouth}; it is a share, 0 to 1")
-        if self.tau <= 0 or self.eta < 0:
-            raise ValueError("tau is above 0, eta at least 0")
+        if not self.tau > 0 or not self.eta >= 0:
+            raise ValueError(f"tau is {self.tau} and eta {self.eta}; tau is above 0, eta at least 0")
+        if not self.lam > 0 or not self.r >= 0 or not 0 <= self.theta <= 1:
+            raise ValueError(
+                f"lam is {self.lam}, r {self.r}, theta {self.theta}; lam is above 0, r at least 0, theta a sigmoid's value, 0 to 1"
+            )
 
 
 class MetricOutput(NamedTuple):
@@ -170,7 +175,7 @@ class CorrelationMetric(nn.Module):
         source_points: (B, T, 68, 2), pixels of `source`; needed for `mouth` above 0, elsewhere without effect.
         With T = 1 only SCC is there.
         """
-        near_mouth = self.mouth_box(source_points, source.shape[-1])
+        near_mouth = self.mouth_box(source_points, (source.shape[-1], source.shape[-2]))
         return self.contrast(self.features(source, target), generator, near_mouth)
 
     def contrast(
@@ -216,10 +221,11 @@ class CorrelationMetric(nn.Module):
             [part.unflatten(0, side.shape[:2]) for part, side in zip(layer.split(counts), sides, strict=True)] for layer in layers
         ]
 
-    def mouth_box(self, points: Tensor | None, size: int) -> Tensor | None:
-        """Where the mouth is in each window: x0, y0, x1, y1 as shares of the frame's side (see `region_boxes`).
+    def mouth_box(self, points: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+        """Where the mouth is in each window: x0, y0, x1, y1 as shares of the frame's sides (see `region_boxes`).
 
-        points: (B, T, 68, 2), pixels of frames of `size`. Returns (B, 4); None where `mouth` is 0 or no points are given.
+        points: (B, T, 68, 2), pixels of frames of `size`, (width, height). Returns (B, 4); None where `mouth` is 0 or no points are
+        given.
         """
         if points is None or self.config.mouth == 0:
             return None
@@ -244,13 +250,13 @@ class CorrelationMetric(nn.Module):
         count = (CENTRES if kind.startswith("scc") else LOCATIONS)[layer]
         likelihood = None
         if near_mouth is not None:
-            likelihood = favouring(within(near_mouth, h, w), self.config.mouth)
+            likelihood = favouring(within(near_mouth, h, w, self.config.size), self.config.mouth)
         return draw_places(b, count, h, w, generator, likelihood).to(features.device)
 
     def embed(self, kind: str, layer: int, tokens: Tensor) -> Tensor:
         """Tokens (..., D) through their head, of unit length."""
-        heads = cast(nn.ModuleList, self.heads[kind])
-        return unit(heads[layer](tokens))
+        head = cast(Head, cast(nn.ModuleList, self.heads[kind])[layer])
+        return unit(head(tokens.to(head.inner.weight.dtype)))
 
     def compare(self, kind: str, z: Tensor, k: Tensor, frames: int) -> Similarities:
         """Cosines of anchors and candidates as this metric contrasts them. z, k: (B, A, S, D), of windows of `frames` frames."""
@@ -312,7 +318,9 @@ def as_input(frames: Tensor, size: int) -> Tensor:
     if flat.dtype == torch.uint8:
         flat = flat.float() / 127.5 - 1
     if flat.shape[-2:] != (size, size):
-        flat = functional.interpolate(flat, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        # in float32: CPUs resize nothing shorter
+        resized = functional.interpolate(flat.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
+        flat = resized.to(flat.dtype)
     return flat.contiguous(memory_format=torch.channels_last)
 
 
@@ -320,14 +328,16 @@ REGIONS = ("mouth", "eyes")
 _REGION_POINTS = (range(48, 68), (*range(17, 27), *range(36, 48)))
 
 
-def region_boxes(points: Tensor, size: int) -> Tensor:
+def region_boxes(points: Tensor, size: int | tuple[int, int]) -> Tensor:
     """Boxes around mouth and eyes (with brows) over a window's frames, a quarter wider and higher than the points at each side.
 
-    points: (B, T, 68, 2), pixels of frames of `size`; NaN where there is no face. Returns (B, 2, 4): x0, y0, x1, y1, as shares.
+    points: (B, T, 68, 2), pixels of frames of `size`, or of (width, height); NaN where there is no face. Returns (B, 2, 4): x0, y0,
+    x1, y1, as shares.
     """
+    sides = torch.tensor(size, dtype=points.dtype, device=points.device)
     boxes = []
     for chosen in _REGION_POINTS:
-        part = points[:, :, list(chosen)].flatten(1, 2) / size
+        part = points[:, :, list(chosen)].flatten(1, 2) / sides
         low = torch.where(part.isnan(), torch.inf, part).amin(1)
         high = torch.where(part.isnan(), -torch.inf, part).amax(1)
         margin = (high - low) / 4
@@ -335,10 +345,13 @@ def region_boxes(points: Tensor, size: int) -> Tensor:
     return torch.stack(boxes, dim=1)
 
 
-def within(box: Tensor, height: int, width: int) -> Tensor:
-    """Which places of a map have their centre in the box. box: (B, 4) as shares. Returns (B, height, width) bool."""
-    y = (torch.arange(height, device=box.device) + 0.5) / height
-    x = (torch.arange(width, device=box.device) + 0.5) / width
+def within(box: Tensor, height: int, width: int, size: int) -> Tensor:
+    """Which places of a map of frames of `size` lie in the box. box: (B, 4) as shares. Returns (B, height, width) bool.
+
+    Place i of a map of stride s looks at pixel s i, and as far to both sides: a 3 x 3 convolution of stride 2 is centred there.
+    """
+    stride = 2 ** round(math.log2(size / height))
+    y, x = ((torch.arange(n, device=box.device) * stride + 0.5) / size for n in (height, width))
     x0, y0, x1, y1 = box.T[..., None, None]
     inside: Tensor = (x >= x0) & (x <= x1) & (y[:, None] >= y0) & (y[:, None] <= y1)
     return inside
@@ -382,15 +395,27 @@ def load_metric(folder: str | Path) -> CorrelationMetric:
             )
         metric = CorrelationMetric(MetricConfig(**record["config"]), freeze_backbone=record["freeze_backbone"])
         metric.load_state_dict(load_file(folder / WEIGHTS_FILE))
-    except FileNotFoundError as error:
-        missing = Path(error.filename or CARD_FILE).name
+        if broken := [name for name, value in metric.named_parameters() if not value.isfinite().all()]:
+            raise MetricError(f"{folder / WEIGHTS_FILE} is damaged: {broken[0]} is not finite; train again, or take another copy")
+    except FileNotFoundError:
+        missing = next((name for name in (CARD_FILE, WEIGHTS_FILE) if not (folder / name).is_file()), CARD_FILE)
         raise MetricError(f"{folder} holds no trained metric: {missing} is missing; run `stccl train`") from None
+    except KeyError as error:
+        raise MetricError(f"{folder / CARD_FILE} is not as stccl writes it: it has no {error}") from None
     except MetricError:
         raise
     except Exception as error:  # safetensors has its own errors, torch raises RuntimeError, a card by hand anything
         said = " ".join(str(error).split())[:300]
         raise MetricError(f"{folder} does not hold a metric as stccl writes it: {said}") from error
     return metric.eval()
+
+
+def trained_speakers(folder: str | Path) -> tuple[str, ...]:
+    """The speakers, corpus/speaker, that the metric in `folder` was trained on; none where its card does not say."""
+    try:
+        return tuple(json.loads((Path(folder) / CARD_FILE).read_bytes())["card"]["data"]["speakers"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()
 
 
 class MetricError(Exception):

@@ -47,17 +47,9 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
 
     device: `auto` takes a GPU where there is one, the local rank's. Raises ValueError for a device that there is not.
     """
-    world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
-    name = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda":
-        name = f"cuda:{local}"
-    try:
-        place = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device {device!r}: {str(error).splitlines()[0]}") from None
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    place = usable_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if place.type == "cuda":
-        if not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count():
-            raise ValueError(f"device {name!r}: torch sees {torch.cuda.device_count()} CUDA devices here")
         torch.cuda.set_device(place)
     if distributed.is_available() and distributed.is_initialized():  # by the caller, who ends it as well
         yield Ranks(distributed.get_rank(), distributed.get_world_size(), place)
@@ -70,6 +62,25 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
         yield Ranks(distributed.get_rank(), world, place)
     finally:
         distributed.destroy_process_group()
+
+
+def usable_device(name: str = "auto", local: int = 0) -> torch.device:
+    """The device of that name; `auto` takes a GPU where there is one, and `cuda` is the GPU number `local`.
+
+    Raises ValueError for one that there is not, or that nothing can be computed on.
+    """
+    found = name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(f"cuda:{local}" if found == "cuda" else found)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r}: {str(error).splitlines()[0]}") from None
+    if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
+        raise ValueError(f"device {str(place)!r}: torch sees {torch.cuda.device_count()} CUDA devices here")
+    try:
+        torch.zeros(1, device=place).sum().item()
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return place
 
 
 def averaged(module: nn.Module, ranks: Ranks) -> nn.Module:

@@ -17,7 +17,13 @@ PICTURES = ("similarity.png", "shift.png", "training.png")
 #: Raise when a program that reads eval.json has to change.
 VERSION = 1
 
-_STAGE_NAMES = {"after": "trained", "before": "trained, without heads", "untrained": "untrained"}
+_STAGE_NAMES = {
+    "after": "trained",
+    "before": "trained, without heads",
+    "untrained": "untrained",
+    "untrained_before": "untrained, without heads",
+}
+_SHIFTED = f"shifted_{VERDICT_SHIFT}"
 
 
 def write_report(folder: str | Path, evaluation: Evaluation, about: Mapping[str, Any], run: str | Path | None = None) -> str:
@@ -53,6 +59,7 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
         "windows": evaluation.windows,
         "pairs": len(evaluation.pairs),
         "speakers": list(evaluation.speakers),
+        "seen_in_training": list(evaluation.seen),
         "emotions": list(evaluation.emotions),
         "resampled": evaluation.unit,
         "headline_view": dict(HEADLINE),
@@ -65,7 +72,11 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
 def verdict_line(evaluation: Evaluation) -> str:
     """The one line that a hurried reader reads."""
     found = verdicts(evaluation)
-    return ". ".join(verdict.sentence for verdict in found) if found else "No verdict: nothing was counted at the mouth."
+    if found:
+        return ". ".join(verdict.sentence for verdict in found)
+    if _SHIFTED not in evaluation.conditions:
+        return f"No verdict: it is about a shift by {VERDICT_SHIFT} frames, which was not among --shifts."
+    return "No verdict: nothing was counted at the mouth."
 
 
 def _parts(evaluation: Evaluation, *, finely: bool) -> list[dict[str, Any]]:
@@ -101,7 +112,8 @@ def as_text(evaluation: Evaluation) -> str:
     for term in evaluation.terms:
         lines += [_term_title(term), *_by_condition(evaluation, term), *_measures(evaluation, term), *_by_layer(evaluation, term)]
         lines += [*_by_kind(evaluation, term), *_by_emotion(evaluation, term)]
-    return "\n".join([*lines, "Verdict", *(f"  {verdict.sentence}" for verdict in verdicts(evaluation)), ""])
+    said = [verdict.sentence for verdict in verdicts(evaluation)] or [verdict_line(evaluation)]
+    return "\n".join([*lines, "Verdict", *(f"  {sentence}" for sentence in said), ""])
 
 
 def _term_title(term: str) -> str:
@@ -113,9 +125,9 @@ def _term_title(term: str) -> str:
 def _by_condition(evaluation: Evaluation, term: str) -> list[str]:
     conditions = evaluation.conditions
     rows = []
-    for stage, region in product(("after", "untrained", "before"), ALL_REGIONS):
+    for stage, region in product(STAGES, ALL_REGIONS):
         cells = [_cell(evaluation.interval("recall", term, stage=stage, region=region, condition=c)) for c in conditions]
-        gap = evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage=stage, region=region)
+        gap = evaluation.gap(term, _SHIFTED, stage=stage, region=region)
         rows.append([_STAGE_NAMES[stage] if region == "all" else "", region, *cells, "-" if gap is None else str(gap)])
     names = [_short(name) for name in conditions]
     return _table(["R@1", "region", *names, f"aligned less +{VERDICT_SHIFT}"], rows)
@@ -123,9 +135,7 @@ def _by_condition(evaluation: Evaluation, term: str) -> list[str]:
 
 def _measures(evaluation: Evaluation, term: str) -> list[str]:
     rows = []
-    for stage, condition in product(
-        ("after", "untrained", "before"), ("aligned", f"shifted_{VERDICT_SHIFT}", "other_sentence", "noise")
-    ):
+    for stage, condition in product(STAGES, ("aligned", _SHIFTED, "other_sentence", "noise")):
         if condition not in evaluation.conditions or evaluation.interval("recall", term, stage=stage, condition=condition) is None:
             continue
         found = {measure: _mean(evaluation, measure, term, stage=stage, condition=condition) for measure in MEASURES}
@@ -141,10 +151,9 @@ def _by_layer(evaluation: Evaluation, term: str) -> list[str]:
     rows = []
     for layer, stage in product(range(1, evaluation.layers + 1), ("after", "untrained")):
         cells = [
-            _cell(evaluation.interval("recall", term, stage=stage, layer=layer, region=region, condition=condition))
+            _cell(_recall(evaluation, term, condition, stage=stage, layer=layer, region=region))
             for region in ("all", "mouth")
-            for condition in ("aligned", f"shifted_{VERDICT_SHIFT}")
-            if condition in evaluation.conditions
+            for condition in ("aligned", _SHIFTED)
         ]
         chance = _mean(evaluation, "chance", term, stage=stage, layer=layer)
         rows.append([str(layer) if stage == "after" else "", _STAGE_NAMES[stage], *cells, f"{chance:.3f}"])
@@ -154,11 +163,10 @@ def _by_layer(evaluation: Evaluation, term: str) -> list[str]:
 def _by_kind(evaluation: Evaluation, term: str) -> list[str]:
     """Where a term has more than one form: each alone, at the mouth."""
     kinds = [kind for kind in evaluation.kinds if kind.startswith(term)]
-    shifted = f"shifted_{VERDICT_SHIFT}"
     rows = []
     for kind, stage in product(kinds if len(kinds) > 1 else [], ("after", "untrained")):
-        found = [evaluation.interval("recall", kind, stage=stage, region="mouth", condition=c) for c in ("aligned", shifted)]
-        gap = evaluation.gap(kind, shifted, stage=stage)
+        found = [_recall(evaluation, kind, condition, stage=stage, region="mouth") for condition in ("aligned", _SHIFTED)]
+        gap = evaluation.gap(kind, _SHIFTED, stage=stage)
         rows.append([kind if stage == "after" else "", _STAGE_NAMES[stage], *map(_cell, found), "-" if gap is None else str(gap)])
     return _table(["form", "", "mouth", f"mouth +{VERDICT_SHIFT}", "difference"], rows) if rows else []
 
@@ -168,10 +176,15 @@ def _by_emotion(evaluation: Evaluation, term: str) -> list[str]:
     for emotion in evaluation.emotions:
         whole = evaluation.interval("recall", term, emotion=emotion)
         mouth = evaluation.interval("recall", term, emotion=emotion, region="mouth")
-        gaps = [evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", emotion=emotion, stage=stage) for stage in ("after", "untrained")]
+        gaps = [evaluation.gap(term, _SHIFTED, emotion=emotion, stage=stage) for stage in ("after", "untrained")]
         rows.append([emotion, _cell(whole), _cell(mouth), *("-" if gap is None else str(gap) for gap in gaps)])
     less = f"mouth, less +{VERDICT_SHIFT}"
     return _table(["emotion", "all", "mouth", less, "untrained"], rows)
+
+
+def _recall(evaluation: Evaluation, term: str, condition: str, **chosen: Any) -> Interval | None:
+    """R@1 under a condition; None where that was not looked at."""
+    return evaluation.interval("recall", term, condition=condition, **chosen) if condition in evaluation.conditions else None
 
 
 def _short(condition: str) -> str:

@@ -172,7 +172,7 @@ def _add(
 ) -> None:
     """Add what the mouth tokens of a kind say to the frames that they are of. source, target: (B, T, C, H, W)."""
     b, t, _, h, w = source.shape
-    mouth = within(boxes, h, w)
+    mouth = within(boxes, h, w, metric.config.size)
     places = draw_places(b, metric.places(kind, layer, source).shape[1], h, w, generator, favouring(mouth, 0.5))
     z, k = (metric.embed(kind, layer, build_tokens(kind, side, places).values) for side in (source, target))
     pairs = torch.stack(time_pairs(t, z.device), dim=-1)

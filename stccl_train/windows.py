@@ -15,9 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stccl_data.align import AlignConfig, align
 from stccl_data.landmarks import ibug68
 from stccl_data.mjpeg import decode_jpeg
+from stccl_data.mouth import mouth_features
+from stccl_data.reasons import ClipError
 from stccl_data.shards import Dataset, ShardError, Utterance, UtteranceClip
+from stccl_data.signals import Signals
 
 from .joins import GATES, Join, joins
 
@@ -323,8 +327,9 @@ def evaluation_windows(
     shift: the target's frames are that many frames away from those that the alignment gives, later where the clip goes on for
     `room` frames and earlier where it does not. The source's frames do not depend on it (up to `room`), nor on the mode, so that
     windows may be compared one by one, by `source`, `target` and first frame. A pair too short for `room` has no windows.
-    mode: `other_sentence` puts in the target's place frames of another sentence by the same speaker in the same emotion, at the
-    same pace and from about the same part of the clip; windows for which there is none are left out.
+    mode: `other_sentence` puts in the target's place frames of another sentence by the same speaker in the same emotion: those in
+    which the mouth is most like the source's in the order of time, as `stccl align --align visual` finds them (where it finds none
+    that make a window, frames at the target's pace from about the same part of the clip). Windows without one are left out.
     keys: of these utterances alone.
     """
     room = max(room, abs(shift))
@@ -339,7 +344,7 @@ def evaluation_windows(
                 target = join.target
                 to: NDArray[np.integer[Any]] = join.frame_map[at] + sign * shift
                 if mode == "other_sentence":
-                    if (found := others.find(key, target, to)) is None:
+                    if (found := others.find(key, join, at, to)) is None:
                         continue
                     target, to = found
                 yield read_window(utterance, join.source, at, target, to, crop)
@@ -362,7 +367,7 @@ def _places(join: Join, frames: int, stride: int, room: int, per_pair: int) -> l
 
 
 class _OtherSentences:
-    """Clips of other sentences by the same speaker from the same view."""
+    """Clips of other sentences by the same speaker from the same view, laid on a source as if they were of its sentence."""
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self._dataset = dataset
@@ -370,28 +375,62 @@ class _OtherSentences:
         for key in sorted(dataset.keys(split)):
             self._by_speaker[key.rpartition("/")[0]].append(key)
         self._clips: dict[str, list[UtteranceClip]] = {}
+        self._joins: dict[tuple[str, str], Join] = {}
 
     def find(
-        self, key: str, target: UtteranceClip, frames: NDArray[np.integer[Any]]
+        self, key: str, join: Join, at: NDArray[np.integer[Any]], to: NDArray[np.integer[Any]]
     ) -> tuple[UtteranceClip, NDArray[np.integer[Any]]] | None:
-        """A clip in the target's emotion, of its level if there is one, and as many frames of it as evenly spaced as `frames`."""
+        """A clip in the target's emotion, of its level if there is one, and the frames of it that stand in the place of `to`.
+
+        at, to: (T,), the window's frames of `join.source` and `join.target`.
+        """
         speaker, _, sentence = key.rpartition("/")
         same = [k for k in self._by_speaker[speaker] if k.rpartition("/")[2].partition("+")[0] != sentence.partition("+")[0]]
-        clips = [clip for k in _after(same, key) for clip in self._of(k) if clip.emotion == target.emotion and clip.crops]
-        offsets = frames - frames[0]
-        for clip in sorted(clips, key=lambda clip: clip.level != target.level):
-            if (last := len(clip) - 1 - int(offsets[-1])) < 0:
-                continue
-            firsts = np.flatnonzero(clip.valid[np.arange(last + 1)[:, None] + offsets].all(axis=1))
-            if len(firsts):
-                wanted = frames[0] / max(1, len(target) - 1 - int(offsets[-1])) * last
-                return clip, firsts[np.abs(firsts - wanted).argmin()] + offsets
+        clips = [clip for k in _after(same, key) for clip in self._of(k) if clip.emotion == join.target.emotion and clip.crops]
+        clips.sort(key=lambda clip: clip.level != join.target.level)
+        stride = int(at[1] - at[0]) if len(at) > 1 else 1
+        for clip in clips:
+            laid = self._laid(join.source, clip)
+            if at[0] in starts(laid, len(at), stride):
+                return clip, laid.frame_map[at]
+        for clip in clips:
+            if (found := _at_the_pace(clip, join.target, to)) is not None:
+                return clip, found
         return None
+
+    def _laid(self, source: UtteranceClip, other: UtteranceClip) -> Join:
+        """The join of two clips of different sentences, by the mouth; one without a frame where they cannot be aligned."""
+        names = source.clip_id, other.clip_id
+        if names not in self._joins:
+            try:
+                found = align(_mouth(source), _mouth(other), AlignConfig(mode="visual")).frame_map
+            except ClipError:
+                found = np.full(len(source), -1, np.int32)
+            self._joins[names] = Join(source, other, "direct", lambda: found)
+        return self._joins[names]
 
     def _of(self, key: str) -> list[UtteranceClip]:
         if key not in self._clips:
             self._clips[key] = list(self._dataset[key].clips.values())
         return self._clips[key]
+
+
+def _mouth(clip: UtteranceClip) -> Signals:
+    times = np.asarray(clip.times, np.float64)
+    return Signals(mouth=mouth_features(clip.landmarks, times, clip.valid), frame_times=times, name=clip.clip_id)
+
+
+def _at_the_pace(clip: UtteranceClip, target: UtteranceClip, frames: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]] | None:
+    """As many valid frames of `clip`, spaced as `frames` of `target`, from about the same part; None where there are none."""
+    offsets = frames - frames[0]
+    if (last := len(clip) - 1 - int(offsets[-1])) < 0:
+        return None
+    firsts = np.flatnonzero(clip.valid[np.arange(last + 1)[:, None] + offsets].all(axis=1))
+    if not len(firsts):
+        return None
+    wanted = frames[0] / max(1, len(target) - 1 - int(offsets[-1])) * last
+    found: NDArray[np.integer[Any]] = firsts[np.abs(firsts - wanted).argmin()] + offsets
+    return found
 
 
 def _after(keys: list[str], key: str) -> list[str]:

@@ -65,6 +65,14 @@ def test_ties_are_no_success() -> None:
         assert torch.allclose(found.rank, torch.tensor(2.5))
 
 
+def test_nan_is_no_success() -> None:
+    broken = tokens(0)
+    broken[0, 1, 2] = math.nan
+    found = retrieval(compare(broken, tokens(1), across_time=True))
+    assert found.recall[0, 1, 2] == 0 and found.rank[0, 1, 2] == found.candidates.expand(4, 3)[1, 2]
+    assert found.recall[1].isfinite().all() and retrieval(compare(tokens(1), broken, across_time=False)).recall[0, 1, 2] == 0
+
+
 def test_a_lone_token_has_nothing_to_be_mistaken_for() -> None:
     z = tokens(0, a=1, s=1)
     similarities = compare(z, tokens(1, a=1, s=1), across_time=True)

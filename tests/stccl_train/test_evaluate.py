@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from stccl_data.shards import open_dataset
 from stccl_train.evaluate import BINS, EvaluateConfig, evaluate, untrained
 from stccl_train.evidence import ALL_REGIONS, MEASURES, STAGES, VIEWS, Evaluation, verdicts
 from stccl_train.metric import CorrelationMetric, MetricConfig, save_metric
-from stccl_train.report import PICTURES, write_report
+from stccl_train.report import PICTURES, as_text, write_report
 
 CONDITIONS = ("aligned", "shifted_10", "other_sentence", "noise", "noise_elsewhere")
 
@@ -84,14 +85,16 @@ def made_up(recalls: dict[tuple[str, str], list[float]], pairs: int, speakers: i
         cell[..., 1 + MEASURES.index("recall")] = 10 * np.array(values)[:, None, None, None, None]
     rows = tuple((f"s{i}", f"t{i}", f"speaker{i % speakers}", "happy") for i in range(pairs))
     histograms = {"scc_vd": {"matched": np.ones(len(BINS) - 1, np.int64)}}
-    return Evaluation(("scc_vd",), CONDITIONS, 2, rows, pairs, sums, histograms, BINS)
+    return Evaluation((), ("scc_vd",), CONDITIONS, 2, rows, pairs, sums, histograms, BINS)
 
 
 def spread(mean: float, pairs: int) -> list[float]:
     return [mean + 0.02 * ((i % 3) - 1) for i in range(pairs)]
 
 
-def example(gap: float, before: float, noise: float = 0.02, other: float = 0.2, pairs: int = 12, speakers: int = 1) -> Evaluation:
+def example(
+    gap: float, before: float, bare: float = 0.15, noise: float = 0.02, other: float = 0.2, pairs: int = 12, speakers: int = 1
+) -> Evaluation:
     recalls = {
         ("after", "aligned"): spread(0.7, pairs),
         ("after", "shifted_10"): spread(0.7 - gap, pairs),
@@ -100,6 +103,8 @@ def example(gap: float, before: float, noise: float = 0.02, other: float = 0.2, 
         ("after", "noise_elsewhere"): [0.02] * pairs,
         ("untrained", "aligned"): spread(0.5, pairs),
         ("untrained", "shifted_10"): [0.5 - before] * pairs,
+        ("untrained_before", "aligned"): spread(0.5, pairs),
+        ("untrained_before", "shifted_10"): [0.5 - bare] * pairs,
     }
     return made_up(recalls, pairs, speakers)
 
@@ -115,7 +120,9 @@ def test_a_metric_that_tells_shifted_from_aligned_is_believed() -> None:
 @pytest.mark.parametrize(
     "doubtful",
     [
-        {"gap": 0.15, "before": 0.1},  # less than twice
+        {"gap": 0.15, "before": 0.1, "bare": 0.1},  # less than twice
+        {"gap": 0.3, "before": 0.1, "bare": 0.3},  # the untrained backbone does as well without heads
+        {"gap": 0.3, "before": 0.1, "pairs": 4},  # too few
         {"gap": 0.3, "before": 0.1, "noise": 0.024},  # noise is found as well
         {"gap": 0.3, "before": 0.1, "other": -0.1},  # another sentence is found better
         {"gap": -0.1, "before": -0.2},
@@ -124,6 +131,18 @@ def test_a_metric_that_tells_shifted_from_aligned_is_believed() -> None:
 def test_a_metric_that_fails_a_control_is_not_believed(doubtful: dict[str, float]) -> None:
     (verdict,) = verdicts(example(**doubtful))  # type: ignore[arg-type]
     assert not verdict.hears and "does not prove" in verdict.sentence
+
+
+def test_nothing_is_proved_by_speakers_of_the_training() -> None:
+    (verdict,) = verdicts(replace(example(gap=0.3, before=0.1), seen=("mead/M003",)))
+    assert not verdict.hears and "trained on mead/M003" in verdict.sentence
+
+
+def test_where_there_is_no_other_sentence_the_verdict_says_so() -> None:
+    evaluation = example(gap=0.3, before=0.1)
+    evaluation.sums[:, :, CONDITIONS.index("other_sentence")] = 0
+    (verdict,) = verdicts(evaluation)
+    assert verdict.hears and verdict.other is None and "no other sentence to compare with" in verdict.sentence
 
 
 def test_intervals_are_over_speakers_where_there_are_many() -> None:
@@ -159,6 +178,12 @@ def test_the_report_is_complete(evaluation: Evaluation, tmp_path: Path) -> None:
     assert all(row["recall_low"] <= row["recall"] <= row["recall_high"] for row in record["rows"])
 
 
+def test_without_the_shift_that_the_verdict_is_about_there_are_tables_all_the_same(prepared: Any) -> None:
+    found = evaluate(make_metric(), prepared.out, EvaluateConfig(per_pair=1, draws=1, shifts=(3,), utterances=1))
+    text = as_text(found)
+    assert "No verdict: it is about a shift by 10 frames" in text and "+3" in text
+
+
 def test_untrained_means_what_it_was_before() -> None:
     for freeze in (False, True):
         metric = make_metric(freeze)
@@ -173,7 +198,7 @@ def test_the_command_prints_the_tables_and_leaves_the_report(prepared: Any, tmp_
     options = ["--per-pair", "1", "--draws", "1", "--shifts", "10", "--utterances", "1"]
     done = CliRunner().invoke(stccl, ["eval", str(tmp_path / "run"), str(prepared.out), *options])
     assert done.exit_code == 0, done.output
-    assert "SCC does not prove that it hears speech" in done.output
+    assert "SCC does not prove that it hears speech: 2 pairs are too few" in done.output
     assert (tmp_path / "run" / "eval-test" / "eval.json").is_file()
 
 
@@ -183,6 +208,10 @@ def test_the_command_prints_the_tables_and_leaves_the_report(prepared: Any, tmp_
         (["--split", "val"], "has no split 'val'"),
         (["--shifts", "5,ten"], "it is a list of frames such as 5,10,15"),
         (["--shifts", "1000"], "look at fewer --shifts"),
+        (["--shifts=-20,10"], "1 or more each"),
+        (["--draws", "0"], "--draws"),
+        (["--batch", "-2"], "--batch"),
+        (["--device", "foo"], "device 'foo'"),
     ],
 )
 def test_questions_without_an_answer_get_a_sentence(prepared: Any, tmp_path: Path, options: list[str], sentence: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from stccl_train.backbone import make_backbone
 from stccl_train.contrast import retrieval
 from stccl_train.correlation import draw_places
 from stccl_train.metric import (
@@ -16,6 +17,7 @@ from stccl_train.metric import (
     CorrelationMetric,
     MetricConfig,
     MetricError,
+    MetricOutput,
     as_input,
     build_tokens,
     load_metric,
@@ -268,6 +270,9 @@ def test_a_folder_without_a_metric_is_named(tmp_path: Path) -> None:
         ({"mouth": 1.5}, "it is a share"),
         ({"tau": 0.0}, "tau is above 0"),
         ({"stride": 0}, "at least 1"),
+        ({"tau": math.nan}, "tau is above 0"),
+        ({"lam": -3.0}, "lam is above 0"),
+        ({"theta": 5.0}, "theta a sigmoid's value"),
     ],
 )
 def test_values_that_make_no_metric_get_a_sentence(changes: dict[str, object], sentence: str) -> None:
@@ -289,26 +294,60 @@ def mouth_points(b: int = 3, t: int = 4) -> torch.Tensor:
 def _places_within(box: torch.Tensor) -> list[list[int]]:
     """Of an 8 x 8 map of a 64 pixel frame."""
     x0, y0, x1, y1 = box.tolist()
-    return [[y, x] for y in range(8) for x in range(8) if x0 <= 8 * x + 4 <= x1 and y0 <= 8 * y + 4 <= y1]
+    return [[y, x] for y in range(8) for x in range(8) if x0 <= 8 * x + 0.5 <= x1 and y0 <= 8 * y + 0.5 <= y1]
 
 
 def test_regions_are_around_their_points() -> None:
     boxes = region_boxes(mouth_points(), 64) * 64
     assert torch.allclose(boxes[:, 0], torch.tensor([20.0, 37.0, 44.0, 55.0]))
     assert torch.allclose(boxes[:, 1], torch.tensor([2.0, 11.5, 62.0, 26.5]))
-    inside = within(boxes[:, 0] / 64, 8, 8)
+    inside = within(boxes[:, 0] / 64, 8, 8, 64)
     assert inside[0].nonzero().tolist() == _places_within(boxes[0, 0])
     unknown = torch.full((1, 4, 68, 2), math.nan)
-    assert not within(region_boxes(unknown, 64)[:, 0], 8, 8).any()
+    assert not within(region_boxes(unknown, 64)[:, 0], 8, 8, 64).any()
+
+
+@pytest.mark.parametrize("name", ["tiny", "iresnet18"])
+def test_a_place_is_where_it_looks(name: str) -> None:
+    """The frame's pixels that the middle place of each layer depends on lie evenly around the point that `within` takes for it."""
+    torch.manual_seed(0)
+    backbone = make_backbone(name).eval()
+    frames = torch.randn(4, 3, 64, 64, requires_grad=True)
+    pixels = torch.arange(64) + 0.5
+    for layer, features in enumerate(backbone(frames)):
+        middle = features.shape[-1] // 2
+        (gradient,) = torch.autograd.grad(features[:, :, middle, middle].square().sum(), frames, retain_graph=True)
+        looked = float((gradient.square().sum((0, 1, 2)) * pixels).sum() / gradient.square().sum())
+        box = torch.tensor([[0.0, 0.0, (looked + 1) / 64, (looked + 1) / 64]])
+        edge = torch.tensor([[0.0, 0.0, (looked - 1) / 64, (looked - 1) / 64]])
+        size = features.shape[-1]
+        assert within(box, size, size, 64)[0, middle, middle] and not within(edge, size, size, 64)[0, middle, middle], layer
+
+
+def test_what_the_config_says_of_the_contrast_is_done() -> None:
+    """Negatives at other times make the task harder; weights count a token by its disparity: neither is a word alone."""
+    source, target = windows()
+
+    def loss(**changes: object) -> MetricOutput:
+        metric = make(**changes).eval()
+        metric.scale.fill_(0.05)
+        return metric(source, target, seeds(1, 2, 3))
+
+    weighted, plain, places = loss(), loss(adaptive=False), loss(negatives="place")
+    assert not torch.allclose(weighted.statistics["scc_vd.loss"], plain.statistics["scc_vd.loss"])
+    assert weighted.statistics["scc_vd.recall"] == plain.statistics["scc_vd.recall"]
+    assert loss(adaptive=False, negatives="place").statistics["scc_vd.loss"] < plain.statistics["scc_vd.loss"]
+    assert places.statistics["scc_vd.recall"] >= weighted.statistics["scc_vd.recall"]
+    assert torch.allclose(places.statistics["tcc_vd.loss"], weighted.statistics["tcc_vd.loss"])
 
 
 def test_a_share_of_the_places_is_at_the_mouth() -> None:
     metric = make(mouth=0.5)
-    box = metric.mouth_box(mouth_points(b=400), 64)
+    box = metric.mouth_box(mouth_points(b=400), (64, 64))
     assert box is not None
     features = torch.zeros(400, 1, 16, 32, 32)
     places = metric.places("scc_vd", 3, features, None, box)
-    y, x = (places[..., 0] + 0.5) / 32, (places[..., 1] + 0.5) / 32
+    y, x = (2 * places[..., 0] + 0.5) / 64, (2 * places[..., 1] + 0.5) / 64
     inside = (x >= box[:, None, 0]) & (x <= box[:, None, 2]) & (y >= box[:, None, 1]) & (y <= box[:, None, 3])
     assert 0.44 < inside.float().mean() < 0.56
     source, target = windows()

@@ -372,5 +372,6 @@ def test_another_sentence_is_by_the_same_speaker_in_the_same_emotion(dataset):
     for one, other in zip(aligned, others, strict=True):
         assert other.target != one.target and other.target_emotion == one.target_emotion
         assert other.target.split("/")[1] == one.target.split("/")[1] == "M005"
-        assert np.array_equal(np.diff(other.target_frames), np.diff(one.target_frames))
+        steps = np.diff(other.target_frames)
+        assert (steps >= 0).all() and steps.max() <= 2 * np.diff(one.source_frames).max()
         assert 3 not in other.target_frames
