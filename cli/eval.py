@@ -35,10 +35,8 @@ def command(run: Path, out: Path, report: Path | None, device: str, as_json: boo
     except ValueError:
         raise click.UsageError(f"--shifts is {','.join(values['shifts'])}; it is a list of frames such as 5,10,15") from None
     config: EvaluateConfig = config_of(EvaluateConfig, values)
-    if device == "auto":
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    folder = report or run / f"eval-{config.split}"
+    _check_report(folder, out)
     try:
         with open_progress() as shown:
 
@@ -46,12 +44,23 @@ def command(run: Path, out: Path, report: Path | None, device: str, as_json: boo
                 shown.step() if done else shown.stage("evaluate", total)
 
             evaluation = evaluate(run, open_dataset(out), config, device, count)
-        folder = report or run / f"eval-{config.split}"
         text = write_report(folder, evaluation, {"run": str(run), "data": str(out), "split": config.split}, run)
     except (MetricError, ShardError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{folder} cannot be written: {error}") from error
     if as_json:
         click.echo(json.dumps(json.loads((folder / "eval.json").read_text())))
     else:
         click.echo(text)
         click.echo(f"{folder / 'eval.json'}, eval.txt and pictures beside it")
+
+
+def _check_report(folder: Path, out: Path) -> None:
+    """Raises UsageError where the folder holds the evaluation on another dataset."""
+    try:
+        before = Path(json.loads((folder / "eval.json").read_bytes())["data"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if before.resolve() != out.resolve():
+        raise click.UsageError(f"{folder} holds the evaluation on {before}: give another folder by --report")

@@ -40,10 +40,13 @@ def command(source: Path, target: Path, run: Path, alignment: str, frames: Path 
 
     try:
         found = score(run, source, target, alignment, device, lambda what: click.echo(f"{what} ...", err=True))  # type: ignore[arg-type]
-    except (ClipError, MetricError) as error:
+    except (ClipError, MetricError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if frames is not None:
-        _write(frames, found)
+        try:
+            _write(frames, found)
+        except OSError as error:
+            raise click.ClickException(f"{frames} cannot be written: {error}") from error
     click.echo(json.dumps({"source": str(source), "target": str(target), **found.record()}) if as_json else _summary(found))
 
 

@@ -64,8 +64,11 @@ def command(
         raise click.UsageError(str(error)) from error
     except (TrainingError, CheckpointError, ShardError) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{run} cannot be written: {error}") from error
     except KeyboardInterrupt as interrupt:
-        click.echo(f"Interrupted: {interrupt or 'before the first step'}. The same command goes on from {run}.", err=True)
+        when = str(interrupt) or "at once; steps since the last checkpoint are made again"
+        click.echo(f"Interrupted: {when}. The same command goes on from {run}.", err=True)
         sys.exit(130)
     if _first():
         click.echo(json.dumps({**asdict(trained), "run": str(run)}) if as_json else _words(trained, out))

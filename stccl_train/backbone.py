@@ -137,8 +137,11 @@ def load_weights(backbone: Backbone, path: str | Path) -> None:
         raise ValueError(f"{path}: there is no such file of backbone weights")
     try:
         weights = _read_weights(path)
-        backbone.load_state_dict(weights)
     except Exception as error:  # torch and safetensors raise RuntimeError, UnpicklingError, OSError, EOFError, ...
+        raise ValueError(f"{path} is neither safetensors nor tensors that torch saved ({type(error).__name__})") from error
+    try:
+        backbone.load_state_dict(weights)
+    except Exception as error:  # what is no state dict raises whatever it leads torch to
         said = " ".join(str(error).split())[:300]
         raise ValueError(f"{path} does not hold the weights of this {type(backbone).__name__}: {said}") from error
 

@@ -4,6 +4,7 @@ A key that there is not, or a value of another kind, is an error that names the 
 """
 
 import difflib
+import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -62,6 +63,8 @@ class TrainConfig:
         for name in ("lr", "clip", "explode"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it has to be above 0")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; it is 0 or more, and below 2^32")
         if self.warmup < 0 or self.weight_decay < 0 or not 0 <= self.last_lr <= 1:
             raise ValueError("warmup and weight_decay are at least 0, last_lr is a share, 0 to 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -201,7 +204,7 @@ def _typed(hint: Any, value: Any, key: str) -> Any:
             return value
     elif hint is float:
         try:  # YAML takes 1e-4 for a word
-            if not isinstance(value, bool):
+            if not isinstance(value, bool) and math.isfinite(float(value)):
                 return float(value)
         except (TypeError, ValueError):
             pass

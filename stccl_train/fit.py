@@ -73,9 +73,12 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
     config: None takes that of the run, or of a new run the default preset.
     Leaves in `run`: config.yaml, metrics.jsonl, checkpoints/last.pt and best.pt, the metric as metric.safetensors and metric.json.
     SIGINT and SIGTERM end it after the step that is being made, saved, by KeyboardInterrupt.
-    Raises TrainingError, CheckpointError, ShardError and ValueError (ConfigError, a device that is not there), each a sentence.
+    Raises TrainingError, CheckpointError, ShardError and ValueError (ConfigError, a device that is not there), each a sentence, and
+    OSError where `run` cannot be written.
     """
     run, dataset = Path(run), open_dataset(out)
+    if run.resolve().is_relative_to(dataset.path.resolve()):
+        raise TrainingError(f"{run} lies in the dataset {dataset.path}, which training only reads: give another folder for the run")
     config = config or config_of_run(run) or load_config()
     with joined_ranks(config.device) as ranks, asked_to_stop() as stop:
         watcher = watcher if watcher is not None and ranks.first else Nobody()
@@ -92,8 +95,11 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
             metric.load_state_dict(state.model)
             optimiser.load_state_dict(state.optimiser)
             restore_random_state(state.rng[ranks.rank])
-        elif ranks.first:
-            write_text(run / CONFIG, as_yaml(config))
+        else:
+            if config.backbone_weights is not None:
+                load_weights(metric.backbone, config.backbone_weights)
+            if ranks.first:
+                write_text(run / CONFIG, as_yaml(config))
         record = Record(run, state.step, config.tensorboard) if ranks.first else None
         notes = _notes(dataset, config, plan, ranks.device)
         for note in notes:
@@ -232,11 +238,9 @@ def _plan(dataset: Dataset, config: TrainConfig, ranks: Ranks) -> ReaderPlan:
 
 
 def _metric(config: TrainConfig, ranks: Ranks) -> CorrelationMetric:
-    """The metric as training begins, the same on every rank."""
+    """The metric as training begins, with fresh weights, the same on every rank."""
     torch.manual_seed(config.seed)
     metric = CorrelationMetric(config.metric, config.frozen)
-    if config.backbone_weights is not None:
-        load_weights(metric.backbone, config.backbone_weights)
     metric.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return metric.to(ranks.device)
 

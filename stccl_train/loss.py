@@ -4,6 +4,7 @@ crit = STCCLLoss.from_run("RUN").to(device)
 loss = loss + crit(source, generated)
 """
 
+import copy
 import warnings
 from pathlib import Path
 
@@ -27,9 +28,9 @@ class STCCLLoss(nn.Module):
     """
 
     def __init__(self, metric: CorrelationMetric, weight: float = IMAGE_WEIGHT, check_range: bool = True) -> None:
-        """check_range: look whether frames are in [-1, 1], which waits for the GPU once a call."""
+        """metric: is copied. check_range: look whether frames are in [-1, 1], which waits for the GPU once a call."""
         super().__init__()
-        self.metric = metric.requires_grad_(False).eval()
+        self.metric = copy.deepcopy(metric).requires_grad_(False).eval()
         self.weight, self.check_range = weight, check_range
 
     @classmethod
@@ -52,10 +53,13 @@ class STCCLLoss(nn.Module):
         """source, generated: (B, T, 3, H, W), RGB, float in [-1, 1]: T frames, `config.stride` apart, and the same manipulated,
         faces laid on one template as `stccl prepare` cuts them. H and W are free, frames are resized inside.
 
-        With T = 1 the temporal term is left out. generator, source_points: as in `CorrelationMetric.forward`.
+        source_points: (B, T, 68, 2), iBUG points in pixels of `source`. With them a share of the places (`config.mouth`) is drawn
+        at the mouth, where speech is; without, places are drawn evenly, and aligned frames differ less from others.
+        With T = 1 the temporal term is left out. generator: as in `CorrelationMetric.forward`.
         Returns a scalar. Raises ValueError or TypeError with a sentence for frames of another shape, range or dtype.
         """
-        self._check(source, generated)
+        self._check(source, generated, source_points)
+        self.metric.requires_grad_(False)  # whatever was called on a module that this is a part of
         dtype = self.metric.scale.dtype
         with torch.no_grad():
             kept = self.metric.features(source.detach().to(dtype))
@@ -64,8 +68,10 @@ class STCCLLoss(nn.Module):
         near_mouth = self.metric.mouth_box(source_points, (source.shape[-1], source.shape[-2]))
         return self.weight * len(features) * self.metric.contrast(features, generator, near_mouth).loss
 
-    def _check(self, source: Tensor, generated: Tensor) -> None:
+    def _check(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
         for name, frames in (("source", source), ("generated", generated)):
+            if not isinstance(frames, Tensor):
+                raise TypeError(f"{name} is a {type(frames).__name__}; give a torch tensor")
             if frames.ndim != 5 or frames.shape[2] != 3:
                 raise ValueError(
                     f"{name} has the shape {tuple(frames.shape)}; give (B, T, 3, H, W), and single pictures as (B, 1, 3, H, W)"
@@ -79,15 +85,18 @@ class STCCLLoss(nn.Module):
             )
         if 0 in source.shape or 0 in generated.shape:
             raise ValueError(f"source {tuple(source.shape)} and generated {tuple(generated.shape)}: there is nothing to compare")
+        if points is not None and tuple(points.shape) != (*source.shape[:2], 68, 2):
+            wanted = (*source.shape[:2], 68, 2)
+            raise ValueError(f"source_points has the shape {tuple(points.shape)}; give {wanted}, in pixels of source")
         self._check_frames(source.shape[1])
         if self.check_range:
             sides = (source, generated)
             lows_highs = torch.stack([x.detach().float().aminmax()[side] for x in sides for side in (0, 1)]).tolist()
             for name, low, high in zip(("source", "generated"), lows_highs[::2], lows_highs[1::2], strict=True):
-                if low < -_RANGE or high > _RANGE:
+                if not (low >= -_RANGE and high <= _RANGE):  # nan as well
                     raise ValueError(f"{name} goes from {low:.3g} to {high:.3g}; give RGB in [-1, 1]")
-            if lows_highs[0] >= 0 and lows_highs[1] > 0.5:
-                warnings.warn("source has no value below 0: it seems to be in [0, 1]; give RGB in [-1, 1]", stacklevel=3)
+                if low >= 0 and high > 0.5:
+                    warnings.warn(f"{name} has no value below 0: it seems to be in [0, 1]; give RGB in [-1, 1]", stacklevel=3)
 
     def _check_frames(self, frames: int) -> None:
         config = self.config

@@ -41,9 +41,10 @@ class Record:
 def _lines(path: Path) -> list[str]:
     """The lines that are whole; a kill may have left a part of one."""
     whole = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:
-            json.loads(line)["step"]
+            if not isinstance(json.loads(line)["step"], int):
+                continue
         except (ValueError, KeyError, TypeError):
             continue
         whole.append(line)

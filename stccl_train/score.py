@@ -20,6 +20,7 @@ from .contrast import compare, retrieval
 from .correlation import draw_places, time_pairs
 from .evidence import HEADLINE, VERDICT_SHIFT
 from .metric import CorrelationMetric, build_tokens, favouring, load_metric, region_boxes, within
+from .ranks import usable_device
 from .windows import points_in_crop
 
 Alignment = Literal["auto", "audio", "visual", "both", "time"]
@@ -76,10 +77,12 @@ def score(
 
     alignment: how frames are laid on each other, as `stccl align` does it; `time`: at equal times, for a clip that was made of the
     other frame by frame. progress: told what is being done.
-    Raises ClipError where a clip cannot be read, shows no face, is too short, or the two cannot be aligned; MetricError.
+    device: auto, cpu, cuda, ... Raises ClipError where a clip cannot be read, shows no face, is too short, or the two cannot be
+    aligned; MetricError; ValueError for a device that there is not.
     """
     told = progress or (lambda what: None)
-    metric = (run if isinstance(run, CorrelationMetric) else load_metric(run)).to(device).eval()
+    place = usable_device(device)
+    metric = (run if isinstance(run, CorrelationMetric) else load_metric(run)).to(place).eval()
     clips: list[tuple[Track, Signals]] = []
     for path in (source, target):
         told(f"reading {path}")
@@ -87,13 +90,13 @@ def score(
     told("comparing")
     (a, _), (b, _) = clips
     to = _frame_map(clips[0], clips[1], alignment)
-    values = _compare(metric, a, b, to, device)
+    values = _compare(metric, a, b, to, place)
     if values is None:
         raise ClipError(
             Reason.TOO_SHORT,
             f"{source} and {target} have no {metric.config.frames} frames, {metric.config.stride} apart, with a face on both sides",
         )
-    later = _compare(metric, a, b, _moved(to, len(b)), device)
+    later = _compare(metric, a, b, _moved(to, len(b)), place)
     shifted = {name: None if later is None else _mean(later[:, i]) for i, name in enumerate(_COLUMNS)}
     target_times = np.where(to >= 0, b.times[np.maximum(to, 0)], np.nan)
     columns = dict(zip(_COLUMNS, values.T, strict=True))
@@ -130,7 +133,9 @@ def _moved(to: NDArray[np.int32], frames: int) -> NDArray[np.int32]:
 
 
 @torch.no_grad()
-def _compare(metric: CorrelationMetric, a: Track, b: Track, to: NDArray[np.int32], device: str) -> NDArray[np.float64] | None:
+def _compare(
+    metric: CorrelationMetric, a: Track, b: Track, to: NDArray[np.int32], device: torch.device
+) -> NDArray[np.float64] | None:
     """(n_source, 4): the columns of a Score; None where no window fits."""
     config = metric.config
     span = (config.frames - 1) * config.stride

@@ -43,7 +43,7 @@ def check(loss: float, norm: float, state: Checkpoint, config: TrainConfig, seen
     everywhere = ranks.gathered((mine, broken))
     blamed = [name for _, some in everywhere for name in some] or [name for some, _ in everywhere for name in some]
     raise TrainingError(
-        f"{what}. Its windows:\n  " + "\n  ".join(blamed) + "\nThe last checkpoint is from before. Look at these windows "
+        f"{what}. Its windows:\n  " + "\n  ".join(blamed) + "\nNothing of this step is saved. Look at these windows "
         "(`stccl preview`), or begin again with a lower lr"
     )
 

@@ -66,6 +66,8 @@ class WindowConfig:
         for name in ("per_utterance", "shuffle", "readers", "per_epoch"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it has to be 1 or more")
+        if self.workers is not None and self.workers < 0:
+            raise ValueError(f"workers is {self.workers}; it is 0 or more")
         if not 0 <= self.flip <= 1 or not 0 <= self.colour < 1:
             raise ValueError(f"flip is {self.flip} and colour {self.colour}; both are shares, 0 to 1")
         if self.access not in get_args(Access):

@@ -12,6 +12,7 @@ import json
 import random
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,12 @@ class Dataset:
             if key in self._lines:
                 raise ShardError(f"{self.path / INDEX}, line {number}: the key {key} occurs twice; {_ADVICE}")
             self._lines[key], self._heads[key] = line, info
+        named = Counter(self._heads.values())
+        for info in self.shards:
+            if named[info] != info.utterances:
+                raise ShardError(
+                    f"{self.path / INDEX} names {named[info]} utterances of {info.path}, {SHARDS} says {info.utterances}; {_ADVICE}"
+                )
 
     def __repr__(self) -> str:
         return f"Dataset({str(self.path)!r}, {len(self)} utterances in {len(self.shards)} shards)"

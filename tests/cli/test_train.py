@@ -59,11 +59,21 @@ def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
         (["--set", "metric.tua=1"], "there is no key 'metric.tua'; did you mean metric.tau?"),
         (["--preset", "huge"], "there is no preset 'huge'"),
         (["--device", "cuda:99"], "torch sees"),
+        (["--device", "meta"], "device 'meta' cannot be used"),
+        (["--set", "windows.workers=-1"], "workers is -1"),
+        (["--set", "seed=-1"], "seed is -1"),
+        (["--set", "lr=.inf"], "lr is inf, where a number is wanted"),
     ],
 )
 def test_a_mistake_of_usage_is_exit_code_2(out, tmp_path, words, message):
     done = call(out, tmp_path / "run", *words)
     assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.output
+
+
+def test_a_run_that_cannot_be_written_is_a_sentence(out, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = call(out, tmp_path / "file" / "run", *MICRO)
+    assert done.exit_code == 1 and "cannot be written" in done.stderr and (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_folder_that_is_no_dataset_is_exit_code_1(tmp_path):

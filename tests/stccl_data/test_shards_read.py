@@ -397,6 +397,16 @@ def test_an_index_that_points_outside_its_shard_is_refused(fresh):
         _ = open_dataset(fresh.out)[KEY].clips["angry-3-t001"].times
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_an_index_that_was_cut_short_is_an_error_with_its_name(fresh, kept):
+    lines = (fresh.out / INDEX).read_text().splitlines(keepends=True)
+    (fresh.out / INDEX).write_text("".join(lines[:kept]))
+    with pytest.raises(
+        ShardError, match=r"index\.jsonl names \d utterances of shards/.*\.tar, shards\.json says \d; run `stccl verify`"
+    ):
+        open_dataset(fresh.out)
+
+
 def test_pickled_objects_and_compressed_arrays_are_not_unpacked():
     file = io.BytesIO()
     np.savez(file, times=np.array([{"a": 1}], dtype=object))

@@ -202,6 +202,16 @@ def test_the_command_prints_the_tables_and_leaves_the_report(prepared: Any, tmp_
     assert (tmp_path / "run" / "eval-test" / "eval.json").is_file()
 
 
+def test_the_evaluation_on_another_dataset_is_not_replaced(prepared: Any, tmp_path: Path) -> None:
+    save_metric(tmp_path / "run", make_metric())
+    report = tmp_path / "run" / "eval-test" / "eval.json"
+    report.parent.mkdir()
+    report.write_text('{"data": "/elsewhere"}')
+    done = CliRunner().invoke(stccl, ["eval", str(tmp_path / "run"), str(prepared.out)])
+    assert done.exit_code == 2 and "holds the evaluation on /elsewhere: give another folder by --report" in done.output
+    assert report.read_text() == '{"data": "/elsewhere"}'
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -116,6 +116,24 @@ def test_training_changes_the_weights_and_not_the_frozen_ones(out, tmp_path, who
         fit(out, tmp_path / "other", micro(f"backbone_weights={tmp_path / 'none.pt'}"))
 
 
+def test_a_run_goes_on_where_the_weights_that_it_began_from_are_gone(out, tmp_path):
+    weights = tmp_path / "weights.pt"
+    torch.save(CorrelationMetric(micro().metric, True).backbone.state_dict(), weights)
+    config = micro("epochs=1", f"backbone_weights={weights}")
+    with pytest.raises(KeyboardInterrupt):
+        fit(out, tmp_path / "run", config, Hand(1, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    weights.unlink()
+    assert fit(out, tmp_path / "run").made > 0 and fit(out, tmp_path / "run").made == 0
+
+
+def test_a_dataset_is_no_place_for_a_run(out):
+    before = sorted(out.rglob("*"))
+    for run in (out, out / "run"):
+        with pytest.raises(TrainingError, match="lies in the dataset"):
+            fit(out, run, micro())
+    assert sorted(out.rglob("*")) == before
+
+
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(out, tmp_path, whole):
     fit(out, tmp_path / "same", micro())
     assert same_run(tmp_path / "same", whole.run)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stccl_train import STCCLLoss
-from stccl_train.metric import CorrelationMetric, MetricConfig, MetricError, save_metric
+from stccl_train.metric import CorrelationMetric, MetricConfig, MetricError, load_metric, save_metric
 
 
 @pytest.fixture
@@ -109,6 +109,7 @@ def test_it_works_under_autocast(run: Path) -> None:
             r"generated goes from 255 to 255; give RGB in \[-1, 1\]",
         ),
         (torch.full((2, 4, 3, 64, 64), -3.0), torch.zeros(2, 4, 3, 64, 64), "source goes from -3"),
+        (torch.zeros(2, 4, 3, 64, 64), torch.full((2, 4, 3, 64, 64), torch.nan), "generated goes from nan to nan"),
         (torch.zeros(0, 4, 3, 64, 64), torch.zeros(0, 4, 3, 64, 64), "nothing to compare"),
         (torch.zeros(2, 5, 3, 64, 64), torch.zeros(2, 5, 3, 64, 64), "learned with T = 4: give windows of 4 frames"),
     ],
@@ -118,9 +119,37 @@ def test_wrong_frames_get_a_sentence(run: Path, source: torch.Tensor, generated:
         STCCLLoss.from_run(run)(source, generated)
 
 
+def test_whoever_thaws_its_parent_trains_nothing_of_it(run: Path) -> None:
+    trainer = torch.nn.ModuleDict({"crit": STCCLLoss.from_run(run)}).requires_grad_(True)
+    trainer["crit"](frames(0), frames(1).requires_grad_(), seeded()).backward()
+    assert all(p.grad is None and not p.requires_grad for p in trainer.parameters())
+
+
+def test_the_metric_that_it_was_made_of_can_be_trained_on(run: Path) -> None:
+    metric = load_metric(run)
+    STCCLLoss(metric)
+    assert all(parameter.requires_grad for parameter in metric.parameters())
+
+
+def test_points_are_as_many_as_frames(run: Path) -> None:
+    crit, points = STCCLLoss.from_run(run), torch.rand(2, 4, 68, 2) * 8 + 40
+    assert crit(frames(0), frames(1), seeded(), points) != crit(frames(0), frames(1), seeded())
+    with pytest.raises(ValueError, match=r"source_points has the shape \(2, 68, 2\); give \(2, 4, 68, 2\)"):
+        crit(frames(0), frames(1), seeded(), points[:, 0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_it_may_be_of_another_precision(run: Path, dtype: torch.dtype) -> None:
+    crit = STCCLLoss.from_run(run)
+    exact = crit(frames(0, size=80), frames(1, size=80), seeded())
+    assert torch.allclose(crit.to(dtype)(frames(0, size=80), frames(1, size=80), seeded()).float(), exact, rtol=0.1)
+
+
 def test_wrong_dtypes_get_a_sentence(run: Path) -> None:
     with pytest.raises(TypeError, match=r"source is torch\.uint8; give floats in \[-1, 1\]"):
         STCCLLoss.from_run(run)(torch.zeros(2, 4, 3, 64, 64, dtype=torch.uint8), frames(0))
+    with pytest.raises(TypeError, match="generated is a ndarray; give a torch tensor"):
+        STCCLLoss.from_run(run)(frames(0), frames(0).numpy())
 
 
 def test_pictures_between_0_and_1_are_suspected(run: Path) -> None:

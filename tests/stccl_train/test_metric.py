@@ -253,6 +253,14 @@ def test_a_folder_without_a_metric_is_named(tmp_path: Path) -> None:
         with pytest.raises(MetricError, match=str(tmp_path)):
             load_metric(tmp_path)
     (tmp_path / "metric.json").write_text(json.dumps(card))
+    broken = make()
+    broken.heads["scc_vd"][0].outer.bias.data[3] = math.nan  # type: ignore[index, union-attr]
+    save_metric(tmp_path / "broken", broken)
+    with pytest.raises(MetricError, match=r"metric\.safetensors is damaged: heads\.scc_vd\.0\.outer\.bias is not finite"):
+        load_metric(tmp_path / "broken")
+    (tmp_path / "broken" / "metric.safetensors").unlink()
+    with pytest.raises(MetricError, match=r"metric\.safetensors is missing"):
+        load_metric(tmp_path / "broken")
     (tmp_path / "metric.safetensors").write_bytes(b"cut")
     with pytest.raises(MetricError, match="does not hold a metric"):
         load_metric(tmp_path)
@@ -289,6 +297,12 @@ def mouth_points(b: int = 3, t: int = 4) -> torch.Tensor:
         points[:, :, start:stop, 1] = torch.linspace(*high, n)
     points[:, :, 17:27] = torch.tensor([32.0, 14.0])
     return points
+
+
+def test_a_mouth_is_where_it_is_in_frames_that_are_no_squares() -> None:
+    metric, points = make(mouth=0.5), mouth_points()
+    square, wide = metric.mouth_box(points, (64, 64)), metric.mouth_box(points * torch.tensor([2.0, 1.0]), (128, 64))
+    assert square is not None and wide is not None and torch.allclose(square, wide)
 
 
 def _places_within(box: torch.Tensor) -> list[list[int]]:
