@@ -15,7 +15,7 @@ def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
     """Decorator: an option for every field of the dataclass `config`, and of the dataclasses that are its fields.
 
     unset: an option that is not given is None, whatever the field's default. A field's metadata: `help`; `choices`, the words that
-    it takes; `path`, whether it names a file; `least` and `most`, between which a number lies.
+    it takes; `path`, whether it names a file; `least` and `most`, between which a number lies; `zero`, the word that stands for 0.
     """
     hints = get_type_hints(config)
 
@@ -58,8 +58,22 @@ def _option(one: "Field[Any]", hint: Any, unset: bool) -> Callable[[F], F]:
         return click.option(flag, type=path, callback=_text, default=default, help=help_text)
     if (least := one.metadata.get("least")) is not None:
         limits = click.IntRange if kind is int else click.FloatRange
-        return click.option(flag, type=limits(least, one.metadata.get("most")), default=default, help=help_text)
+        number = limits(least, one.metadata.get("most"))
+        if (zero := one.metadata.get("zero")) is not None:
+            return click.option(flag, type=_OrWord(number, zero), default=zero, help=help_text)
+        return click.option(flag, type=number, default=default, help=help_text)
     return click.option(flag, type=kind, default=default, help=help_text)
+
+
+class _OrWord(click.ParamType):  # type: ignore[type-arg]
+    """A number, or the word that stands for 0."""
+
+    def __init__(self, number: "click.ParamType[Any]", zero: str) -> None:
+        self._number, self._zero = number, zero
+        self.name = f"{zero}|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return 0 if value == self._zero else self._number.convert(value, param, ctx)
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:

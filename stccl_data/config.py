@@ -1,6 +1,5 @@
 """What a run is asked to do, and who watches it."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,19 +43,17 @@ class PrepareConfig:
     split: str = _option(DEFAULT_SPLIT, "Who trains, who tests: ratios, a CSV speaker,split, or a name such as mead-paper.")
     seed: int = _option(0, "Decides the order of speakers and shards.")
     shard_mb: int = _option(128, "Size of a shard, megabytes.", least=1)
-    workers: int = _option(0, "Worker processes; 0: one a core.", least=0)
+    workers: int = _option(0, "Worker processes; auto: one a core, of this machine or of the Ray cluster.", least=0, zero="auto")
+    memory_mb: int = _option(0, "Memory that a worker may have, MB; auto: its share of the machine's.", least=0, zero="auto")
     timeout: float = _option(300.0, "Seconds that a clip may take, and a minute more for each megabyte of its file.", least=1)
     executor: str = _option("local", "Where the work is done.", choices=EXECUTORS)
+    ray_address: str | None = _option(None, "The Ray cluster, `auto` for this machine's.  [default: one of this machine alone]")
     retry_failed: bool = _option(False, "Try clips again that failed before.")
     gates: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number outside its range."""
         check_limits(self)
-
-    @property
-    def n_workers(self) -> int:
-        return self.workers or len(os.sched_getaffinity(0))
 
 
 def landmark_config(config: PrepareConfig) -> LandmarkConfig:

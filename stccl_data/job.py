@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import stages
 from .config import PrepareConfig, Progress
-from .executors import Outcome, Unit, run
+from .executors import Outcome, Setup, Unit, run
 from .reasons import Reason
 from .store import Store
 
@@ -28,15 +28,13 @@ class Job:
 
     def run(self, units: Sequence[Unit], function: Callable[..., None]) -> Iterable[Outcome]:
         """Do the units; failures go to the log. Raises PrepareError when the disk is full."""
-        workers = max(1, min(self.config.n_workers, len(units)))
-        for outcome in run(
-            units,
-            function,
-            executor=self.config.executor,
-            workers=workers,
+        setup = Setup(
+            count=self.config.workers,
             initializer=stages.start_worker if self.config.executor != "inline" else None,
             initargs=(str(self.log.with_suffix(".workers.log")),),
-        ):
+            memory_mb=self.config.memory_mb,
+        )
+        for outcome in run(units, function, setup, executor=self.config.executor, ray_address=self.config.ray_address):
             if outcome.reason is not None:
                 with self.log.open("a", encoding="utf-8") as log:
                     log.write(f"{outcome.unit.name}: {outcome.reason}: {outcome.detail}\n")

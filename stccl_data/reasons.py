@@ -48,6 +48,7 @@ class Reason(StrEnum):
     PARTNER_FAILED = "partner_failed", "the other clip of the pair could not be used; see its own reason"
     # the run
     CRASHED = "crashed", "the worker died on this clip; run again with --retry-failed, and report the file"
+    OUT_OF_MEMORY = "out_of_memory", "raise --memory-mb where the machine has it, and use fewer workers; check the file"
     TIMED_OUT = "timed_out", "the clip took too long; raise --timeout"
     DISK_FULL = "disk_full", "free some space and run again; what is done is kept"
     INTERNAL_ERROR = "internal_error", "a bug in stccl: report it with the log"

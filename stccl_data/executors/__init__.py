@@ -1,4 +1,17 @@
-"""Running one function over many units of work so that whatever becomes of a unit is an outcome, and costs that unit alone."""
+"""Running one function over many units of work so that whatever becomes of a unit is an outcome, and costs that unit alone.
+
+|                        | inline            | local                               | ray                               |
+|------------------------|-------------------|-------------------------------------|-----------------------------------|
+| a unit raises          | its outcome       | its outcome                         | its outcome                       |
+| dies by a signal       | ends the run      | `crashed`, another worker goes on   | as local                          |
+| is killed from outside | ends the run      | done again, `crashed` at the third  | as local                          |
+| hangs                  | not noticed       | `timed_out`                         | as local                          |
+| asks for more memory   | what the system   | done again by a new worker,         | as local                          |
+| than a worker may have | makes of it       | then `out_of_memory`                |                                   |
+| leaks                  | not noticed       | worker replaced at half of its cap  | as local                          |
+| its machine is lost    | -                 | -                                   | done again, `crashed` at the third |
+| Ctrl-C                 | ends at once      | no worker is left                   | no worker is left                 |
+"""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,10 +20,13 @@ from typing import Any
 
 from ..reasons import Reason
 
-EXECUTORS = ("local", "inline")
+EXECUTORS = ("local", "inline", "ray")
 
 #: What the system says where there is no space, no quota, or a file may not grow (`ulimit -f`, FAT).
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+#: How often a unit is begun whose worker or machine is taken away: by then it is likelier the cause than the victim.
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +40,56 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a unit: `reason` None and the function's `result`, or a reason and a sentence."""
+    """What became of a unit: `reason` None and the function's `result`, or a reason and a sentence. `seconds` that the call took,
+    where it came back."""
 
     unit: Unit
     result: Any = None
     reason: Reason | None = None
     detail: str = ""
+    seconds: float = 0.0
 
 
 class StopRunError(Exception):
     """No unit can succeed. A function that raises it ends the whole run; the message says why and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How workers are set up. `count`: 0 for one a core, of this machine or of the cluster. `initializer(*initargs)` is called once
+    in each. `memory_mb`: what one may have, MB; 0 for its share of its machine's, 2 GB at least."""
+
+    count: int = 0
+    initializer: Callable[..., None] | None = None
+    initargs: Sequence[Any] = ()
+    memory_mb: int = 0
+
+
 def run(
     units: Iterable[Unit],
     function: Callable[..., Any],
+    setup: Setup | None = None,
     *,
     executor: str = "local",
-    workers: int = 1,
-    initializer: Callable[..., None] | None = None,
-    initargs: Sequence[Any] = (),
+    ray_address: str | None = None,
 ) -> Iterator[Outcome]:
-    """Outcomes in the order in which units end. function and initializer: importable by name (they run in other processes).
+    """Outcomes in the order in which units end. function, initializer: importable by name (they run in other processes).
 
-    A ClipError gives its own reason, any other exception `internal_error` with its traceback, a dead worker `crashed`, one that
-    takes too long `timed_out`. Leaving the loop stops the workers. Raises StopRunError as the function does, or where workers
-    cannot even start.
+    ray_address: the cluster, `auto` for the one that this machine belongs to; None starts one of this machine alone.
+    A ClipError gives its own reason, any other exception `internal_error` with its traceback; the rest is in the table above.
+    Leaving the loop stops the workers. Raises StopRunError as the function does, or where workers cannot even start.
     """
+    setup = setup or Setup()
     if executor == "inline":
         from .inline import run_inline
 
-        return run_inline(units, function, initializer, initargs)
+        return run_inline(units, function, setup)
     if executor == "local":
         from .local import run_local
 
-        return run_local(units, function, workers, initializer, initargs)
+        return run_local(units, function, setup)
+    if executor == "ray":
+        from .ray import run_ray
+
+        return run_ray(units, function, setup, ray_address)
     raise ValueError(f"executor {executor!r} is not one of {', '.join(EXECUTORS)}")

@@ -1,31 +1,39 @@
-"""In this process, one after another: for tests and debuggers. A crash here is a crash, and no timeout is kept."""
+"""In this process, one after another: for tests and debuggers. A crash here is a crash, and no timeout or cap is kept."""
 
+import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..reasons import ClipError, Reason
-from . import DISK_FULL, Outcome, StopRunError, Unit
+from . import DISK_FULL, Outcome, Setup, StopRunError, Unit
 
 
-def run_inline(
-    units: Iterable[Unit], function: Callable[..., Any], initializer: Callable[..., None] | None, initargs: Sequence[Any]
-) -> Iterator[Outcome]:
+def run_inline(units: Iterable[Unit], function: Callable[..., Any], setup: Setup) -> Iterator[Outcome]:
     """See `run`."""
-    if initializer is not None:
-        initializer(*initargs)
+    if setup.initializer is not None:
+        setup.initializer(*setup.initargs)
     for unit in units:
         yield attempt(unit, function)
 
 
 def attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
     """One call; what it raises becomes its outcome."""
+    began = time.monotonic()
+    outcome = _attempt(unit, function)
+    return replace(outcome, seconds=time.monotonic() - began)
+
+
+def _attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
     try:
         return Outcome(unit, function(*unit.args))
     except StopRunError:
         raise
     except ClipError as error:
         return Outcome(unit, None, error.reason, error.detail)
+    except MemoryError as error:
+        return Outcome(unit, None, Reason.OUT_OF_MEMORY, f"{unit.name} asks for too much memory: {error!r}")
     except OSError as error:
         reason = Reason.DISK_FULL if error.errno in DISK_FULL else Reason.INTERNAL_ERROR
         return Outcome(unit, None, reason, f"{unit.name}: {error}")

@@ -1,0 +1,39 @@
+"""How much memory a worker may have, and how it is held to that: a clip or a leak must not take the machine down."""
+
+import os
+import resource
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_LEAST = 2 * 2**30  # a minute of 720p takes less than one
+
+
+def share(workers: int, memory_mb: int = 0) -> int:
+    """Bytes for one of `workers` on this machine: what was asked for, or its part of all that there is, 2 GB at least."""
+    if memory_mb:
+        return memory_mb * 2**20
+    return max(_LEAST, _all() // max(1, workers))
+
+
+def cap(limit: int) -> None:
+    """From now on this process gets no more than `limit` bytes of its own; asking for more is a MemoryError, or ends native code.
+
+    Files that are mapped, such as libraries and models, are not counted.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def held() -> int:
+    """Bytes in memory that are this process's own."""
+    resident, shared = Path("/proc/self/statm").read_bytes().split()[1:3]
+    return (int(resident) - int(shared)) * _PAGE
+
+
+def _all() -> int:
+    """Of the machine, or of the container that this is."""
+    installed = os.sysconf("SC_PHYS_PAGES") * _PAGE
+    try:
+        return min(installed, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit
+        return installed
