@@ -17,6 +17,7 @@ COMMANDS = {
     "preview": "Write a side-by-side video of an aligned pair.",
     "scan": "List what a raw corpus holds, without reading a frame.",
     "score": "Score how well one clip keeps the speech of another.",
+    "status": "Say how far a run is, from any terminal.",
     "train": "Train the correlation metric on a prepared dataset.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }

@@ -15,7 +15,8 @@ def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
     """Decorator: an option for every field of the dataclass `config`, and of the dataclasses that are its fields.
 
     unset: an option that is not given is None, whatever the field's default. A field's metadata: `help`; `choices`, the words that
-    it takes; `path`, whether it names a file; `least` and `most`, between which a number lies; `zero`, the word that stands for 0.
+    it takes; `path`, whether it names a file; `least` and `most`, between which a number lies; `zero`, the word that stands for 0;
+    `alone`, what a list is where the option stands without a value.
     """
     hints = get_type_hints(config)
 
@@ -30,12 +31,15 @@ def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
 
 
 def config_of(config: type[Any], values: dict[str, Any]) -> Any:
-    """The dataclass `config` from what click read. Raises click.UsageError for a value that it does not take."""
+    """The dataclass `config` from what click read. Raises UsageError for what it refuses."""
     hints = get_type_hints(config)
     chosen: dict[str, Any] = {}
     for one in fields(config):
         kind = hints[one.name]
-        chosen[one.name] = config_of(kind, values) if is_dataclass(kind) else values[one.name]  # type: ignore[arg-type]
+        if is_dataclass(kind):
+            chosen[one.name] = config_of(kind, values)  # type: ignore[arg-type]
+        elif values[one.name] is not None:
+            chosen[one.name] = values[one.name]
     try:
         return config(**chosen)
     except ValueError as error:
@@ -52,7 +56,8 @@ def _option(one: "Field[Any]", hint: Any, unset: bool) -> Callable[[F], F]:
     if choices := one.metadata.get("choices"):
         return click.option(flag, type=click.Choice(choices), default=default, help=help_text)
     if get_origin(kind) is tuple:
-        return click.option(flag, callback=_words, default=None, metavar="A,B,...", help=help_text)
+        alone = {"is_flag": False, "flag_value": one.metadata["alone"]} if "alone" in one.metadata else {}
+        return click.option(flag, callback=_words, default=None, metavar="A,B,...", help=help_text, **alone)
     if one.metadata.get("path"):
         path = click.Path(exists=True, dir_okay=False, path_type=Path)
         return click.option(flag, type=path, callback=_text, default=default, help=help_text)

@@ -20,18 +20,25 @@ from .progress import PlainProgress, TerminalProgress, open_progress
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @options_of(PrepareConfig)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(raw: Path, out: Path, as_json: bool, **values: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and what a changed option makes anew; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary, or the plan of a dry run, as JSON.")
+def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -> None:
     """Make webdataset shards in OUT of the aligned pairs in RAW, a corpus folder or a manifest.
 
     RAW is never written to. Run the same command again to go on after an interruption.
     """
     from stccl_data.corpora import ScanError
+    from stccl_data.plan import as_dict, plan_run
     from stccl_data.prepare import prepare
     from stccl_data.splits import SplitError
 
     config = config_of(PrepareConfig, values)
     try:
+        if dry_run:
+            with watched_run(out):
+                plan = plan_run(raw, out, config)
+            click.echo(json.dumps(as_dict(plan)) if as_json else plan_words(plan, config))
+            return
         with watched_run(out) as progress:
             summary = prepare(raw, out, config, progress)
     except (ScanError, SplitError) as error:
@@ -45,13 +52,14 @@ def command(raw: Path, out: Path, as_json: bool, **values: Any) -> None:
 def watched_run(out: Path) -> Iterator[TerminalProgress | PlainProgress]:
     """The progress of a run into `out`. What stops the run becomes the command's answer: a sentence, or exit code 130."""
     from stccl_data.landmarks import ModelError
+    from stccl_data.parts import PartsError
     from stccl_data.prepare import PrepareError
     from stccl_data.store import StoreBusyError
 
     try:
         with open_progress() as progress:
             yield progress
-    except (PrepareError, ModelError, StoreBusyError) as error:
+    except (PrepareError, ModelError, PartsError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo(f"Interrupted. What is done is kept in {out}: the same command goes on from there.", err=True)
@@ -64,9 +72,14 @@ def summary_words(summary: Any) -> str:
     lines = []
     if not summary.made:
         lines.append(f"Nothing to do: {summary.out} is complete.")
-    lines.append(f"clips   {summary.clips.get('', 0)} of {clips} in accepted pairs{_by_reason(summary.clips)}")
+    what = "in accepted pairs" if summary.part is None else "usable"
+    lines.append(f"clips   {summary.clips.get('', 0)} of {clips} {what}{_by_reason(summary.clips)}")
     lines.append(f"pairs   {summary.pairs.get('', 0)} of {pairs} accepted{_by_reason(summary.pairs)}")
     shards = ", ".join(f"{n} {split}" for split, n in summary.shards.items())
+    if summary.part is not None:
+        lines.append(f"part    {summary.part} is done; when all are, they are put together by: stccl merge {summary.out}")
+        lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames of extracted clips")
+        return "\n".join(lines)
     none = "no pair could be aligned" if pairs else "no two clips make a pair"
     lines.append(f"shards  {shards} in {summary.out / 'shards'}" if shards else f"shards  none: {none}")
     if summary.findings:
@@ -78,6 +91,35 @@ def summary_words(summary: Any) -> str:
         lines.append(f"next    stccl verify {summary.out}; stccl info {summary.out}; stccl preview {summary.out} ...")
     elif not pairs:
         lines.append(f"next    {summary.out / 'clips.parquet'} says for each clip why it is in no pair")
+    return "\n".join(lines)
+
+
+_CAUSES = {
+    "new": "new",
+    "changed": "made before with other options or from another file",
+    "again": "failed before",
+}
+
+
+def plan_words(plan: Any, config: PrepareConfig) -> str:
+    """A plan for people."""
+    lines = []
+    for name, (before, now) in plan.changed.items():
+        lines.append(f"changed {name}: {json.dumps(before)} -> {json.dumps(now)}")
+    units = {"extract": "clips", "align": "utterances", "content": "speakers"}
+    for stage, (total, left) in plan.stages.items():
+        lines.append(f"{stage:<8}{left:,} of {total:,} {units[stage]}, {total - left:,} are there or left as they are")
+        if stage == "extract":
+            lines += [f"          {n:,} {_CAUSES[cause]}" for cause, n in plan.extract.items()]
+            lines += [f"          {plan.failed:,} failed before and are left alone (--retry-failed)"] if plan.failed else []
+    if not any(left for _, left in plan.stages.values()):
+        lines.append("shards  written again only where they would come out different")
+    elif config.part is None:
+        lines.append("shards  written again")
+    workers = f"{config.workers or 'all'} cores"
+    lines.append(f"time    about {plan.core_hours:.1f} core hours of extraction, shared by {workers}")
+    lines.append(f"disk    about {plan.bytes / 1e9:,.1f} GB more in {plan.out}, where {plan.free / 1e9:,.1f} GB are free")
+    lines.append("Nothing was written: --dry-run.")
     return "\n".join(lines)
 
 

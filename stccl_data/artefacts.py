@@ -27,9 +27,10 @@ from .track import Track
 _PICTURES = ("face", "mouth")
 
 
-def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = None) -> None:
-    """One extracted clip, and its sound where shards are to hold it, as one file."""
-    arrays: dict[str, Any] = {"header": _text({"clip": extraction.clip.row(), "scores": extraction.scores})}
+def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = None) -> tuple[str, int]:
+    """One extracted clip, and its sound where shards are to hold it, as one file. Returns its header and how many bytes it has."""
+    header = json.dumps({"clip": extraction.clip.row(), "scores": extraction.scores})
+    arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
     arrays["frame_times"] = extraction.frame_times
     if extraction.speech is not None:
         arrays |= {f"speech.{f.name}": np.asarray(getattr(extraction.speech, f.name)) for f in fields(SpeechFeatures)}
@@ -45,7 +46,15 @@ def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = Non
             for name in _PICTURES
             if (series := getattr(track, name)) is not None
         }
-    write_bytes(path, npz_bytes(arrays))
+    data = npz_bytes(arrays)
+    write_bytes(path, data)
+    return header, len(data)
+
+
+def read_header(header: str) -> tuple[Clip, dict[str, float]]:
+    """The clip with what its file said of itself, and its scores."""
+    said = json.loads(header)
+    return Clip.from_row(said["clip"]), said["scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +63,10 @@ class ClipArtefact:
 
     path: Path
 
-    def header(self) -> tuple[Clip, dict[str, float]]:
-        """The clip with what its file said of itself, and its scores."""
+    def header(self) -> str:
+        """What `read_header` reads."""
         with _stored(self.path) as stored:
-            header = json.loads(bytes(stored["header"]))
-        return Clip.from_row(header["clip"]), header["scores"]
+            return bytes(stored["header"]).decode()
 
     def signals(self) -> Signals:
         """What the clip is aligned by."""

@@ -1,6 +1,6 @@
 """What a run is asked to do, and who watches it."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from . import align, extract
@@ -10,6 +10,7 @@ from .gates import GateConfig
 from .landmarks import BACKENDS, LandmarkConfig
 from .limits import check_limits
 from .pairing import REFERENCES
+from .parts import Part, parse_part
 from .reasons import Reason
 from .splits import DEFAULT as DEFAULT_SPLIT
 
@@ -48,12 +49,38 @@ class PrepareConfig:
     timeout: float = _option(300.0, "Seconds that a clip may take, and a minute more for each megabyte of its file.", least=1)
     executor: str = _option("local", "Where the work is done.", choices=EXECUTORS)
     ray_address: str | None = _option(None, "The Ray cluster, `auto` for this machine's.  [default: one of this machine alone]")
-    retry_failed: bool = _option(False, "Try clips again that failed before.")
+    shard: str | None = _option(None, "Only part I of N, such as 3/16, for a job array; `stccl merge OUT` puts them together.")
+    retry_failed: tuple[str, ...] = _option((), "Try clips again that failed before; =REASON,...: for these reasons.", alone="all")
     gates: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a number outside its range."""
+        """Raises ValueError for a number outside its range, a part that is none, a reason that is none."""
         check_limits(self)
+        if self.shard is not None:
+            parse_part(self.shard)
+        reasons = {str(reason) for reason in Reason}
+        if unknown := [word for word in self.retry_failed if word != "all" and word not in reasons]:
+            raise ValueError(f"retry_failed: {', '.join(unknown)} is no reason; clips.parquet has those there are")
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of a job array this is."""
+        return None if self.shard is None else parse_part(self.shard)
+
+    def outcome(self) -> dict[str, Any]:
+        """The options that decide what comes out, and not by whom or how it is done."""
+        return {name: value for name, value in asdict(self).items() if name not in HOW}
+
+
+#: The options that change nothing in what comes out.
+HOW = ("workers", "memory_mb", "timeout", "executor", "ray_address", "shard", "retry_failed")
+
+
+def config_from(said: dict[str, Any]) -> PrepareConfig:
+    """The options that `asdict` gave, after a journey through JSON; those that it did not have are the defaults."""
+    known = {one.name: said[one.name] for one in fields(PrepareConfig) if one.name in said}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+    return PrepareConfig(**{**values, "gates": GateConfig(**said["gates"])})
 
 
 def landmark_config(config: PrepareConfig) -> LandmarkConfig:

@@ -1,13 +1,14 @@
 """The first stage of a run: every clip extracted once, and known by what became of it."""
 
 import os
+import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from . import extract, stages
-from .artefacts import ClipArtefact
+from .artefacts import ClipArtefact, read_header
 from .clip import Clip
 from .config import PrepareConfig, landmark_config
 from .dataset import ClipRow
@@ -16,60 +17,119 @@ from .job import Job
 from .landmarks import landmarker_identity
 from .pairing import Candidates
 from .reasons import Reason
-from .store import ClipState, clip_states, fingerprint, key_of, record_clips
+from .store import ClipState, Store, fingerprint, key_of, record_clips
 
 
-def extract_all(
-    job: Job, root: Path, clips: Sequence[Clip], candidates: Candidates
-) -> tuple[dict[str, ClipRow], int]:
-    """Extract what is not extracted yet. Returns a row for every clip, by id, and how many were extracted now."""
-    plan = _extract_plan(job.config)
-    identity = landmarker_identity(plan.landmarks) if plan.pictures != "never" else ""
+@dataclass(frozen=True, slots=True)
+class ExtractionPlan:
+    """What there is to extract of `clips`. `keys`: clip -> the artefact that it wants. `units`: artefact -> the work that makes it;
+    a file that two clips name is read once. `there`: complete artefacts and their bytes. `states`: of what earlier runs came to."""
+
+    clips: tuple[Clip, ...]
+    keys: Mapping[str, str]
+    units: Mapping[str, Unit]
+    there: Mapping[str, int]
+    states: Mapping[str, ClipState]
+
+    @property
+    def to_read(self) -> list[Clip]:
+        """The clips that are not extracted yet."""
+        return [clip for clip in self.clips if self.keys[clip.clip_id] in self.units]
+
+
+def selected(
+    config: PrepareConfig, clips: Sequence[Clip], candidates: Candidates
+) -> tuple[list[Clip], dict[str, ClipRow]]:
+    """The clips that are to be read, and a row with the reason for each that is not."""
     alone = {clip.clip_id: reason for clip, reason in candidates.alone}
+    wanted: list[Clip] = []
     rows: dict[str, ClipRow] = {}
-    states = clip_states(job.state)
-    keys: dict[str, str] = {}  # clip -> the artefact it wants
-    units: dict[str, Unit] = {}  # artefact -> the work that makes it; a file that two clips name is read once
     for i, clip in enumerate(clips):
-        if job.config.limit is not None and i >= job.config.limit:
-            rows[clip.clip_id] = ClipRow(clip, Reason.NOT_SELECTED, f"{clip.path} is beyond --limit {job.config.limit}")
-            continue
-        if job.config.paired_only and clip.clip_id in alone:
+        if config.limit is not None and i >= config.limit:
+            rows[clip.clip_id] = ClipRow(clip, Reason.NOT_SELECTED, f"{clip.path} is beyond --limit {config.limit}")
+        elif config.paired_only and clip.clip_id in alone:
             rows[clip.clip_id] = ClipRow(clip, alone[clip.clip_id], _alone_detail(clip, alone[clip.clip_id]))
-            continue
-        place = os.path.relpath(clip.path, root)
-        files = [place, fingerprint(clip.path), fingerprint(clip.audio_path)]
+        else:
+            wanted.append(clip)
+    return wanted, rows
+
+
+def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]) -> ExtractionPlan:
+    """Which of these clips have to be extracted. Nothing is written. Raises ModelError."""
+    clips = tuple(clips)
+    plan = _extract_plan(config)
+    identity = landmarker_identity(plan.landmarks) if plan.pictures != "never" else ""
+    states, there = store.clip_states(), store.there("clips")
+    keys: dict[str, str] = {}
+    units: dict[str, Unit] = {}
+    for clip in clips:
+        files = [os.path.relpath(clip.path, root), fingerprint(clip.path), fingerprint(clip.audio_path)]
         key = key_of(extract.SCHEMA, clip.corpus, files, asdict(plan.crops), plan.pictures, plan.audio, identity)
         keys[clip.clip_id] = key
-        artefact = job.store.artefact("clips", key)
         before = states.get(clip.clip_id)
-        if artefact.exists():  # complete, whether or not the run that made it came to write it down
-            states[clip.clip_id] = ClipState(clip.clip_id, key)
-        elif before is None or before.key != key or not before.reason or job.config.retry_failed:
-            units[key] = Unit(clip.path, (clip, str(artefact), plan), _timeout(clip.path, job.config.timeout))
+        if before is not None and before.key == key and before.size not in (0, there.get(key)):
+            there.pop(key, None)  # cut short, or gone
+        if key not in there and (before is None or before.key != key or _again(before, config.retry_failed)):
+            artefact = str(store.artefact("clips", key))
+            units[key] = Unit(clip.path, (clip, artefact, plan), _timeout(clip.path, config.timeout))
+    return ExtractionPlan(clips, keys, units, there, states)
+
+
+def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[str, ClipRow]:
+    """Extract what is not extracted yet. Returns a row for every clip of the plan, by id."""
     wanted: defaultdict[str, list[str]] = defaultdict(list)
-    for clip_id, key in keys.items():
+    for clip_id, key in plan.keys.items():
         wanted[key].append(clip_id)
-    job.progress.stage("extract", len(wanted), len(wanted) - len(units))
-    key_of_unit = {id(unit): key for key, unit in units.items()}
-    for outcome in job.run(list(units.values()), stages.extract_unit):
+    job.progress.stage("extract", len(wanted), len(wanted) - len(plan.units))
+    key_of_unit = {id(unit): key for key, unit in plan.units.items()}
+    ended: dict[str, ClipState] = {}
+    for outcome in job.run(list(plan.units.values()), stages.extract_unit):
         key = key_of_unit[id(outcome.unit)]
-        ended = [ClipState(clip_id, key, str(outcome.reason or ""), outcome.detail) for clip_id in wanted[key]]
-        record_clips(job.state, ended)
-        states |= {state.clip_id: state for state in ended}
-    for clip in clips:
-        if clip.clip_id not in keys:
-            continue
-        state = states[clip.clip_id]
-        if state.reason:
+        header, size = outcome.result or ("", 0)
+        said = str(outcome.reason or ""), outcome.detail, outcome.seconds, header, size, time.time()
+        found = [ClipState(clip_id, key, *said) for clip_id in wanted[key]]
+        record_clips(job.state, found)
+        ended |= {state.clip_id: state for state in found}
+    alone = {clip.clip_id: reason for clip, reason in candidates.alone}
+    rows: dict[str, ClipRow] = {}
+    unrecorded: list[ClipState] = []
+    for clip in plan.clips:
+        key = plan.keys[clip.clip_id]
+        state = ended.get(clip.clip_id) or plan.states.get(clip.clip_id)
+        if state is not None and state.key == key and state.reason and key not in plan.there:
             rows[clip.clip_id] = ClipRow(clip, Reason[state.reason.upper()], state.detail, failed=True)
             continue
-        extracted = ClipArtefact(job.store.artefact("clips", state.key))
-        filled, scores = extracted.header()
-        reason = alone.get(clip.clip_id)
-        detail = "" if reason is None else _alone_detail(clip, reason)
-        rows[clip.clip_id] = ClipRow(_with_labels(filled, clip), reason, detail, scores=scores, artefact=extracted)
-    return rows, len(units)
+        artefact = ClipArtefact(job.store.artefact("clips", key))
+        if state is None or state.key != key or not state.header:  # complete, but the run that made it did not write it down
+            state = ClipState(clip.clip_id, key, header=artefact.header(), size=plan.there[key], ended=time.time())
+            unrecorded.append(state)
+        rows[clip.clip_id] = _row(clip, state, alone.get(clip.clip_id), artefact)
+    record_clips(job.state, unrecorded)
+    return rows
+
+
+def foreseen(store: Store, plan: ExtractionPlan) -> dict[str, ClipRow]:
+    """The rows that `extract_all` will give if every clip can be read that was not found to fail before. Nothing is read."""
+    rows = {}
+    for clip in plan.clips:
+        key = plan.keys[clip.clip_id]
+        if key in plan.there or key in plan.units:
+            rows[clip.clip_id] = ClipRow(clip, artefact=ClipArtefact(store.artefact("clips", key)))
+        else:
+            state = plan.states[clip.clip_id]
+            rows[clip.clip_id] = ClipRow(clip, Reason[state.reason.upper()], state.detail, failed=True)
+    return rows
+
+
+def _again(before: ClipState, retry_failed: Sequence[str]) -> bool:
+    """Whether to do a clip that has ended before, without an artefact that is there: one that failed only where asked for."""
+    return not before.reason or before.reason in retry_failed or "all" in retry_failed
+
+
+def _row(clip: Clip, state: ClipState, alone: Reason | None, artefact: ClipArtefact) -> ClipRow:
+    filled, scores = read_header(state.header)
+    detail = "" if alone is None else _alone_detail(clip, alone)
+    return ClipRow(_with_labels(filled, clip), alone, detail, scores=scores, artefact=artefact)
 
 
 def _extract_plan(config: PrepareConfig) -> stages.ExtractPlan:

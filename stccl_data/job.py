@@ -4,11 +4,13 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import stages
 from .config import PrepareConfig, Progress
 from .executors import Outcome, Setup, Unit, run
 from .reasons import Reason
+from .space import LEAST_FREE, free_bytes, full_disk
 from .store import Store
 
 
@@ -26,8 +28,8 @@ class Job:
     progress: Progress
     log: Path
 
-    def run(self, units: Sequence[Unit], function: Callable[..., None]) -> Iterable[Outcome]:
-        """Do the units; failures go to the log. Raises PrepareError when the disk is full."""
+    def run(self, units: Sequence[Unit], function: Callable[..., Any]) -> Iterable[Outcome]:
+        """Do the units; failures go to the log. Raises PrepareError when the disk is full, or nearly."""
         setup = Setup(
             count=self.config.workers,
             initializer=stages.start_worker if self.config.executor != "inline" else None,
@@ -42,8 +44,10 @@ class Job:
             if outcome.reason is Reason.DISK_FULL:
                 raise PrepareError(full_disk(self.store.work, outcome.detail))
             yield outcome
+            self._check_space()
 
-
-def full_disk(place: Path, detail: str) -> str:
-    """The sentence for a disk that is full."""
-    return f"nothing more can be written to {place} ({detail}): {Reason.DISK_FULL.advice}"
+    def _check_space(self) -> None:
+        """Stop while there is still room to write down what is done."""
+        free = free_bytes(self.store.work)
+        if free < LEAST_FREE:
+            raise PrepareError(full_disk(self.store.work, f"the disk is full but for {free / 2**20:.0f} MB"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import align, content, given, stages
 from .artefacts import Refusal, load_alignments, load_content
+from .config import PrepareConfig
 from .content import ClipContent, ContentScore
 from .dataset import ClipRow, PairRow
 from .executors import Unit
@@ -15,7 +16,7 @@ from .gates import GateConfig, judge
 from .job import Job
 from .pairing import utterance_key
 from .reasons import Reason
-from .store import key_of
+from .store import Store, key_of
 
 Rows = tuple[ClipRow, ClipRow]
 
@@ -39,15 +40,7 @@ def judge_all(
     candidates: (source, target) clips. clips: by id, as the extraction left them. pairs: where they come from somebody else, whose
     paths are followed instead; those that the labels forbid are checked too, and refused.
     """
-    rows: list[PairRow] = []
-    utterances: defaultdict[str, list[Rows]] = defaultdict(list)
-    for source, target in candidates:
-        pair = clips[source.clip_id], clips[target.clip_id]
-        if missing := [row for row in pair if row.artefact is None]:
-            detail = f"{missing[0].clip.clip_id} is not there: {missing[0].detail}"
-            rows.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, Reason.PARTNER_FAILED, detail))
-        else:
-            utterances[utterance_key(source)].append(pair)
+    utterances, rows = _by_utterance(candidates, clips)
     forbidden = {ids: (clips[ids[0]], clips[ids[1]]) for ids in (pairs.refused if pairs is not None else ())}
     comparable = [pair for pair in forbidden.values() if all(row.artefact is not None for row in pair)]
     results, aligned = _align(job, utterances, pairs)
@@ -65,26 +58,37 @@ def judge_all(
     return Judged(rows, doubted, aligned + checked[1], [*unchecked, *_mislabelled(verdicts)])
 
 
+def outstanding(
+    config: PrepareConfig, store: Store, candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow]
+) -> dict[str, tuple[int, int]]:
+    """What `judge_all` would have to do: stage -> (units in all, of these still to be done). Nothing is written."""
+    utterances, _ = _by_utterance(candidates, clips)
+    paths, units = _alignments(config, store, utterances, None)
+    checks, speakers = _checks(config, store, [pair for found in utterances.values() for pair in found], clips)
+    return {"align": (len(paths), len(units)), "content": (len(checks), len(speakers))}
+
+
+def _by_utterance(
+    candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow]
+) -> tuple[dict[str, list[Rows]], list[PairRow]]:
+    """The pairs of each utterance, and a row for each pair of which a clip is not there."""
+    lacking: list[PairRow] = []
+    utterances: defaultdict[str, list[Rows]] = defaultdict(list)
+    for source, target in candidates:
+        pair = clips[source.clip_id], clips[target.clip_id]
+        if missing := [row for row in pair if row.artefact is None]:
+            detail = f"{missing[0].clip.clip_id} is not there: {missing[0].detail}"
+            lacking.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, Reason.PARTNER_FAILED, detail))
+        else:
+            utterances[utterance_key(source)].append(pair)
+    return utterances, lacking
+
+
 def _align(
     job: Job, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
 ) -> tuple[dict[str, list[Any]], int]:
     """The alignments (or refusals) of each utterance's pairs, in order, and how many utterances were aligned now."""
-    config = align.AlignConfig(mode=job.config.align)  # type: ignore[arg-type]
-    paths: dict[str, Path] = {}
-    units: list[Unit] = []
-    for utterance, pairs in utterances.items():
-        files = [(_file(source), _file(target)) for source, target in pairs]
-        stems = [[Path(file).stem for file in pair] for pair in files]
-        if given_pairs is None:
-            key = key_of(align.SCHEMA, asdict(config), stems)
-        else:
-            frames = [given_pairs.paths[source.clip.clip_id, target.clip.clip_id] for source, target in pairs]
-            key = key_of(given.MODE, given.SCHEMA, stems, [[side.tolist() for side in path] for path in frames])
-        paths[utterance] = job.store.artefact("pairs", key)
-        if not paths[utterance].exists():
-            artefact = str(paths[utterance])
-            work = (files, artefact, config) if given_pairs is None else (files, frames, artefact)
-            units.append(Unit(utterance, work, job.config.timeout + 10 * len(files)))
+    paths, units = _alignments(job.config, job.store, utterances, given_pairs)
     job.progress.stage("align", len(utterances), len(utterances) - len(units))
     function = stages.align_unit if given_pairs is None else stages.follow_unit
     failed = {outcome.unit.name: outcome for outcome in job.run(units, function) if outcome.reason is not None}
@@ -98,30 +102,35 @@ def _align(
     return results, len(units)
 
 
+def _alignments(
+    config: PrepareConfig, store: Store, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
+) -> tuple[dict[str, Path], list[Unit]]:
+    """Where the alignments of each utterance lie, or will, and the work that makes those that are not there."""
+    how = align.AlignConfig(mode=config.align)  # type: ignore[arg-type]
+    there = store.there("pairs")
+    paths: dict[str, Path] = {}
+    units: list[Unit] = []
+    for utterance, pairs in utterances.items():
+        files = [(_file(source), _file(target)) for source, target in pairs]
+        stems = [[Path(file).stem for file in pair] for pair in files]
+        if given_pairs is None:
+            key = key_of(align.SCHEMA, asdict(how), stems)
+        else:
+            frames = [given_pairs.paths[source.clip.clip_id, target.clip.clip_id] for source, target in pairs]
+            key = key_of(given.MODE, given.SCHEMA, stems, [[side.tolist() for side in path] for path in frames])
+        paths[utterance] = store.artefact("pairs", key)
+        if key not in there:
+            artefact = str(paths[utterance])
+            work = (files, artefact, how) if given_pairs is None else (files, frames, artefact)
+            units.append(Unit(utterance, work, config.timeout + 10 * len(files)))
+    return paths, units
+
+
 def _check(
     job: Job, pairs: Sequence[Rows], clips: Mapping[str, ClipRow]
 ) -> tuple[tuple[dict[tuple[str, str], ContentScore], int], dict[str, ClipContent], list[str]]:
     """The content scores by pair and how many speakers were checked now, the verdicts by clip, and a sentence for what failed."""
-    speakers: defaultdict[tuple[str, str, str], list[Rows]] = defaultdict(list)
-    for pair in pairs:
-        speakers[_speaker(pair[0])].append(pair)
-    members: defaultdict[tuple[str, str, str], list[ClipRow]] = defaultdict(list)
-    for _, row in sorted(clips.items()):
-        if row.artefact is not None and row.clip.sentence is not None:
-            members[_speaker(row)].append(row)
-    config = content.ContentConfig()
-    by = {"visual": "visual", "auto": None}.get(job.config.align, "audio")
-    paths: dict[str, Path] = {}
-    units: list[Unit] = []
-    for speaker, mine in sorted(speakers.items()):
-        name = "/".join(speaker)
-        asked = sorted((source.clip.clip_id, target.clip.clip_id) for source, target in mine)
-        heard = [(row.clip, _file(row)) for row in members[speaker]]
-        labels = [[clip.clip_id, clip.emotion, clip.level, clip.sentence, Path(file).stem] for clip, file in heard]
-        key = key_of(content.SCHEMA, asdict(config), by, labels, asked)
-        paths[name] = job.store.artefact("content", key)
-        if not paths[name].exists():
-            units.append(Unit(name, (heard, asked, str(paths[name]), config, by), job.config.timeout + len(heard) + len(asked)))
+    paths, units = _checks(job.config, job.store, pairs, clips)
     job.progress.stage("content", len(paths), len(paths) - len(units))
     failed = {outcome.unit.name: outcome for outcome in job.run(units, stages.content_unit) if outcome.reason is not None}
     scores: dict[tuple[str, str], ContentScore] = {}
@@ -133,6 +142,34 @@ def _check(
             verdicts |= found.clips
     notes = [f"the content of {name}'s pairs could not be checked: {outcome.detail}" for name, outcome in failed.items()]
     return (scores, len(units)), verdicts, notes
+
+
+def _checks(
+    config: PrepareConfig, store: Store, pairs: Sequence[Rows], clips: Mapping[str, ClipRow]
+) -> tuple[dict[str, Path], list[Unit]]:
+    """Where the content check of each speaker lies, or will, and the work that makes those that are not there."""
+    speakers: defaultdict[tuple[str, str, str], list[Rows]] = defaultdict(list)
+    for pair in pairs:
+        speakers[_speaker(pair[0])].append(pair)
+    members: defaultdict[tuple[str, str, str], list[ClipRow]] = defaultdict(list)
+    for _, row in sorted(clips.items()):
+        if row.artefact is not None and row.clip.sentence is not None:
+            members[_speaker(row)].append(row)
+    how = content.ContentConfig()
+    by = {"visual": "visual", "auto": None}.get(config.align, "audio")
+    there = store.there("content")
+    paths: dict[str, Path] = {}
+    units: list[Unit] = []
+    for speaker, mine in sorted(speakers.items()):
+        name = "/".join(speaker)
+        asked = sorted((source.clip.clip_id, target.clip.clip_id) for source, target in mine)
+        heard = [(row.clip, _file(row)) for row in members[speaker]]
+        labels = [[clip.clip_id, clip.emotion, clip.level, clip.sentence, Path(file).stem] for clip, file in heard]
+        key = key_of(content.SCHEMA, asdict(how), by, labels, asked)
+        paths[name] = store.artefact("content", key)
+        if key not in there:
+            units.append(Unit(name, (heard, asked, str(paths[name]), how, by), config.timeout + len(heard) + len(asked)))
+    return paths, units
 
 
 def _judged(

@@ -5,26 +5,32 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from .assemble import assemble
+from .assemble import Written, assemble
 from .atomic import sweep
+from .clip import Clip
 from .config import PrepareConfig, Progress, Quiet
 from .corpora import Scan, scan_corpus
+from .dataset import ClipRow
 from .executors import DISK_FULL, StopRunError
-from .extract_stage import extract_all
+from .extract_stage import extract_all, plan_extraction, selected
 from .given import GivenPairs
-from .job import Job, PrepareError, full_disk
+from .job import Job, PrepareError
 from .pair_stage import judge_all
-from .pairing import candidate_pairs
+from .pairing import Candidates, candidate_pairs
+from .parts import Part, PartsError, clips_of, forget_part, record_part
 from .reasons import Reason
 from .shards.layout import CLIPS, PROVENANCE, SHARDS
+from .space import free_bytes, full_disk, needed_bytes
 from .splits import assign_splits, split_note
+from .status import Recorded
 from .store import Store
+from .survey import frames_of
 
 __all__ = ["PrepareError", "Summary", "prepare"]
 
@@ -35,9 +41,11 @@ class Summary:
 
     made: units of work that this run did; 0 says that everything was there already. clips, pairs: how many by reason, `""` for
     those that are in use. failed: clips that could not be read. findings: files by the scan's reasons. shards: how many by split.
+    part: of a job array, where this was one; then the counts are of its own clips and pairs.
     """
 
     out: Path
+    part: Part | None
     made: int
     seconds: float
     clips: dict[str, int]
@@ -66,8 +74,80 @@ def prepare(
     config = config or PrepareConfig()
     progress = progress or Quiet()
     out = out.absolute()
-    _check_out(raw, out)
+    if choose is not None and config.part is not None:
+        raise PrepareError("pairs that are given are not shared among the jobs of an array: leave --shard away")
     started = time.monotonic()
+    asked = ask(raw, out, config, choose)
+    scan, candidates, given = asked.scan, asked.candidates, asked.given
+    progress.note(f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}")
+    store = Store(out, config.part)
+    try:
+        with store.locked(), store.state() as state:
+            log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            if config.part is None:  # nobody else is writing
+                for folder in ("shards", "work"):
+                    sweep(out / folder)
+            else:
+                forget_part(store.work, config.part)
+            job = Job(config, store, state, Recorded(progress, state), log)
+            plan = plan_extraction(config, store, scan.root, asked.wanted)
+            needed, free = needed_bytes(config, sum(frames_of(scan.corpus, clip) for clip in plan.to_read)), free_bytes(out)
+            if needed > free:
+                progress.note(f"{out} will take about {needed / 1e9:,.1f} GB more, and {free / 1e9:,.1f} GB are free on its disk")
+            clips = asked.unread | extract_all(job, plan, candidates)
+            judged = judge_all(job, asked.pairs, clips, given)
+            written = Written(0, list(judged.clips.values()), {}, [])
+            if config.part is None:
+                whole = out, scan, judged.clips, judged.pairs, asked.split_of, config
+                written = assemble(*whole, job.progress, given.name if given else None)
+            else:
+                record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(config)})
+    except OSError as error:
+        full = error.errno in DISK_FULL
+        raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
+    except sqlite3.Error as error:
+        damaged = not isinstance(error, sqlite3.OperationalError)
+        advice = "delete it, and what is extracted is found again" if damaged else Reason.DISK_FULL.advice
+        raise PrepareError(f"{store.work / 'state.sqlite'} cannot be used: {error}; {advice}") from error
+    except StopRunError as error:
+        raise PrepareError(str(error)) from error
+    return Summary(
+        out=out,
+        part=config.part,
+        made=len(plan.units) + judged.made + written.made,
+        seconds=time.monotonic() - started,
+        clips=dict(Counter(str(row.reason or "") for row in written.clips)),
+        pairs=dict(Counter(str(row.reason or "") for row in judged.pairs)),
+        findings=dict(Counter(str(finding.reason) for finding in scan.findings)),
+        failed=sum(row.state == "failed" for row in written.clips),
+        shards=written.shards,
+        frames=sum(row.clip.n_frames or 0 for row in written.clips if row.artefact is not None),
+        notes=(*asked.notes, *judged.notes, *written.notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is asked to do. `wanted`: the clips to read; `unread`: a row with its reason for each of the others, by id, but
+    those of other parts. `pairs`: the candidates that are judged. `split_of`: speaker -> split."""
+
+    scan: Scan
+    candidates: Candidates
+    given: GivenPairs | None
+    wanted: list[Clip]
+    unread: dict[str, ClipRow]
+    pairs: Sequence[tuple[Clip, Clip]]
+    split_of: dict[str, str]
+    notes: list[str]
+
+
+def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], GivenPairs] | None = None) -> Asked:
+    """Look at RAW and at the options, and at OUT only so far that nothing of somebody else's is overwritten. Nothing is written.
+
+    Raises PrepareError, ScanError, SplitError.
+    """
+    _check_out(raw, out)
     scan = scan_corpus(
         raw,
         config.corpus,
@@ -82,41 +162,18 @@ def prepare(
     if given is not None:
         scan = given.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
-    notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config)]
-    progress.note(f"{len(scan.clips)} clips of {len(split_of)} speakers ({scan.corpus}); {notes[0]}")
     candidates = candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
-    store = Store(out)
-    try:
-        with store.locked(), store.state() as state:
-            log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            for part in ("shards", "work"):
-                sweep(out / part)
-            job = Job(config, store, state, progress, log)
-            clips, extracted = extract_all(job, scan.root, scan.clips, candidates)
-            judged = judge_all(job, candidates.pairs, clips, given)
-            written = assemble(out, scan, judged.clips, judged.pairs, split_of, config, progress, given.name if given else None)
-    except OSError as error:
-        full = error.errno in DISK_FULL
-        raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
-    except sqlite3.Error as error:
-        damaged = not isinstance(error, sqlite3.OperationalError)
-        advice = "delete it, and what is extracted is found again" if damaged else Reason.DISK_FULL.advice
-        raise PrepareError(f"{store.work / 'state.sqlite'} cannot be used: {error}; {advice}") from error
-    except StopRunError as error:
-        raise PrepareError(str(error)) from error
-    return Summary(
-        out=out,
-        made=extracted + judged.made + written.made,
-        seconds=time.monotonic() - started,
-        clips=dict(Counter(str(row.reason or "") for row in written.clips)),
-        pairs=dict(Counter(str(row.reason or "") for row in judged.pairs)),
-        findings=dict(Counter(str(finding.reason) for finding in scan.findings)),
-        failed=sum(row.state == "failed" for row in written.clips),
-        shards=written.shards,
-        frames=sum(row.clip.n_frames or 0 for row in written.clips if row.artefact is not None),
-        notes=(*notes, *judged.notes, *written.notes),
-    )
+    wanted, unread = selected(config, scan.clips, candidates)
+    pairs: Sequence[tuple[Clip, Clip]] = candidates.pairs
+    if config.part is not None:
+        try:
+            wanted, unread = clips_of(config.part, wanted), {}
+        except PartsError as error:
+            raise PrepareError(str(error)) from error
+        mine = {clip.clip_id for clip in wanted}
+        pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
+    notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config)]
+    return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
 
 
 def _check_out(raw: Path, out: Path) -> None:

@@ -47,13 +47,13 @@ def _landmarker(config: LandmarkConfig) -> Landmarker:
         raise StopRunError(str(error)) from error
 
 
-def extract_unit(clip: Clip, artefact: str, plan: ExtractPlan) -> None:
-    """Extract one clip into its artefact. Raises ClipError."""
+def extract_unit(clip: Clip, artefact: str, plan: ExtractPlan) -> tuple[str, int]:
+    """Extract one clip into its artefact. Returns the artefact's header and size. Raises ClipError."""
     extraction = extract_clip(clip, partial(_landmarker, plan.landmarks), plan.crops, plan.pictures)
     flac = None
     if plan.audio and (source := sound_path(clip, media.probe(clip.path))) is not None:
         flac = media.encode_flac(media.read_audio(source, rate=None))
-    save_extraction(Path(artefact), extraction, flac)
+    return save_extraction(Path(artefact), extraction, flac)
 
 
 def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig) -> None:

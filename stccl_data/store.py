@@ -1,6 +1,7 @@
-"""What a run has made so far: artefacts named by what they were made from, and the state of every clip in one SQLite file.
+"""What a run has made so far: artefacts named by what they were made from, and the state of every clip in SQLite.
 
     OUT/work/state.sqlite          clips and their states; the process that prepares writes it, anybody may read it
+    OUT/work/state-3-of-16.sqlite  the same for the third of sixteen jobs that share the work
     OUT/work/clips/ab/abcd....npz  one extracted clip
     OUT/work/pairs/...             the alignments of one utterance
 
@@ -12,11 +13,21 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from socket import gethostname
+from typing import Any, TextIO
+
+from .parts import Part
+
+#: Raise when the tables change: the states of another schema are forgotten, and found again by their artefacts.
+SCHEMA = 2
+
+#: Seconds for which a lock is asked for again: whoever looks whether OUT is busy holds it for a moment.
+_PATIENCE_S = 1.0
 
 
 class StoreBusyError(Exception):
@@ -25,13 +36,18 @@ class StoreBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClipState:
-    """How far one clip has come. `key` names its artefact; `reason` is empty when it was extracted."""
+    """How far one clip has come. `key` names its artefact; `reason` is empty when it was extracted. `header`: what the artefact
+    says of itself, as JSON, so that it need not be opened; `size`: its bytes, so that one that was cut short is noticed all the
+    same. `seconds`: how long it took; `ended`: when, seconds since 1970."""
 
     clip_id: str
     key: str
     reason: str = ""
     detail: str = ""
     seconds: float = 0.0
+    header: str = ""
+    size: int = 0
+    ended: float = 0.0
 
 
 def key_of(*parts: Any) -> str:
@@ -51,61 +67,154 @@ def fingerprint(path: str | None) -> list[Any]:
 
 
 class Store:
-    """The work folder of one OUT."""
+    """The work folder of one OUT, for the run of a whole corpus or for one part of a job array."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, part: Part | None = None) -> None:
         self.work = out / "work"
+        self.part = part
+        self._suffix = "" if part is None else f"-{part.name}"
 
     def artefact(self, kind: str, key: str) -> Path:
         """Where the artefact of that key lies, or will."""
         return self.work / kind / key[:2] / f"{key}.npz"
 
+    def there(self, kind: str) -> dict[str, int]:
+        """key -> bytes of every artefact of a kind. Folders are listed: to ask for each artefact by name takes far longer."""
+        found: dict[str, int] = {}
+        with suppress(FileNotFoundError):
+            for folder in os.scandir(self.work / kind):
+                if folder.is_dir():
+                    found |= {file.name[:-4]: file.stat().st_size for file in os.scandir(folder) if file.name.endswith(".npz")}
+        return found
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Held while one process prepares. The lock dies with its process, so a crash leaves nothing to clean up.
 
-        Raises StoreBusyError where another process holds it.
+        The parts of a job array hold it together, each with a lock of its own besides. Raises StoreBusyError where another
+        process holds it.
         """
         self.work.mkdir(parents=True, exist_ok=True)
-        with (self.work / "lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                owner = file.read().strip() or "unknown"
-                raise StoreBusyError(f"{self.work.parent} is being prepared by process {owner}; wait for it, or end it") from None
-            except OSError:
-                pass  # a file system without locks
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        with ExitStack() as stack:
+            if self.part is None:
+                _lock(stack, self.work / "lock", self.work.parent, alone=True)
+            else:
+                _lock(stack, self.work / "lock", self.work.parent, alone=False)
+                _lock(stack, self.work / f"lock{self._suffix}", self.work.parent, alone=True)
             yield
 
     @contextmanager
     def state(self) -> Iterator[sqlite3.Connection]:
         """The state database, made where it is missing."""
         self.work.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.work / "state.sqlite", timeout=30, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
+        with closing(sqlite3.connect(self.work / f"state{self._suffix}.sqlite", timeout=30, isolation_level=None)) as connection:
+            # The memory that WAL shares between readers and the writer does not reach from machine to machine.
+            connection.execute(f"PRAGMA journal_mode={'WAL' if self.part is None else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous=NORMAL")
+            if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+                connection.execute("DROP TABLE IF EXISTS clips")
+                connection.execute(f"PRAGMA user_version={SCHEMA}")
             connection.execute(
-                "CREATE TABLE IF NOT EXISTS clips "
-                "(clip_id TEXT PRIMARY KEY, key TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL)"
+                "CREATE TABLE IF NOT EXISTS clips (clip_id TEXT PRIMARY KEY, key TEXT NOT NULL, reason TEXT NOT NULL, "
+                "detail TEXT NOT NULL, seconds REAL NOT NULL, header TEXT NOT NULL, size INTEGER NOT NULL, ended REAL NOT NULL)"
+            )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS stages (name TEXT PRIMARY KEY, total INTEGER NOT NULL, already INTEGER NOT NULL, "
+                "done INTEGER NOT NULL, reasons TEXT NOT NULL, began REAL NOT NULL, heard REAL NOT NULL)"
             )
             yield connection
-        finally:
-            connection.close()
+
+    def clip_states(self) -> dict[str, ClipState]:
+        """The clips that any run has come to, of the whole or of a part, by id; the latest where several have."""
+        found: dict[str, ClipState] = {}
+        for database in self.databases():
+            with read_only(database) as connection:
+                for clip_id, state in clip_states(connection).items():
+                    if clip_id not in found or found[clip_id].ended <= state.ended:
+                        found[clip_id] = state
+        return found
+
+    def databases(self) -> list[Path]:
+        """The state databases that are there: of runs of the whole corpus, and of each part."""
+        return sorted(self.work.glob("state*.sqlite"))
+
+
+@contextmanager
+def read_only(database: Path) -> Iterator[sqlite3.Connection]:
+    """A state database to look at, whoever may be writing it. One of another schema looks empty."""
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", timeout=30, uri=True)) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+            yield connection
+        else:
+            with closing(sqlite3.connect(":memory:")) as empty:
+                yield empty
 
 
 def clip_states(connection: sqlite3.Connection) -> dict[str, ClipState]:
-    """All clips that a run has come to, by id."""
+    """The clips of one database, by id."""
     columns = ", ".join(f.name for f in fields(ClipState))
-    return {row[0]: ClipState(*row) for row in connection.execute(f"SELECT {columns} FROM clips")}
+    with suppress(sqlite3.OperationalError):  # no such table: nothing has been recorded yet
+        return {row[0]: ClipState(*row) for row in connection.execute(f"SELECT {columns} FROM clips")}
+    return {}
 
 
 def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) -> None:
     """Write these states, in one transaction."""
     with connection:
         connection.execute("BEGIN")
-        connection.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?)", [tuple(asdict(s).values()) for s in states])
+        connection.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [astuple(state) for state in states])
+
+
+def owner(lock: Path) -> str | None:
+    """Who holds a lock, such as `4711 on alpha`; None where nobody does. It is held for a moment to find out."""
+    try:
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or "unknown"
+            except OSError:
+                return _living(file.read().strip())
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _lock(stack: ExitStack, path: Path, out: Path, alone: bool) -> None:
+    """Take a lock, alone or with others, until `stack` ends; who has it alone is written into it. Raises StoreBusyError."""
+    file = stack.enter_context(path.open("a+"))
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise _busy(out, _read(file) or "of a job array; `stccl status` names them") from None
+            time.sleep(0.05)
+        except OSError:  # a file system without locks: what is written in the file has to do
+            if (other := _living(_read(file))) is not None:
+                raise _busy(out, other) from None
+            break
+    if alone:
+        file.truncate(0)
+        file.write(f"{os.getpid()} on {gethostname()}\n")
+        file.flush()
+        stack.callback(file.truncate, 0)
+
+
+def _busy(out: Path, who: str) -> StoreBusyError:
+    return StoreBusyError(f"{out} is being prepared by process {who}; wait for it, or end it")
+
+
+def _read(file: TextIO) -> str:
+    file.seek(0)
+    return file.read().strip()
+
+
+def _living(who: str) -> str | None:
+    """`who`, where that may still be at work; None for a process of this machine that has ended."""
+    pid, _, host = who.partition(" on ")
+    if not pid.isdecimal() or int(pid) == os.getpid() or (host == gethostname() and not Path(f"/proc/{pid}").exists()):
+        return None
+    return who

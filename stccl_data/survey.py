@@ -88,7 +88,7 @@ def _plan(scan: Scan, reference: str) -> Plan:
     candidates = candidate_pairs(scan.clips, reference)
     alone = {clip.clip_id for clip, _ in candidates.alone}
     used = [clip for clip in scan.clips if clip.clip_id not in alone]
-    frames = sum(_frames(scan.corpus, clip) for clip in used)
+    frames = sum(frames_of(scan.corpus, clip) for clip in used)
     return Plan(
         pairs=len(candidates.pairs),
         clips=len(used),
@@ -99,7 +99,8 @@ def _plan(scan: Scan, reference: str) -> Plan:
     )
 
 
-def _frames(corpus: str, clip: Clip) -> int:
+def frames_of(corpus: str, clip: Clip) -> int:
+    """How many frames a clip of the corpus has on average; 0 where it is sound alone. Nothing is opened."""
     return FRAMES_PER_CLIP.get(corpus, FRAMES_PER_OWN_CLIP) if Path(clip.path).suffix.lower() in VIDEO else 0
 
 

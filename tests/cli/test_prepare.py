@@ -127,9 +127,8 @@ def test_options_reach_the_configuration():
 
     given = ["--views", "front, top", "--max-duration-ratio", "2", "--retry-failed", "--shard-mb", "7", "--timeout", "9.5"]
     assert CliRunner().invoke(probe, given, catch_exceptions=False).exit_code == 0
-    assert seen == [
-        PrepareConfig(views=("front", "top"), retry_failed=True, shard_mb=7, timeout=9.5, gates=GateConfig(max_duration_ratio=2.0))
-    ]
+    gates = GateConfig(max_duration_ratio=2.0)
+    assert seen == [PrepareConfig(views=("front", "top"), retry_failed=("all",), shard_mb=7, timeout=9.5, gates=gates)]
 
 
 def test_the_help_of_the_group_names_the_command():

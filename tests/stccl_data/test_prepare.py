@@ -304,7 +304,7 @@ def test_a_clip_that_fails_is_recorded_and_tried_again_only_when_told(corpus, tm
     os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert prepare(raw, tmp_path / "out", QUICK).failed == 1
     watch = Watch()
-    summary = prepare(raw, tmp_path / "out", replace(QUICK, retry_failed=True), watch)
+    summary = prepare(raw, tmp_path / "out", replace(QUICK, retry_failed=("all",)), watch)
     assert watch.stages["extract"] == (12, 11) and summary.failed == 0 and summary.pairs == {"": 8}
     assert prepare(raw, tmp_path / "out", QUICK).made == 0
 

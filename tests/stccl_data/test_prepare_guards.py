@@ -53,7 +53,14 @@ def test_options_that_leave_no_pair_leave_the_shards(corpus: DemoCorpus, prepare
     assert digests(prepared_copy / "shards") == before
 
 
-@pytest.mark.parametrize("kind", ["clips", "pairs", "content"])
+def test_an_extracted_clip_that_was_cut_short_is_noticed_and_made_anew(corpus: DemoCorpus, prepared, prepared_copy: Path) -> None:
+    victim = sorted((prepared_copy / "work" / "clips").rglob("*.npz"))[0]
+    victim.write_bytes(victim.read_bytes()[:1000])
+    prepare(corpus.folder, prepared_copy, prepared.config)
+    assert digests(prepared_copy / "work" / "clips") == digests(prepared.out / "work" / "clips")
+
+
+@pytest.mark.parametrize("kind", ["pairs", "content"])
 def test_a_damaged_artefact_is_removed_and_made_anew(corpus: DemoCorpus, prepared, prepared_copy: Path, kind: str) -> None:
     victim = sorted((prepared_copy / "work" / kind).rglob("*.npz"))[0]
     victim.write_bytes(victim.read_bytes()[:1000])

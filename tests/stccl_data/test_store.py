@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
-from stccl_data.store import ClipState, Store, StoreBusyError, clip_states, fingerprint, key_of, record_clips
+from stccl_data.store import ClipState, Store, StoreBusyError, clip_states, fingerprint, key_of, owner, record_clips
 
 HOLD = """
 import sys, time
 from pathlib import Path
+from socket import gethostname
 from stccl_data.store import ClipState, Store, record_clips
 
 store = Store(Path(sys.argv[1]))
@@ -35,15 +37,17 @@ def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_one_is
     process = holder(tmp_path)
     store = Store(tmp_path)
     try:
-        with pytest.raises(StoreBusyError, match=f"{tmp_path} is being prepared by process {process.pid};"), store.locked():
+        first = f"{tmp_path} is being prepared by process {process.pid} on {gethostname()};"
+        with pytest.raises(StoreBusyError, match=first), store.locked():
             pass
         with store.state() as state:  # anybody may read while it goes on
-            assert len(clip_states(state)) == 100
+            assert len(clip_states(state)) == len(store.clip_states()) == 100
     finally:
         process.send_signal(end)
         process.wait(10)
     with store.locked():
-        assert (tmp_path / "work" / "lock").read_text() == f"{os.getpid()}\n"
+        assert owner(tmp_path / "work" / "lock") == f"{os.getpid()} on {gethostname()}"
+    assert owner(tmp_path / "work" / "lock") is None
     with store.locked(), store.state() as state:
         assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99"), "what was recorded survives"
 
