@@ -12,6 +12,7 @@ COMMANDS = {
     "eval": "Measure what a trained metric is worth on held-out speakers.",
     "export": "Write a dataset's pairs in the forms that existing trainers read.",
     "info": "Summarise a prepared dataset.",
+    "merge": "Put the parts of a job array together.",
     "pairs": "Audit or import a published pair file; judge a dataset's pairs anew.",
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",
     "preview": "Write a side-by-side video of an aligned pair.",
