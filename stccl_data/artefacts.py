@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -129,6 +129,25 @@ def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
         arrays |= {f"{i}.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
         header.append({name: value for name, value in values.items() if not isinstance(value, np.ndarray)})
     write_bytes(path, npz_bytes({"header": _text(header), **arrays}))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlignment:
+    """An alignment on disk, the `number`-th that `load_alignments(path)` gives. `scores`: its fields that are no arrays."""
+
+    path: Path
+    number: int
+    scores: Mapping[str, Any]
+
+
+def stored_alignments(path: Path) -> list[StoredAlignment | Refusal]:
+    """The alignments of an utterance's pairs, in order, without their arrays, which take up almost all of the file."""
+    with _stored(path) as stored:
+        entries = json.loads(bytes(stored["header"]))
+    return [
+        Refusal(Reason[entry["reason"].upper()], entry["detail"]) if "reason" in entry else StoredAlignment(path, i, entry)
+        for i, entry in enumerate(entries)
+    ]
 
 
 def load_alignments(path: Path) -> list[Alignment | Refusal]:

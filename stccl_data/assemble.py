@@ -14,6 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .align import Alignment
+from .artefacts import Refusal, load_alignments
 from .atomic import atomic_writer, replace_bytes, write_text
 from .card import dataset_card
 from .clip import Clip
@@ -193,16 +195,27 @@ def _samples(
             pair.scores(),
             pair.accepted,
             None if pair.reason is None else str(pair.reason),
-            pair.alignment,
+            alignment,
         )
-        for pair in pairs
-        if pair.alignment is not None
+        for pair, alignment in _aligned(pairs)
     ]
     sizes = {name: sum(len(data) for data in content.values()) for name, (_, _, content) in clips.items()}
     parts = parts_of(sorted(clips), records, sizes)
     for i, (part_names, part_pairs) in enumerate(parts, 1):
         part_key = key if i == 1 else f"{key}+p{i}"
         yield part_key, sample_members(part_key, {name: clips[name] for name in part_names}, part_pairs, i, len(parts))
+
+
+def _aligned(pairs: Iterable[PairRow]) -> Iterator[tuple[PairRow, Alignment]]:
+    """The pairs that could be aligned, each with its alignment; a file is read once."""
+    files: dict[Path, list[Alignment | Refusal]] = {}
+    for pair in pairs:
+        if (stored := pair.alignment) is not None:
+            if stored.path not in files:
+                files[stored.path] = load_alignments(stored.path)
+            alignment = files[stored.path][stored.number]
+            assert isinstance(alignment, Alignment)
+            yield pair, alignment
 
 
 _TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .align import Alignment
-from .artefacts import ClipArtefact
+from .artefacts import ClipArtefact, StoredAlignment
 from .clip import Clip
 from .content import ContentScore
 from .reasons import Reason
@@ -72,7 +71,7 @@ class PairRow:
     source: Clip
     target: Clip
     utterance: str
-    alignment: Alignment | None = None
+    alignment: StoredAlignment | None = None
     reason: Reason | None = None
     detail: str = ""
     content: ContentScore | None = None
@@ -83,7 +82,8 @@ class PairRow:
 
     def scores(self) -> dict[str, Any]:
         """PAIR_SCORES of the pair; None for each that it has not."""
-        scores = {name: getattr(self.alignment, name, None) for name in PAIR_SCORES}
+        known = {} if self.alignment is None else self.alignment.scores
+        scores = {name: known.get(name) for name in PAIR_SCORES}
         scores = {name: value if value == value else None for name, value in scores.items()}  # an imported path has no cost
         if self.content is not None and self.content.score == self.content.score:
             scores |= {"content_score": self.content.score, "content_weak": self.content.weak}

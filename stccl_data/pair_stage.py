@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import align, content, given, stages
-from .artefacts import Refusal, load_alignments, load_content
+from .artefacts import Refusal, load_content, stored_alignments
 from .config import PrepareConfig
 from .content import ClipContent, ContentScore
 from .dataset import ClipRow, PairRow
@@ -98,7 +98,7 @@ def _align(
             refusal = Refusal(failed[utterance].reason or Reason.INTERNAL_ERROR, failed[utterance].detail)
             results[utterance] = [refusal] * len(pairs)
         else:
-            results[utterance] = load_alignments(paths[utterance])
+            results[utterance] = stored_alignments(paths[utterance])
     return results, len(units)
 
 
