@@ -81,6 +81,6 @@ def slug(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")[:80]
-    if plain == text:
+    if plain == text != "":
         return plain
     return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}".lstrip("-")

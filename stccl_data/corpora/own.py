@@ -77,6 +77,8 @@ def _row(manifest: Path, number: int, values: Mapping[str, Any]) -> Row:
     if broken := values.get(""):
         raise ClipError(Reason.BAD_ROW, str(broken))
     text = {column: _text(values.get(column)) for column in (*REQUIRED, *OPTIONAL)}
+    if broken := [column for column, value in text.items() if not _is_text(value)]:
+        raise ClipError(Reason.BAD_ROW, f"column {', '.join(broken)} holds half a character (a lone surrogate)")
     missing = [column for column in REQUIRED if not text[column]]
     if missing:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
@@ -105,6 +107,14 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _whole(text: str, column: str, least: int) -> int:
