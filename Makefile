@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
-.PHONY: demo test bench clean system-libraries
+.PHONY: demo test bench chaos clean system-libraries
 
 demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl demo $(DEMO)/raw
@@ -29,6 +29,9 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/alignment.py
 	$(BIN)/python benchmarks/train_step.py
 	test ! -d $(DEMO)/prepared || $(BIN)/python benchmarks/reader.py $(DEMO)/prepared
+
+chaos: $(VENV)/installed-test
+	STCCL_KILLS=100 $(BIN)/pytest -s tests/stccl_data/test_chaos.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info
