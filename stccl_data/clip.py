@@ -5,6 +5,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgusted", "surprised", "contempt")
@@ -55,16 +56,19 @@ class Clip:
 
     def row(self) -> dict[str, Any]:
         """The clip as a table row; `fps` as text such as `30000/1001`."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = {name: getattr(self, name) for name in _COLUMNS}
         values["fps"] = None if self.fps is None else str(self.fps)
         return values
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Clip":
         """The inverse of `row`; columns that a Clip does not have are passed over."""
-        values = {f.name: row[f.name] for f in fields(cls) if f.name in row}
+        values = {name: row[name] for name in _COLUMNS if name in row}
         values["fps"] = None if values.get("fps") is None else Fraction(values["fps"])
         return cls(**values)
+
+
+_COLUMNS = tuple(f.name for f in fields(Clip))
 
 
 def emotion_of(word: str) -> str | None:
@@ -74,6 +78,7 @@ def emotion_of(word: str) -> str | None:
     return word if word in EMOTIONS else None
 
 
+@lru_cache(4096)  # a corpus has few labels and many clips
 def slug(text: str) -> str:
     """`text` as it may stand in a shard key: ASCII letters, digits, `_` and `-`, never empty, injective in practice.
 

@@ -59,12 +59,13 @@ def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iter
     clips = tuple(clips)
     plan = _extract_plan(config)
     identity = landmarker_identity(plan.landmarks) if plan.pictures != "never" else ""
+    crops = asdict(plan.crops)
     states, there = store.clip_states(), store.there("clips")
     keys: dict[str, str] = {}
     units: dict[str, Unit] = {}
     for clip in clips:
         files = [os.path.relpath(clip.path, root), fingerprint(clip.path), fingerprint(clip.audio_path)]
-        key = key_of(extract.SCHEMA, clip.corpus, files, asdict(plan.crops), plan.pictures, plan.audio, identity)
+        key = key_of(extract.SCHEMA, clip.corpus, files, crops, plan.pictures, plan.audio, identity)
         keys[clip.clip_id] = key
         before = states.get(clip.clip_id)
         if before is not None and before.key == key and before.size not in (0, there.get(key)):

@@ -11,7 +11,6 @@ from itertools import pairwise
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
 from .landmarks import LIPS_68, ibug68
 
@@ -191,6 +190,8 @@ def _savgol(values: Points, window: int) -> Points:
     window = min(window, n if n % 2 else n - 1)
     if window <= 2:
         return values
+    from scipy.signal import savgol_filter  # half a second to load, and whoever finds nothing left to do does not need it
+
     smooth: Points = savgol_filter(values, window, 2, axis=0, mode="interp")
     return smooth
 

@@ -111,8 +111,7 @@ def _alignments(
     paths: dict[str, Path] = {}
     units: list[Unit] = []
     for utterance, pairs in utterances.items():
-        files = [(_file(source), _file(target)) for source, target in pairs]
-        stems = [[Path(file).stem for file in pair] for pair in files]
+        stems = [[_key(row) for row in pair] for pair in pairs]
         if given_pairs is None:
             key = key_of(align.SCHEMA, asdict(how), stems)
         else:
@@ -120,7 +119,7 @@ def _alignments(
             key = key_of(given.MODE, given.SCHEMA, stems, [[side.tolist() for side in path] for path in frames])
         paths[utterance] = store.artefact("pairs", key)
         if key not in there:
-            artefact = str(paths[utterance])
+            artefact, files = str(paths[utterance]), [(_file(source), _file(target)) for source, target in pairs]
             work = (files, artefact, how) if given_pairs is None else (files, frames, artefact)
             units.append(Unit(utterance, work, config.timeout + 10 * len(files)))
     return paths, units
@@ -163,11 +162,11 @@ def _checks(
     for speaker, mine in sorted(speakers.items()):
         name = "/".join(speaker)
         asked = sorted((source.clip.clip_id, target.clip.clip_id) for source, target in mine)
-        heard = [(row.clip, _file(row)) for row in members[speaker]]
-        labels = [[clip.clip_id, clip.emotion, clip.level, clip.sentence, Path(file).stem] for clip, file in heard]
+        labels = [[r.clip.clip_id, r.clip.emotion, r.clip.level, r.clip.sentence, _key(r)] for r in members[speaker]]
         key = key_of(content.SCHEMA, asdict(how), by, labels, asked)
         paths[name] = store.artefact("content", key)
         if key not in there:
+            heard = [(row.clip, _file(row)) for row in members[speaker]]
             units.append(Unit(name, (heard, asked, str(paths[name]), how, by), config.timeout + len(heard) + len(asked)))
     return paths, units
 
@@ -199,6 +198,11 @@ def _mislabelled(verdicts: Mapping[str, ClipContent]) -> list[str]:
 
 def _speaker(row: ClipRow) -> tuple[str, str, str]:
     return row.clip.corpus, row.clip.speaker, row.clip.view
+
+
+def _key(row: ClipRow) -> str:
+    assert row.artefact is not None
+    return row.artefact.path.stem
 
 
 def _file(row: ClipRow) -> str:
