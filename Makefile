@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
-.PHONY: demo test bench chaos clean system-libraries
+.PHONY: demo test bench chaos fuzz clean system-libraries
 
 demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl demo $(DEMO)/raw
@@ -32,6 +32,9 @@ bench: $(VENV)/installed-test
 
 chaos: $(VENV)/installed-test
 	STCCL_KILLS=100 $(BIN)/pytest -s tests/stccl_data/test_chaos.py
+
+fuzz: $(VENV)/installed-test
+	STCCL_FUZZ=2000 $(BIN)/pytest -s tests/stccl_data/test_fuzz_media.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

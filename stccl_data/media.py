@@ -230,7 +230,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
         raise ClipError(Reason.DECODE_ERROR, f"{path} has {status.st_size} bytes where its header says {stated}: it was cut short")
     try:
         # the protocol is named: a path is always a file, whatever it looks like, and a playlist cannot open others
-        container = av.open(f"file:{file}", options={"protocol_whitelist": "file"})
+        container = av.open(f"file:{file}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except av.FFmpegError as error:
         if head[4:8] == b"ftyp":
             raise ClipError(Reason.DECODE_ERROR, f"{path} is an MP4 without its index: it was cut short") from None
@@ -242,6 +242,9 @@ def _opened(path: str | Path) -> Iterator[Any]:
             index = getattr(stream, "index_entries", None)
             if index and len(index) and index[len(index) - 1].pos + index[len(index) - 1].size > status.st_size:
                 raise ClipError(Reason.DECODE_ERROR, f"{path} is shorter than its own index says: it was cut short")
+        for stream in (_video_stream(container), _audio_stream(container)):
+            if stream is not None and stream.codec_context is None:
+                raise ClipError(Reason.DECODE_ERROR, f"{path} has {stream.type} in a form that ffmpeg does not know")
         yield container
 
 

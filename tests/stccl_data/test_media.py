@@ -351,6 +351,20 @@ def test_a_clip_whose_middle_is_zeros_is_refused(tmp_path, studio):
         assert len(frames_read) == N and any(frame.corrupt for frame in frames_read), "concealed damage is marked"
 
 
+def test_a_title_in_another_encoding_does_not_matter(tmp_path, studio):
+    path = studio.record(tmp_path / "a.mkv", [picture(i) for i in range(N)])
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xe4\xf6\xfc\xdf"))  # the name of the muxer, now Latin-1
+    assert numbers(path) == list(range(N))
+
+
+def test_a_stream_in_a_form_that_nobody_knows_is_refused(tmp_path, studio):
+    path = studio.record(tmp_path / "a.mkv", [picture(i) for i in range(N)])
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_NOBODY/KNOWS!"))
+    with pytest.raises(ClipError, match="video in a form that ffmpeg does not know") as error:
+        probe(path)
+    assert error.value.reason is Reason.DECODE_ERROR
+
+
 def test_a_file_without_bytes_is_refused(tmp_path):
     (tmp_path / "a.mp4").touch()
     assert refused(tmp_path / "a.mp4").reason is Reason.EMPTY_FILE
