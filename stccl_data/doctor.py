@@ -47,7 +47,7 @@ _OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "
 
 #: Bytes of free disk below which a run is not worth starting, and bytes that an hour of 25 frames a second becomes.
 LEAST_FREE = 2 * 10**9
-BYTES_AN_HOUR = 12_000 * 25 * 3600
+BYTES_AN_HOUR = 22_000 * 25 * 3600
 
 State = Literal["ok", "bad", "note"]
 

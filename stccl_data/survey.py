@@ -13,8 +13,9 @@ from .pairing import REFERENCES, candidate_pairs
 
 #: Frames that one core takes through landmarks and crops in a second, measured at 1920x1080.
 FRAMES_PER_CORE_SECOND = 40
-#: Bytes of a frame's face and mouth crop as JPEG, measured at 224 and 96 pixels.
-BYTES_PER_FRAME = 12_000
+#: Bytes of a frame as it is stored, its face and mouth crop as JPEG and its landmarks: measured at 224 and 96 pixels on MEAD at
+#: 1920x1080 (22,400) and at 256x256 (20,800).
+BYTES_PER_FRAME = 22_000
 #: Frames of a clip. MEAD: 4.0 million in 31,060. RAVDESS: 4 s at 30 fps. CREMA-D: 2.5 s at 30 fps, not verified.
 FRAMES_PER_CLIP = {"mead": 129, "ravdess": 120, "cremad": 75}
 FRAMES_PER_OWN_CLIP = 120  # a guess: nothing is known before the files are read
