@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,14 +50,17 @@ def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -
 
 @contextmanager
 def watched_run(out: Path) -> Iterator[TerminalProgress | PlainProgress]:
-    """The progress of a run into `out`. What stops the run becomes the command's answer: a sentence, or exit code 130."""
+    """The progress of a run into `out`. What stops the run becomes the command's answer: a sentence, or exit code 130.
+
+    Libraries that talk (Ray of a lost machine) do so on stderr: stdout is the answer's.
+    """
     from stccl_data.landmarks import ModelError
     from stccl_data.parts import PartsError
     from stccl_data.prepare import PrepareError
     from stccl_data.store import StoreBusyError
 
     try:
-        with open_progress() as progress:
+        with redirect_stdout(sys.stderr), open_progress() as progress:
             yield progress
     except (PrepareError, ModelError, PartsError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error

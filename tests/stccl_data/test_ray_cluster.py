@@ -1,0 +1,41 @@
+"""A Ray cluster of three machines, all of them here, that loses one in the middle of the work."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.tar"))}
+
+
+def test_a_machine_that_is_lost_in_mid_run_costs_time_and_nothing_else(prepared, corpus, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    out = tmp_path / "out"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    process = None
+    try:
+        others = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20) for _ in range(2)]
+        cluster.wait_for_nodes()
+        options = ["--audio", "--split", prepared.config.split, "--executor", "ray", "--ray-address", cluster.address, "--json"]
+        main = [sys.executable, "-c", "from stccl_cli.main import main; main()"]
+        command = [*main, "prepare", str(corpus.folder), str(out), *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while len(list((out / "work").glob("clips/*/*.npz"))) < 3:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        cluster.remove_node(others[0], allow_graceful=False)
+        said, complaint = process.communicate(timeout=600)
+        assert process.returncode == 0, complaint
+        summary = json.loads(said)
+        assert (summary["pairs"], summary["failed"]) == ({"": 8}, 0)
+        assert digests(out) == digests(prepared.out)
+    finally:
+        if process is not None:
+            process.kill()
+        cluster.shutdown()
