@@ -34,7 +34,8 @@ class Job:
             count=self.config.workers,
             initializer=stages.start_worker if self.config.executor != "inline" else None,
             initargs=(str(self.log.with_suffix(".workers.log")),),
-            memory_mb=self.config.memory_mb,
+            # the driver of a GPU reserves far more than it uses, so that a limit would mean something else there
+            memory_mb=self.config.memory_mb or (0 if self.config.device == "cpu" else None),
         )
         for outcome in run(units, function, setup, executor=self.config.executor, ray_address=self.config.ray_address):
             if outcome.reason is not None:

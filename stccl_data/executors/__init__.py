@@ -57,12 +57,12 @@ class StopRunError(Exception):
 @dataclass(frozen=True, slots=True)
 class Setup:
     """How workers are set up. `count`: 0 for one a core, of this machine or of the cluster. `initializer(*initargs)` is called once
-    in each. `memory_mb`: what one may have, MB; 0 for its share of its machine's, 2 GB at least."""
+    in each. `memory_mb`: what one may have, MB; 0 for its share of its machine's, 2 GB at least; None for all that there is."""
 
     count: int = 0
     initializer: Callable[..., None] | None = None
     initargs: Sequence[Any] = ()
-    memory_mb: int = 0
+    memory_mb: int | None = 0
 
 
 def run(

@@ -2,14 +2,18 @@
 
 import os
 import resource
+import sys
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LEAST = 2 * 2**30  # a minute of 720p takes less than one
 
 
-def share(workers: int, memory_mb: int = 0) -> int:
-    """Bytes for one of `workers` on this machine: what was asked for, or its part of all that there is, 2 GB at least."""
+def share(workers: int, memory_mb: int | None = 0) -> int:
+    """Bytes for one of `workers` on this machine: what was asked for, its part of all that there is, 2 GB at least (0), or no
+    limit (None)."""
+    if memory_mb is None:
+        return sys.maxsize
     if memory_mb:
         return memory_mb * 2**20
     return max(_LEAST, _all() // max(1, workers))
@@ -20,6 +24,8 @@ def cap(limit: int) -> None:
 
     Files that are mapped, such as libraries and models, are not counted.
     """
+    if limit == sys.maxsize:
+        return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 

@@ -34,7 +34,9 @@ class Supervisor:
     def __init__(self, function: Callable[..., Any], setup: Setup) -> None:
         self._inbox: deque[Unit] = deque()
         units = iter(self._inbox.popleft, None)
-        memory_mb = share(len(os.sched_getaffinity(0)), setup.memory_mb) // 2**20
+        memory_mb = setup.memory_mb
+        if memory_mb == 0:  # there are as many supervisors on a machine as it has cores, at most
+            memory_mb = share(len(os.sched_getaffinity(0))) // 2**20
         self._outcomes = run_local(units, function, replace(setup, count=1, memory_mb=memory_mb), ahead=0)
 
     def ready(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import operator
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -166,6 +167,13 @@ def test_a_unit_that_asks_for_more_memory_than_a_worker_may_have_costs_itself_al
     assert (found["modest"].reason, found["small"].result) == (None, 3)
 
 
+@crash_proof
+def test_workers_without_a_cap_have_the_limits_of_everybody(executor):
+    limit = call("limit", resource.getrlimit, resource.RLIMIT_DATA)
+    assert outcomes([limit], executor, memory_mb=None)["limit"].result[0] == resource.getrlimit(resource.RLIMIT_DATA)[0]
+    assert outcomes([limit], executor, memory_mb=1024)["limit"].result[0] == 2**30
+
+
 #: Keeps 256 MB for ever, and notes in which process.
 LEAK = """
 import builtins, os
@@ -240,7 +248,7 @@ def shards(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted((out / "shards").rglob("*.tar"))}
 
 
-@crash_proof
+@pytest.mark.parametrize("executor", ["ray"], indirect=True)  # test_prepare compares local
 def test_a_dataset_is_the_same_whoever_does_the_work(executor, corpus, tmp_path):
     config = PrepareConfig(crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor)
     assert prepare(corpus.folder, tmp_path / "out", config).pairs == {"": 8}
