@@ -57,7 +57,7 @@ def python(containing: str) -> str:
 
 def test_the_commands_leave_what_the_readme_promises(desk: Path) -> None:
     assert {command.split()[1] for command in commands()} == {
-        "doctor", "scan", "prepare", "verify", "info", "preview", "align", "train", "eval", "score",
+        "doctor", "scan", "prepare", "status", "verify", "info", "preview", "align", "train", "eval", "score",
     }  # fmt: skip
     assert (desk / "angry.mp4").stat().st_size > 1000 and (desk / "path.png").stat().st_size > 1000
     assert (desk / "RUN" / "metric.safetensors").is_file()
