@@ -1,6 +1,7 @@
 """What a run would do, without doing it: the work of `stccl prepare --dry-run`."""
 
 import json
+import sqlite3
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +11,10 @@ from .clip import Clip
 from .config import PrepareConfig
 from .extract_stage import ExtractionPlan, foreseen, plan_extraction
 from .pair_stage import outstanding
-from .prepare import ask
+from .prepare import PrepareError, ask
 from .shards.layout import PROVENANCE
 from .space import free_bytes, needed_bytes
-from .store import Store
+from .store import Store, unusable
 from .survey import FRAMES_PER_CORE_SECOND, frames_of
 
 
@@ -44,7 +45,10 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
     out = out.absolute()
     asked = ask(raw, out, config)
     store = Store(out, config.part)
-    extraction = plan_extraction(config, store, asked.scan.root, asked.wanted)
+    try:
+        extraction = plan_extraction(config, store, asked.scan.root, asked.wanted)
+    except sqlite3.Error as error:
+        raise PrepareError(unusable(store.work, error)) from error
     rows = asked.unread | foreseen(store, extraction)
     wanted = len(extraction.keys)
     to_read = extraction.to_read

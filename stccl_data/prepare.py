@@ -24,12 +24,11 @@ from .job import Job, PrepareError
 from .pair_stage import judge_all
 from .pairing import Candidates, candidate_pairs
 from .parts import Part, PartsError, clips_of, forget_part, record_part
-from .reasons import Reason
 from .shards.layout import CLIPS, PROVENANCE, SHARDS
 from .space import free_bytes, full_disk, needed_bytes
 from .splits import assign_splits, split_note
 from .status import Recorded
-from .store import Store
+from .store import Store, unusable
 from .survey import frames_of
 
 __all__ = ["PrepareError", "Summary", "prepare"]
@@ -85,9 +84,8 @@ def prepare(
         with store.locked(), store.state() as state:
             log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
-            if config.part is None:  # nobody else is writing
-                for folder in ("shards", "work"):
-                    sweep(out / folder)
+            if config.part is None:
+                _sweep(out)
             else:
                 forget_part(store.work, config.part)
             job = Job(config, store, state, Recorded(progress, state), log)
@@ -101,15 +99,14 @@ def prepare(
             if config.part is None:
                 whole = out, scan, judged.clips, judged.pairs, asked.split_of, config
                 written = assemble(*whole, job.progress, given.name if given else None)
+                _sweep(out)
             else:
                 record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(config)})
     except OSError as error:
         full = error.errno in DISK_FULL
         raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
     except sqlite3.Error as error:
-        damaged = not isinstance(error, sqlite3.OperationalError)
-        advice = "delete it, and what is extracted is found again" if damaged else Reason.DISK_FULL.advice
-        raise PrepareError(f"{store.work / 'state.sqlite'} cannot be used: {error}; {advice}") from error
+        raise PrepareError(unusable(store.work, error)) from error
     except StopRunError as error:
         raise PrepareError(str(error)) from error
     return Summary(
@@ -174,6 +171,12 @@ def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], Gi
         pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
     notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config)]
     return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what writers that were killed, of this run or of one before, have left half-written: nobody else is writing."""
+    for folder in ("shards", "work"):
+        sweep(out / folder)
 
 
 def _check_out(raw: Path, out: Path) -> None:

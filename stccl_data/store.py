@@ -22,6 +22,7 @@ from socket import gethostname
 from typing import Any, TextIO
 
 from .parts import Part
+from .reasons import Reason
 
 #: Raise when the tables change: the states of another schema are forgotten, and found again by their artefacts.
 SCHEMA = 2
@@ -137,6 +138,13 @@ class Store:
     def databases(self) -> list[Path]:
         """The state databases that are there: of runs of the whole corpus, and of each part."""
         return sorted(self.work.glob("state*.sqlite"))
+
+
+def unusable(work: Path, error: sqlite3.Error) -> str:
+    """The sentence for a state database that cannot be read or written."""
+    damaged = not isinstance(error, sqlite3.OperationalError)
+    advice = "delete it, and what is extracted is found again" if damaged else Reason.DISK_FULL.advice
+    return f"{work / 'state.sqlite'} cannot be used: {error}; {advice}"
 
 
 @contextmanager

@@ -108,6 +108,21 @@ def test_people_and_machines_read_the_status(corpus, tmp_path):
     assert json.loads(CliRunner().invoke(stccl, ["status", str(tmp_path), "--json"]).stdout)["clips"] == {"": 12}
 
 
+def test_a_state_that_is_damaged_is_said_and_found_again_without_it(corpus, tmp_path):
+    prepare(corpus.folder, tmp_path, QUICK)
+    for path in (tmp_path / "work").glob("state.sqlite*"):
+        path.unlink()
+    (tmp_path / "work" / "state.sqlite").write_bytes(b"no database " * 1000)
+    advice = "delete it, and what is extracted is found again"
+    for command in (["status", str(tmp_path)], ["prepare", str(corpus.folder), str(tmp_path), *OPTIONS, "--dry-run"]):
+        said = CliRunner().invoke(stccl, command)
+        assert said.exit_code == 1 and advice in said.stderr
+    with pytest.raises(PrepareError, match=advice):
+        prepare(corpus.folder, tmp_path, QUICK)
+    (tmp_path / "work" / "state.sqlite").unlink()
+    assert prepare(corpus.folder, tmp_path, QUICK).made == 0
+
+
 # --- a run that is only thought of -------------------------------------------------------------------------------------------
 
 
