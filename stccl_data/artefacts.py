@@ -51,6 +51,12 @@ def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = Non
     return header, len(data)
 
 
+def header_of(path: Path) -> str:
+    """What an artefact says of itself: all but its arrays, as JSON."""
+    with _stored(path) as stored:
+        return bytes(stored["header"]).decode()
+
+
 def read_header(header: str) -> tuple[Clip, dict[str, float]]:
     """The clip with what its file said of itself, and its scores."""
     said = json.loads(header)
@@ -65,8 +71,7 @@ class ClipArtefact:
 
     def header(self) -> str:
         """What `read_header` reads."""
-        with _stored(self.path) as stored:
-            return bytes(stored["header"]).decode()
+        return header_of(self.path)
 
     def signals(self) -> Signals:
         """What the clip is aligned by."""
@@ -140,13 +145,11 @@ class StoredAlignment:
     scores: Mapping[str, Any]
 
 
-def stored_alignments(path: Path) -> list[StoredAlignment | Refusal]:
-    """The alignments of an utterance's pairs, in order, without their arrays, which take up almost all of the file."""
-    with _stored(path) as stored:
-        entries = json.loads(bytes(stored["header"]))
+def stored_alignments(path: Path, header: str) -> list[StoredAlignment | Refusal]:
+    """The alignments of an utterance's pairs, in order, as the header of their file names them."""
     return [
         Refusal(Reason[entry["reason"].upper()], entry["detail"]) if "reason" in entry else StoredAlignment(path, i, entry)
-        for i, entry in enumerate(entries)
+        for i, entry in enumerate(json.loads(header))
     ]
 
 

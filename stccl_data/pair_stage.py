@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import align, content, given, stages
-from .artefacts import Refusal, load_content, stored_alignments
+from .artefacts import Refusal, header_of, load_content, stored_alignments
 from .config import PrepareConfig
 from .content import ClipContent, ContentScore
 from .dataset import ClipRow, PairRow
@@ -16,7 +16,7 @@ from .gates import GateConfig, judge
 from .job import Job
 from .pairing import utterance_key
 from .reasons import Reason
-from .store import Store, key_of
+from .store import Store, headers, key_of, record_headers
 
 Rows = tuple[ClipRow, ClipRow]
 
@@ -92,13 +92,19 @@ def _align(
     job.progress.stage("align", len(utterances), len(utterances) - len(units))
     function = stages.align_unit if given_pairs is None else stages.follow_unit
     failed = {outcome.unit.name: outcome for outcome in job.run(units, function) if outcome.reason is not None}
+    there, known = job.store.there("pairs"), headers(job.state)
+    unknown: dict[str, tuple[int, str]] = {}
     results: dict[str, list[Any]] = {}
     for utterance, pairs in utterances.items():
+        path = paths[utterance]
         if utterance in failed:
             refusal = Refusal(failed[utterance].reason or Reason.INTERNAL_ERROR, failed[utterance].detail)
             results[utterance] = [refusal] * len(pairs)
         else:
-            results[utterance] = stored_alignments(paths[utterance])
+            if path.stem not in known or known[path.stem][0] != there[path.stem]:  # new, or cut short
+                unknown[path.stem] = known[path.stem] = there[path.stem], header_of(path)
+            results[utterance] = stored_alignments(path, known[path.stem][1])
+    record_headers(job.state, unknown)
     return results, len(units)
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 Times = NDArray[np.float64]
 
@@ -12,6 +11,8 @@ def smoothed(source: Times, target: Times, width: float, step: float) -> tuple[T
     of standard deviation `width` seconds: a path on a grid of `step` seconds moves in jumps. The same in both directions."""
     if width <= 0 or len(source) < 3:
         return source, target
+    from scipy.ndimage import gaussian_filter1d  # a quarter of a second to load, which a run with nothing left to do need not wait
+
     along, across = source + target, target - source
     grid = np.arange(along[0], along[-1] + step / 2, step)
     detour = gaussian_filter1d(np.interp(grid, along, across), 2 * width / step, mode="nearest")

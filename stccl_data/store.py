@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -123,6 +123,9 @@ class Store:
                 "CREATE TABLE IF NOT EXISTS stages (name TEXT PRIMARY KEY, total INTEGER NOT NULL, already INTEGER NOT NULL, "
                 "done INTEGER NOT NULL, reasons TEXT NOT NULL, began REAL NOT NULL, heard REAL NOT NULL)"
             )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS headers (key TEXT PRIMARY KEY, size INTEGER NOT NULL, header TEXT NOT NULL)"
+            )
             yield connection
 
     def clip_states(self) -> dict[str, ClipState]:
@@ -171,6 +174,19 @@ def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) ->
     with connection:
         connection.execute("BEGIN")
         connection.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [astuple(state) for state in states])
+
+
+def headers(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
+    """key -> (bytes, header) of artefacts other than clips: what they say of themselves, so that they need not be opened."""
+    return {key: (size, header) for key, size, header in connection.execute("SELECT key, size, header FROM headers")}
+
+
+def record_headers(connection: sqlite3.Connection, found: Mapping[str, tuple[int, str]]) -> None:
+    """Keep these headers, in one transaction."""
+    with connection:
+        connection.execute("BEGIN")
+        rows = [(key, size, header) for key, (size, header) in found.items()]
+        connection.executemany("INSERT OR REPLACE INTO headers VALUES (?, ?, ?)", rows)
 
 
 def owner(lock: Path) -> str | None:
