@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .config import Progress
+from .lock import owner
 from .reasons import Reason
-from .store import Store, owner, read_only
+from .store import Store, read_only
 
 #: Seconds between two notes: a note is a transaction.
 _EVERY_S = 0.5

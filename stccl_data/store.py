@@ -8,27 +8,22 @@
 An artefact exists when it is complete. Running again makes what is missing.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from socket import gethostname
-from typing import Any, TextIO
+from typing import Any
 
+from .lock import LockedError, locked
 from .parts import Part
 from .reasons import Reason
 
 #: Raise when the tables change: the states of another schema are forgotten, and found again by their artefacts.
 SCHEMA = 2
-
-#: Seconds for which a lock is asked for again: whoever looks whether OUT is busy holds it for a moment.
-_PATIENCE_S = 1.0
 
 
 class StoreBusyError(Exception):
@@ -97,11 +92,13 @@ class Store:
         """
         self.work.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            if self.part is None:
-                _lock(stack, self.work / "lock", self.work.parent, alone=True)
-            else:
-                _lock(stack, self.work / "lock", self.work.parent, alone=False)
-                _lock(stack, self.work / f"lock{self._suffix}", self.work.parent, alone=True)
+            try:
+                stack.enter_context(locked(self.work / "lock", alone=self.part is None))
+                if self.part is not None:
+                    stack.enter_context(locked(self.work / f"lock{self._suffix}"))
+            except LockedError as error:
+                who = error.owner or "of a job array; `stccl status` names them"
+                raise StoreBusyError(f"{self.work.parent} is being prepared by process {who}; wait for it, or end it") from None
             yield
 
     @contextmanager
@@ -187,58 +184,3 @@ def record_headers(connection: sqlite3.Connection, found: Mapping[str, tuple[int
         connection.execute("BEGIN")
         rows = [(key, size, header) for key, (size, header) in found.items()]
         connection.executemany("INSERT OR REPLACE INTO headers VALUES (?, ?, ?)", rows)
-
-
-def owner(lock: Path) -> str | None:
-    """Who holds a lock, such as `4711 on alpha`; None where nobody does. It is held for a moment to find out."""
-    try:
-        with lock.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().strip() or "unknown"
-            except OSError:
-                return _living(file.read().strip())
-    except FileNotFoundError:
-        pass
-    return None
-
-
-def _lock(stack: ExitStack, path: Path, out: Path, alone: bool) -> None:
-    """Take a lock, alone or with others, until `stack` ends; who has it alone is written into it. Raises StoreBusyError."""
-    file = stack.enter_context(path.open("a+"))
-    give_up = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                raise _busy(out, _read(file) or "of a job array; `stccl status` names them") from None
-            time.sleep(0.05)
-        except OSError:  # a file system without locks: what is written in the file has to do
-            if (other := _living(_read(file))) is not None:
-                raise _busy(out, other) from None
-            break
-    if alone:
-        file.truncate(0)
-        file.write(f"{os.getpid()} on {gethostname()}\n")
-        file.flush()
-        stack.callback(file.truncate, 0)
-
-
-def _busy(out: Path, who: str) -> StoreBusyError:
-    return StoreBusyError(f"{out} is being prepared by process {who}; wait for it, or end it")
-
-
-def _read(file: TextIO) -> str:
-    file.seek(0)
-    return file.read().strip()
-
-
-def _living(who: str) -> str | None:
-    """`who`, where that may still be at work; None for a process of this machine that has ended."""
-    pid, _, host = who.partition(" on ")
-    if not pid.isdecimal() or int(pid) == os.getpid() or (host == gethostname() and not Path(f"/proc/{pid}").exists()):
-        return None
-    return who

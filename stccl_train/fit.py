@@ -8,7 +8,7 @@ been; on a CPU, bit for bit.
 import math
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,7 @@ from .metric import CorrelationMetric, MetricOutput
 from .ranks import Ranks, averaged, joined_ranks
 from .reader import ReaderPlan, open_reader, plan_reader, useful_workers
 from .record import Record
-from .run_folder import CONFIG, TRAIN, VAL, config_of_run, resumed, save
+from .run_folder import CONFIG, TRAIN, VAL, config_of_run, held, resumed, save
 from .tally import TrainingError, add, check, means, similarity
 from .windows import Batch, Crop, batches, evaluation_windows
 
@@ -80,7 +80,7 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
     if run.resolve().is_relative_to(dataset.path.resolve()):
         raise TrainingError(f"{run} lies in the dataset {dataset.path}, which training only reads: give another folder for the run")
     config = config or config_of_run(run) or load_config()
-    with joined_ranks(config.device) as ranks, asked_to_stop() as stop:
+    with joined_ranks(config.device) as ranks, asked_to_stop() as stop, ExitStack() as stack:
         watcher = watcher if watcher is not None and ranks.first else Nobody()
         plan = _plan(dataset, config, ranks)
         steps_an_epoch = plan.batches // config.accumulate
@@ -88,6 +88,7 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
         metric = _metric(config, ranks)
         optimiser = _optimiser(metric, config, ranks.device)
 
+        stack.enter_context(held(run, ranks))
         state = resumed(run, dataset, config, plan, ranks)
         if state.finished:
             return Trained(run, steps, 0, 0.0, None, state.best, state.best_step, ())

@@ -1,11 +1,14 @@
 """The folder of a run: going on from what is in it, and leaving checkpoints and the metric there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from stccl_data.atomic import sweep
+from stccl_data.lock import LockedError, locked
 from stccl_data.shards import Dataset
 
 from .checkpoint import FOLDER, Checkpoint, CheckpointError, fingerprint, load_checkpoint, random_state, save_checkpoint
@@ -13,6 +16,7 @@ from .config import TrainConfig, as_values, config_from, differing, load_config
 from .metric import CorrelationMetric, save_metric
 from .ranks import Ranks
 from .reader import ReaderPlan
+from .tally import TrainingError
 
 TRAIN, VAL = "train", "val"
 CONFIG = "config.yaml"
@@ -22,6 +26,21 @@ def config_of_run(run: Path, settings: Sequence[str] = ()) -> TrainConfig | None
     """The config that the run was begun with, changed by settings; None where none was begun. Raises ConfigError."""
     path = run / CONFIG
     return load_config(file=path, settings=settings) if path.is_file() else None
+
+
+@contextmanager
+def held(run: Path, ranks: Ranks) -> Iterator[None]:
+    """One run at a time works in the folder; what writers that were killed have left goes. Raises TrainingError."""
+    if not ranks.first:
+        yield
+        return
+    (run / FOLDER).mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(run / FOLDER / "lock"):
+            sweep(run)
+            yield
+    except LockedError as error:
+        raise TrainingError(f"{run} is being trained by process {error.owner}; wait for it, or end it") from None
 
 
 def resumed(run: Path, dataset: Dataset, config: TrainConfig, plan: ReaderPlan, ranks: Ranks) -> Checkpoint:

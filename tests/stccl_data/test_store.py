@@ -9,7 +9,8 @@ from socket import gethostname
 
 import pytest
 
-from stccl_data.store import ClipState, Store, StoreBusyError, clip_states, fingerprint, key_of, owner, record_clips
+from stccl_data.lock import owner
+from stccl_data.store import ClipState, Store, StoreBusyError, clip_states, fingerprint, key_of, record_clips
 
 HOLD = """
 import sys, time

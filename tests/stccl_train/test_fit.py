@@ -82,7 +82,7 @@ def test_a_run_leaves_its_config_its_lines_its_checkpoints_and_the_metric(whole)
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "metrics.jsonl", "checkpoints", "metric.safetensors", "metric.json"
     }  # fmt: skip
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.pt", "best.pt", "lock"}
     assert (whole.steps, whole.made) == (8, 8) and load_config(file=run / "config.yaml") == micro()
     written = lines(run)
     assert [line["step"] for line in written if line["section"] == "train"] == list(range(1, 9))
@@ -124,6 +124,25 @@ def test_a_run_goes_on_where_the_weights_that_it_began_from_are_gone(out, tmp_pa
         fit(out, tmp_path / "run", config, Hand(1, lambda: os.kill(os.getpid(), signal.SIGINT)))
     weights.unlink()
     assert fit(out, tmp_path / "run").made > 0 and fit(out, tmp_path / "run").made == 0
+
+
+def test_a_second_training_of_a_run_is_refused_with_the_pid_of_the_first(out, tmp_path, whole):
+    run = tmp_path / "run"
+
+    def again():
+        with pytest.raises(TrainingError, match=f"{run} is being trained by process {os.getpid()} on .*; wait for it, or end it"):
+            fit(out, run, micro())
+
+    fit(out, run, micro(), Hand(3, again))
+    assert same_run(run, whole.run)
+
+
+def test_what_killed_writers_left_goes(out, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    leftover = tmp_path / "checkpoints" / ".best.pt.f_3381tz.tmp"
+    leftover.write_bytes(b"half")
+    fit(out, tmp_path, micro("epochs=1"))
+    assert not leftover.exists()
 
 
 def test_a_dataset_is_no_place_for_a_run(out):
