@@ -35,14 +35,14 @@ _QUIET = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its bootstrap interval, 95 %."""
+    """A mean and its bootstrap interval, 95 %. Of one pair alone it has no width, and is not shown."""
 
     mean: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.mean:.3f}" + (f" [{self.low:.3f}, {self.high:.3f}]" if self.low < self.high else "")
 
 
 @dataclass(frozen=True, eq=False)

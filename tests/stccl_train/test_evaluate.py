@@ -152,6 +152,8 @@ def test_intervals_are_over_speakers_where_there_are_many() -> None:
     assert one is not None and other is not None and math.isclose(one.mean, other.mean)
     assert one.low < one.mean < one.high and other.low < other.mean < other.high
     assert few.interval("recall", "scc", emotion="sad") is None
+    alone = example(0.3, 0.1, pairs=1).interval("recall", "scc")
+    assert str(one) == f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]" and str(alone) == f"{alone.mean:.3f}"  # type: ignore[union-attr]
 
 
 def test_layers_weigh_alike() -> None:
