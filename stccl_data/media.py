@@ -163,6 +163,10 @@ def encode_flac(audio: Audio) -> bytes:
     return out.getvalue()
 
 
+#: Samples a second that a recording of speech may have: from less than a telephone's to the most that sound cards write.
+_LEAST_RATE, _MOST_RATE = 2_000, 768_000
+
+
 def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
     """The first audio stream as mono at `rate` Hz (None: its own rate).
 
@@ -174,6 +178,8 @@ def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
         stream = _audio_stream(container)
         if stream is None:
             raise ClipError(Reason.NO_AUDIO, f"{path} has no audio stream")
+        if not _LEAST_RATE <= stream.rate <= _MOST_RATE:
+            raise ClipError(Reason.DECODE_ERROR, f"{path} claims {stream.rate:,} samples of sound a second: its header is damaged")
         out_rate = rate or stream.rate
         planar = av.AudioResampler(format="fltp", rate=out_rate)
         pieces: list[NDArray[np.float32]] = []

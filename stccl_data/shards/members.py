@@ -1,6 +1,7 @@
 """The members of one sample, wherever they lie: in a tar on disk, of which ranges are read, or in memory after a stream."""
 
 import io
+import math
 import os
 import zipfile
 from collections.abc import Collection, Mapping
@@ -119,9 +120,21 @@ def member_arrays(data: bytes, what: str, names: Collection[str] | None = None) 
             if sum(entry.file_size for entry in entries.values()) > len(data):
                 raise ShardError(f"{what} holds compressed arrays, which stccl does not write; it is not read")
             wanted = [name for name in entries if names is None or name in names]
-            return {name: np.lib.format.read_array(io.BytesIO(archive.read(entries[name])), allow_pickle=False) for name in wanted}
+            return {name: _array(archive.read(entries[name])) for name in wanted}
     except _NO_ARRAYS as error:
         raise ShardError(f"{what} is no archive of plain arrays ({error}); run `stccl verify`") from None
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """The array of an npy file. Raises ValueError where it claims more than there is, before memory is taken for it."""
+    file = io.BytesIO(data)
+    first = np.lib.format.read_magic(file) == (1, 0)
+    shape, _, dtype = (np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0)(file)
+    if math.prod(shape) * dtype.itemsize > len(data):
+        raise ValueError(f"an array claims the shape {shape}, and has {len(data):,} bytes")
+    file.seek(0)
+    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 #: What zipfile and numpy raise for bytes that are not what they should be.

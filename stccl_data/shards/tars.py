@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from .members import MAX_MEMBER_BYTES, ShardError
 
+_MOST_HEADER_BYTES = 2**20
 _END = b"\0" * (2 * tarfile.BLOCKSIZE)
 
 
@@ -30,7 +31,7 @@ def read_stream(stream: Any, where: str) -> Iterator[tuple[TarMember, bytes]]:
     """
     tail = _Tail(stream, where)
     try:
-        with tarfile.open(fileobj=tail, mode="r|") as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=tail, mode="r|", tarinfo=_Header) as tar:  # type: ignore[call-overload]
             for entry in tar:
                 member = checked_member(entry, where)
                 if member is not None:
@@ -55,7 +56,7 @@ def read_headers(path: Path, where: str) -> Iterator[TarMember]:
             size = file.seek(0, 2)
             file.seek(0)
             end = 0
-            with tarfile.open(fileobj=file, mode="r:") as tar:
+            with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
                 for entry in tar:
                     end = entry.offset_data + -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                     member = checked_member(entry, where)
@@ -101,6 +102,18 @@ def _check_end(file: IO[bytes], end: int, size: int, where: str) -> None:
     while chunk := file.read(2**20):
         if chunk.strip(b"\0"):
             raise ShardError(f"{where} cannot be read beyond byte {end:,} of {size:,}: {ADVICE}")
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose extension, a long name or pax records, is no longer than any that has a use: tarfile reads it as a whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        """Raises ShardError."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type not in tarfile.REGULAR_TYPES and header.size > _MOST_HEADER_BYTES:
+            raise ShardError(f"a header claims {header.size:,} bytes, more than any name or record has: do not trust this tar")
+        return header
 
 
 class _Tail:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import wave
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -509,3 +510,15 @@ def test_real_mpeg_clips_are_read_whole(real):
 
 def test_the_speech_rate_is_what_the_features_want():
     assert media.SPEECH_RATE == 16_000
+
+
+def test_a_rate_that_no_sound_card_has_is_a_damaged_header(tmp_path):
+    for rate in (1, 0x7FFFFFFF):
+        path = tmp_path / f"{rate}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(bytes(32_000))
+        with pytest.raises(ClipError, match="its header is damaged"):
+            read_audio(path)

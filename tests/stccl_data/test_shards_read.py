@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import tarfile
+import tracemalloc
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -387,6 +389,33 @@ def test_a_member_that_claims_to_be_huge_is_refused_before_it_is_read(tmp_path):
     (tmp_path / "bad.tar").write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + b"\0" * 10_240)
     with pytest.raises(ShardError, match=r"claims 1,099,511,627,776 bytes"):
         list(open_stream(tmp_path / "bad.tar"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+@pytest.mark.parametrize("read", [lambda path: list(open_stream(path)), lambda path: list(read_headers(path, str(path)))])
+def test_a_header_that_claims_gigabytes_is_refused_before_memory_is_taken_for_it(tmp_path, kind, read):
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = kind, 3 * 2**30
+    with (tmp_path / "bad.tar").open("wb") as file:
+        file.write(entry.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(3 * 2**30 + 4096)  # a hole
+    tracemalloc.start()
+    with pytest.raises(ShardError, match="a header claims 3,221,225,472 bytes"):
+        read(tmp_path / "bad.tar")
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+
+
+def test_an_array_that_claims_more_than_there_is_takes_no_memory():
+    npy, file = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, {"shape": (100_000_000,), "fortran_order": False, "descr": "<f8"})
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("times.npy", npy.getvalue() + bytes(32))
+    tracemalloc.start()
+    with pytest.raises(ShardError, match=r"an array claims the shape \(100000000,\), and has \d+ bytes"):
+        member_arrays(file.getvalue(), "x.npz")
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
 
 
 def test_an_index_that_points_outside_its_shard_is_refused(fresh):
