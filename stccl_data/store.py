@@ -142,15 +142,31 @@ class Store:
 
 def unusable(work: Path, error: sqlite3.Error) -> str:
     """The sentence for a state database that cannot be read or written."""
-    damaged = not isinstance(error, sqlite3.OperationalError)
-    advice = "delete it, and what is extracted is found again" if damaged else Reason.DISK_FULL.advice
+    if not isinstance(error, sqlite3.OperationalError):
+        advice = "delete it, and what is extracted is found again"
+    elif "full" in str(error) or "I/O" in str(error):
+        advice = Reason.DISK_FULL.advice
+    else:
+        advice = "it has to be readable and writable for this user, and its folder too"
     return f"{work / 'state.sqlite'} cannot be used: {error}; {advice}"
 
 
 @contextmanager
 def read_only(database: Path) -> Iterator[sqlite3.Connection]:
-    """A state database to look at, whoever may be writing it. One of another schema looks empty."""
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", timeout=30, uri=True)) as connection:
+    """A state database to look at, whoever may be writing it. One of another schema looks empty.
+
+    WAL asks readers too to write beside it. Where this user may not, it can still be read while nobody has it open.
+    """
+    with ExitStack() as stack:
+        for how in ("mode=ro", "mode=ro&immutable=1"):
+            name = f"{database.absolute().as_uri()}?{how}"
+            connection = stack.enter_context(closing(sqlite3.connect(name, timeout=30, uri=True)))
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_master")
+                break
+            except sqlite3.OperationalError:
+                if "immutable" in how or database.with_name(f"{database.name}-wal").exists():
+                    raise
         if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
             yield connection
         else:

@@ -116,7 +116,7 @@ def walk(root: Path) -> Tree:
             if not _is_utf8(name):
                 whole = _readable(f"{shown}/{name}")
                 findings.append(Finding(_readable(entry.path), Reason.UNKNOWN_NAME, f"the name of {whole} is not UTF-8"))
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append((entry.path, (*parts, name)))
                 inner.append(name)
             else:
@@ -214,6 +214,14 @@ def is_archive(name: str) -> bool:
 def _file(folder: Folder, name: str) -> File:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     return File(folder, name, stem, suffix.lower())
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """A link that leads to itself is none; who opens it as a file is told."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_utf8(name: str) -> bool:

@@ -19,7 +19,7 @@ from stccl_data.config import PrepareConfig, Quiet
 from stccl_data.plan import plan_run
 from stccl_data.prepare import PrepareError, prepare
 from stccl_data.status import read_status
-from stccl_data.store import Store
+from stccl_data.store import ClipState, Store, record_clips
 
 QUICK = PrepareConfig(crops="none", align="audio", executor="inline", split="train=1")
 OPTIONS = ["--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1"]
@@ -67,7 +67,7 @@ def test_nobody_is_named_after_a_process_that_was_killed(tmp_path):
     code = f"""
 import os, signal
 from pathlib import Path
-from stccl_data.store import Store
+from stccl_data.store import ClipState, Store, record_clips
 with Store(Path({str(tmp_path)!r})).locked() as _, Store(Path({str(tmp_path)!r})).state():
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -209,3 +209,14 @@ def test_a_disk_that_will_not_do_is_said_beforehand(corpus, tmp_path, monkeypatc
     monkeypatch.setattr("stccl_data.prepare.free_bytes", lambda folder: 2**20)
     prepare(corpus.folder, tmp_path, PrepareConfig(executor="inline", limit=1), Told())
     assert any("GB are free on its disk" in note for note in Told.notes)
+
+
+def test_a_run_that_has_ended_may_be_looked_at_by_those_who_may_not_write_there(nobodys):
+    """Of whom WAL, which wants to write beside the database, would let nobody look."""
+    store = Store(nobodys)
+    with store.locked(), store.state() as state:
+        record_clips(state, [ClipState("a", "1"), ClipState("b", "2", "no_face", "b.mp4 shows no face")])
+    for path in (*nobodys.rglob("*"), nobodys):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    found = read_status(nobodys)
+    assert found.clips == {"": 1, "no_face": 1} and found.runs[0].process is None

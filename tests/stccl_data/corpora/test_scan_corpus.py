@@ -132,3 +132,11 @@ def test_linked_folders_are_followed_once_and_loops_end(grow, tmp_path):
     assert scan.clips[1].path == str(raw / "M005/video/front/angry/level_1/001.mp4")
     assert [finding.reason for finding in scan.findings] == [Reason.DUPLICATE_CLIP] * 2
     assert all("is a link to a folder of this tree" in finding.detail for finding in scan.findings)
+
+
+def test_a_link_to_itself_costs_nothing_but_itself(grow):
+    raw = grow(["M003/video/front/angry/level_1/001.mp4"])
+    for name in ("M003/video/front/angry/level_1/002.mp4", "M003/nowhere"):
+        (raw / name).symlink_to(raw / name)
+    scan = scan_corpus(raw)
+    assert "mead/M003/front/angry-1" in scan.clips[0].clip_id and {clip.path[-7:] for clip in scan.clips} <= {"001.mp4", "002.mp4"}
