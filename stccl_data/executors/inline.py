@@ -32,6 +32,9 @@ def _attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
         raise
     except ClipError as error:
         return Outcome(unit, None, error.reason, error.detail)
+    except ImportError as error:  # no clip's fault, and no other clip would fare better
+        said = f"a library cannot be loaded where the work is done ({error}): `stccl doctor` there says what is missing"
+        raise StopRunError(said) from error
     except MemoryError as error:
         return Outcome(unit, None, Reason.OUT_OF_MEMORY, f"{unit.name} asks for too much memory: {error!r}")
     except OSError as error:

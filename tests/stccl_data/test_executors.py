@@ -1,5 +1,6 @@
 """One contract for every executor: whatever becomes of a unit is an outcome of its own, and costs no other."""
 
+import importlib
 import json
 import operator
 import os
@@ -99,6 +100,11 @@ def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
     assert found["exit"].reason is Reason.INTERNAL_ERROR
     assert all(outcome.seconds >= 0 for outcome in found.values())
     assert all(any(outcome.unit is unit for unit in units) for outcome in found.values()), "the caller's own units come back"
+
+
+def test_a_library_that_cannot_be_loaded_ends_the_run_and_no_unit_is_blamed(executor):
+    with pytest.raises(StopRunError, match=r"a library cannot be loaded .* \(No module named 'no_such_library'\): `stccl doctor`"):
+        outcomes([call("first", importlib.import_module, "no_such_library")], executor=executor)
 
 
 def test_nothing_to_do_ends_at_once(executor):
