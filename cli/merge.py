@@ -18,10 +18,15 @@ def command(out: Path, as_json: bool) -> None:
 
     The result is byte for byte that of one run without --shard. A part that is not done is named, and nothing is written then.
     """
+    from stccl_data.corpora import ScanError
     from stccl_data.merge import merge
+    from stccl_data.splits import SplitError
 
-    with watched_run(out) as progress:
-        summary = merge(out, progress)
+    try:
+        with watched_run(out) as progress:
+            summary = merge(out, progress)
+    except (ScanError, SplitError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else summary_words(summary))
     if summary.failed:
         sys.exit(1)

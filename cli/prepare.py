@@ -81,8 +81,10 @@ def summary_words(summary: Any) -> str:
     what = "in accepted pairs" if summary.part is None else "usable"
     lines.append(f"clips   {summary.clips.get('', 0)} of {clips} {what}{_by_reason(summary.clips)}")
     lines.append(f"pairs   {summary.pairs.get('', 0)} of {pairs} accepted{_by_reason(summary.pairs)}")
+    notes = [f"note    {note}" for note in summary.notes]
     shards = ", ".join(f"{n} {split}" for split, n in summary.shards.items())
     if summary.part is not None:
+        lines += notes
         lines.append(f"part    {summary.part} is done; when all are, they are put together by: stccl merge {summary.out}")
         lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames of extracted clips")
         return "\n".join(lines)
@@ -91,7 +93,7 @@ def summary_words(summary: Any) -> str:
     if summary.findings:
         found = ", ".join(f"{n} {reason}" for reason, n in sorted(summary.findings.items()))
         lines.append(f"raw     findings: {found} (findings.jsonl)")
-    lines += [f"note    {note}" for note in summary.notes]
+    lines += notes
     lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames of extracted clips")
     if summary.shards:
         lines.append(f"next    stccl verify {summary.out}; stccl info {summary.out}; stccl preview {summary.out} ...")

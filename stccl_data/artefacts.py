@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -190,7 +191,7 @@ def _stored(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             yield stored
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         path.unlink(missing_ok=True)
         raise DamagedArtefactError(f"{path} was damaged ({error}) and has been removed: run the same command again") from error
 

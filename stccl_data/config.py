@@ -1,6 +1,7 @@
 """What a run is asked to do, and who watches it."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from . import align, extract
@@ -13,6 +14,9 @@ from .pairing import REFERENCES
 from .parts import Part, parse_part
 from .reasons import Reason
 from .splits import DEFAULT as DEFAULT_SPLIT
+
+#: What a worker needs to load its libraries and read a short clip, MB (measured on MEAD: enough at 1,000, too little at 600).
+_LEAST_MEMORY_MB = 1000
 
 
 def _option(default: Any, help: str, **more: Any) -> Any:
@@ -58,6 +62,10 @@ class PrepareConfig:
         check_limits(self)
         if self.shard is not None:
             parse_part(self.shard)
+        if 0 < self.memory_mb < _LEAST_MEMORY_MB:
+            raise ValueError(
+                f"memory_mb must be {_LEAST_MEMORY_MB} or more, not {self.memory_mb}: the libraries of a worker take most of it"
+            )
         reasons = {str(reason) for reason in Reason}
         if unknown := [word for word in self.retry_failed if word != "all" and word not in reasons]:
             raise ValueError(f"retry_failed: {', '.join(unknown)} is no reason; clips.parquet has those there are")
@@ -81,6 +89,13 @@ def config_from(said: dict[str, Any]) -> PrepareConfig:
     known = {one.name: said[one.name] for one in fields(PrepareConfig) if one.name in said}
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
     return PrepareConfig(**{**values, "gates": GateConfig(**said["gates"])})
+
+
+def anywhere(config: PrepareConfig) -> PrepareConfig:
+    """The options as they are to be understood in another folder: files by their whole paths."""
+    files = {name: Path(getattr(config, name) or "") for name in ("transcripts", "landmarker_model", "fan_weights", "split")}
+    changed: dict[str, Any] = {name: str(path.absolute()) for name, path in files.items() if path.is_file()}
+    return replace(config, **changed)
 
 
 def landmark_config(config: PrepareConfig) -> LandmarkConfig:

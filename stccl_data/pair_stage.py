@@ -11,7 +11,7 @@ from .artefacts import Refusal, header_of, load_content, stored_alignments
 from .config import PrepareConfig
 from .content import ClipContent, ContentScore
 from .dataset import ClipRow, PairRow
-from .executors import Unit
+from .executors import Outcome, Unit
 from .gates import GateConfig, judge
 from .job import Job
 from .pairing import utterance_key
@@ -24,11 +24,12 @@ Rows = tuple[ClipRow, ClipRow]
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What the stage leaves: a row for every candidate pair, the clips with what the others say of their labels, how many units
-    of work were done now, and sentences for the user."""
+    of work were done now, how many of them failed, and sentences for the user."""
 
     pairs: list[PairRow]
     clips: dict[str, ClipRow]
     made: int
+    failed: int
     notes: list[str]
 
 
@@ -43,19 +44,26 @@ def judge_all(
     utterances, rows = _by_utterance(candidates, clips)
     forbidden = {ids: (clips[ids[0]], clips[ids[1]]) for ids in (pairs.refused if pairs is not None else ())}
     comparable = [pair for pair in forbidden.values() if all(row.artefact is not None for row in pair)]
-    results, aligned = _align(job, utterances, pairs)
+    results, aligned, unaligned = _align(job, utterances, pairs)
     checked, verdicts, unchecked = _check(job, [*(pair for found in utterances.values() for pair in found), *comparable], clips)
     for utterance, found in utterances.items():
         for (source, target), result in zip(found, results[utterance], strict=True):
             score = checked[0].get((source.clip.clip_id, target.clip.clip_id))
-            rows.append(_judged(source, target, utterance, result, score, job.config.gates))
+            row = _judged(source, target, utterance, result, score, job.config.gates)
+            if row.alignment is not None and (why := unchecked.get(_speaker_name(source))) is not None:
+                row = replace(row, reason=Reason.CONTENT_UNCHECKED, detail=why)
+            rows.append(row)
     for ids, (source, target) in forbidden.items():
         assert pairs is not None
         utterance = "" if source.clip.sentence is None else utterance_key(source.clip)
         rows.append(_judged(source, target, utterance, Refusal(*pairs.refused[ids]), checked[0].get(ids), job.config.gates))
     rows.sort(key=lambda row: (row.utterance, row.source.clip_id, row.target.clip_id))
     doubted = {name: _with_verdict(row, verdicts[name]) if name in verdicts else row for name, row in clips.items()}
-    return Judged(rows, doubted, aligned + checked[1], [*unchecked, *_mislabelled(verdicts)])
+    left = [*(f"{name} could not be aligned: {why}" for name, why in unaligned.items())]
+    left += [f"the content of {name}'s pairs could not be checked, and they are refused: {why}" for name, why in unchecked.items()]
+    left += ["what could not be aligned or checked is tried again by the next run; the log has it in full"] if left else []
+    failed = len(unaligned) + len(unchecked)
+    return Judged(rows, doubted, aligned + checked[1], failed, [*left, *_mislabelled(verdicts)])
 
 
 def outstanding(
@@ -86,8 +94,9 @@ def _by_utterance(
 
 def _align(
     job: Job, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
-) -> tuple[dict[str, list[Any]], int]:
-    """The alignments (or refusals) of each utterance's pairs, in order, and how many utterances were aligned now."""
+) -> tuple[dict[str, list[Any]], int, dict[str, str]]:
+    """The alignments (or refusals) of each utterance's pairs, in order, how many utterances were aligned now, and why others could
+    not be."""
     paths, units = _alignments(job.config, job.store, utterances, given_pairs)
     job.progress.stage("align", len(utterances), len(utterances) - len(units))
     function = stages.align_unit if given_pairs is None else stages.follow_unit
@@ -105,7 +114,7 @@ def _align(
                 unknown[path.stem] = known[path.stem] = there[path.stem], header_of(path)
             results[utterance] = stored_alignments(path, known[path.stem][1])
     record_headers(job.state, unknown)
-    return results, len(units)
+    return results, len(units), _first_lines(failed)
 
 
 def _alignments(
@@ -133,8 +142,9 @@ def _alignments(
 
 def _check(
     job: Job, pairs: Sequence[Rows], clips: Mapping[str, ClipRow]
-) -> tuple[tuple[dict[tuple[str, str], ContentScore], int], dict[str, ClipContent], list[str]]:
-    """The content scores by pair and how many speakers were checked now, the verdicts by clip, and a sentence for what failed."""
+) -> tuple[tuple[dict[tuple[str, str], ContentScore], int], dict[str, ClipContent], dict[str, str]]:
+    """The content scores by pair and how many speakers were checked now, the verdicts by clip, and by speaker why others could not
+    be."""
     paths, units = _checks(job.config, job.store, pairs, clips)
     job.progress.stage("content", len(paths), len(paths) - len(units))
     failed = {outcome.unit.name: outcome for outcome in job.run(units, stages.content_unit) if outcome.reason is not None}
@@ -145,8 +155,7 @@ def _check(
             found = load_content(path)
             scores |= {(score.source, score.target): score for score in found.pairs}
             verdicts |= found.clips
-    notes = [f"the content of {name}'s pairs could not be checked: {outcome.detail}" for name, outcome in failed.items()]
-    return (scores, len(units)), verdicts, notes
+    return (scores, len(units)), verdicts, _first_lines(failed)
 
 
 def _checks(
@@ -166,7 +175,7 @@ def _checks(
     paths: dict[str, Path] = {}
     units: list[Unit] = []
     for speaker, mine in sorted(speakers.items()):
-        name = "/".join(speaker)
+        name = _speaker_name(mine[0][0])
         asked = sorted((source.clip.clip_id, target.clip.clip_id) for source, target in mine)
         labels = [[r.clip.clip_id, r.clip.emotion, r.clip.level, r.clip.sentence, _key(r)] for r in members[speaker]]
         key = key_of(content.SCHEMA, asdict(how), by, labels, asked)
@@ -204,6 +213,15 @@ def _mislabelled(verdicts: Mapping[str, ClipContent]) -> list[str]:
 
 def _speaker(row: ClipRow) -> tuple[str, str, str]:
     return row.clip.corpus, row.clip.speaker, row.clip.view
+
+
+def _speaker_name(row: ClipRow) -> str:
+    return "/".join(_speaker(row))
+
+
+def _first_lines(failed: Mapping[str, Outcome]) -> dict[str, str]:
+    """Why units failed, by their names: the log has the rest."""
+    return {name: outcome.detail.partition("\n")[0] or str(outcome.reason) for name, outcome in failed.items()}
 
 
 def _key(row: ClipRow) -> str:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from .assemble import Written, assemble
 from .atomic import sweep
 from .clip import Clip
-from .config import PrepareConfig, Progress, Quiet
+from .config import PrepareConfig, Progress, Quiet, anywhere
 from .corpora import Scan, scan_corpus
 from .dataset import ClipRow
 from .executors import DISK_FULL, StopRunError
@@ -39,7 +39,8 @@ class Summary:
     """What a run left in OUT.
 
     made: units of work that this run did; 0 says that everything was there already. clips, pairs: how many by reason, `""` for
-    those that are in use. failed: clips that could not be read. findings: files by the scan's reasons. shards: how many by split.
+    those that are in use. failed: clips that could not be read, and utterances and speakers whose pairs could not be worked on.
+    findings: files by the scan's reasons. shards: how many by split.
     part: of a job array, where this was one; then the counts are of its own clips and pairs.
     """
 
@@ -101,7 +102,7 @@ def prepare(
                 written = assemble(*whole, job.progress, given.name if given else None)
                 _sweep(out)
             else:
-                record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(config)})
+                record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(anywhere(config))})
     except OSError as error:
         full = error.errno in DISK_FULL
         raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
@@ -117,7 +118,7 @@ def prepare(
         clips=dict(Counter(str(row.reason or "") for row in written.clips)),
         pairs=dict(Counter(str(row.reason or "") for row in judged.pairs)),
         findings=dict(Counter(str(finding.reason) for finding in scan.findings)),
-        failed=sum(row.state == "failed" for row in written.clips),
+        failed=sum(row.state == "failed" for row in written.clips) + judged.failed,
         shards=written.shards,
         frames=sum(row.clip.n_frames or 0 for row in written.clips if row.artefact is not None),
         notes=(*asked.notes, *judged.notes, *written.notes),
@@ -189,6 +190,8 @@ def _check_out(raw: Path, out: Path) -> None:
     if raw.is_file() and out.resolve() == raw.resolve().parent:
         raise PrepareError(f"{out} holds the manifest {raw.name}: give another folder for the result")
     ours = ("work/lock", PROVENANCE, SHARDS)
+    if [path.name for path in out.glob("*")] == ["work"] and not any((out / "work").iterdir()):
+        return  # another job of an array has only just begun
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
         raise PrepareError(f"{out} holds files, and none that `stccl prepare` wrote: give an empty or a new folder for the result")
 

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SMALL_FACE = "small_face", "lower --min-eye-distance if small faces will do"
     # the pair
     CONTENT_MISMATCH = "content_mismatch", "the two clips do not sound or look like one sentence; check their labels"
+    CONTENT_UNCHECKED = "content_unchecked", "the content check of the speaker did not end; run again, it is tried anew"
     DURATION_RATIO = "duration_ratio", "one clip is far longer than the other; check their labels"
     LONGEST_REPEAT = "longest_repeat", "one frame stands for a long stretch of the other clip; check for long silence"
     LOCAL_SLOPE = "local_slope", "the warping path is locally too steep or too flat"
@@ -51,7 +52,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out_of_memory", "raise --memory-mb where the machine has it, and use fewer workers; check the file"
     TIMED_OUT = "timed_out", "the clip took too long; raise --timeout"
     DISK_FULL = "disk_full", "free some space and run again; what is done is kept"
-    INTERNAL_ERROR = "internal_error", "a bug in stccl: report it with the log"
+    INTERNAL_ERROR = "internal_error", "a bug in stccl: report it with the log; --retry-failed tries again"
 
 
 class ClipError(Exception):

@@ -16,6 +16,7 @@ from stccl_cli.main import stccl
 
 from stccl_data.clip import Clip
 from stccl_data.config import PrepareConfig, config_from
+from stccl_data.corpora import scan_corpus
 from stccl_data.merge import merge
 from stccl_data.parts import Part, PartsError, clips_of, parse_part
 from stccl_data.prepare import prepare
@@ -93,6 +94,25 @@ def test_parts_put_together_are_byte_for_byte_what_one_run_makes(raw, tmp_path):
     assert digests(out) == digests(tmp_path / "one")
     assert merge(out).made == 0
     assert prepare(raw, out, QUICK).made == 0, "and prepare knows all of it"
+
+
+def test_merge_knows_the_files_of_the_parts_wherever_it_is_called(raw, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    names = sorted({clip.speaker for clip in scan_corpus(raw).clips})
+    (tmp_path / "here" / "mine.csv").write_text("speaker,split\n" + "".join(f"{name},train\n" for name in names))
+    monkeypatch.chdir(tmp_path / "here")
+    for shard in ("1/2", "2/2"):
+        prepare(raw, tmp_path / "out", replace(QUICK, split="mine.csv", shard=shard))
+    monkeypatch.chdir("/")
+    assert merge(tmp_path / "out").shards == {"train": 1}
+    (tmp_path / "here" / "mine.csv").unlink()
+    said = CliRunner().invoke(stccl, ["merge", str(tmp_path / "out")])
+    assert said.exit_code == 1 and "mine.csv" in said.stderr and "Traceback" not in said.output
+
+
+def test_a_job_that_finds_only_what_another_has_just_begun_goes_on(raw, tmp_path):
+    (tmp_path / "out" / "work").mkdir(parents=True)
+    assert prepare(raw, tmp_path / "out", replace(QUICK, shard="1/2")).part == Part(1, 2)
 
 
 def test_a_part_run_again_does_nothing_and_one_with_other_options_starts_over(raw, tmp_path):

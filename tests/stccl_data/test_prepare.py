@@ -515,3 +515,53 @@ def test_a_disk_that_fills_up_stops_the_run_with_a_sentence_and_it_goes_on_after
     prepare(corpus.folder, tmp_path / "undisturbed", replace(QUICK, audio=True))
     assert tree(tmp_path / "out.shards").keys() == tree(tmp_path / "undisturbed" / "shards").keys()
     assert {digest for digest, _ in tree(tmp_path / "out.shards").values()} == set(sums(tmp_path / "undisturbed").values())
+
+
+# --- work on pairs that fails ------------------------------------------------------------------------------------------------
+
+
+def fails(*_arguments, **_options):
+    raise MemoryError("no more")
+
+
+def test_pairs_whose_content_could_not_be_checked_are_refused_said_and_tried_again(corpus, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("stccl_data.stages.check_content", fails)
+        summary = prepare(corpus.folder, tmp_path, QUICK)
+    assert summary.pairs == {"content_unchecked": 8} and summary.failed == 2, "two speakers"
+    assert all(row["content_score"] is None and "too much memory" in row["detail"] for row in rows(tmp_path, "pairs"))
+    assert any("could not be checked, and they are refused" in note for note in summary.notes)
+    assert not any("Traceback" in note for note in summary.notes)
+    again = prepare(corpus.folder, tmp_path, QUICK)
+    assert again.pairs == {"": 8} and again.failed == 0
+    assert verify(tmp_path) == []
+
+
+def test_pairs_that_could_not_be_aligned_are_said_and_tried_again(corpus, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("stccl_data.stages.align", fails)
+        summary = prepare(corpus.folder, tmp_path, QUICK)
+    assert summary.pairs == {"out_of_memory": 8} and summary.failed == 4, "utterances"
+    assert any("could not be aligned" in note for note in summary.notes)
+    assert prepare(corpus.folder, tmp_path, QUICK).pairs == {"": 8}
+
+
+@pytest.mark.parametrize("method", [99, 8])
+def test_an_artefact_that_cannot_be_unpacked_goes_and_is_made_again(corpus, tmp_path, method):
+    prepare(corpus.folder, tmp_path, QUICK)
+    victim = sorted((tmp_path / "work" / "clips").rglob("*.npz"))[0]
+    data = bytearray(victim.read_bytes())
+    data[8:10] = method.to_bytes(2, "little")  # the first member's method of compression, in front of it,
+    directory = data.rindex(b"PK\x05\x06")
+    first = int.from_bytes(data[directory + 16 : directory + 20], "little")
+    data[first + 10 : first + 12] = method.to_bytes(2, "little")  # and in the directory
+    victim.write_bytes(data)
+    shutil.rmtree(tmp_path / "work" / "pairs")
+    with pytest.raises(PrepareError, match=r"was damaged .* and has been removed: run the same command again"):
+        prepare(corpus.folder, tmp_path, QUICK)
+    assert prepare(corpus.folder, tmp_path, QUICK).failed == 0
+
+
+def test_a_worker_is_not_given_less_than_its_libraries_need():
+    with pytest.raises(ValueError, match="memory_mb must be 1000 or more, not 300"):
+        PrepareConfig(memory_mb=300)
