@@ -82,7 +82,12 @@ class _OrWord(click.ParamType):  # type: ignore[type-arg]
 
 
 def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if value else None
+    if value is None:
+        return None
+    words = tuple(word.strip() for word in value.split(",") if word.strip())
+    if not words:
+        raise click.BadParameter("nothing is named", ctx, param)
+    return words
 
 
 def _text(ctx: click.Context, param: click.Parameter, value: Path | None) -> str | None:

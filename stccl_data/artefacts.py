@@ -182,7 +182,14 @@ def load_content(path: Path) -> ContentCheck:
 
 
 class DamagedArtefactError(StopRunError):
-    """An artefact could not be read and has been removed, so that the next run makes it anew."""
+    """An artefact could not be read and has been removed, so that whoever goes on makes it anew. `path`: the file."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 @contextmanager
@@ -193,7 +200,8 @@ def _stored(path: Path) -> Iterator[Any]:
             yield stored
     except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         path.unlink(missing_ok=True)
-        raise DamagedArtefactError(f"{path} was damaged ({error}) and has been removed: run the same command again") from error
+        detail = f"{path} was damaged ({error}) and has been removed: `stccl prepare` makes it anew"
+        raise DamagedArtefactError(str(path), detail) from error
 
 
 def _text(value: Any) -> Any:

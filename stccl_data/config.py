@@ -32,7 +32,7 @@ class PrepareConfig:
     speakers: tuple[str, ...] | None = _option(None, "Only these speakers, comma-separated.")
     emotions: tuple[str, ...] | None = _option(None, "Only these emotions, comma-separated.")
     transcripts: str | None = _option(None, "MEAD's sentences by a list `ACTOR_level_N_EMOTION_NNN TEXT`.", path=True)
-    limit: int | None = _option(None, "Only the first N clips, for a trial.", least=1)
+    limit: int | None = _option(None, "Only N clips, for a trial: those of the first pairs.", least=1)
     paired_only: bool = _option(False, "Leave clips without a partner unread.")
     reference: str = _option("neutral", "Pair neutral with each emotion, or any two emotions.", choices=REFERENCES)
     align: str = _option("auto", "Align by what; auto: by sound, by the mouth where a clip is silent.", choices=align.MODES)

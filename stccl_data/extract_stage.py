@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 from . import extract, stages
@@ -40,12 +41,14 @@ class ExtractionPlan:
 def selected(
     config: PrepareConfig, clips: Sequence[Clip], candidates: Candidates
 ) -> tuple[list[Clip], dict[str, ClipRow]]:
-    """The clips that are to be read, and a row with the reason for each that is not."""
+    """The clips that are to be read, and a row with the reason for each that is not. A limit takes those of the first pairs."""
     alone = {clip.clip_id: reason for clip, reason in candidates.alone}
+    paired_first = dict.fromkeys(clip.clip_id for clip in (*chain.from_iterable(candidates.pairs), *clips))
+    within = set(islice(paired_first, config.limit))
     wanted: list[Clip] = []
     rows: dict[str, ClipRow] = {}
-    for i, clip in enumerate(clips):
-        if config.limit is not None and i >= config.limit:
+    for clip in clips:
+        if clip.clip_id not in within:
             rows[clip.clip_id] = ClipRow(clip, Reason.NOT_SELECTED, f"{clip.path} is beyond --limit {config.limit}")
         elif config.paired_only and clip.clip_id in alone:
             rows[clip.clip_id] = ClipRow(clip, alone[clip.clip_id], _alone_detail(clip, alone[clip.clip_id]))

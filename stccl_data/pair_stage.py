@@ -86,7 +86,8 @@ def _by_utterance(
         pair = clips[source.clip_id], clips[target.clip_id]
         if missing := [row for row in pair if row.artefact is None]:
             detail = f"{missing[0].clip.clip_id} is not there: {missing[0].detail}"
-            lacking.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, Reason.PARTNER_FAILED, detail))
+            reason = Reason.NOT_SELECTED if missing[0].reason is Reason.NOT_SELECTED else Reason.PARTNER_FAILED
+            lacking.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, reason, detail))
         else:
             utterances[utterance_key(source)].append(pair)
     return utterances, lacking

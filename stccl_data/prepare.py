@@ -6,11 +6,12 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from .artefacts import DamagedArtefactError
 from .assemble import Written, assemble
 from .atomic import sweep
 from .clip import Clip
@@ -18,10 +19,10 @@ from .config import PrepareConfig, Progress, Quiet, anywhere
 from .corpora import Scan, scan_corpus
 from .dataset import ClipRow
 from .executors import DISK_FULL, StopRunError
-from .extract_stage import extract_all, plan_extraction, selected
+from .extract_stage import ExtractionPlan, extract_all, plan_extraction, selected
 from .given import GivenPairs
 from .job import Job, PrepareError
-from .pair_stage import judge_all
+from .pair_stage import Judged, judge_all
 from .pairing import Candidates, candidate_pairs
 from .parts import Part, PartsError, clips_of, forget_part, record_part
 from .shards.layout import CLIPS, PROVENANCE, SHARDS
@@ -78,7 +79,7 @@ def prepare(
         raise PrepareError("pairs that are given are not shared among the jobs of an array: leave --shard away")
     started = time.monotonic()
     asked = ask(raw, out, config, choose)
-    scan, candidates, given = asked.scan, asked.candidates, asked.given
+    scan = asked.scan
     progress.note(f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}")
     store = Store(out, config.part)
     try:
@@ -90,16 +91,8 @@ def prepare(
             else:
                 forget_part(store.work, config.part)
             job = Job(config, store, state, Recorded(progress, state), log)
-            plan = plan_extraction(config, store, scan.root, asked.wanted)
-            needed, free = needed_bytes(config, sum(frames_of(scan.corpus, clip) for clip in plan.to_read)), free_bytes(out)
-            if needed > free:
-                progress.note(f"{out} will take about {needed / 1e9:,.1f} GB more, and {free / 1e9:,.1f} GB are free on its disk")
-            clips = asked.unread | extract_all(job, plan, candidates)
-            judged = judge_all(job, asked.pairs, clips, given)
-            written = Written(0, list(judged.clips.values()), {}, [])
+            extracted, judged, written = _made(job, out, asked)
             if config.part is None:
-                whole = out, scan, judged.clips, judged.pairs, asked.split_of, config
-                written = assemble(*whole, job.progress, given.name if given else None)
                 _sweep(out)
             else:
                 record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(anywhere(config))})
@@ -113,7 +106,7 @@ def prepare(
     return Summary(
         out=out,
         part=config.part,
-        made=len(plan.units) + judged.made + written.made,
+        made=extracted + judged.made + written.made,
         seconds=time.monotonic() - started,
         clips=dict(Counter(str(row.reason or "") for row in written.clips)),
         pairs=dict(Counter(str(row.reason or "") for row in judged.pairs)),
@@ -172,6 +165,45 @@ def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], Gi
         pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
     notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config)]
     return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
+
+
+def _made(job: Job, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
+    """Do what there is to do: how many clips were extracted now, what was judged, what was written.
+
+    An artefact that turns out to be damaged is made anew, with all that follows from it. Raises DamagedArtefactError where the same
+    one is damaged a second time.
+    """
+    extracted = 0
+    damaged: set[str] = set()
+    while True:
+        plan = plan_extraction(job.config, job.store, asked.scan.root, asked.wanted)
+        _warn(job, out, asked.scan.corpus, plan)
+        extracted += len(plan.units)
+        try:
+            clips = asked.unread | extract_all(job, plan, asked.candidates)
+            judged = judge_all(job, asked.pairs, clips, asked.given)
+            written = Written(0, list(judged.clips.values()), {}, [])
+            if job.config.part is None:
+                whole = out, asked.scan, judged.clips, judged.pairs, asked.split_of, job.config
+                written = assemble(*whole, job.progress, asked.given.name if asked.given else None)
+        except DamagedArtefactError as error:
+            if error.path in damaged:
+                raise
+            damaged.add(error.path)
+            job.progress.note(str(error))
+            job = replace(job, config=replace(job.config, retry_failed=()))  # once is enough
+        else:
+            return extracted, judged, written
+
+
+def _warn(job: Job, out: Path, corpus: str, plan: ExtractionPlan) -> None:
+    """Say what the user would want to know before the work begins."""
+    needed, free = needed_bytes(job.config, sum(frames_of(corpus, clip) for clip in plan.to_read)), free_bytes(out)
+    if needed > free:
+        job.progress.note(f"{out} will take about {needed / 1e9:,.1f} GB more, and {free / 1e9:,.1f} GB are free on its disk")
+    failed = {state.reason for state in plan.states.values() if state.reason}
+    if idle := [word for word in job.config.retry_failed if word != "all" and word not in failed]:
+        job.progress.note(f"--retry-failed: no clip has failed by {', '.join(idle)}")
 
 
 def _sweep(out: Path) -> None:

@@ -1,5 +1,6 @@
 """What all tests share: one rendered corpus, one dataset prepared from it, and a way to make media files."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -49,6 +50,18 @@ def prepared(corpus: DemoCorpus, tmp_path_factory: pytest.TempPathFactory) -> Pr
 def prepared_copy(prepared: Prepared, tmp_path: Path) -> Path:
     """A copy of `prepared` to go on from."""
     return Path(shutil.copytree(prepared.out, tmp_path / "out"))
+
+
+@pytest.fixture(scope="session")
+def digests() -> Callable[[Path], dict[str, str]]:
+    """Path below OUT -> SHA-256 of all that makes the dataset; not of `work` and `logs`, which are of the runs, and not of how it
+    was made."""
+
+    def of(out: Path) -> dict[str, str]:
+        own = (path for path in sorted(out.rglob("*")) if path.relative_to(out).parts[0] not in ("work", "logs", "provenance.json"))
+        return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()}
+
+    return of
 
 
 @pytest.fixture(scope="session")

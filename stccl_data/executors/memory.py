@@ -10,13 +10,13 @@ _LEAST = 2 * 2**30  # a minute of 720p takes less than one
 
 
 def share(workers: int, memory_mb: int | None = 0) -> int:
-    """Bytes for one of `workers` on this machine: what was asked for, its part of all that there is, 2 GB at least (0), or no
-    limit (None)."""
+    """Bytes for one of `workers` on this machine: what was asked for, its part of seven eighths of all that there is (the rest is
+    for those who hand out the work, and for the system), 2 GB at least (0), or no limit (None)."""
     if memory_mb is None:
         return sys.maxsize
     if memory_mb:
         return memory_mb * 2**20
-    return max(_LEAST, _all() // max(1, workers))
+    return max(_LEAST, _all() // 8 * 7 // max(1, workers))
 
 
 def cap(limit: int) -> None:

@@ -130,6 +130,9 @@ class _Crew:
         """What became of the unit; None where it was lost with its machine. Raises StopRunError."""
         try:
             answer = self._ray.get(promise)
+        except self._ray.exceptions.RayTaskError as error:  # it lives, and cannot go on
+            self._dismiss(supervisor)
+            return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: its supervisor failed: {error}")
         except self._ray.exceptions.RayError:
             self._dismiss(supervisor)
             return None

@@ -3,7 +3,6 @@
 `make chaos` kills a hundred times; STCCL_KILLS=N does it N times, STCCL_SEED=N at other moments.
 """
 
-import hashlib
 import os
 import random
 import shutil
@@ -24,10 +23,6 @@ SEED = int(os.environ.get("STCCL_SEED", "0"))
 LATEST_S = 12.0
 
 
-def digests(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.tar"))}
-
-
 def written(out: Path) -> dict[str, tuple[int, int]]:
     """Artefact -> which file it is, and when it was written."""
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (out / "work").rglob("*.npz")}
@@ -37,16 +32,17 @@ def workers_of(pid: int) -> list[int]:
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if int(status.read_text().rpartition(")")[2].split()[1]) == pid and b"spawn_main" in (
-                status.parent / "cmdline"
-            ).read_bytes():
+            if (
+                int(status.read_text().rpartition(")")[2].split()[1]) == pid
+                and b"spawn_main" in (status.parent / "cmdline").read_bytes()
+            ):
                 found.append(int(status.parent.name))
         except OSError:
             continue
     return found
 
 
-def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(prepared, corpus, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(digests, prepared, corpus, tmp_path):
     rng = random.Random(SEED)
     options = ["--audio", "--workers", "2", "--split", prepared.config.split, "--retry-failed=crashed"]
     out = tmp_path / "out"

@@ -1,6 +1,5 @@
 """A job array: every clip is some job's and no other's, and what they make together is what one run makes."""
 
-import hashlib
 import json
 import shutil
 from collections import Counter
@@ -24,13 +23,6 @@ from stccl_data.status import read_status
 from stccl_data.store import Store, StoreBusyError
 
 QUICK = PrepareConfig(crops="none", align="audio", executor="inline", split="train=0.5,test=0.5")
-
-
-def digests(out: Path) -> dict[str, str]:
-    """Of all that makes the dataset; not of `work` and `logs`, which are of the runs, and not of who made it."""
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    own = (path for path in files if path.relative_to(out).parts[0] not in ("work", "logs", "provenance.json"))
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in own}
 
 
 def a_clip(speaker: str, view: str, number: int) -> Clip:
@@ -79,7 +71,7 @@ def raw(corpus, tmp_path_factory) -> Path:
     return folder
 
 
-def test_parts_put_together_are_byte_for_byte_what_one_run_makes(raw, tmp_path):
+def test_parts_put_together_are_byte_for_byte_what_one_run_makes(digests, raw, tmp_path):
     one = prepare(raw, tmp_path / "one", QUICK)
     out = tmp_path / "out"
     counted = Counter()

@@ -64,8 +64,6 @@ def test_an_extracted_clip_that_was_cut_short_is_noticed_and_made_anew(corpus: D
 def test_a_damaged_artefact_is_removed_and_made_anew(corpus: DemoCorpus, prepared, prepared_copy: Path, kind: str) -> None:
     victim = sorted((prepared_copy / "work" / kind).rglob("*.npz"))[0]
     victim.write_bytes(victim.read_bytes()[:1000])
-    with pytest.raises(PrepareError, match=rf"{victim.name} was damaged .* run the same command again"):
-        prepare(corpus.folder, prepared_copy, prepared.config)
     prepare(corpus.folder, prepared_copy, prepared.config)
     assert digests(prepared_copy / "shards") == digests(prepared.out / "shards")
 

@@ -1,18 +1,12 @@
 """A Ray cluster of three machines, all of them here, that loses one in the middle of the work."""
 
-import hashlib
 import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 
-def digests(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.tar"))}
-
-
-def test_a_machine_that_is_lost_in_mid_run_costs_time_and_nothing_else(prepared, corpus, tmp_path, monkeypatch):
+def test_a_machine_that_is_lost_in_mid_run_costs_time_and_nothing_else(prepared, digests, corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 

@@ -183,6 +183,8 @@ def test_the_command_prints_the_plan_and_takes_reasons(corpus, tmp_path):
     assert json.loads(CliRunner().invoke(stccl, [*arguments, "--json"]).stdout)["extract"] == {"new": 12}
     assert CliRunner().invoke(stccl, [*arguments, "--retry-failed"]).exit_code == 0
     assert CliRunner().invoke(stccl, [*arguments, "--retry-failed=crashed,timed_out"]).exit_code == 0
+    said = CliRunner().invoke(stccl, [*arguments, "--retry-failed="])
+    assert said.exit_code == 2 and "nothing is named" in said.stderr
     said = CliRunner().invoke(stccl, [*arguments, "--retry-failed=bad_luck"])
     assert said.exit_code == 2 and "bad_luck is no reason" in said.stderr
 
