@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from stccl_data.demo import DEFAULT_EMOTIONS, ClipTruth, DemoError, DemoUnavailableError, render_corpus
+from stccl_data.demo import DEFAULT_EMOTIONS, ClipTruth, DemoError, render_corpus
+from stccl_data.executors import StopRunError
 
 
 def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ def command(
             )  # fmt: skip
     except DemoError as error:
         raise click.UsageError(str(error)) from None
-    except DemoUnavailableError as error:
+    except StopRunError as error:
         raise click.ClickException(str(error)) from None
     people = len({clip.speaker for clip in corpus.clips})
     count = len(corpus.clips)

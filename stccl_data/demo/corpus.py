@@ -1,9 +1,7 @@
 """Render a whole demo corpus: which clips there are, where they lie, and the truth written beside them."""
 
 import json
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..clip import emotion_of
+from ..executors import Setup, Unit, run
 from .layouts import LAYOUTS, ClipName, actors, clip_name, layout_emotions, sentence_ids, takes
 from .performance import film
 from .speakers import SPEAKERS
@@ -188,10 +187,12 @@ def _rendered(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[_Job, ClipTr
         for job in jobs:
             yield job, _film(job)
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = {pool.submit(_film, job): job for job in jobs}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+    job_of = {job.name.label: job for job in jobs}
+    units = [Unit(label, (job,)) for label, job in job_of.items()]
+    for outcome in run(units, _film, Setup(count=workers, memory_mb=None)):
+        if outcome.reason is not None:
+            raise DemoError(outcome.detail)
+        yield job_of[outcome.unit.name], outcome.result
 
 
 def _pairs(names: Iterable[ClipName]) -> Iterator[tuple[ClipName, ClipName]]:

@@ -10,6 +10,8 @@ from math import gcd
 import numpy as np
 from scipy.signal import resample_poly
 
+from ..executors import StopRunError
+
 SAMPLE_RATE = 48_000
 PAUSE = "_"  # every kind of silence inside an utterance
 _VOICELESS_STOPS = {"p", "t", "k", "tS"}
@@ -22,7 +24,7 @@ _EVENT_END_OF_LIST, _EVENT_PHONEME = 0, 7
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 
 
-class DemoUnavailableError(RuntimeError):
+class DemoUnavailableError(StopRunError):
     """The demo cannot run on this machine; the message is a sentence that says what to do."""
 
 
