@@ -18,6 +18,10 @@ AIMS_MS = {"local": 5.0, "ray": 20.0}
 AIM_TWICE = 1.9
 UNITS = 400
 
+#: Work that two cores share nothing in, and work that they share the machine's memory in: between them lies what a clip can gain.
+ARITHMETIC = "sum(i * i for i in range(4_000_000))"
+MEMORY = "(lambda a, b: [b.__setitem__(slice(None), a) for _ in range(64)] and None)(bytearray(2**25), bytearray(2**25))"
+
 
 def overhead_ms(executor: str) -> float:
     """Milliseconds from one outcome to the next with one worker that has nothing to do, once it has started."""
@@ -28,10 +32,10 @@ def overhead_ms(executor: str) -> float:
     return 1000 * (time.perf_counter() - began) / (UNITS - 51)
 
 
-def busy_seconds(executor: str, workers: int) -> float:
-    """Wall seconds for 16 units of half a second of one core, once as many as there are workers have ended."""
+def busy_seconds(executor: str, workers: int, work: str = ARITHMETIC) -> float:
+    """Wall seconds for 16 units of about half a second of one core, once as many as there are workers have ended."""
     began = 0.0
-    units = (Unit(str(i), ("sum(i * i for i in range(4_000_000))",)) for i in range(16 + workers))
+    units = (Unit(str(i), (work,)) for i in range(16 + workers))
     for i, _ in enumerate(run(units, eval, Setup(workers), executor=executor), 1):
         if i == workers:
             began = time.perf_counter()
@@ -73,6 +77,8 @@ def main() -> None:
     for executor in AIMS_MS:
         one, two = busy_seconds(executor, 1), busy_seconds(executor, 2)
         print(f"{executor}: two workers {one / two:.2f} times one, {one / two / AIM_TWICE:.2f} of the aim of {AIM_TWICE}")
+    one, two = busy_seconds("local", 1, MEMORY), busy_seconds("local", 2, MEMORY)
+    print(f"local, copying 32 MB again and again: two workers {one / two:.2f} times one, which is this machine's memory")
     if len(sys.argv) > 1:
         videos = sorted(path.resolve() for path in Path(sys.argv[1]).rglob("*.mp4"))[:24]
         (one, core), (two, core_of_two) = extraction_seconds(videos, 1), extraction_seconds(videos, 2)
