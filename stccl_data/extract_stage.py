@@ -24,12 +24,14 @@ from .store import ClipState, Store, fingerprint, key_of, record_clips
 @dataclass(frozen=True, slots=True)
 class ExtractionPlan:
     """What there is to extract of `clips`. `keys`: clip -> the artefact that it wants. `units`: artefact -> the work that makes it;
-    a file that two clips name is read once. `there`: complete artefacts and their bytes. `states`: of what earlier runs came to."""
+    a file that two clips name is read once. `there`: complete artefacts and their bytes; `cut_short`: those that are not, and go.
+    `states`: of what earlier runs came to."""
 
     clips: tuple[Clip, ...]
     keys: Mapping[str, str]
     units: Mapping[str, Unit]
     there: Mapping[str, int]
+    cut_short: Sequence[str]
     states: Mapping[str, ClipState]
 
     @property
@@ -64,6 +66,7 @@ def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iter
     identity = landmarker_identity(plan.landmarks) if plan.pictures != "never" else ""
     crops = asdict(plan.crops)
     states, there = store.clip_states(), store.there("clips")
+    cut_short: list[str] = []
     keys: dict[str, str] = {}
     units: dict[str, Unit] = {}
     for clip in clips:
@@ -72,11 +75,11 @@ def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iter
         keys[clip.clip_id] = key
         before = states.get(clip.clip_id)
         if before is not None and before.key == key and before.size not in (0, there.get(key)):
-            there.pop(key, None)  # cut short, or gone
+            cut_short += [key] if there.pop(key, None) is not None else []
         if key not in there and (before is None or before.key != key or _again(before, config.retry_failed)):
             artefact = str(store.artefact("clips", key))
             units[key] = Unit(clip.path, (clip, artefact, plan), _timeout(clip.path, config.timeout))
-    return ExtractionPlan(clips, keys, units, there, states)
+    return ExtractionPlan(clips, keys, units, there, cut_short, states)
 
 
 def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[str, ClipRow]:
@@ -85,6 +88,8 @@ def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[
     for clip_id, key in plan.keys.items():
         wanted[key].append(clip_id)
     job.progress.stage("extract", len(wanted), len(wanted) - len(plan.units))
+    for key in plan.cut_short:
+        job.store.artefact("clips", key).unlink(missing_ok=True)
     key_of_unit = {id(unit): key for key, unit in plan.units.items()}
     ended: dict[str, ClipState] = {}
     for outcome in job.run(list(plan.units.values()), stages.extract_unit):

@@ -1,4 +1,7 @@
-"""What a worker does with one unit: called by name in another process, its arguments and results small, its work on disk."""
+"""What a worker does with one unit: called by name in another process, its arguments and results small, its work on disk.
+
+An artefact that is there already was made by a worker that was killed before it could say so, and stays.
+"""
 
 import os
 import sys
@@ -8,7 +11,7 @@ from pathlib import Path
 
 from . import media
 from .align import AlignConfig, Alignment, align
-from .artefacts import ClipArtefact, Refusal, save_alignments, save_content, save_extraction
+from .artefacts import ClipArtefact, Refusal, header_of, save_alignments, save_content, save_extraction
 from .clip import Clip
 from .content import ContentConfig, Kind, check_content
 from .executors import StopRunError
@@ -49,15 +52,20 @@ def _landmarker(config: LandmarkConfig) -> Landmarker:
 
 def extract_unit(clip: Clip, artefact: str, plan: ExtractPlan) -> tuple[str, int]:
     """Extract one clip into its artefact. Returns the artefact's header and size. Raises ClipError."""
+    path = Path(artefact)
+    if path.exists():
+        return header_of(path), path.stat().st_size
     extraction = extract_clip(clip, partial(_landmarker, plan.landmarks), plan.crops, plan.pictures)
     flac = None
     if plan.audio and (source := sound_path(clip, media.probe(clip.path))) is not None:
         flac = media.encode_flac(media.read_audio(source, rate=None))
-    return save_extraction(Path(artefact), extraction, flac)
+    return save_extraction(path, extraction, flac)
 
 
 def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig) -> None:
     """Align the pairs of one utterance, each the paths of two extracted clips, into one artefact."""
+    if Path(artefact).exists():
+        return
     signals = {path: ClipArtefact(Path(path)).signals() for path in sorted({path for pair in pairs for path in pair})}
     results: list[Alignment | Refusal] = []
     for source, target in pairs:
@@ -70,6 +78,8 @@ def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig)
 
 def follow_unit(pairs: list[tuple[str, str]], paths: list[tuple[Frames, Frames]], artefact: str) -> None:
     """Follow the given path of each pair of one utterance, by the frame times of the extracted clips, into one artefact."""
+    if Path(artefact).exists():
+        return
     results: list[Alignment | Refusal] = []
     for (source, target), path in zip(pairs, paths, strict=True):
         try:
@@ -84,5 +94,7 @@ def content_unit(
     clips: list[tuple[Clip, str]], pairs: list[tuple[str, str]], artefact: str, config: ContentConfig, by: Kind | None
 ) -> None:
     """Check the labels of one speaker's clips, each with the path of what was extracted, for these pairs of clip ids."""
+    if Path(artefact).exists():
+        return
     signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
     save_content(Path(artefact), check_content(signals, {clip.clip_id: clip for clip, _ in clips}, pairs, config, by=by))
