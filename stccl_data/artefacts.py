@@ -1,8 +1,6 @@
 """Extracted clips and alignments as files and back: what the stages of a run hand to each other."""
 
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .align import Alignment
-from .arrays import npz_bytes
+from .arrays import Npz, npz_bytes, open_npz
 from .atomic import write_bytes
 from .clip import Clip
 from .content import ClipContent, ContentCheck, ContentScore
@@ -26,6 +24,7 @@ from .speech import SpeechFeatures
 from .track import Track
 
 _PICTURES = ("face", "mouth")
+_ALIGNMENT = {f.name for f in fields(Alignment)}
 
 
 def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = None) -> tuple[str, int]:
@@ -77,7 +76,7 @@ class ClipArtefact:
     def signals(self) -> Signals:
         """What the clip is aligned by."""
         with _stored(self.path) as stored:
-            names = set(stored.files)
+            names = set(stored.names)
             speech = None
             if "speech.times" in names:
                 values: dict[str, Any] = {f.name: stored[f"speech.{f.name}"] for f in fields(SpeechFeatures)}
@@ -93,7 +92,7 @@ class ClipArtefact:
     def track(self) -> Track | None:
         """The frames; None where the face was not followed."""
         with _stored(self.path) as stored:
-            names = set(stored.files)
+            names = set(stored.names)
             if "track.times" not in names:
                 return None
             series: dict[str, Any] = {
@@ -102,7 +101,8 @@ class ClipArtefact:
                 if f"track.{name}" in names
             }
             tables = ("times", "valid", "landmarks", "face_transforms", "mouth_transforms")
-            return Track(**{name: stored[f"track.{name}"] for name in tables}, **series)
+            columns: dict[str, Any] = {name: stored[f"track.{name}"] for name in tables}
+            return Track(**columns, **series)
 
     def frame_times(self) -> Any:
         """(N,) float64 seconds."""
@@ -112,7 +112,7 @@ class ClipArtefact:
     def flac(self) -> bytes | None:
         """The sound as a FLAC file, where it was kept."""
         with _stored(self.path) as stored:
-            return bytes(stored["flac"]) if "flac" in stored.files else None
+            return bytes(stored["flac"]) if "flac" in stored.names else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,9 @@ def load_alignments(path: Path) -> list[Alignment | Refusal]:
             if "reason" in entry:
                 results.append(Refusal(Reason[entry["reason"].upper()], entry["detail"]))
                 continue
-            mine = {name.partition(".")[2]: stored[name] for name in stored.files if name.startswith(f"{i}.")}
+            mine: dict[str, Any] = {n.partition(".")[2]: stored[n] for n in stored.names if n.startswith(f"{i}.")}
+            if {*mine, *entry} != _ALIGNMENT:
+                raise ValueError(f"the arrays of alignment {i} are not all there")
             results.append(Alignment(**entry, **mine))
     return results
 
@@ -193,12 +195,12 @@ class DamagedArtefactError(StopRunError):
 
 
 @contextmanager
-def _stored(path: Path) -> Iterator[Any]:
+def _stored(path: Path) -> Iterator[Npz]:
     """The arrays of an artefact. Raises DamagedArtefactError, and removes the file, where it is not whole."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open_npz(path) as stored:
             yield stored
-    except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:
         path.unlink(missing_ok=True)
         detail = f"{path} was damaged ({error}) and has been removed: `stccl prepare` makes it anew"
         raise DamagedArtefactError(str(path), detail) from error

@@ -129,7 +129,9 @@ def _whole(text: str, column: str, least: int) -> int:
 
 def _file(manifest: Path, column: str, text: str, suffixes: frozenset[str] | set[str]) -> str:
     """The absolute path that a cell means. Raises ClipError where there is no such file, or its suffix is no medium's."""
-    path = os.path.normpath(manifest.parent / Path(text).expanduser())
+    path = os.path.normpath(manifest.parent / text)
+    if text.startswith("~") and not os.path.lexists(path):
+        path = os.path.normpath(manifest.parent / os.path.expanduser(text))  # noqa: PTH111 - Path's raises for unknown users
     try:
         os.stat(path)  # noqa: PTH116
     except PermissionError as error:

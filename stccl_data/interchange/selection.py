@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..clip import Clip
+from ..clip import EMOTIONS, Clip
 from ..shards import Dataset, Pair, ShardError
 from ..shards.layout import CLIPS, PAIRS
 from .names import published_names
@@ -69,6 +69,9 @@ def refuse_inside(out: Path, to: Path) -> None:
 def select(dataset: Dataset, config: ExportConfig) -> Selection:
     """The accepted pairs from neutral, of one view and of one level of each emotion. Raises ExportError where none is left."""
     clips = {row["clip_id"]: Clip.from_row(row) for row in _rows(dataset.path / CLIPS)}
+    if strange := [clip for clip in clips.values() if clip.emotion not in EMOTIONS]:
+        what = f"{strange[0].clip_id} has the emotion {strange[0].emotion!r}"
+        raise ExportError(f"{dataset.path / CLIPS} is not as stccl writes it ({what}); run `stccl verify`")
     left_out: Counter[str] = Counter()
     chosen: list[dict[str, Any]] = []
     for row in _rows(dataset.path / PAIRS):

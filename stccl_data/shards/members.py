@@ -1,16 +1,14 @@
 """The members of one sample, wherever they lie: in a tar on disk, of which ranges are read, or in memory after a stream."""
 
-import io
-import math
 import os
-import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
+
+from ..arrays import npz_arrays
 
 #: No member that stccl writes is larger: an hour of crops has about 1.4 GB. Checked before anything is allocated.
 MAX_MEMBER_BYTES = 2 * 2**30
@@ -115,27 +113,6 @@ def member_arrays(data: bytes, what: str, names: Collection[str] | None = None) 
     none grows beyond the bytes that were read.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            if sum(entry.file_size for entry in entries.values()) > len(data):
-                raise ShardError(f"{what} holds compressed arrays, which stccl does not write; it is not read")
-            wanted = [name for name in entries if names is None or name in names]
-            return {name: _array(archive.read(entries[name])) for name in wanted}
-    except _NO_ARRAYS as error:
-        raise ShardError(f"{what} is no archive of plain arrays ({error}); run `stccl verify`") from None
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    """The array of an npy file. Raises ValueError where it claims more than there is, before memory is taken for it."""
-    file = io.BytesIO(data)
-    first = np.lib.format.read_magic(file) == (1, 0)
-    shape, _, dtype = (np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0)(file)
-    if math.prod(shape) * dtype.itemsize > len(data):
-        raise ValueError(f"an array claims the shape {shape}, and has {len(data):,} bytes")
-    file.seek(0)
-    array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
-
-
-#: What zipfile and numpy raise for bytes that are not what they should be.
-_NO_ARRAYS = (ValueError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, MemoryError, EOFError, OverflowError)
+        return npz_arrays(data, names)
+    except ValueError as error:
+        raise ShardError(f"{what} is {error}; run `stccl verify`") from None

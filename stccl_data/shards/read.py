@@ -9,6 +9,7 @@
 
 import difflib
 import json
+import os
 import random
 import re
 import warnings
@@ -315,6 +316,9 @@ class _PairTable:
 
 _ADVICE = "run `stccl verify`"
 
+#: What JSON that is not as it should be raises, when it is read and when it is looked at.
+_NO_RECORD = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+
 
 def read_shard_list(out: Path) -> tuple[ShardInfo, ...]:
     """What shards.json lists. Raises ShardError where there is none, where it is of a newer schema or not as stccl writes it."""
@@ -325,23 +329,25 @@ def read_shard_list(out: Path) -> tuple[ShardInfo, ...]:
         record = json.loads(path.read_bytes())
         if record["schema"] > SCHEMA:
             raise ShardError(f"{path} has schema {record['schema']}; this stccl reads up to {SCHEMA}: install a newer stccl")
+        root = os.path.realpath(out)
         return tuple(
-            ShardInfo(
-                _below(str(shard["path"])), str(shard["split"]), int(shard["utterances"]), int(shard["bytes"]), shard["sha256"]
-            )
-            for shard in record["shards"]
+            ShardInfo(_below(root, str(s["path"])), str(s["split"]), int(s["utterances"]), int(s["bytes"]), s["sha256"])
+            for s in record["shards"]
         )
     except FileNotFoundError:
         raise ShardError(f"{out} holds no finished dataset: {SHARDS} is missing; run `stccl prepare RAW {out}`") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *_NO_RECORD) as error:
         raise ShardError(f"{path} is not as stccl writes it ({error!r}); run `stccl prepare` again") from None
 
 
-def _below(path: str) -> str:
-    """A path of shards.json, which has to stay within the dataset. Raises ValueError."""
+def _below(root: str, path: str) -> str:
+    """A path of shards.json, which has to stay within the dataset, links and all. Raises ValueError, ShardError."""
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or "\\" in path or not path.endswith(".tar"):
         raise ValueError(f"{path!r} is no tar below the dataset's folder")
+    if not Path(os.path.realpath(f"{root}/{path}")).is_relative_to(root):
+        advice = "copy it there, or link to the dataset's folder as a whole"
+        raise ShardError(f"{root}/{path} is a link that leads out of the dataset, and is not followed: {advice}")
     return path
 
 
@@ -364,7 +370,7 @@ def _index_head(line: bytes, where: str) -> tuple[str, str, str]:
         if "shard" not in record:
             record = json.loads(line)
         return str(record["key"]), str(record["split"]), str(record["shard"])
-    except (ValueError, KeyError, TypeError) as error:
+    except _NO_RECORD as error:
         raise ShardError(f"{where} is not as stccl writes it ({error!r}); {_ADVICE}") from None
 
 
@@ -374,7 +380,7 @@ def index_entry(line: bytes, where: str) -> tuple[str, str, str, Places]:
         record = json.loads(line)
         places = {str(suffix): (int(offset), int(size)) for suffix, (offset, size) in record["members"].items()}
         return str(record["key"]), str(record["split"]), str(record["shard"]), places
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NO_RECORD as error:
         raise ShardError(f"{where} is not as stccl writes it ({error!r}); {_ADVICE}") from None
 
 

@@ -270,7 +270,7 @@ def parse_utterance(key: str, members: Members, decisions: Callable[[str], Decis
             _members=members,
             _decisions=decisions,
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ShardError(f"{what} is not as stccl writes it: {error}; run `stccl verify`") from None
 
 

@@ -150,7 +150,7 @@ def _stats_problems(out: Path, path: Path, shards: Collection[ShardInfo]) -> Ite
         said: Any = json.loads(path.read_bytes())
         if not isinstance(said, dict):
             raise ValueError("no record")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         yield Problem(path.name, f"cannot be read ({error})", "run `stccl prepare` again, which writes it anew")
         return
     if path.name != STATS:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..clip import EMOTIONS
 from ..reasons import Reason
 from .layout import CLIPS, PAIRS
 from .verify_shard import AGAIN, COPY, Problem, Sample
@@ -12,7 +13,8 @@ from .verify_shard import AGAIN, COPY, Problem, Sample
 _STATES = ("paired", "unpaired", "failed")
 _REASONS = frozenset(str(reason) for reason in Reason)
 
-_CLIP_COLUMNS = ("clip_id", "corpus", "speaker", "state", "reason", "split", "utterance", "name")
+_UTTERANCE_LABELS, _CLIP_LABELS = ("corpus", "speaker", "sentence"), ("emotion", "level", "take")
+_CLIP_COLUMNS = ("clip_id", *_UTTERANCE_LABELS, *_CLIP_LABELS, "state", "reason", "split", "utterance", "name")
 _PAIR_COLUMNS = ("source", "target", "utterance", "source_name", "target_name", "split", "mode", "accepted", "reason")
 
 Row = Mapping[str, Any]
@@ -57,6 +59,8 @@ def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool)
             yield f"the clip {clip_id} has {count} rows"
     splits: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for row in rows:
+        if row["emotion"] not in EMOTIONS:
+            yield f"the clip {row['clip_id']} has the emotion {row['emotion']!r}"
         if row["state"] not in _STATES:
             yield f"the clip {row['clip_id']} has the state {row['state']}"
         elif (row["reason"] is None) != (row["state"] == "paired") or row["reason"] not in {None, *_REASONS}:
@@ -77,6 +81,12 @@ def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool)
             said = (found["utterance"], found["name"], found["split"])
             if said != (sample.base, clip.name, sample.split):
                 yield f"the clip {clip.clip_id} is {clip.name} of {sample.key} in {sample.split}, and its row says {said}"
+            assert sample.utterance is not None
+            labels = {name: getattr(clip, name) for name in _CLIP_LABELS}
+            labels |= {name: getattr(sample.utterance, name) for name in _UTTERANCE_LABELS}
+            for name, label in labels.items():
+                if found[name] != label:
+                    yield f"the clip {clip.clip_id} has the {name} {label!r} in {sample.key}, and {found[name]!r} in its row"
     for row in rows if complete else ():
         if row["state"] == "paired" and row["clip_id"] not in stored:
             yield f"the clip {row['clip_id']} is said to be in a pair, and is in no shard"

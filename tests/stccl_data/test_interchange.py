@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -368,6 +369,16 @@ def test_refused_pairs_are_not_written(prepared_copy, tmp_path):
 
 
 # and as folders
+
+
+def test_labels_of_a_table_by_somebody_else_lead_nowhere(prepared_copy, tmp_path):
+    rows = pq.read_table(prepared_copy / "clips.parquet")
+    emotions = ["../../../ESCAPED" if emotion == "angry" else emotion for emotion in rows["emotion"].to_pylist()]
+    column = rows.column_names.index("emotion")
+    pq.write_table(rows.set_column(column, "emotion", pa.array(emotions)), prepared_copy / "clips.parquet")
+    with pytest.raises(ExportError, match=r"has the emotion '\.\./\.\./\.\./ESCAPED'\); run `stccl verify`"):
+        export_folders(prepared_copy, tmp_path / "deep" / "faces", size=64)
+    assert not (tmp_path / "deep").exists()
 
 
 def test_every_frame_becomes_a_picture_under_its_number(prepared, tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from stccl_data.arrays import npz_arrays, npz_bytes
+from stccl_data.shards import ShardError, open_dataset
 from stccl_data.shards.layout import CLIPS, INDEX, PAIRS, SHARDS, STATS
 from stccl_data.shards.verify import verify
 
@@ -201,10 +202,49 @@ def test_a_wrong_offset_in_the_index_is_found(made):
     assert any(f"{KEY}.angry-3-t001.npz lies at" in problem and "the index says" in problem for problem in problems(made.out))
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', '{"schema": 1, "shards": [{"path": "/etc/x.tar"}]}'])
+DEEP = "[" * 200_000
+ENDLESS = (
+    '{"schema": 1, "shards": [{"path": "shards/val/a.tar", "split": "val", "utterances": 1, "bytes": Infinity, "sha256": ""}]}'
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"schema": 1}', '{"schema": 1, "shards": [{"path": "/etc/x.tar"}]}', ENDLESS, pytest.param(DEEP, id="deep")]
+)
 def test_a_list_of_shards_that_is_none_is_found(made, text):
     (made.out / SHARDS).write_text(text)
     assert any(SHARDS in problem for problem in problems(made.out))
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(DEEP, id="deep"), '{"key": "k", "split": "val", "shard": "s", "members": {"json": [Infinity, 3]}}']
+)
+def test_a_line_of_the_index_that_is_none_is_found(made, line):
+    with (made.out / INDEX).open("a") as file:
+        file.write(line + "\n")
+    assert any(INDEX in problem for problem in problems(made.out))
+    with pytest.raises(ShardError, match=r"is not as stccl writes it|is no shard of"):
+        open_dataset(made.out)
+
+
+def test_counts_that_are_none_are_found(made):
+    (made.out / STATS).write_text(DEEP)
+    assert any(f"{STATS}: cannot be read" in problem for problem in problems(made.out))
+
+
+@pytest.mark.parametrize("linked", ["shards/val", None])
+def test_a_link_that_leads_out_of_the_dataset_is_not_followed(made, tmp_path, linked):
+    linked = linked or next(path for path in made.out.glob("shards/val/*.tar")).relative_to(made.out)
+    (made.out / linked).rename(tmp_path / "elsewhere")
+    (made.out / linked).symlink_to(tmp_path / "elsewhere")
+    assert any("leads out of the dataset, and is not followed" in problem for problem in problems(made.out))
+    with pytest.raises(ShardError, match=r"not followed: copy it there, or link to the dataset's folder as a whole"):
+        open_dataset(made.out)
+
+
+def test_a_dataset_that_is_a_link_as_a_whole_is_read(made, tmp_path):
+    (tmp_path / "link").symlink_to(made.out)
+    assert problems(tmp_path / "link") == []
 
 
 def test_a_wrong_count_is_found(made):
@@ -399,6 +439,10 @@ def test_rows_that_occur_twice_are_found(made):
         (lambda clip, pair: clip.update(state="unpaired", reason="no_partner"), "says that its source is unpaired"),
         (lambda clip, pair: clip.update(state="lost"), "has the state lost"),
         (lambda clip, pair: clip.update(name="neutral-2-t001"), "and its row says"),
+        (lambda clip, pair: clip.update(emotion="../../x"), "has the emotion '../../x'"),
+        (lambda clip, pair: clip.update(emotion="sad"), "has the emotion 'neutral' in mead/M003/front/s001, and 'sad' in its row"),
+        (lambda clip, pair: clip.update(speaker="W009"), "and 'W009' in its row"),
+        (lambda clip, pair: clip.update(take=7), "and 7 in its row"),
     ],
 )
 def test_rows_that_contradict_are_found(made, change, words):

@@ -111,9 +111,15 @@ def test_absolute_paths_and_paths_from_home_are_read(own, tmp_path, monkeypatch)
     assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"a.mp4", "b.mp4"}
 
 
+def test_a_file_whose_name_begins_with_a_tilde_is_a_file(own):
+    path = own([{**ROWS[0], "path": "~a.mp4"}, {**ROWS[1], "path": "b.mp4"}], files=("~a.mp4", "b.mp4"))
+    assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"~a.mp4", "b.mp4"}
+
+
 @pytest.mark.parametrize(
     ("row", "reason", "said"),
     [
+        ("~nobody/b.mp4,Ann,sad,one", Reason.MISSING_FILE, "~nobody/b.mp4 is not there"),
         ("b.mp4,Ann,,one", Reason.BAD_ROW, "no value in column emotion"),
         ("b.mp4,,sad,", Reason.BAD_ROW, "no value in column speaker, sentence"),
         ("b.mp4,Ann", Reason.BAD_ROW, "no value in column emotion, sentence"),
