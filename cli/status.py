@@ -1,7 +1,6 @@
 """`stccl status OUT`: how far a run is, from any terminal."""
 
 import json
-import sqlite3
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -22,13 +21,11 @@ def command(out: Path, as_json: bool) -> None:
     Nothing is written and nobody is disturbed: watch -n 5 stccl status OUT.
     """
     from stccl_data.status import read_status
-    from stccl_data.store import unusable
+    from stccl_data.store import StateError
 
     try:
         found = read_status(out.absolute())
-    except sqlite3.Error as error:
-        raise click.ClickException(unusable(out / "work", error)) from error
-    except FileNotFoundError as error:
+    except (FileNotFoundError, StateError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps({**asdict(found), "out": str(found.out)}, indent=1) if as_json else _words(found))
 

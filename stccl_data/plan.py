@@ -1,7 +1,6 @@
 """What a run would do, without doing it: the work of `stccl prepare --dry-run`."""
 
 import json
-import sqlite3
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from .pair_stage import outstanding
 from .prepare import PrepareError, ask
 from .shards.layout import PROVENANCE
 from .space import free_bytes, needed_bytes
-from .store import Store, unusable
+from .store import StateError, Store
 from .survey import FRAMES_PER_CORE_SECOND, frames_of
 
 
@@ -47,8 +46,8 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
     store = Store(out, config.part)
     try:
         extraction = plan_extraction(config, store, asked.scan.root, asked.wanted)
-    except sqlite3.Error as error:
-        raise PrepareError(unusable(store.work, error)) from error
+    except StateError as error:
+        raise PrepareError(str(error)) from error
     rows = asked.unread | foreseen(store, extraction)
     wanted = len(extraction.keys)
     to_read = extraction.to_read

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,7 +28,7 @@ from .shards.layout import CLIPS, PROVENANCE, SHARDS
 from .space import free_bytes, full_disk, needed_bytes
 from .splits import assign_splits, split_note
 from .status import Recorded
-from .store import Store, unusable
+from .store import StateError, Store
 from .survey import frames_of
 
 __all__ = ["PrepareError", "Summary", "prepare"]
@@ -99,9 +98,7 @@ def prepare(
     except OSError as error:
         full = error.errno in DISK_FULL
         raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
-    except sqlite3.Error as error:
-        raise PrepareError(unusable(store.work, error)) from error
-    except StopRunError as error:
+    except (StateError, StopRunError) as error:
         raise PrepareError(str(error)) from error
     return Summary(
         out=out,

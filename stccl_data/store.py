@@ -11,11 +11,13 @@ An artefact exists when it is complete. Running again makes what is missing.
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .lock import LockedError, locked
@@ -97,15 +99,16 @@ class Store:
                 if self.part is not None:
                     stack.enter_context(locked(self.work / f"lock{self._suffix}"))
             except LockedError as error:
-                who = error.owner or "of a job array; `stccl status` names them"
-                raise StoreBusyError(f"{self.work.parent} is being prepared by process {who}; wait for it, or end it") from None
+                who = f"by process {error.owner}" if error.owner else "as parts of a job array, which `stccl status` names"
+                raise StoreBusyError(f"{self.work.parent} is being prepared {who}; wait for it, or end it") from None
             yield
 
     @contextmanager
     def state(self) -> Iterator[sqlite3.Connection]:
-        """The state database, made where it is missing."""
+        """The state database, made where it is missing. Raises StateError, also for what SQLite raises within."""
         self.work.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.work / f"state{self._suffix}.sqlite", timeout=30, isolation_level=None)) as connection:
+        database = self.work / f"state{self._suffix}.sqlite"
+        with _named(database), closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
             # The memory that WAL shares between readers and the writer does not reach from machine to machine.
             connection.execute(f"PRAGMA journal_mode={'WAL' if self.part is None else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -140,34 +143,47 @@ class Store:
         return sorted(self.work.glob("state*.sqlite"))
 
 
-def unusable(work: Path, error: sqlite3.Error) -> str:
-    """The sentence for a state database that cannot be read or written."""
-    if not isinstance(error, sqlite3.OperationalError):
-        advice = "delete it, and what is extracted is found again"
-    elif "full" in str(error) or "I/O" in str(error):
-        advice = Reason.DISK_FULL.advice
-    else:
-        advice = "it has to be readable and writable for this user, and its folder too"
-    return f"{work / 'state.sqlite'} cannot be used: {error}; {advice}"
+class StateError(Exception):
+    """A state database cannot be read or written. The message names it and says what to do."""
+
+
+@contextmanager
+def _named(database: Path) -> Iterator[None]:
+    """What SQLite raises, with the file that it is about."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if not isinstance(error, sqlite3.OperationalError):
+            advice = "delete it, and what is extracted is found again"
+        elif "full" in str(error) or "I/O" in str(error):
+            advice = Reason.DISK_FULL.advice
+        else:
+            advice = "it has to be readable and writable for this user, and its folder too"
+        raise StateError(f"{database} cannot be used: {error}; {advice}") from error
 
 
 @contextmanager
 def read_only(database: Path) -> Iterator[sqlite3.Connection]:
     """A state database to look at, whoever may be writing it. One of another schema looks empty.
 
-    WAL asks readers too to write beside it. Where this user may not, it can still be read while nobody has it open.
+    SQLite wants to write beside a database that somebody has open, or that a process left when it was killed. Where that cannot be
+    (another's folder, a full disk), or is not for somebody who only looks, a copy is read. Raises StateError.
     """
     with ExitStack() as stack:
-        for how in ("mode=ro", "mode=ro&immutable=1"):
-            name = f"{database.absolute().as_uri()}?{how}"
-            connection = stack.enter_context(closing(sqlite3.connect(name, timeout=30, uri=True)))
-            try:
-                connection.execute("SELECT count(*) FROM sqlite_master")
-                break
-            except sqlite3.OperationalError:
-                if "immutable" in how or database.with_name(f"{database.name}-wal").exists():
-                    raise
-        if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+        stack.enter_context(_named(database))
+        connection = stack.enter_context(closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", timeout=30, uri=True)))
+        try:
+            schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):  # by somebody who is writing: a copy could be torn
+                raise
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            for file in database.parent.glob(f"{database.name}*"):
+                if not file.name.endswith("-shm"):
+                    shutil.copyfile(file, folder / file.name)
+            connection = stack.enter_context(closing(sqlite3.connect(folder / database.name)))
+            schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        if schema == SCHEMA:
             yield connection
         else:
             with closing(sqlite3.connect(":memory:")) as empty:

@@ -138,7 +138,7 @@ def test_parts_work_side_by_side_and_nothing_else_does(raw, tmp_path):
     with first.locked(), second.locked():
         with pytest.raises(StoreBusyError, match="is being prepared by process"), first.locked():
             pass
-        with pytest.raises(StoreBusyError, match="of a job array; `stccl status` names them"):
+        with pytest.raises(StoreBusyError, match="as parts of a job array, which `stccl status` names"):
             prepare(raw, tmp_path, QUICK)
     with Store(tmp_path).locked(), pytest.raises(StoreBusyError, match="is being prepared by process"):
         prepare(raw, tmp_path, replace(QUICK, shard="1/2"))

@@ -10,7 +10,8 @@ from socket import gethostname
 import pytest
 
 from stccl_data.lock import owner
-from stccl_data.store import ClipState, Store, StoreBusyError, clip_states, fingerprint, key_of, record_clips
+from stccl_data.parts import parse_part
+from stccl_data.store import ClipState, StateError, Store, StoreBusyError, clip_states, fingerprint, key_of, record_clips
 
 HOLD = """
 import sys, time
@@ -89,3 +90,39 @@ def test_a_changed_file_has_another_fingerprint(tmp_path):
 
 def test_artefacts_lie_below_the_work_folder_by_kind_and_key(tmp_path):
     assert Store(tmp_path).artefact("clips", "abcdef") == tmp_path / "work" / "clips" / "ab" / "abcdef.npz"
+
+
+KILLED_WITHIN = """
+import os, sys
+from pathlib import Path
+from stccl_data.parts import parse_part
+from stccl_data.store import ClipState, Store, record_clips
+
+with Store(Path(sys.argv[1]), parse_part("1/2")).state() as state:
+    record_clips(state, [ClipState(f"clip-{i}", "key", detail="x" * 500) for i in range(100)])
+    state.execute("PRAGMA cache_size=2")  # so that what is not committed is written over the file all the same
+    state.execute("BEGIN")
+    state.execute("UPDATE clips SET detail = 'of a transaction that does not end', key = 'other'")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_of_a_transaction_that_a_kill_cut_off_nothing_is_seen(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED_WITHIN, str(tmp_path)], check=False)
+    (journal,) = (tmp_path / "work").glob("*-journal")
+    before = journal.read_bytes()
+    states = Store(tmp_path).clip_states()
+    assert len(states) == 100 and {state.key for state in states.values()} == {"key"}
+    assert journal.read_bytes() == before, "who looks leaves it to who goes on"
+    with Store(tmp_path, parse_part("1/2")).state() as state:
+        assert {one.key for one in clip_states(state).values()} == {"key"}
+
+
+def test_a_database_that_cannot_be_read_is_named_that_of_a_part_too(tmp_path):
+    for part in (None, parse_part("1/2")):
+        with Store(tmp_path, part).state() as state:
+            record_clips(state, [ClipState("a", "1")])
+    database = tmp_path / "work" / "state-1-of-2.sqlite"
+    database.write_bytes(b"SQLite format 3\0" + bytes(8000))
+    with pytest.raises(StateError, match=f"{database} cannot be used: .*; delete it, and what is extracted is found again"):
+        Store(tmp_path).clip_states()
