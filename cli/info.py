@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stccl_data.space import size_words
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -48,7 +50,7 @@ def _print(summary: "DatasetSummary") -> None:
     console.print(f"{', '.join(summary.corpora) or 'an empty dataset'} in {summary.path}", markup=False)
     console.print(f"{clips:,} clips, {summary.clips.get('', 0):,} of them in an accepted pair")
     console.print(f"{pairs:,} candidate pairs, {summary.pairs.get('', 0):,} of them accepted")
-    console.print(f"{_size(total)} in {sum(split.shards for split in summary.splits.values())} shards\n")
+    console.print(f"{size_words(total)} in {sum(split.shards for split in summary.splits.values())} shards\n")
     for table in (_splits, _emotions, _joined) if summary.joined else (_splits,):
         console.print(table(summary, console.is_terminal))
         if not console.is_terminal:
@@ -67,6 +69,7 @@ def _table(terminal: bool, first: str, *others: str) -> "Table":
     from rich import box
     from rich.table import Table
 
+
     table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
     table.add_column(first, no_wrap=True)
     for heading in others:
@@ -78,7 +81,7 @@ def _splits(summary: "DatasetSummary", terminal: bool) -> "Table":
     table = _table(terminal, "split", "speakers", "utterances", "clips", "pairs", "frames", "length", "shards", "size")
     for name, split in summary.splits.items():
         counts = (split.speakers, split.utterances, split.clips, split.pairs, split.frames)
-        table.add_row(name, *(f"{n:,}" for n in counts), _length(split.hours), str(split.shards), _size(split.bytes))
+        table.add_row(name, *(f"{n:,}" for n in counts), _length(split.hours), str(split.shards), size_words(split.bytes))
     return table
 
 
@@ -110,10 +113,3 @@ def _length(hours: float) -> str:
     if hours >= 1:
         return f"{hours:,.1f} h"
     return f"{60 * hours:.1f} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} s"
-
-
-def _size(count: int) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:,.1f} {unit}"
-    return f"{count} B"

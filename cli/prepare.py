@@ -111,6 +111,8 @@ _CAUSES = {
 
 def plan_words(plan: Any, config: PrepareConfig) -> str:
     """A plan for people."""
+    from stccl_data.space import size_words
+
     lines = []
     for name, (before, now) in plan.changed.items():
         lines.append(f"changed {name}: {json.dumps(before)} -> {json.dumps(now)}")
@@ -124,9 +126,10 @@ def plan_words(plan: Any, config: PrepareConfig) -> str:
         lines.append("shards  written again only where they would come out different")
     elif config.part is None:
         lines.append("shards  written again")
+    lines += [f"note    {note}" for note in plan.notes]
     workers = f"{config.workers or 'all'} cores"
     lines.append(f"time    about {plan.core_hours:.1f} core hours of extraction, shared by {workers}")
-    lines.append(f"disk    about {plan.bytes / 1e9:,.1f} GB more in {plan.out}, where {plan.free / 1e9:,.1f} GB are free")
+    lines.append(f"disk    about {size_words(plan.bytes)} more in {plan.out}, where {size_words(plan.free)} are free")
     lines.append("Nothing was written: --dry-run.")
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ import click
 from stccl_data.clip import EMOTIONS
 from stccl_data.corpora import CORPORA, LAYOUTS, Finding, Scan, ScanError, scan_corpus
 from stccl_data.reasons import Reason
+from stccl_data.space import size_words
 from stccl_data.survey import Survey, as_dict, survey
 
 EXAMPLES = 3
@@ -107,7 +108,7 @@ def _print_plans(counts: Survey) -> None:
         click.echo(f"--reference {reference}: {plan.pairs:,} pairs of {plan.clips:,} clips{left}")
         if plan.frames:
             here = f"{_duration(plan.core_hours)} on one core, {_duration(plan.core_hours / cores)} on the {cores} of this machine"
-            click.echo(f"    estimated: {plan.frames:,} frames, {here}, {_size(plan.bytes)}")
+            click.echo(f"    estimated: {plan.frames:,} frames, {here}, {size_words(plan.bytes)}")
 
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:
@@ -126,10 +127,6 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
 
 def _duration(hours: float) -> str:
     return f"{hours:,.1f} h" if hours >= 1 else f"{max(1, round(hours * 60))} min"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
 
 
 def _line(text: str) -> str:

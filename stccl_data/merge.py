@@ -22,7 +22,8 @@ def merge(out: Path, progress: Progress | None = None) -> Summary:
             differing = _differing(config, configs[0]) or ["RAW"]
             both = f"{configs[0].shard} and {config.shard}"
             raise PartsError(f"parts {both} were not asked for the same ({', '.join(differing)}): run one of them again")
-    return prepare(Path(said[0]["raw"]), out, replace(configs[0], shard=None, executor="local", retry_failed=()), progress)
+    here = replace(configs[0], shard=None, executor="local", workers=0, memory_mb=0, retry_failed=())
+    return prepare(Path(said[0]["raw"]), out, here, progress)
 
 
 def _differing(one: PrepareConfig, other: PrepareConfig) -> list[str]:

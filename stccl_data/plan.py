@@ -23,9 +23,9 @@ class Plan:
 
     stages: name -> (units in all, of these still to be done), as far as can be said before the clips are read. extract: how many
     clips would be read for which cause: `new`, `changed` (made before with other options or from another file), `again` (failed
-    before). failed: clips that failed before and are left alone. changed: option -> (its value when the dataset in OUT was
-    made, its value now), of those that decide what comes out. core_hours and bytes: estimates, of the work of one core and of what
-    would be added to the disk of OUT; free: bytes that are free there.
+    before). failed: clips that failed before and are left alone. changed: option -> (its value when the dataset in OUT was made,
+    its value now), of those that decide what comes out. notes: sentences. core_hours and bytes: estimates, of the work of one core
+    and of what would be added to the disk of OUT; free: bytes that are free there.
     """
 
     out: Path
@@ -33,6 +33,7 @@ class Plan:
     extract: dict[str, int]
     failed: int
     changed: dict[str, tuple[Any, Any]]
+    notes: list[str]
     core_hours: float
     bytes: int
     free: int
@@ -58,8 +59,9 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
         extract=dict(Counter(_cause(extraction, clip) for clip in to_read)),
         failed=sum(row.failed for row in rows.values()),
         changed=_changed(out, config),
+        notes=asked.notes,
         core_hours=_core_hours(extraction, len(to_read), frames),
-        bytes=needed_bytes(config, frames),
+        bytes=needed_bytes(config, asked.scan.corpus, to_read),
         free=free_bytes(out),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .artefacts import DamagedArtefactError
@@ -25,11 +26,10 @@ from .pair_stage import Judged, judge_all
 from .pairing import Candidates, candidate_pairs
 from .parts import Part, PartsError, clips_of, forget_part, record_part
 from .shards.layout import CLIPS, PROVENANCE, SHARDS
-from .space import free_bytes, full_disk, needed_bytes
+from .space import free_bytes, full_disk, needed_bytes, size_words
 from .splits import assign_splits, split_note
 from .status import Recorded
 from .store import StateError, Store
-from .survey import frames_of
 
 __all__ = ["PrepareError", "Summary", "prepare"]
 
@@ -160,7 +160,7 @@ def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], Gi
             raise PrepareError(str(error)) from error
         mine = {clip.clip_id for clip in wanted}
         pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
-    notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config)]
+    notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config, wanted)]
     return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
 
 
@@ -195,9 +195,9 @@ def _made(job: Job, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
 
 def _warn(job: Job, out: Path, corpus: str, plan: ExtractionPlan) -> None:
     """Say what the user would want to know before the work begins."""
-    needed, free = needed_bytes(job.config, sum(frames_of(corpus, clip) for clip in plan.to_read)), free_bytes(out)
+    needed, free = needed_bytes(job.config, corpus, plan.to_read), free_bytes(out)
     if needed > free:
-        job.progress.note(f"{out} will take about {needed / 1e9:,.1f} GB more, and {free / 1e9:,.1f} GB are free on its disk")
+        job.progress.note(f"{out} will take about {size_words(needed)} more, and {size_words(free)} are free on its disk")
     failed = {state.reason for state in plan.states.values() if state.reason}
     if idle := [word for word in job.config.retry_failed if word != "all" and word not in failed]:
         job.progress.note(f"--retry-failed: no clip has failed by {', '.join(idle)}")
@@ -225,18 +225,24 @@ def _check_out(raw: Path, out: Path) -> None:
         raise PrepareError(f"{out} holds files, and none that `stccl prepare` wrote: give an empty or a new folder for the result")
 
 
-def _compared_with_before(out: Path, scan: Scan, config: PrepareConfig) -> list[str]:
+def _compared_with_before(out: Path, scan: Scan, config: PrepareConfig, wanted: Sequence[Clip]) -> list[str]:
     """Notes on what differs from the run that made the dataset in OUT, if one is there.
 
     Raises PrepareError where it was made of other clips altogether: it would be replaced.
     """
     try:
-        before = set(pq.read_table(out / CLIPS, columns=["clip_id"])["clip_id"].to_pylist())
+        table = pq.read_table(out / CLIPS, columns=["clip_id", "state"])
+        before = set(table["clip_id"].to_pylist())
+        used = set(table.filter(pc.equal(table["state"], "paired"))["clip_id"].to_pylist())
         gates = json.loads((out / PROVENANCE).read_text())["config"]["gates"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     if before and before.isdisjoint(clip.clip_id for clip in scan.clips):
         raise PrepareError(f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first")
+    notes = []
+    if config.part is None and (gone := used.difference(clip.clip_id for clip in wanted)):
+        of = f"{len(gone):,} of the {len(used):,} clips of the dataset in OUT are"
+        notes.append(f"{of} not asked for now: it is written again without them (they stay in {out / 'work'})")
     if gates != asdict(config.gates):
-        return ["the thresholds are not those of the tables in OUT (`stccl pairs regate`?): its pairs are judged anew"]
-    return []
+        notes.append("the thresholds are not those of the tables in OUT (`stccl pairs regate`?): its pairs are judged anew")
+    return notes

@@ -12,12 +12,13 @@ from .corpora.tree import VIDEO
 from .pairing import REFERENCES, candidate_pairs
 
 #: Frames that one core takes through landmarks and crops in a second, measured at 1920x1080.
-FRAMES_PER_CORE_SECOND = 40
+FRAMES_PER_CORE_SECOND = 32
 #: Bytes of a frame as it is stored, its face and mouth crop as JPEG and its landmarks: measured at 224 and 96 pixels on MEAD at
 #: 1920x1080 (22,400) and at 256x256 (20,800).
 BYTES_PER_FRAME = 22_000
 #: Frames of a clip. MEAD: 4.0 million in 31,060. RAVDESS: 4 s at 30 fps. CREMA-D: 2.5 s at 30 fps, not verified.
 FRAMES_PER_CLIP = {"mead": 129, "ravdess": 120, "cremad": 75}
+FRAME_RATE = 30
 FRAMES_PER_OWN_CLIP = 120  # a guess: nothing is known before the files are read
 
 
@@ -103,6 +104,11 @@ def _plan(scan: Scan, reference: str) -> Plan:
 def frames_of(corpus: str, clip: Clip) -> int:
     """How many frames a clip of the corpus has on average; 0 where it is sound alone. Nothing is opened."""
     return FRAMES_PER_CLIP.get(corpus, FRAMES_PER_OWN_CLIP) if Path(clip.path).suffix.lower() in VIDEO else 0
+
+
+def seconds_of(corpus: str, clip: Clip) -> float:
+    """How long a clip of the corpus is on average. Nothing is opened."""
+    return FRAMES_PER_CLIP.get(corpus, FRAMES_PER_OWN_CLIP) / FRAME_RATE
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

@@ -8,8 +8,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -55,6 +57,8 @@ def run_local(units: Iterable[Unit], function: Callable[..., Any], setup: Setup,
             context=multiprocessing.get_context("spawn"),
         )
         try:
+            with _without_interrupts():
+                pool.active  # noqa: B018 - its threads begin, and all processes that they start inherit their mask
             for outcome in _in_pool(pool, again, units, begun, function, limit, workers + ahead):
                 broken = 0
                 yield outcome
@@ -69,6 +73,17 @@ def run_local(units: Iterable[Unit], function: Callable[..., Any], setup: Setup,
         f"worker processes die before they do anything ({_FRUITLESS} times): their last words are on stderr, or in the log of the "
         'run. A script of your own needs `if __name__ == "__main__":` around what it does'
     )
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Threads that begin here, and their processes, never see Ctrl-C, which is the parent's to answer; it is kept for after."""
+    resource_tracker.ensure_running()  # which would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_pool(
@@ -147,8 +162,7 @@ def _death(exitcode: int | None) -> str:
 
 
 def _initialise(initializer: Callable[..., None] | None, initargs: tuple[Any, ...], limit: int, parent: int) -> None:
-    """In a new worker: Ctrl-C is the parent's to answer, ending is quick even in native code, and one process is one core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a new worker: ending is quick even in native code, and one process is one core."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a worker that hangs would outlive a parent that is killed
     if os.getppid() != parent:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,25 +274,47 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(tmp_path, how):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    process = subprocess.Popen(
-        [sys.executable, tmp_path / "script.py", "3"],
+def begun(folder: Path) -> "subprocess.Popen[str]":
+    (folder / "script.py").write_text(SCRIPT)
+    return subprocess.Popen(
+        [sys.executable, folder / "script.py", "3"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a suite in the background ignores
     )
+
+
+def workers_of(pid: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            command = (status.parent / "cmdline").read_bytes()
+            if b"spawn_main" in command and int(status.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("later", [0.0, 0.05, 0.2])
+def test_workers_that_are_only_starting_say_nothing_of_an_interruption(tmp_path, later):
+    process = begun(tmp_path)
+    while len(workers := workers_of(process.pid)) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    time.sleep(later)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert said.count("Traceback") <= 1 and "spawn_main" not in said, said
+    assert gone(workers, 6)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(tmp_path, how):
+    process = begun(tmp_path)
     assert process.stdout is not None and process.stdout.readline() == "now\n"
     time.sleep(0.5)
-    workers = [
-        int(status.parent.name)
-        for status in Path("/proc").glob("[0-9]*/stat")
-        if b"spawn_main" in (status.parent / "cmdline").read_bytes()
-        and int(status.read_text().rpartition(")")[2].split()[1]) == process.pid
-    ]
+    workers = workers_of(process.pid)
     assert len(workers) == 2
     if how is signal.SIGINT:
         os.killpg(process.pid, how)  # as a terminal does: to all of them

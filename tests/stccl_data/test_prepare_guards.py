@@ -10,6 +10,7 @@ import pytest
 from stccl_data.corpora import scan_corpus
 from stccl_data.demo import DemoCorpus
 from stccl_data.gates import GateConfig
+from stccl_data.plan import plan_run
 from stccl_data.prepare import PrepareError, prepare
 
 
@@ -66,6 +67,16 @@ def test_a_damaged_artefact_is_removed_and_made_anew(corpus: DemoCorpus, prepare
     victim.write_bytes(victim.read_bytes()[:1000])
     prepare(corpus.folder, prepared_copy, prepared.config)
     assert digests(prepared_copy / "shards") == digests(prepared.out / "shards")
+
+
+def test_clips_of_the_dataset_that_are_not_asked_for_now_are_counted_beforehand(
+    corpus: DemoCorpus, prepared, prepared_copy: Path
+) -> None:
+    config = replace(prepared.config, speakers=("M003",), split="train=1")
+    said = "6 of the 12 clips of the dataset in OUT are not asked for now: it is written again without them"
+    assert any(said in note for note in plan_run(corpus.folder, prepared_copy, config).notes)
+    assert any(said in note for note in prepare(corpus.folder, prepared_copy, config).notes)
+    assert not any("not asked for" in note for note in prepare(corpus.folder, prepared_copy, prepared.config).notes)
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), 0.0])

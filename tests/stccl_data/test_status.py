@@ -210,7 +210,7 @@ def test_a_disk_that_will_not_do_is_said_beforehand(corpus, tmp_path, monkeypatc
 
     monkeypatch.setattr("stccl_data.prepare.free_bytes", lambda folder: 2**20)
     prepare(corpus.folder, tmp_path, PrepareConfig(executor="inline", limit=1), Told())
-    assert any("GB are free on its disk" in note for note in Told.notes)
+    assert any("1.0 MB are free on its disk" in note for note in Told.notes)
 
 
 def test_a_run_that_has_ended_may_be_looked_at_by_those_who_may_not_write_there(nobodys):

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from stccl_data.clip import Clip
+from stccl_data.config import PrepareConfig
 from stccl_data.corpora import Finding, Scan
 from stccl_data.reasons import Reason
+from stccl_data.space import needed_bytes
 from stccl_data.survey import BYTES_PER_FRAME, FRAMES_PER_CLIP, FRAMES_PER_CORE_SECOND, survey
 
 
@@ -39,3 +43,23 @@ def test_clips_are_counted_by_speaker_emotion_and_level_and_findings_by_file():
     assert counts.speakers == {"M003": {"sad": {1: 1, 2: 2}}}
     assert counts.sentences == {"s001": 3}
     assert counts.findings == {"duplicate_clip": 41, "known_defect": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "a_frame", "a_second"),
+    [  # as measured on MEAD, four clips: bytes of the arrays in their artefacts
+        ({}, 21_800, 13_000),
+        ({"audio": True}, 21_800, 53_500),
+        ({"face_size": 512, "mouth_size": 192, "audio": True}, 62_500, 53_500),
+        ({"face_size": 1024}, 146_600, 13_000),
+        ({"jpeg_quality": 80}, 12_800, 13_000),
+        ({"crops": "none"}, 0, 13_000),
+    ],
+)
+def test_the_disk_that_a_run_will_take_follows_its_options(options, a_frame, a_second):
+    """Crops and sound are in `work` and in the shards, what clips are aligned by in `work` alone."""
+    config = PrepareConfig(**options)
+    flac = a_second - 13_000
+    sound = 129 / 30 * (13_000 + 2 * flac)
+    assert needed_bytes(config, "mead", [clip("neutral")]) == pytest.approx(2 * 129 * a_frame + sound, rel=0.1)
+    assert needed_bytes(config, "mead", [clip("neutral", ".wav")] * 2) == pytest.approx(2 * sound, rel=0.02)
