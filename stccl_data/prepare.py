@@ -80,6 +80,8 @@ def prepare(
     asked = ask(raw, out, config, choose)
     scan = asked.scan
     progress.note(f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}")
+    for note in asked.notes[1:]:
+        progress.note(note)
     store = Store(out, config.part)
     try:
         with store.locked(), store.state() as state:
