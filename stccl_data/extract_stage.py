@@ -45,8 +45,7 @@ def selected(
 ) -> tuple[list[Clip], dict[str, ClipRow]]:
     """The clips that are to be read, and a row with the reason for each that is not. A limit takes those of the first pairs."""
     alone = {clip.clip_id: reason for clip, reason in candidates.alone}
-    paired_first = dict.fromkeys(clip.clip_id for clip in (*chain.from_iterable(candidates.pairs), *clips))
-    within = set(islice(paired_first, config.limit))
+    within = {clip.clip_id for clip in clips} if config.limit is None else _first(config.limit, clips, candidates)
     wanted: list[Clip] = []
     rows: dict[str, ClipRow] = {}
     for clip in clips:
@@ -57,6 +56,11 @@ def selected(
         else:
             wanted.append(clip)
     return wanted, rows
+
+
+def _first(limit: int, clips: Sequence[Clip], candidates: Candidates) -> set[str]:
+    """The ids of so many clips: those of the first pairs, then those that are in none."""
+    return set(islice(dict.fromkeys(clip.clip_id for clip in chain(chain.from_iterable(candidates.pairs), clips)), limit))
 
 
 def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]) -> ExtractionPlan:
