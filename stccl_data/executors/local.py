@@ -45,7 +45,9 @@ def run_local(units: Iterable[Unit], function: Callable[..., Any], setup: Setup,
     units = iter(units)
     count = setup.count or len(os.sched_getaffinity(0))
     again = deque(islice(units, count))  # units to begin before others are drawn
-    workers = max(1, len(again))
+    workers = len(again)
+    if not workers:
+        return
     begun: Counter[int] = Counter()
     limit = share(workers, setup.memory_mb)
     broken = 0

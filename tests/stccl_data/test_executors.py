@@ -112,6 +112,11 @@ def test_nothing_to_do_ends_at_once(executor):
     assert outcomes([], executor=executor) == {}
 
 
+def test_for_nothing_no_worker_is_started(monkeypatch):
+    monkeypatch.setattr("stccl_data.executors.local.ProcessPool", None)
+    assert outcomes([], executor="local") == {}
+
+
 def test_the_initializer_runs_before_the_first_unit_where_the_units_run(executor, tmp_path, monkeypatch):
     monkeypatch.chdir(Path.cwd())  # inline changes it for us
     found = outcomes([call("where", os.getcwd)], executor=executor, initializer=os.chdir, initargs=(str(tmp_path),))
