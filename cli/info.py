@@ -69,7 +69,6 @@ def _table(terminal: bool, first: str, *others: str) -> "Table":
     from rich import box
     from rich.table import Table
 
-
     table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
     table.add_column(first, no_wrap=True)
     for heading in others:

@@ -31,7 +31,7 @@ def needed_bytes(config: "PrepareConfig", corpus: str, clips: Iterable[Clip]) ->
     if config.crops != "none":
         sides = _FACE * (config.face_size / 224) ** 1.5 + _MOUTH * (config.mouth_size / 96) ** 1.5
         frame = _LANDMARKS + sides * max(0.25, 0.5 ** ((95 - config.jpeg_quality) / 15))
-    seconds = sum(seconds_of(corpus, clip) for clip in clips)
+    seconds = len(clips) * seconds_of(corpus)
     frames = sum(frames_of(corpus, clip) for clip in clips)
     return int(2 * frames * frame + seconds * (_FEATURES + (2 * _FLAC if config.audio else 0)))
 

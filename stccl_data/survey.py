@@ -18,8 +18,8 @@ FRAMES_PER_CORE_SECOND = 32
 BYTES_PER_FRAME = 22_000
 #: Frames of a clip. MEAD: 4.0 million in 31,060. RAVDESS: 4 s at 30 fps. CREMA-D: 2.5 s at 30 fps, not verified.
 FRAMES_PER_CLIP = {"mead": 129, "ravdess": 120, "cremad": 75}
-FRAME_RATE = 30
 FRAMES_PER_OWN_CLIP = 120  # a guess: nothing is known before the files are read
+FRAME_RATE = 30  # of these corpora, frames a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ def _plan(scan: Scan, reference: str) -> Plan:
 
 def frames_of(corpus: str, clip: Clip) -> int:
     """How many frames a clip of the corpus has on average; 0 where it is sound alone. Nothing is opened."""
-    return FRAMES_PER_CLIP.get(corpus, FRAMES_PER_OWN_CLIP) if Path(clip.path).suffix.lower() in VIDEO else 0
+    return round(seconds_of(corpus) * FRAME_RATE) if Path(clip.path).suffix.lower() in VIDEO else 0
 
 
-def seconds_of(corpus: str, clip: Clip) -> float:
-    """How long a clip of the corpus is on average. Nothing is opened."""
+def seconds_of(corpus: str) -> float:
+    """How long a clip of the corpus is on average, with pictures or without."""
     return FRAMES_PER_CLIP.get(corpus, FRAMES_PER_OWN_CLIP) / FRAME_RATE
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -60,6 +61,22 @@ def digests() -> Callable[[Path], dict[str, str]]:
     def of(out: Path) -> dict[str, str]:
         own = (path for path in sorted(out.rglob("*")) if path.relative_to(out).parts[0] not in ("work", "logs", "provenance.json"))
         return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()}
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def workers_of() -> Callable[[int], list[int]]:
+    """Process -> the worker processes that it has spawned."""
+
+    def of(pid: int) -> list[int]:
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                command = (status.parent / "cmdline").read_bytes()
+                if b"spawn_main" in command and int(status.read_text().rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(status.parent.name))
+        return found
 
     return of
 

@@ -23,7 +23,7 @@ from stccl_data.artefacts import (
     read_header,
     save_alignments,
     save_extraction,
-)  # fmt: skip
+)
 from stccl_data.atomic import atomic_writer, write_bytes, write_text
 from stccl_data.clip import Clip
 from stccl_data.extract import Extraction

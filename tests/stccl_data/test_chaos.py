@@ -28,21 +28,7 @@ def written(out: Path) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (out / "work").rglob("*.npz")}
 
 
-def workers_of(pid: int) -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if (
-                int(status.read_text().rpartition(")")[2].split()[1]) == pid
-                and b"spawn_main" in (status.parent / "cmdline").read_bytes()
-            ):
-                found.append(int(status.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(digests, prepared, corpus, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(digests, workers_of, prepared, corpus, tmp_path):
     rng = random.Random(SEED)
     options = ["--audio", "--workers", "2", "--split", prepared.config.split, "--retry-failed=crashed"]
     out = tmp_path / "out"

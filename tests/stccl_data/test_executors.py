@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -291,18 +290,8 @@ def begun(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def workers_of(pid: int) -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            command = (status.parent / "cmdline").read_bytes()
-            if b"spawn_main" in command and int(status.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(status.parent.name))
-    return found
-
-
 @pytest.mark.parametrize("later", [0.0, 0.05, 0.2])
-def test_workers_that_are_only_starting_say_nothing_of_an_interruption(tmp_path, later):
+def test_workers_that_are_only_starting_say_nothing_of_an_interruption(workers_of, tmp_path, later):
     process = begun(tmp_path)
     while len(workers := workers_of(process.pid)) < 2:
         assert process.poll() is None, process.communicate()
@@ -315,7 +304,7 @@ def test_workers_that_are_only_starting_say_nothing_of_an_interruption(tmp_path,
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(tmp_path, how):
+def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(workers_of, tmp_path, how):
     process = begun(tmp_path)
     assert process.stdout is not None and process.stdout.readline() == "now\n"
     time.sleep(0.5)

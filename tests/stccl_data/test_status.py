@@ -67,7 +67,7 @@ def test_nobody_is_named_after_a_process_that_was_killed(tmp_path):
     code = f"""
 import os, signal
 from pathlib import Path
-from stccl_data.store import ClipState, Store, record_clips
+from stccl_data.store import Store
 with Store(Path({str(tmp_path)!r})).locked() as _, Store(Path({str(tmp_path)!r})).state():
     os.kill(os.getpid(), signal.SIGKILL)
 """
