@@ -31,10 +31,10 @@ bench: $(VENV)/installed-test
 	test ! -d $(DEMO)/prepared || $(BIN)/python benchmarks/reader.py $(DEMO)/prepared
 
 chaos: $(VENV)/installed-test
-	STCCL_KILLS=100 $(BIN)/pytest -s tests/stccl_data/test_chaos.py
+	STCCL_KILLS=100 $(BIN)/pytest -s tests/stccl_data/pipeline/test_chaos.py
 
 fuzz: $(VENV)/installed-test
-	STCCL_FUZZ=2000 $(BIN)/pytest -s tests/stccl_data/test_fuzz_media.py
+	STCCL_FUZZ=2000 $(BIN)/pytest -s tests/stccl_data/media/test_fuzz_media.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

@@ -17,11 +17,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from dtaidistance import dtw_ndim
 
-from stccl_data.align import AlignConfig, align, sequence
-from stccl_data.align_files import weak_content_score
-from stccl_data.dtw import distances, warping_path
-from stccl_data.signals import Signals
-from stccl_data.speech import speech_features
+from stccl_data.alignment.align import AlignConfig, align, sequence
+from stccl_data.alignment.align_files import weak_content_score
+from stccl_data.alignment.dtw import distances, warping_path
+from stccl_data.features.signals import Signals
+from stccl_data.features.speech import speech_features
 
 RATE = 16_000
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import find_peaks, lfilter, resample_poly
 
-from stccl_data.align import align
+from stccl_data.alignment.align import align
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
-from stccl_data.media import read_audio
-from stccl_data.signals import Signals
-from stccl_data.speech import speech_features
+from stccl_data.features.signals import Signals
+from stccl_data.features.speech import speech_features
+from stccl_data.media.video import read_audio
 
 RATE = 16_000
 SENTENCES = (

@@ -46,9 +46,9 @@ def extraction_seconds(videos: list[Path], workers: int) -> tuple[float, float]:
     """Wall seconds and seconds of a core of the extraction of these videos, from the first clip that ends to the last."""
     import json
 
-    from stccl_data.config import PrepareConfig, Quiet
-    from stccl_data.prepare import prepare
-    from stccl_data.status import read_status
+    from stccl_data.pipeline.config import PrepareConfig, Quiet
+    from stccl_data.pipeline.prepare import prepare
+    from stccl_data.pipeline.status import read_status
 
     with tempfile.TemporaryDirectory() as temporary:
         manifest = Path(temporary) / "manifest.jsonl"

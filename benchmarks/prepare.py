@@ -20,14 +20,16 @@ from pathlib import Path
 
 import cv2
 
-from stccl_data import extract, face, media
-from stccl_data.align import AlignConfig, align
-from stccl_data.artefacts import ClipArtefact
+from stccl_data import extract
+from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.clip import Clip
+from stccl_data.dataset.shard_writer import ShardWriter, clip_members
+from stccl_data.errors import ClipError
+from stccl_data.face import face
 from stccl_data.landmarks import Landmarker, ibug68, open_landmarker
-from stccl_data.mjpeg import encode_jpeg
-from stccl_data.reasons import ClipError
-from stccl_data.shards.write import ShardWriter, clip_members
+from stccl_data.media import video as media
+from stccl_data.media.jpeg import encode_jpeg
+from stccl_data.pipeline.artefacts import ClipArtefact
 
 VIDEO = {".mp4", ".mov", ".mkv", ".avi", ".mpg", ".flv", ".webm"}
 TARGET = 40.0  # frames a second and core at 1080p: the aim of the project
@@ -83,7 +85,7 @@ def time_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch) -> 
 
 def time_later_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch, folder: Path) -> None:
     """Extract as `prepare` does, then align each clip with the first and write all into one shard."""
-    from stccl_data.artefacts import save_extraction
+    from stccl_data.pipeline.artefacts import save_extraction
 
     stored = []
     for i, path in enumerate(clips):

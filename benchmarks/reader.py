@@ -16,11 +16,11 @@ from pathlib import Path
 import cv2
 import torch
 
-from stccl_data.shards import Dataset, open_dataset
+from stccl_data.dataset import Dataset, open_dataset
 from stccl_train.config import TrainConfig, load_config
-from stccl_train.fit import fit
-from stccl_train.reader import ReaderPlan, WindowStreams, open_reader, plan_reader
-from stccl_train.windows import collate
+from stccl_train.data.reader import ReaderPlan, WindowStreams, open_reader, plan_reader
+from stccl_train.data.windows import collate
+from stccl_train.train.trainer import fit
 
 SPLIT = "train"
 

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from stccl_train.backbone import PADDINGS, make_backbone
-from stccl_train.contrast import compare, info_nce
-from stccl_train.correlation import draw_places, patches, spatial_disparity, temporal_disparity, trajectories, unit
-from stccl_train.metric import CENTRES, LOCATIONS, CorrelationMetric, MetricConfig
+from stccl_train.model.backbone import PADDINGS, make_backbone
+from stccl_train.model.contrast import compare, info_nce
+from stccl_train.model.metric import CENTRES, LOCATIONS, CorrelationMetric, MetricConfig
+from stccl_train.model.tokens import draw_places, patches, spatial_disparity, temporal_disparity, trajectories, unit
 
 STEPS = ("ours, backbone frozen", "ours, backbone trained", "published shape, backbone frozen", "published shape, backbone trained")
 

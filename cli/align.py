@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-MODES = ["audio", "visual", "both", "auto", "reference"]  # as stccl_data.align.MODES, which takes a second to import
+MODES = ["audio", "visual", "both", "auto", "reference"]  # as stccl_data.alignment.align.MODES, which takes a second to import
 DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 6 % of right pairs are below, 83 % of wrong ones
 
 
@@ -37,8 +37,8 @@ def command(source: Path | None, target: Path | None, mode: str, listing: Path |
         raise click.UsageError("give SOURCE and TARGET, or --list pairs.csv")
     pairs = [(source, target)] if listing is None else _read_listing(listing)
 
-    from stccl_data.align import AlignConfig
-    from stccl_data.align_files import align_files
+    from stccl_data.alignment.align import AlignConfig
+    from stccl_data.alignment.align_files import align_files
 
     failed = 0
     for (a, b), outcome in zip(pairs, align_files(pairs, AlignConfig(mode=mode)), strict=True):  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def command(source: Path | None, target: Path | None, mode: str, listing: Path |
                 click.echo(f"{a} -> {b}: {outcome.error}", err=True)
             continue
         if plot is not None:
-            from stccl_data.report.plots import plot_alignment
+            from stccl_data.alignment.plot import plot_alignment
 
             assert outcome.alignment is not None
             try:

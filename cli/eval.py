@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from stccl_train.evaluate import SHIFTS, EvaluateConfig, evaluate
-from stccl_train.metric import MetricError
-from stccl_train.report import write_report
+from stccl_train.eval.evaluate import SHIFTS, EvaluateConfig, evaluate
+from stccl_train.eval.report import write_report
+from stccl_train.model.metric import MetricError
 
 from .options import config_of, options_of
 
@@ -26,7 +26,7 @@ def command(run: Path, out: Path, report: Path | None, device: str, as_json: boo
     Matched and mismatched cosines, R@1 against chance, MRR and AUC, with heads, without them and untrained, by layer, emotion
     and region; beside controls that have to fail: noise, the same pair shifted in time, another sentence. One verdict a term.
     """
-    from stccl_data.shards import ShardError, open_dataset
+    from stccl_data.dataset import ShardError, open_dataset
 
     from .progress import open_progress
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from stccl_data.dataset import ShardError
 from stccl_data.interchange.selection import ExportConfig, ExportError
-from stccl_data.shards import ShardError
 
 from .options import config_of, options_of
 from .progress import open_progress

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stccl_data.space import size_words
+from stccl_data.pipeline.estimate import size_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stccl_data.report.summary import DatasetSummary
+    from stccl_data.dataset.summary import DatasetSummary
 
 
 @click.command("info")
@@ -23,8 +23,8 @@ def command(out: Path, as_json: bool) -> None:
 
     The tables alone are read; `stccl verify` looks at the shards.
     """
-    from stccl_data.report.summary import summarise
-    from stccl_data.shards import ShardError
+    from stccl_data.dataset import ShardError
+    from stccl_data.dataset.summary import summarise
 
     try:
         summary = summarise(out)
@@ -39,7 +39,7 @@ def command(out: Path, as_json: bool) -> None:
 def _print(summary: "DatasetSummary") -> None:
     from rich.console import Console
 
-    from stccl_data.reasons import Reason
+    from stccl_data.errors import Reason
 
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
@@ -99,7 +99,7 @@ def _joined(summary: "DatasetSummary", terminal: bool) -> "Table":
 
 
 def _scores(summary: "DatasetSummary", terminal: bool) -> "Table":
-    from stccl_data.report.summary import QUANTILES
+    from stccl_data.dataset.summary import QUANTILES
 
     table = _table(terminal, "score", "of", *("median" if q == 0.5 else f"{100 * q:.0f} %" for q in QUANTILES))
     for score, spread in summary.scores.items():

@@ -19,8 +19,8 @@ def command(out: Path, as_json: bool) -> None:
     The result is byte for byte that of one run without --shard. A part that is not done is named, and nothing is written then.
     """
     from stccl_data.corpora import ScanError
-    from stccl_data.merge import merge
-    from stccl_data.splits import SplitError
+    from stccl_data.corpora.splits import SplitError
+    from stccl_data.pipeline.merge import merge
 
     try:
         with watched_run(out) as progress:

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from stccl_data.config import PrepareConfig
 from stccl_data.corpora import ScanError
-from stccl_data.gates import GateConfig
 from stccl_data.interchange.audit import Audit, AuditFinding, audit, mead_sentences
 from stccl_data.interchange.pair_file import PairFileError, read_pair_file
-from stccl_data.store import StoreBusyError
+from stccl_data.pairs.gates import GateConfig
+from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.state import StoreBusyError
 
 from .options import config_of, options_of
 from .prepare import summary_words, watched_run
@@ -128,7 +128,7 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
     Stored scores alone decide: nothing is read, aligned or cut again. clips.parquet, pairs.parquet, the counts and the card are
     rewritten, the shards are not, and readers follow the tables.
     """
-    from stccl_data.regate import RegateError, regate, stored_gates
+    from stccl_data.pipeline.refilter import RegateError, regate, stored_gates
 
     try:
         given: dict[str, Any] = {name: value for name, value in thresholds.items() if value is not None}
@@ -160,8 +160,8 @@ def listen_command(out: Path, rivals: int, as_json: bool) -> None:
     English; needs pip install 'stccl[asr]', and texts: `stccl prepare --transcripts`, or a manifest's column `text`. It reports
     and changes nothing. The exit code is 0 whatever is found.
     """
-    from stccl_data.listen import ListenError, listen
-    from stccl_data.recogniser import RecogniserError
+    from stccl_data.asr.listen import ListenError, listen
+    from stccl_data.asr.recogniser import RecogniserError
 
     try:
         with open_progress() as progress:

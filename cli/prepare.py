@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from stccl_data.config import PrepareConfig
+from stccl_data.pipeline.config import PrepareConfig
 
 from .options import config_of, options_of
 from .progress import PlainProgress, TerminalProgress, open_progress
@@ -29,9 +29,9 @@ def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -
     RAW is never written to. Run the same command again to go on after an interruption.
     """
     from stccl_data.corpora import ScanError
-    from stccl_data.plan import as_dict, plan_run
-    from stccl_data.prepare import prepare
-    from stccl_data.splits import SplitError
+    from stccl_data.corpora.splits import SplitError
+    from stccl_data.pipeline.plan import as_dict, plan_run
+    from stccl_data.pipeline.prepare import prepare
 
     # The records of a corpus live to the end: to look among them for cycles, again and again, takes a sixth of a run without work.
     gc.set_threshold(100_000, 50, 100)
@@ -58,9 +58,9 @@ def watched_run(out: Path) -> Iterator[TerminalProgress | PlainProgress]:
     Libraries that talk (Ray of a lost machine) do so on stderr: stdout is the answer's.
     """
     from stccl_data.landmarks import ModelError
-    from stccl_data.parts import PartsError
-    from stccl_data.prepare import PrepareError
-    from stccl_data.store import StoreBusyError
+    from stccl_data.pipeline.job_array import PartsError
+    from stccl_data.pipeline.prepare import PrepareError
+    from stccl_data.pipeline.state import StoreBusyError
 
     try:
         with redirect_stdout(sys.stderr), open_progress() as progress:
@@ -111,7 +111,7 @@ _CAUSES = {
 
 def plan_words(plan: Any, config: PrepareConfig) -> str:
     """A plan for people."""
-    from stccl_data.space import size_words
+    from stccl_data.pipeline.estimate import size_words
 
     lines = []
     for name, (before, now) in plan.changed.items():
@@ -135,7 +135,7 @@ def plan_words(plan: Any, config: PrepareConfig) -> str:
 
 
 def _by_reason(counts: dict[str, int]) -> str:
-    from stccl_data.reasons import Reason
+    from stccl_data.errors import Reason
 
     told = [f"\n          {n} {reason}: {Reason[reason.upper()].advice}" for reason, n in sorted(counts.items()) if reason]
     return "".join(told)

@@ -38,9 +38,9 @@ def command(
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise click.UsageError(f"--sheet takes the name of a PNG, such as {sheet.with_suffix('.png')}")
 
-    from stccl_data.reasons import Reason
-    from stccl_data.report.preview import find_pair, preview_name, write_preview, write_sheet
-    from stccl_data.shards import ShardError, open_dataset
+    from stccl_data.dataset import ShardError, open_dataset
+    from stccl_data.dataset.preview import find_pair, preview_name, write_preview, write_sheet
+    from stccl_data.errors import Reason
 
     try:
         dataset = open_dataset(out)

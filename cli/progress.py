@@ -8,14 +8,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from stccl_data.reasons import Reason
+from stccl_data.errors import Reason
 
 #: Seconds between two plain lines.
 _EVERY_S = 10.0
 
 
 class TerminalProgress:
-    """A bar a stage: done, rate, refused by reason, time left. A context manager; implements `stccl_data.config.Progress`."""
+    """A bar a stage: done, rate, refused by reason, time left. A context manager; implements `Progress`."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -40,13 +40,13 @@ class TerminalProgress:
         self._bars.stop()
 
     def stage(self, name: str, total: int, already: int = 0) -> None:
-        """See `stccl_data.config.Progress`."""
+        """See `stccl_data.pipeline.config.Progress`."""
         self._refused.clear()
         self._started, self._done = time.monotonic(), 0
         self._task = self._bars.add_task(name, total=total, completed=already, rate="", refused="")
 
     def step(self, reason: Reason | None = None) -> None:
-        """See `stccl_data.config.Progress`."""
+        """See `stccl_data.pipeline.config.Progress`."""
         assert self._task is not None
         self._done += 1
         if reason is not None:
@@ -56,7 +56,7 @@ class TerminalProgress:
         self._bars.update(self._task, advance=1, rate=f"{per_hour:,.0f}/h", refused=refused)
 
     def note(self, text: str) -> None:
-        """See `stccl_data.config.Progress`."""
+        """See `stccl_data.pipeline.config.Progress`."""
         self._console.print(text, highlight=False)
 
 
@@ -75,7 +75,7 @@ class PlainProgress:
         return None
 
     def stage(self, name: str, total: int, already: int = 0) -> None:
-        """See `stccl_data.config.Progress`."""
+        """See `stccl_data.pipeline.config.Progress`."""
         self._name, self._total, self._done, self._already = name, total, already, already
         self._refused.clear()
         self._began = self._last = time.monotonic()
@@ -83,7 +83,7 @@ class PlainProgress:
             click.echo(f"{name}: {already} of {total} are there already", err=True)
 
     def step(self, reason: Reason | None = None) -> None:
-        """See `stccl_data.config.Progress`."""
+        """See `stccl_data.pipeline.config.Progress`."""
         self._done += 1
         if reason is not None:
             self._refused[reason] += 1
@@ -97,7 +97,7 @@ class PlainProgress:
         click.echo(f"{self._name}: {self._done} of {self._total}, {3600 * rate:,.0f}/h, {left:.0f} s left{refused}", err=True)
 
     def note(self, text: str) -> None:
-        """See `stccl_data.config.Progress`."""
+        """See `stccl_data.pipeline.config.Progress`."""
         click.echo(text, err=True)
 
 

@@ -10,9 +10,9 @@ import click
 
 from stccl_data.clip import EMOTIONS
 from stccl_data.corpora import CORPORA, LAYOUTS, Finding, Scan, ScanError, scan_corpus
-from stccl_data.reasons import Reason
-from stccl_data.space import size_words
-from stccl_data.survey import Survey, as_dict, survey
+from stccl_data.errors import Reason
+from stccl_data.pipeline.estimate import size_words
+from stccl_data.pipeline.survey import Survey, as_dict, survey
 
 EXAMPLES = 3
 

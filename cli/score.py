@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from stccl_train.score import Score
+    from stccl_train.eval.score import Score
 
-ALIGNMENTS = ["auto", "audio", "visual", "both", "time"]  # as stccl_train.score.ALIGNMENTS, which takes a second to import
+ALIGNMENTS = ["auto", "audio", "visual", "both", "time"]  # as stccl_train.eval.score.ALIGNMENTS, which takes a second to import
 
 
 @click.command("score", context_settings={"show_default": True})
@@ -34,9 +34,9 @@ def command(source: Path, target: Path, run: Path, alignment: str, frames: Path 
 
     Beside them stands what the same two clips come to when TARGET is shifted by 10 frames: the difference is the speech.
     """
-    from stccl_data.reasons import ClipError
-    from stccl_train.metric import MetricError
-    from stccl_train.score import score
+    from stccl_data.errors import ClipError
+    from stccl_train.eval.score import score
+    from stccl_train.model.metric import MetricError
 
     try:
         found = score(run, source, target, alignment, device, lambda what: click.echo(f"{what} ...", err=True))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from stccl_data.status import RunStatus, Stage, Status
+    from stccl_data.pipeline.status import RunStatus, Stage, Status
 
 
 @click.command("status")
@@ -20,8 +20,8 @@ def command(out: Path, as_json: bool) -> None:
 
     Nothing is written and nobody is disturbed: watch -n 5 stccl status OUT.
     """
-    from stccl_data.status import read_status
-    from stccl_data.store import StateError
+    from stccl_data.pipeline.state import StateError
+    from stccl_data.pipeline.status import read_status
 
     try:
         found = read_status(out.absolute())

@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stccl_train.fit import Trained
+    from stccl_train.train.trainer import Trained
 
 
 @click.command(context_settings={"show_default": True})
@@ -47,11 +47,11 @@ def command(
 
     The same command goes on after an interruption. On several GPUs: torchrun --nproc-per-node N --no-python stccl train OUT RUN.
     """
-    from stccl_data.shards import ShardError
-    from stccl_train.checkpoint import CheckpointError
+    from stccl_data.dataset import ShardError
     from stccl_train.config import load_config
-    from stccl_train.fit import TrainingError, fit
-    from stccl_train.run_folder import config_of_run
+    from stccl_train.train.checkpoint import CheckpointError
+    from stccl_train.train.run_folder import config_of_run
+    from stccl_train.train.trainer import TrainingError, fit
 
     settings += (f"device={device}",) if device else ()
     settings += ("compile=true",) if compiled else ()
@@ -129,15 +129,15 @@ class _Bar:
         self._bars.stop()
 
     def begin(self, steps: int, done: int) -> None:
-        """See `stccl_train.fit.Watcher`."""
+        """See `stccl_train.train.trainer.Watcher`."""
         self._task = self._bars.add_task("", total=steps, completed=done, epoch="", shown="")
 
     def step(self, step: int, epoch: int, shown: Mapping[str, float]) -> None:
-        """See `stccl_train.fit.Watcher`."""
+        """See `stccl_train.train.trainer.Watcher`."""
         self._bars.update(self._task, completed=step, epoch=epoch, shown=_shown(shown))
 
     def note(self, text: str) -> None:
-        """See `stccl_train.fit.Watcher`."""
+        """See `stccl_train.train.trainer.Watcher`."""
         self._console.print(text, highlight=False, markup=False)
 
 
@@ -151,13 +151,13 @@ class _Lines:
         return None
 
     def begin(self, steps: int, done: int) -> None:
-        """See `stccl_train.fit.Watcher`."""
+        """See `stccl_train.train.trainer.Watcher`."""
         self._steps, self._done, self._began, self._last = steps, done, time.monotonic(), 0.0
         if done:
             click.echo(f"going on after step {done} of {steps}", err=True)
 
     def step(self, step: int, epoch: int, shown: Mapping[str, float]) -> None:
-        """See `stccl_train.fit.Watcher`."""
+        """See `stccl_train.train.trainer.Watcher`."""
         now = time.monotonic()
         if step < self._steps and now - self._last < 10:
             return
@@ -166,7 +166,7 @@ class _Lines:
         click.echo(f"epoch {epoch}, step {step} of {self._steps}: {_shown(shown)}, {left:.0f} s left", err=True)
 
     def note(self, text: str) -> None:
-        """See `stccl_train.fit.Watcher`."""
+        """See `stccl_train.train.trainer.Watcher`."""
         click.echo(text, err=True)
 
 

@@ -21,7 +21,7 @@ def command(out: Path, decode: bool, as_json: bool) -> None:
     Checksums, the ends of tars, keys, the index, each clip's members, maps and paths, the tables, speakers in two splits, files
     that do not belong. The exit code is 1 when anything is off.
     """
-    from stccl_data.shards.verify import Problem, verify
+    from stccl_data.dataset.verify.verify import Problem, verify
 
     if sys.stderr.isatty():
         with click.progressbar(length=1000, label="Verifying", file=sys.stderr, width=32) as bar:
@@ -45,8 +45,8 @@ def command(out: Path, decode: bool, as_json: bool) -> None:
 
 
 def _summary(out: Path, problems: int) -> str:
-    from stccl_data.shards import ShardError
-    from stccl_data.shards.read import read_shard_list
+    from stccl_data.dataset import ShardError
+    from stccl_data.dataset.reader import read_shard_list
 
     try:
         shards = read_shard_list(out)

@@ -158,8 +158,8 @@ def _opencv() -> Check:
 
 def _model() -> Check:
     try:
-        from .landmarks import ModelError
-        from .landmarks.mediapipe import checked_model
+        from stccl_data.landmarks import ModelError
+        from stccl_data.landmarks.mediapipe import checked_model
     except ImportError as error:
         return Check("landmark model", "bad", f"cannot be looked for ({error})", "repair the packages first")
     try:
@@ -240,8 +240,8 @@ def _fan() -> Check:
     if version is None:
         return Check("face-alignment", "note", "not installed; for `--landmarks fan` alone: pip install 'stccl[fan]'")
     try:
-        from .landmarks import ModelError
-        from .landmarks.fan import checked_weights
+        from stccl_data.landmarks import ModelError
+        from stccl_data.landmarks.fan import checked_weights
     except ImportError as error:
         return Check("face-alignment", "note", f"{version}, and cannot be used ({error})")
     try:

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import face, media
-from .clip import Clip
-from .landmarks import Landmarker, ibug68
-from .mjpeg import JpegSeries, encode_jpeg
-from .reasons import ClipError, Reason
-from .speech import SpeechFeatures, reference_cepstra, speech_features
-from .track import Track
+from stccl_data.clip import Clip
+from stccl_data.errors import ClipError, Reason
+from stccl_data.face import face
+from stccl_data.face.track import Track
+from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech_features
+from stccl_data.landmarks import Landmarker, ibug68
+from stccl_data.media import video as media
+from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 
 CROPS = ("similarity", "bbox", "none")
 PICTURES = ("always", "if_silent", "never")

@@ -8,8 +8,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .loss import STCCLLoss
-    from .metric import CorrelationMetric, MetricConfig, load_metric
+    from stccl_train.loss import STCCLLoss
+    from stccl_train.model.metric import CorrelationMetric, MetricConfig, load_metric
 
 __all__ = ["CorrelationMetric", "MetricConfig", "STCCLLoss", "load_metric"]
 

@@ -14,8 +14,8 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 import yaml
 
-from .metric import MetricConfig
-from .windows import WindowConfig
+from stccl_train.data.windows import WindowConfig
+from stccl_train.model.metric import MetricConfig
 
 PRESETS = ("paper", "default", "tiny")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .correlation import Generators
-from .metric import CorrelationMetric, MetricConfig, load_metric
+from stccl_train.model.metric import CorrelationMetric, MetricConfig, load_metric
+from stccl_train.model.tokens import Generators
 
 #: What the paper's trainers put before the sum over layers: images; for meshes rendered it is 0.1 (STCCL, section 4.1).
 IMAGE_WEIGHT = 0.3

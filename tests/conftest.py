@@ -17,9 +17,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from stccl_data.config import PrepareConfig
 from stccl_data.demo import DemoCorpus, render_corpus
-from stccl_data.prepare import Summary, prepare
+from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.prepare import Summary, prepare
 
 #: Real clips that may not be copied into the project; tests that look at them skip where they are not.
 REAL = Path(__file__).parents[2] / "shared" / "data"

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parent.parent
 FORBIDDEN = {
     "stccl_data": {"stccl_train", "stccl_cli", "click", "rich.progress"},
     "stccl_train": {"stccl_cli", "mediapipe", "click"},
-    "stccl_data/corpora": {"stccl_data.shards", "stccl_data.landmarks", "stccl_data.prepare", "av", "cv2", "mediapipe", "numpy"},
-    "stccl_data/landmarks": {"stccl_data.corpora", "stccl_data.shards", "stccl_data.prepare", "stccl_data.clip"},
-    "stccl_data/shards/read.py": {"stccl_data.prepare", "stccl_data.extract", "mediapipe"},
+    "stccl_data/corpora": {"stccl_data.dataset", "stccl_data.landmarks", "stccl_data.pipeline", "av", "cv2", "mediapipe", "numpy"},
+    "stccl_data/landmarks": {"stccl_data.corpora", "stccl_data.dataset", "stccl_data.pipeline", "stccl_data.clip"},
+    "stccl_data/dataset/reader.py": {"stccl_data.pipeline", "stccl_data.extract", "mediapipe"},
     "manifests": {"stccl_data", "stccl_train"},
 }
 
@@ -52,7 +52,7 @@ def test_only_the_fan_backend_imports_torch() -> None:
 
 
 def test_the_pipeline_imports_neither_torch_nor_mediapipe() -> None:
-    code = "import sys, stccl_data.prepare, stccl_data.shards; print([m for m in ('torch', 'mediapipe') if m in sys.modules])"
+    code = "import sys, stccl_data.pipeline.prepare; print([m for m in ('torch', 'mediapipe') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

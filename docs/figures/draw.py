@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stccl_data.align import AlignConfig, align
+from stccl_data.alignment.align import AlignConfig, align
+from stccl_data.alignment.plot import plot_alignment
 from stccl_data.demo import render_corpus
-from stccl_data.media import read_audio
-from stccl_data.report.plots import plot_alignment
-from stccl_data.signals import read_signals
+from stccl_data.features.signals import read_signals
+from stccl_data.media.video import read_audio
 
 HERE = Path(__file__).parent
 

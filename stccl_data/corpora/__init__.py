@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ..clip import EMOTIONS, Clip, emotion_of
-from ..reasons import Reason
-from . import cremad, mead, own, ravdess
-from .scan import Finding, Scan, ScanError
-from .tables import mead_numbering, table
-from .transcripts import read_transcripts
-from .tree import Tree, walk, whole_folders
+from stccl_data.clip import EMOTIONS, Clip, emotion_of
+from stccl_data.corpora import cremad, mead, ravdess
+from stccl_data.corpora import manifest as own
+from stccl_data.corpora.scan import Finding, Scan, ScanError
+from stccl_data.corpora.tables import mead_numbering, table
+from stccl_data.corpora.transcripts import read_transcripts
+from stccl_data.corpora.tree import Tree, walk, whole_folders
+from stccl_data.errors import Reason
 
 __all__ = ["CORPORA", "LAYOUTS", "Finding", "Scan", "ScanError", "scan_corpus"]
 

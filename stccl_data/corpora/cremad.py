@@ -3,12 +3,12 @@
 import re
 from typing import NamedTuple
 
-from ..clip import Clip
-from ..reasons import ClipError, Reason
-from .scan import Finding
-from .sound import attach_sound
-from .tables import table
-from .tree import File, Tree, copies_found, packed, wrong_suffixes
+from stccl_data.clip import Clip
+from stccl_data.corpora.scan import Finding
+from stccl_data.corpora.sound import attach_sound
+from stccl_data.corpora.tables import table
+from stccl_data.corpora.tree import File, Tree, copies_found, packed, wrong_suffixes
+from stccl_data.errors import ClipError, Reason
 
 NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from ..clip import Clip, emotion_of, slug
-from ..reasons import ClipError, Reason
-from .scan import Finding
-from .sound import attach_sound
-from .tables import table
-from .tree import File, Folder, Tree, copies_found, packed, wrong_suffixes
+from stccl_data.clip import Clip, emotion_of, slug
+from stccl_data.corpora.scan import Finding
+from stccl_data.corpora.sound import attach_sound
+from stccl_data.corpora.tables import table
+from stccl_data.corpora.tree import File, Folder, Tree, copies_found, packed, wrong_suffixes
+from stccl_data.errors import ClipError, Reason
 
 DEFAULT_VIEWS = ("front",)
 #: `001`, `M003_neu_1_001`, `M030_front_angry_level3_001`, `M003_front_angry_level_3_001`, `M003_level_2_contempt_001`.

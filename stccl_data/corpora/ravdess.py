@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from ..clip import Clip
-from ..reasons import ClipError, Reason
-from .scan import Finding
-from .tables import table
-from .tree import File, Tree, copies_found, first_of_each, packed, wrong_suffixes
+from stccl_data.clip import Clip
+from stccl_data.corpora.scan import Finding
+from stccl_data.corpora.tables import table
+from stccl_data.corpora.tree import File, Tree, copies_found, first_of_each, packed, wrong_suffixes
+from stccl_data.errors import ClipError, Reason
 
 NAME = re.compile(r"\d\d(?:-\d\d){6}")
 ACTOR_FOLDER = re.compile(r"Actor[ _-]?(\d\d)", re.IGNORECASE)

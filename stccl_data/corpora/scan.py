@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..clip import Clip
-from ..reasons import Reason
+from stccl_data.clip import Clip
+from stccl_data.errors import Reason
 
 
 class ScanError(ValueError):

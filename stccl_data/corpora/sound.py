@@ -4,9 +4,9 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..reasons import Reason
-from .scan import Finding
-from .tree import AUDIO, File, Tree, first_of_each
+from stccl_data.corpora.scan import Finding
+from stccl_data.corpora.tree import AUDIO, File, Tree, first_of_each
+from stccl_data.errors import Reason
 
 Key = TypeVar("Key", bound=Hashable)
 

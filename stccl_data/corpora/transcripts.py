@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from ..reasons import ClipError, Reason
-from .mead import labels_of_name
-from .scan import Finding, ScanError
+from stccl_data.corpora.mead import labels_of_name
+from stccl_data.corpora.scan import Finding, ScanError
+from stccl_data.errors import ClipError, Reason
 
 Key = tuple[str, str, int, int]
 #: In the public list the spellings of one sentence agree to 0.85 or more, different sentences to 0.79 or less.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ..reasons import Reason
-from .scan import Finding
+from stccl_data.corpora.scan import Finding
+from stccl_data.errors import Reason
 
 VIDEO = frozenset(
     (".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv")

@@ -8,12 +8,12 @@ from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
-from ..clip import emotion_of
-from ..executors import Setup, Unit, run
-from .layouts import LAYOUTS, ClipName, actors, clip_name, layout_emotions, sentence_ids, takes
-from .performance import film
-from .speakers import SPEAKERS
-from .truth import ClipTruth, write_map
+from stccl_data.clip import emotion_of
+from stccl_data.demo.layouts import LAYOUTS, ClipName, actors, clip_name, layout_emotions, sentence_ids, takes
+from stccl_data.demo.performance import film
+from stccl_data.demo.speakers import SPEAKERS
+from stccl_data.demo.truth import ClipTruth, write_map
+from stccl_data.executors import Setup, Unit, run
 
 DEFAULT_EMOTIONS = ("neutral", "happy", "angry", "sad")
 _RECORD = Path("truth", "demo.json")

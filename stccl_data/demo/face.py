@@ -3,9 +3,20 @@
 import cv2
 import numpy as np
 
-from .mesh import CENTRE, LEFT_EYE, LOWER_LIP, RIGHT_EYE, SPAN, UPPER_LIP, Pose, face_mesh, inner_lip_polygon, rasterise
-from .portrait import portrait, to_texture
-from .speakers import Speaker
+from stccl_data.demo.mesh import (
+    CENTRE,
+    LEFT_EYE,
+    LOWER_LIP,
+    RIGHT_EYE,
+    SPAN,
+    UPPER_LIP,
+    Pose,
+    face_mesh,
+    inner_lip_polygon,
+    rasterise,
+)
+from stccl_data.demo.portrait import portrait, to_texture
+from stccl_data.demo.speakers import Speaker
 
 _THROAT = np.array([52, 24, 24], np.float32)
 _TONGUE = np.array([142, 78, 76], np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from .voice import SAMPLE_RATE
+from stccl_data.demo.voice import SAMPLE_RATE
 
 _AUDIO_BLOCK = 1024  # samples of an AAC frame
 _BIT_EXACT = {"fflags": "+bitexact"}  # no writing-library tag: the same frames give the same file

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..clip import EMOTIONS
+from stccl_data.clip import EMOTIONS
 
 LAYOUTS = ("mead", "ravdess")
 

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.interpolate import RBFInterpolator
 from scipy.spatial import Delaunay, cKDTree
 
-from .emotions import Expression
-from .portrait_points import photograph_landmarks
+from stccl_data.demo.emotions import Expression
+from stccl_data.demo.portrait_points import photograph_landmarks
 
 LEFT_EYE, RIGHT_EYE = 33, 263  # outer corners, as they lie in the picture
 UPPER_LIP, LOWER_LIP = 13, 14  # middle of the lips' inner edge

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .emotions import EXPRESSIONS, MANNERS, Manner
-from .face import Face
-from .film import write_audio, write_video
-from .layouts import ClipName
-from .mesh import Pose
-from .speakers import Speaker
-from .truth import ClipTruth
-from .visemes import MouthTrack, mouth_track
-from .voice import SAMPLE_RATE, Phoneme, Prosody, Speech, speak
+from stccl_data.demo.emotions import EXPRESSIONS, MANNERS, Manner
+from stccl_data.demo.face import Face
+from stccl_data.demo.film import write_audio, write_video
+from stccl_data.demo.layouts import ClipName
+from stccl_data.demo.mesh import Pose
+from stccl_data.demo.speakers import Speaker
+from stccl_data.demo.truth import ClipTruth
+from stccl_data.demo.visemes import MouthTrack, mouth_track
+from stccl_data.demo.voice import SAMPLE_RATE, Phoneme, Prosody, Speech, speak
 
 _SILENCE = (0.2, 0.4)  # seconds before and after the sentence, drawn for each clip
 _ROOM_NOISE = 0.0008  # standard deviation, full scale 1: a quiet room, never digital silence

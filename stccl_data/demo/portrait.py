@@ -6,9 +6,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .mesh import face_mesh, inner_lip_polygon, outer_lip_polygon
-from .speakers import Speaker
-from .voice import DemoUnavailableError
+from stccl_data.demo.mesh import face_mesh, inner_lip_polygon, outer_lip_polygon
+from stccl_data.demo.speakers import Speaker
+from stccl_data.demo.voice import DemoUnavailableError
 
 SCALE = 2  # texture pixels a photograph pixel
 _HEIGHT = 300  # rows of the photograph that the texture keeps

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .voice import Phoneme
+from stccl_data.demo.voice import Phoneme
 
 MAP_STEP = 0.01  # seconds between the rows of a written map
 

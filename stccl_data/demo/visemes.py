@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from .voice import PAUSE, Phoneme
+from stccl_data.demo.voice import PAUSE, Phoneme
 
 _ONSET, _RELEASE = 0.08, 0.12  # seconds in which the closed mouth opens before, and closes after, the sentence
 

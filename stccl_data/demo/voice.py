@@ -10,7 +10,7 @@ from math import gcd
 import numpy as np
 from scipy.signal import resample_poly
 
-from ..executors import StopRunError
+from stccl_data.executors import StopRunError
 
 SAMPLE_RATE = 48_000
 PAUSE = "_"  # every kind of silence inside an utterance

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..reasons import Reason
+from stccl_data.errors import Reason
 
 EXECUTORS = ("local", "inline", "ray")
 
@@ -81,15 +81,15 @@ def run(
     """
     setup = setup or Setup()
     if executor == "inline":
-        from .inline import run_inline
+        from stccl_data.executors.inline import run_inline
 
         return run_inline(units, function, setup)
     if executor == "local":
-        from .local import run_local
+        from stccl_data.executors.local import run_local
 
         return run_local(units, function, setup)
     if executor == "ray":
-        from .ray import run_ray
+        from stccl_data.executors.ray import run_ray
 
         return run_ray(units, function, setup, ray_address)
     raise ValueError(f"executor {executor!r} is not one of {', '.join(EXECUTORS)}")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..reasons import ClipError, Reason
-from . import DISK_FULL, Outcome, Setup, StopRunError, Unit
+from stccl_data.errors import ClipError, Reason
+from stccl_data.executors import DISK_FULL, Outcome, Setup, StopRunError, Unit
 
 
 def run_inline(units: Iterable[Unit], function: Callable[..., Any], setup: Setup) -> Iterator[Outcome]:

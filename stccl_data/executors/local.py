@@ -16,10 +16,10 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from ..reasons import Reason
-from . import TRIES, Outcome, Setup, StopRunError, Unit
-from .inline import attempt
-from .memory import cap, held, share
+from stccl_data.errors import Reason
+from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
+from stccl_data.executors.inline import attempt
+from stccl_data.executors.memory import cap, held, share
 
 #: Units handed out ahead of the workers: enough that none waits, few enough that stopping is quick.
 _AHEAD = 4

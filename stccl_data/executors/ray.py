@@ -13,10 +13,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ..reasons import Reason
-from . import TRIES, Outcome, Setup, StopRunError, Unit
-from .local import run_local
-from .memory import share
+from stccl_data.errors import Reason
+from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
+from stccl_data.executors.local import run_local
+from stccl_data.executors.memory import share
 
 #: Seconds to wait for a first core of the cluster.
 _PATIENCE_S = 600.0

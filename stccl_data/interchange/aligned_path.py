@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import write_bytes
-from ..config import Progress, Quiet
-from ..given import MODE as GIVEN
-from ..path import frame_path
-from ..shards import Pair, open_dataset
-from .names import published_speaker
-from .pair_file import FilePair, pair_file_bytes
-from .selection import ExportConfig, ExportError, refuse_inside, select, stored_pairs
+from stccl_data.alignment.warping_path import frame_path
+from stccl_data.dataset import Pair, open_dataset
+from stccl_data.files.atomic import write_bytes
+from stccl_data.interchange.names import published_speaker
+from stccl_data.interchange.pair_file import FilePair, pair_file_bytes
+from stccl_data.interchange.selection import ExportConfig, ExportError, refuse_inside, select, stored_pairs
+from stccl_data.pairs.imported import MODE as GIVEN
+from stccl_data.pipeline.config import Progress, Quiet
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..corpora.mead import mead_emotion
-from ..corpora.tables import mead_numbering
-from ..corpora.transcripts import read_transcripts
-from .pair_file import FilePair, longest_run, path_faults
+from stccl_data.corpora.mead import mead_emotion
+from stccl_data.corpora.tables import mead_numbering
+from stccl_data.corpora.transcripts import read_transcripts
+from stccl_data.interchange.pair_file import FilePair, longest_run, path_faults
 
 #: The level of the published file's emotional clips. It does not say it; clip counts and lengths do.
 PUBLISHED_LEVEL = 3

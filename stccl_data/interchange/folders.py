@@ -16,12 +16,12 @@ from typing import Any
 
 import cv2
 
-from ..atomic import write_text
-from ..config import Progress, Quiet
-from ..mjpeg import decode_jpeg, encode_jpeg
-from ..shards import Dataset, UtteranceClip, open_dataset
-from .names import published_speaker
-from .selection import ExportConfig, ExportError, Selection, refuse_inside, select, stored_pairs
+from stccl_data.dataset import Dataset, UtteranceClip, open_dataset
+from stccl_data.files.atomic import write_text
+from stccl_data.interchange.names import published_speaker
+from stccl_data.interchange.selection import ExportConfig, ExportError, Selection, refuse_inside, select, stored_pairs
+from stccl_data.media.jpeg import decode_jpeg, encode_jpeg
+from stccl_data.pipeline.config import Progress, Quiet
 
 
 @dataclass(frozen=True, slots=True)

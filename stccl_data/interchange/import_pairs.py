@@ -7,17 +7,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ..clip import Clip, emotion_of
-from ..config import PrepareConfig, Progress
-from ..corpora import Finding, Scan, ScanError
-from ..corpora.mead import mead_emotion
-from ..given import Frames, GivenPairs, Ids
-from ..pairing import Candidates
-from ..prepare import Summary, prepare
-from ..reasons import ClipError, Reason
-from ..shards.layout import PAIRS
-from .names import published_names, published_speaker
-from .pair_file import FilePair, read_pair_file
+from stccl_data.clip import Clip, emotion_of
+from stccl_data.corpora import Finding, Scan, ScanError
+from stccl_data.corpora.mead import mead_emotion
+from stccl_data.dataset.layout import PAIRS
+from stccl_data.errors import ClipError, Reason
+from stccl_data.interchange.names import published_names, published_speaker
+from stccl_data.interchange.pair_file import FilePair, read_pair_file
+from stccl_data.pairs.candidates import Candidates
+from stccl_data.pairs.imported import Frames, GivenPairs, Ids
+from stccl_data.pipeline.config import PrepareConfig, Progress
+from stccl_data.pipeline.prepare import Summary, prepare
 
 
 @dataclass(frozen=True, slots=True)

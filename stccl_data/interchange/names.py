@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..clip import Clip, slug
-from ..corpora.mead import labels_of_name
-from ..reasons import ClipError
+from stccl_data.clip import Clip, slug
+from stccl_data.corpora.mead import labels_of_name
+from stccl_data.errors import ClipError
 
 
 def published_names(clips: Iterable[Clip]) -> dict[str, str]:

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..clip import EMOTIONS, Clip
-from ..shards import Dataset, Pair, ShardError
-from ..shards.layout import CLIPS, PAIRS
-from .names import published_names
+from stccl_data.clip import EMOTIONS, Clip
+from stccl_data.dataset import Dataset, Pair, ShardError
+from stccl_data.dataset.layout import CLIPS, PAIRS
+from stccl_data.interchange.names import published_names
 
 TAKES = ("all", "first")
 

@@ -44,11 +44,11 @@ def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
     """
     config = config or LandmarkConfig()
     if config.backend == "mediapipe":
-        from .mediapipe import MediaPipeLandmarker
+        from stccl_data.landmarks.mediapipe import MediaPipeLandmarker
 
         return MediaPipeLandmarker(config.landmarker_model)
     if config.backend == "fan":
-        from .fan import FanLandmarker
+        from stccl_data.landmarks.fan import FanLandmarker
 
         boxes = open_landmarker(LandmarkConfig(landmarker_model=config.landmarker_model))
         return FanLandmarker(config.fan_weights, boxes=boxes, device=config.device)
@@ -60,11 +60,11 @@ def landmarker_identity(config: LandmarkConfig) -> str:
 
     Raises ModelError where a model file is missing or is not what it should be.
     """
-    from .mediapipe import checked_model
+    from stccl_data.landmarks.mediapipe import checked_model
 
     identity = f"mediapipe-{version('mediapipe')}-{checked_model(config.landmarker_model)[1][:16]}"
     if config.backend == "fan":
-        from .fan import checked_weights
+        from stccl_data.landmarks.fan import checked_weights
 
         identity = f"fan-{checked_weights(config.fan_weights)[1][:16]}+{identity}"
     return identity

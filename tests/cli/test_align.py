@@ -1,7 +1,6 @@
 """`stccl align` as a user calls it: files in, JSON lines, messages and exit codes out."""
 
 import csv
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,12 +14,10 @@ from stccl_cli.align import MODES as OFFERED
 from stccl_cli.align import _summary as summary
 from stccl_cli.align import command
 
-from stccl_data.align import MODES
+from stccl_data.alignment.align import MODES
+from tests.testing import speech as voice
 
 ROOT = Path(__file__).parents[2]
-_spec = importlib.util.spec_from_file_location("signals_of_speech", ROOT / "tests/stccl_data/signals_of_speech.py")
-voice = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(voice)
 
 
 def write(path, samples, channels=1, dead=()):

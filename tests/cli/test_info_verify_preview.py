@@ -1,10 +1,8 @@
 """The commands that look at a prepared dataset: what they print, and how they end."""
 
-import importlib.util
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,10 +11,7 @@ from stccl_cli.info import command as info
 from stccl_cli.preview import command as preview
 from stccl_cli.verify import command as verify
 
-_place = Path(__file__).parents[1] / "stccl_data" / "small_dataset.py"
-_spec = importlib.util.spec_from_file_location("small_dataset", _place)
-small = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(small)
+from tests.testing import datasets as small
 
 
 @pytest.fixture(scope="module")

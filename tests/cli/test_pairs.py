@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 from stccl_cli.pairs import command
 
+from stccl_data.dataset.layout import CLIPS
 from stccl_data.interchange.aligned_path import export_aligned_path
 from stccl_data.interchange.selection import ExportConfig
-from stccl_data.shards.layout import CLIPS
 
 
 def run(*arguments):

@@ -9,9 +9,9 @@ from stccl_cli.main import stccl
 from stccl_cli.options import config_of, options_of
 from stccl_cli.prepare import command
 
-from stccl_data.config import PrepareConfig
-from stccl_data.gates import GateConfig
-from stccl_data.store import Store
+from stccl_data.pairs.gates import GateConfig
+from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.state import Store
 
 QUICK = ("--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1")
 

@@ -1,21 +1,17 @@
 """The `stccl train` command: it hands its words to the library and says what came of it."""
 
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 from stccl_cli.main import stccl
 
-_spec = importlib.util.spec_from_file_location("small_dataset", Path(__file__).parents[1] / "stccl_data" / "small_dataset.py")
-small = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(small)
+from tests.testing import datasets as small
 
 SETTINGS = (
     "metric.size=48", "metric.frames=3", "metric.terms=[scc]", "windows.per_epoch=4", "batch=2", "epochs=1", "device=cpu",

@@ -11,14 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
-from stccl_data import face, media
-from stccl_data.artefacts import save_extraction
 from stccl_data.clip import Clip
 from stccl_data.demo import DemoCorpus
+from stccl_data.errors import ClipError, Reason
 from stccl_data.extract import CropConfig, extract_clip, extract_track
+from stccl_data.face import face
 from stccl_data.landmarks import LIPS_68, Landmarker, ibug68, open_landmarker
-from stccl_data.mjpeg import encode_jpeg
-from stccl_data.reasons import ClipError, Reason
+from stccl_data.media import video as media
+from stccl_data.media.jpeg import encode_jpeg
+from stccl_data.pipeline.artefacts import save_extraction
 
 
 @pytest.fixture(scope="module")

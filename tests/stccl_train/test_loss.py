@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stccl_train import STCCLLoss
-from stccl_train.metric import CorrelationMetric, MetricConfig, MetricError, load_metric, save_metric
+from stccl_train.model.metric import CorrelationMetric, MetricConfig, MetricError, load_metric, save_metric
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stccl_data.corpora import ScanError, scan_corpus
 from stccl_data.corpora.mead import labels_of_name
 from stccl_data.corpora.tables import mead_numbering, table
-from stccl_data.reasons import Reason
+from stccl_data.errors import Reason
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stccl_data.corpora import scan_corpus
-from stccl_data.pairing import candidate_pairs
-from stccl_data.reasons import Reason
+from stccl_data.errors import Reason
+from stccl_data.pairs.candidates import candidate_pairs
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 

@@ -7,7 +7,7 @@ import pytest
 
 from stccl_data.corpora import ScanError, scan_corpus
 from stccl_data.corpora.tree import MEDIA
-from stccl_data.reasons import Reason
+from stccl_data.errors import Reason
 
 TREES = {
     "mead": [

@@ -8,8 +8,8 @@ import pytest
 from stccl_data.corpora import ScanError, scan_corpus
 from stccl_data.corpora.tables import mead_numbering
 from stccl_data.corpora.transcripts import plain, read_transcripts
-from stccl_data.pairing import candidate_pairs
-from stccl_data.reasons import Reason
+from stccl_data.errors import Reason
+from stccl_data.pairs.candidates import candidate_pairs
 
 LIST = Path(__file__).resolve().parents[4] / "shared" / "data" / "reference" / "mead_transcripts.txt"
 CLIPS = [

@@ -1,0 +1,1 @@
+"""A speech recogniser's second opinion on what each clip says (extra `asr`)."""

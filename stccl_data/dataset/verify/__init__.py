@@ -1,0 +1,1 @@
+"""Checks of a prepared dataset: shards, tables and their rules."""

@@ -1,0 +1,1 @@
+"""From landmarks to crops: pose, smoothing, similarity transforms, and the track of one clip."""

@@ -1,0 +1,1 @@
+"""What clips are aligned by: features of speech and of the mouth."""

@@ -1,0 +1,1 @@
+"""Writing files safely: atomic replacement, locks, arrays in npz archives."""

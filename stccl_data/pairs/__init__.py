@@ -1,0 +1,1 @@
+"""Which clips form pairs, and which pairs are accepted."""

@@ -1,0 +1,1 @@
+"""One run of `stccl prepare`: stages, state, artefacts, and the dataset it writes."""

@@ -1,0 +1,250 @@
+"""From a raw corpus to a verified dataset: scan, extract, pair, align, judge, write. The work of `stccl prepare`."""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stccl_data.clip import Clip
+from stccl_data.corpora import Scan, scan_corpus
+from stccl_data.corpora.splits import assign_splits, split_note
+from stccl_data.dataset.layout import CLIPS, PROVENANCE, SHARDS
+from stccl_data.executors import DISK_FULL, StopRunError
+from stccl_data.files.atomic import sweep
+from stccl_data.pairs.candidates import Candidates, candidate_pairs
+from stccl_data.pairs.imported import GivenPairs
+from stccl_data.pipeline.artefacts import DamagedArtefactError
+from stccl_data.pipeline.config import PrepareConfig, Progress, Quiet, anywhere
+from stccl_data.pipeline.estimate import free_bytes, full_disk, needed_bytes, size_words
+from stccl_data.pipeline.extract_stage import ExtractionPlan, extract_all, plan_extraction, selected
+from stccl_data.pipeline.job_array import Part, PartsError, clips_of, forget_part, record_part
+from stccl_data.pipeline.pair_stage import Judged, judge_all
+from stccl_data.pipeline.records import ClipRow
+from stccl_data.pipeline.run import Job, PrepareError
+from stccl_data.pipeline.state import StateError, Store
+from stccl_data.pipeline.status import Recorded
+from stccl_data.pipeline.write_stage import Written, assemble
+
+__all__ = ["PrepareError", "Summary", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run left in OUT.
+
+    made: units of work that this run did; 0 says that everything was there already. clips, pairs: how many by reason, `""` for
+    those that are in use. failed: clips that could not be read, and utterances and speakers whose pairs could not be worked on.
+    findings: files by the scan's reasons. shards: how many by split.
+    part: of a job array, where this was one; then the counts are of its own clips and pairs.
+    """
+
+    out: Path
+    part: Part | None
+    made: int
+    seconds: float
+    clips: dict[str, int]
+    pairs: dict[str, int]
+    findings: dict[str, int]
+    failed: int
+    shards: dict[str, int]
+    frames: int
+    notes: tuple[str, ...]
+
+
+def prepare(
+    raw: Path,
+    out: Path,
+    config: PrepareConfig | None = None,
+    progress: Progress | None = None,
+    choose: Callable[[Scan], GivenPairs] | None = None,
+) -> Summary:
+    """Make the dataset OUT from the raw corpus RAW, which is never written to. Running again does what is missing.
+
+    choose: names the pairs, and their paths, from the clips that were found (`interchange.import_pairs`); by default the labels
+    name the pairs and the clips are aligned.
+    Raises PrepareError, ScanError, SplitError, ModelError, StoreBusyError before any work where the question is wrong; whatever
+    is wrong with single clips is recorded, and the others go on.
+    """
+    config = config or PrepareConfig()
+    progress = progress or Quiet()
+    out = out.absolute()
+    if choose is not None and config.part is not None:
+        raise PrepareError("pairs that are given are not shared among the jobs of an array: leave --shard away")
+    started = time.monotonic()
+    asked = ask(raw, out, config, choose)
+    scan = asked.scan
+    progress.note(f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}")
+    for note in asked.notes[1:]:
+        progress.note(note)
+    store = Store(out, config.part)
+    try:
+        with store.locked(), store.state() as state:
+            log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            if config.part is None:
+                _sweep(out)
+            else:
+                forget_part(store.work, config.part)
+            job = Job(config, store, state, Recorded(progress, state), log)
+            extracted, judged, written = _made(job, out, asked)
+            if config.part is None:
+                _sweep(out)
+            else:
+                record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(anywhere(config))})
+    except OSError as error:
+        full = error.errno in DISK_FULL
+        raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
+    except (StateError, StopRunError) as error:
+        raise PrepareError(str(error)) from error
+    return Summary(
+        out=out,
+        part=config.part,
+        made=extracted + judged.made + written.made,
+        seconds=time.monotonic() - started,
+        clips=dict(Counter(str(row.reason or "") for row in written.clips)),
+        pairs=dict(Counter(str(row.reason or "") for row in judged.pairs)),
+        findings=dict(Counter(str(finding.reason) for finding in scan.findings)),
+        failed=sum(row.state == "failed" for row in written.clips) + judged.failed,
+        shards=written.shards,
+        frames=sum(row.clip.n_frames or 0 for row in written.clips if row.artefact is not None),
+        notes=(*asked.notes, *judged.notes, *written.notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is asked to do. `wanted`: the clips to read; `unread`: a row with its reason for each of the others, by id, but
+    those of other parts. `pairs`: the candidates that are judged. `split_of`: speaker -> split."""
+
+    scan: Scan
+    candidates: Candidates
+    given: GivenPairs | None
+    wanted: list[Clip]
+    unread: dict[str, ClipRow]
+    pairs: Sequence[tuple[Clip, Clip]]
+    split_of: dict[str, str]
+    notes: list[str]
+
+
+def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], GivenPairs] | None = None) -> Asked:
+    """Look at RAW and at the options, and at OUT only so far that nothing of somebody else's is overwritten. Nothing is written.
+
+    Raises PrepareError, ScanError, SplitError.
+    """
+    _check_out(raw, out)
+    scan = scan_corpus(
+        raw,
+        config.corpus,
+        views=config.views,
+        speakers=config.speakers,
+        emotions=config.emotions,
+        transcripts=Path(config.transcripts) if config.transcripts else None,
+    )
+    if not scan.clips:
+        raise PrepareError(f"no clip was found in {raw}: `stccl scan {raw}` says what was found instead")
+    given = None if choose is None else choose(scan)
+    if given is not None:
+        scan = given.scan
+    split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
+    candidates = candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
+    wanted, unread = selected(config, scan.clips, candidates)
+    pairs: Sequence[tuple[Clip, Clip]] = candidates.pairs
+    if config.part is not None:
+        try:
+            wanted, unread = clips_of(config.part, wanted), {}
+        except PartsError as error:
+            raise PrepareError(str(error)) from error
+        mine = {clip.clip_id for clip in wanted}
+        pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
+    notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config, wanted)]
+    return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
+
+
+def _made(job: Job, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
+    """Do what there is to do: how many clips were extracted now, what was judged, what was written.
+
+    An artefact that turns out to be damaged is made anew, with all that follows from it. Raises DamagedArtefactError where the same
+    one is damaged a second time.
+    """
+    extracted = 0
+    damaged: set[str] = set()
+    while True:
+        plan = plan_extraction(job.config, job.store, asked.scan.root, asked.wanted)
+        _warn(job, out, asked.scan.corpus, plan)
+        extracted += len(plan.units)
+        try:
+            clips = asked.unread | extract_all(job, plan, asked.candidates)
+            judged = judge_all(job, asked.pairs, clips, asked.given)
+            written = Written(0, list(judged.clips.values()), {}, [])
+            if job.config.part is None:
+                whole = out, asked.scan, judged.clips, judged.pairs, asked.split_of, job.config
+                written = assemble(*whole, job.progress, asked.given.name if asked.given else None)
+        except DamagedArtefactError as error:
+            if error.path in damaged:
+                raise
+            damaged.add(error.path)
+            job.progress.note(str(error))
+            job = replace(job, config=replace(job.config, retry_failed=()))  # once is enough
+        else:
+            return extracted, judged, written
+
+
+def _warn(job: Job, out: Path, corpus: str, plan: ExtractionPlan) -> None:
+    """Say what the user would want to know before the work begins."""
+    needed, free = needed_bytes(job.config, corpus, plan.to_read), free_bytes(out)
+    if needed > free:
+        job.progress.note(f"{out} will take about {size_words(needed)} more, and {size_words(free)} are free on its disk")
+    failed = {state.reason for state in plan.states.values() if state.reason}
+    if idle := [word for word in job.config.retry_failed if word != "all" and word not in failed]:
+        job.progress.note(f"--retry-failed: no clip has failed by {', '.join(idle)}")
+
+
+def _sweep(out: Path) -> None:
+    """Remove what writers that were killed, of this run or of one before, have left half-written: nobody else is writing."""
+    for folder in ("shards", "work"):
+        sweep(out / folder)
+
+
+def _check_out(raw: Path, out: Path) -> None:
+    """Raises PrepareError where OUT is a file, lies in RAW, or holds what is not ours: nothing of the user's is overwritten."""
+    if out.exists() and not out.is_dir():
+        raise PrepareError(f"{out} is a file: give a folder for the result")
+    if raw.is_dir() and out.resolve().is_relative_to(raw.resolve()):
+        where = "is the raw corpus itself" if out.resolve() == raw.resolve() else f"lies in the raw corpus {raw}"
+        raise PrepareError(f"{out} {where}, which is never written to: give another folder for the result")
+    if raw.is_file() and out.resolve() == raw.resolve().parent:
+        raise PrepareError(f"{out} holds the manifest {raw.name}: give another folder for the result")
+    ours = ("work/lock", PROVENANCE, SHARDS)
+    if [path.name for path in out.glob("*")] == ["work"] and not any((out / "work").iterdir()):
+        return  # another job of an array has only just begun
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
+        raise PrepareError(f"{out} holds files, and none that `stccl prepare` wrote: give an empty or a new folder for the result")
+
+
+def _compared_with_before(out: Path, scan: Scan, config: PrepareConfig, wanted: Sequence[Clip]) -> list[str]:
+    """Notes on what differs from the run that made the dataset in OUT, if one is there.
+
+    Raises PrepareError where it was made of other clips altogether: it would be replaced.
+    """
+    try:
+        table = pq.read_table(out / CLIPS, columns=["clip_id", "state"])
+        before = set(table["clip_id"].to_pylist())
+        used = set(table.filter(pc.equal(table["state"], "paired"))["clip_id"].to_pylist())
+        gates = json.loads((out / PROVENANCE).read_text())["config"]["gates"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    if before and before.isdisjoint(clip.clip_id for clip in scan.clips):
+        raise PrepareError(f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first")
+    notes = []
+    if config.part is None and (gone := used.difference(clip.clip_id for clip in wanted)):
+        of = f"{len(gone):,} of the {len(used):,} clips of the dataset in OUT are"
+        notes.append(f"{of} not asked for now: it is written again without them (they stay in {out / 'work'})")
+    if gates != asdict(config.gates):
+        notes.append("the thresholds are not those of the tables in OUT (`stccl pairs regate`?): its pairs are judged anew")
+    return notes

@@ -1,1 +1,0 @@
-"""What people look at: plots, side-by-side videos, summaries."""

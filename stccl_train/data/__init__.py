@@ -1,0 +1,1 @@
+"""Windows of aligned frames, read from the shards."""

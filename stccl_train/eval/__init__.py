@@ -1,0 +1,1 @@
+"""Whether a metric hears speech: scores beside controls."""

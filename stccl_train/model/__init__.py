@@ -1,0 +1,1 @@
+"""The metric: backbone, tokens, contrast."""

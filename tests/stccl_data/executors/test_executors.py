@@ -1,0 +1,359 @@
+"""One contract for every executor: whatever becomes of a unit is an outcome of its own, and costs no other."""
+
+import importlib
+import json
+import operator
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stccl_data.errors import Reason
+from stccl_data.executors import EXECUTORS, Outcome, Setup, StopRunError, Unit, run
+from stccl_data.media import video as media
+from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.prepare import prepare
+
+# Units call functions of the standard library by name, as every process can import them: `operator.call(f, *args)`.
+
+
+def call(name, *args, timeout_s=None) -> Unit:
+    return Unit(name, args, timeout_s)
+
+
+def outcomes(units, executor="local", **setup) -> dict[str, Outcome]:
+    found = list(run(units, operator.call, Setup(**setup), executor=executor))
+    assert len({outcome.unit.name for outcome in found}) == len(found), "each unit ends once"
+    return {outcome.unit.name: outcome for outcome in found}
+
+
+def children() -> set[int]:
+    """The worker processes of this process; multiprocessing's own resource tracker is none."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+            command = (status.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == os.getpid() and fields[0] != "Z" and b"spawn_main" in command:
+            found.add(int(status.parent.name))
+    return found
+
+
+def gone(pids, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(_runs(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module", params=EXECUTORS)
+def executor(request) -> Iterator[str]:
+    """Each of them. One Ray for the whole module: to start one takes seconds."""
+    if request.param == "ray":
+        import ray
+
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+        yield "ray"
+        ray.shutdown()
+    else:
+        yield request.param
+
+
+#: Those that do not run units in this very process, where a crash is a crash.
+crash_proof = pytest.mark.parametrize("executor", ["local", "ray"], indirect=True)
+
+
+def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
+    units = [
+        call("root", int, "16"),
+        call("value", json.loads, "{"),
+        call("clip", media.probe, str(tmp_path / "gone.mp4")),
+        call("exit", sys.exit, 3),
+        call("timeout", signal.raise_signal, "no number"),
+        call("length", len, "abc"),
+    ]
+    found = outcomes(units, executor=executor, count=2)
+    assert set(found) == {unit.name for unit in units}
+    assert (found["root"].result, found["root"].reason, found["length"].result) == (16, None, 3)
+    assert found["clip"].reason is Reason.MISSING_FILE and found["clip"].detail == f"{tmp_path / 'gone.mp4'} does not exist"
+    assert found["value"].reason is Reason.INTERNAL_ERROR
+    assert "value: JSONDecodeError" in found["value"].detail and "Traceback" in found["value"].detail
+    assert found["exit"].reason is Reason.INTERNAL_ERROR
+    assert all(outcome.seconds >= 0 for outcome in found.values())
+    assert all(any(outcome.unit is unit for unit in units) for outcome in found.values()), "the caller's own units come back"
+
+
+def test_a_library_that_cannot_be_loaded_ends_the_run_and_no_unit_is_blamed(executor):
+    with pytest.raises(StopRunError, match=r"a library cannot be loaded .* \(No module named 'no_such_library'\): `stccl doctor`"):
+        outcomes([call("first", importlib.import_module, "no_such_library")], executor=executor)
+
+
+def test_nothing_to_do_ends_at_once(executor):
+    assert outcomes([], executor=executor) == {}
+
+
+def test_for_nothing_no_worker_is_started(monkeypatch):
+    monkeypatch.setattr("stccl_data.executors.local.ProcessPool", None)
+    assert outcomes([], executor="local") == {}
+
+
+def test_the_initializer_runs_before_the_first_unit_where_the_units_run(executor, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path.cwd())  # inline changes it for us
+    found = outcomes([call("where", os.getcwd)], executor=executor, initializer=os.chdir, initargs=(str(tmp_path),))
+    assert found["where"].result == str(tmp_path)
+
+
+def test_a_unit_may_end_the_whole_run_with_a_sentence(executor):
+    unit = call("model", exec, "from stccl_data.executors import StopRunError; raise StopRunError('the model is broken')")
+    with pytest.raises(StopRunError, match="the model is broken"):
+        outcomes([unit, *(call(str(i), int) for i in range(3))], executor=executor)
+
+
+def test_a_full_disk_has_its_own_reason():
+    found = outcomes([call("full", Path("/dev/full").write_bytes, b"x" * 100_000)], executor="inline")
+    assert found["full"].reason is Reason.DISK_FULL
+
+
+@crash_proof
+def test_a_worker_that_dies_or_hangs_costs_its_own_unit_alone(executor):
+    units = [
+        call("segfault", signal.raise_signal, signal.SIGSEGV),
+        call("abort", os.abort),
+        call("exit", os._exit, 7),
+        call("hangs", time.sleep, 600, timeout_s=1.0),
+        *(call(str(i), operator.mul, i, i) for i in range(12)),
+    ]
+    found = outcomes(units, executor, count=2)
+    assert [found[str(i)].result for i in range(12)] == [i * i for i in range(12)]
+    assert [found[name].reason for name in ("segfault", "abort", "exit")] == [Reason.CRASHED] * 3
+    assert "SIGSEGV" in found["segfault"].detail and "exit code 7" in found["exit"].detail
+    assert found["hangs"].reason is Reason.TIMED_OUT and found["hangs"].detail == "hangs took longer than 1 s"
+
+
+#: Notes that it was begun, and kills its own worker the first `int(times)` times.
+KILLED = """
+import os, signal
+from pathlib import Path
+notes = Path({folder!r})
+(notes / str(len(list(notes.iterdir())))).touch()
+if len(list(notes.iterdir())) <= {times}:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@crash_proof
+@pytest.mark.parametrize(("times", "reason", "begun"), [(2, None, 3), (99, Reason.CRASHED, 3)])
+def test_a_unit_whose_worker_is_killed_from_outside_is_done_again_but_not_for_ever(executor, tmp_path, times, reason, begun):
+    unit = call("victim", exec, KILLED.format(folder=str(tmp_path), times=times))
+    found = outcomes([unit, call("other", int, "3")], executor, count=1)
+    assert (found["victim"].reason, found["other"].result) == (reason, 3)
+    assert len(list(tmp_path.iterdir())) == begun
+    assert reason is None or "SIGKILL" in found["victim"].detail
+
+
+@crash_proof
+def test_a_unit_that_asks_for_more_memory_than_a_worker_may_have_costs_itself_alone(executor):
+    greedy = call("greedy", exec, "x = bytearray(2**31)")
+    found = outcomes([greedy, call("modest", exec, "x = bytearray(2**28)"), call("small", int, "3")], executor, memory_mb=1024)
+    assert found["greedy"].reason is Reason.OUT_OF_MEMORY and "1,024 MB" in found["greedy"].detail
+    assert (found["modest"].reason, found["small"].result) == (None, 3)
+
+
+@crash_proof
+def test_workers_without_a_cap_have_the_limits_of_everybody(executor):
+    limit = call("limit", resource.getrlimit, resource.RLIMIT_DATA)
+    assert outcomes([limit], executor, memory_mb=None)["limit"].result[0] == resource.getrlimit(resource.RLIMIT_DATA)[0]
+    assert outcomes([limit], executor, memory_mb=1024)["limit"].result[0] == 2**30
+
+
+#: Keeps 256 MB for ever, and notes in which process.
+LEAK = """
+import builtins, os
+builtins.leak = [*getattr(builtins, "leak", []), bytearray(2**28)]
+with open({!r}, "a") as log:
+    print(os.getpid(), file=log)
+"""
+
+
+@crash_proof
+def test_a_worker_that_has_grown_is_replaced_and_no_unit_is_lost(executor, tmp_path):
+    log = tmp_path / "pids"
+    found = outcomes([call(str(i), exec, LEAK.format(str(log))) for i in range(8)], executor, count=1, memory_mb=1024)
+    assert all(outcome.reason is None for outcome in found.values()), found
+    pids = log.read_text().split()
+    assert len(pids) == 8 and len(set(pids)) > 2, "each unit was done once, by several workers in turn"
+
+
+def test_outcomes_come_as_units_end_and_not_in_their_order():
+    names = [outcome.unit.name for outcome in run([call("slow", time.sleep, 2), call("quick", int)], operator.call, Setup(2))]
+    assert names == ["quick", "slow"]
+
+
+def test_units_are_drawn_only_a_little_ahead_of_the_workers():
+    drawn = []
+
+    def units() -> Iterator[Unit]:
+        for i in range(100):
+            drawn.append(i)
+            yield call(str(i), int)
+
+    work = run(units(), operator.call, Setup(1))
+    next(work)
+    assert len(drawn) <= 6
+    work.close()
+
+
+def test_leaving_the_loop_stops_the_workers():
+    before = children()
+    work = run([call("now", int), *(call(str(i), time.sleep, 60) for i in range(4))], operator.call, Setup(2))
+    next(work)
+    started = children() - before
+    assert started
+    begun = time.monotonic()
+    work.close()
+    assert gone(started, 5) and time.monotonic() - begun < 5
+
+
+def test_a_worker_killed_between_two_units_costs_nothing():
+    """pebble gives such a pool up as broken; we go on with another."""
+    before = children()
+
+    def units() -> Iterator[Unit]:
+        yield call("first", int)
+        time.sleep(0.5)  # the worker is idle now
+        for pid in children() - before:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
+        yield from (call(str(i), operator.neg, i) for i in range(8))
+
+    found = outcomes(units(), count=1)
+    assert [found[str(i)].result for i in range(8)] == [-i for i in range(8)]
+    assert found["first"].reason is None
+
+
+def test_workers_that_cannot_start_end_the_run_with_a_sentence():
+    with pytest.raises(StopRunError, match="die before they do anything"):
+        list(run([call("never", int)], operator.call, Setup(initializer=os.chdir, initargs=("/nowhere/at/all",))))
+
+
+def shards(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted((out / "shards").rglob("*.tar"))}
+
+
+@pytest.mark.parametrize("executor", ["ray"], indirect=True)  # test_prepare compares local
+def test_a_dataset_is_the_same_whoever_does_the_work(executor, corpus, tmp_path):
+    config = PrepareConfig(crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor)
+    assert prepare(corpus.folder, tmp_path / "out", config).pairs == {"": 8}
+    prepare(corpus.folder, tmp_path / "inline", replace(config, executor="inline"))
+    assert shards(tmp_path / "out") == shards(tmp_path / "inline") != {}
+
+
+SCRIPT = """
+import operator, sys, time
+from stccl_data.executors import Setup, Unit, run
+
+if __name__ == "__main__":
+    units = [Unit("now", (int,))] + [Unit(str(i), (time.sleep, float(sys.argv[1]))) for i in range(8)]
+    for outcome in run(units, operator.call, Setup(2)):
+        print(outcome.unit.name, flush=True)
+"""
+
+
+def begun(folder: Path) -> "subprocess.Popen[str]":
+    (folder / "script.py").write_text(SCRIPT)
+    return subprocess.Popen(
+        [sys.executable, folder / "script.py", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a suite in the background ignores
+    )
+
+
+@pytest.mark.parametrize("later", [0.0, 0.05, 0.2])
+def test_workers_that_are_only_starting_say_nothing_of_an_interruption(workers_of, tmp_path, later):
+    process = begun(tmp_path)
+    while len(workers := workers_of(process.pid)) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    time.sleep(later)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert said.count("Traceback") <= 1 and "spawn_main" not in said, said
+    assert gone(workers, 6)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(workers_of, tmp_path, how):
+    process = begun(tmp_path)
+    assert process.stdout is not None and process.stdout.readline() == "now\n"
+    time.sleep(0.5)
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
+    if how is signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does: to all of them
+    else:
+        process.kill()
+    _, said = process.communicate(timeout=20)
+    assert gone(workers, 6)
+    if how is signal.SIGINT:
+        assert process.returncode in (-signal.SIGINT, 130)
+        assert said.count("Traceback") <= 1, "the workers say nothing of it"
+
+
+HANGING = """
+import operator, sys
+from stccl_data.executors import Setup, Unit, run
+
+HANG = "import os, time; print(os.getpid(), file=open({!r}, 'w'), flush=True); time.sleep(600)"
+if __name__ == "__main__":
+    for outcome in run([Unit("hangs", (exec, HANG.format(sys.argv[2])))], operator.call, Setup(1), executor=sys.argv[1]):
+        pass
+"""
+
+
+@pytest.mark.parametrize(("kind", "how"), [("local", signal.SIGKILL), ("ray", signal.SIGINT), ("ray", signal.SIGKILL)])
+def test_no_worker_that_hangs_outlives_its_run(tmp_path, kind, how):
+    (tmp_path / "script.py").write_text(HANGING)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", kind, tmp_path / "pid"],
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    worker = int((tmp_path / "pid").read_text())
+    if how is signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal does
+    else:
+        process.kill()
+    process.communicate(timeout=60)
+    assert gone({worker}, 30)
+
+
+def test_an_unknown_executor_is_named():
+    with pytest.raises(ValueError, match="'cloud' is not one of local, inline, ray"):
+        run([], operator.call, executor="cloud")

@@ -1,0 +1,164 @@
+"""Other thresholds for a dataset: its tables change, its shards do not, and the old thresholds bring the old tables back."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from stccl_data.dataset import open_dataset
+from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
+from stccl_data.dataset.verify.verify import verify
+from stccl_data.errors import Reason
+from stccl_data.pairs.gates import GATE_REASONS, GateConfig, judge
+from stccl_data.pipeline.refilter import Change, RegateError, regate, stored_gates
+from stccl_data.pipeline.state import Store, StoreBusyError
+
+TABLES = (CLIPS, PAIRS, STATS, PROVENANCE, CARD)
+
+
+def contents(out: Path, names=TABLES):
+    return {name: (out / name).read_bytes() for name in names}
+
+
+def tars(out: Path):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (out / "shards").rglob("*.tar")}
+
+
+def rows(out: Path, name):
+    return pq.read_table(out / name).to_pylist()
+
+
+def test_the_thresholds_of_prepare_give_the_same_bytes(prepared_copy):
+    before = contents(prepared_copy)
+    found = regate(prepared_copy, stored_gates(prepared_copy))
+    assert found.changes == ()
+    assert contents(prepared_copy) == before
+
+
+def test_stricter_thresholds_refuse_pairs_and_readers_follow_the_tables(prepared_copy):
+    before, files = contents(prepared_copy), tars(prepared_copy)
+    count = sum(row["accepted"] for row in rows(prepared_copy, PAIRS))
+    strict = replace(stored_gates(prepared_copy), min_eye_distance=10_000.0)
+    found = regate(prepared_copy, strict)
+    assert found.changes == (Change("", "small_face", count),)
+    assert (found.accepted_before, found.accepted, found.clips) == (count, 0, 0)
+    dataset = open_dataset(prepared_copy)
+    assert not [pair for key in dataset.keys() for pair in dataset[key].pairs()]  # noqa: SIM118 - keys of a split
+    assert {pair.reason for key in dataset.keys() for pair in dataset[key].pairs(accepted=None)} == {"small_face"}  # noqa: SIM118
+    assert {row["state"] for row in rows(prepared_copy, CLIPS)} == {"unpaired"}
+    assert {row["reason"] for row in rows(prepared_copy, CLIPS)} == {"small_face"}
+    assert json.loads((prepared_copy / STATS).read_text())["pairs_accepted"] == 0
+    assert json.loads((prepared_copy / PROVENANCE).read_text())["config"]["gates"]["min_eye_distance"] == 10_000
+    assert tars(prepared_copy) == files
+    assert verify(prepared_copy) == []
+    regate(prepared_copy, GateConfig())
+    assert contents(prepared_copy) == before
+    assert verify(prepared_copy) == []
+
+
+def test_a_threshold_between_the_scores_divides_the_pairs(prepared_copy):
+    scores = sorted(row["local_slope"] for row in rows(prepared_copy, PAIRS) if row["accepted"])
+    middle = (scores[0] + scores[-1]) / 2
+    found = regate(prepared_copy, replace(stored_gates(prepared_copy), max_local_slope=middle))
+    assert found.accepted == sum(score <= middle for score in scores)
+    assert all(row["accepted"] == (row["local_slope"] <= middle) for row in rows(prepared_copy, PAIRS))
+    assert verify(prepared_copy) == []
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(prepared_copy):
+    before = contents(prepared_copy)
+    strict = replace(stored_gates(prepared_copy), max_duration_ratio=1.0)
+    dry = regate(prepared_copy, strict, dry_run=True)
+    assert contents(prepared_copy) == before
+    assert not dry.written
+    assert replace(dry, written=True) == regate(prepared_copy, strict)
+
+
+def test_pairs_that_no_gate_refused_stay_refused(prepared_copy):
+    table = pq.read_table(prepared_copy / PAIRS)
+    pairs = table.to_pylist()
+    pairs[0] |= {"mode": None, "accepted": False, "reason": "no_signal", "detail": "nothing to align by"}
+    pairs[1] |= {"mode": None, "accepted": False, "reason": "duration_ratio", "detail": "no two readings"}  # never aligned
+    pairs[2] |= {"accepted": False, "reason": "few_faces", "detail": "by thresholds of old"}
+    pq.write_table(type(table).from_pylist(pairs, schema=table.schema), prepared_copy / PAIRS)
+    regate(prepared_copy, GateConfig())
+    after = rows(prepared_copy, PAIRS)
+    assert [row["reason"] for row in after[:3]] == ["no_signal", "duration_ratio", None]
+    assert after[0] == pairs[0]
+
+
+def test_clips_that_were_never_aligned_keep_their_state(prepared_copy):
+    table = pq.read_table(prepared_copy / CLIPS)
+    clips = table.to_pylist()
+    lone = {**clips[0], "clip_id": "x", "state": "failed", "reason": "no_face", "detail": "no face"}
+    pq.write_table(type(table).from_pylist([*clips, lone], schema=table.schema), prepared_copy / CLIPS)
+    regate(prepared_copy, replace(GateConfig(), min_face_rate=1.1))
+    assert rows(prepared_copy, CLIPS)[-1] == lone
+
+
+def test_a_clip_takes_the_commonest_reason_of_its_pairs(prepared_copy):
+    source = rows(prepared_copy, PAIRS)[0]["source"]
+    table = pq.read_table(prepared_copy / CLIPS)
+    clips = [row | ({"eye_distance": 1.0} if row["clip_id"] == source else {}) for row in table.to_pylist()]
+    pq.write_table(type(table).from_pylist(clips, schema=table.schema), prepared_copy / CLIPS)
+    regate(prepared_copy, GateConfig())
+    by_id = {row["clip_id"]: row for row in rows(prepared_copy, CLIPS)}
+    assert by_id[source]["reason"] == "small_face"
+    assert "1 pixels" in by_id[source]["detail"]
+    assert verify(prepared_copy) == []
+
+
+def test_a_folder_without_a_dataset_is_refused(tmp_path):
+    with pytest.raises(RegateError, match="holds no finished dataset"):
+        regate(tmp_path, GateConfig())
+
+
+def test_a_damaged_table_is_named(prepared_copy):
+    (prepared_copy / PAIRS).write_bytes(b"no table")
+    with pytest.raises(RegateError, match=r"pairs\.parquet cannot be read"):
+        regate(prepared_copy, GateConfig())
+
+
+def test_nothing_is_judged_while_another_process_prepares(prepared_copy):
+    with Store(prepared_copy).locked(), pytest.raises(StoreBusyError):
+        regate(prepared_copy, GateConfig())
+
+
+def test_a_threshold_that_was_not_known_when_the_dataset_was_made_has_its_default(prepared_copy):
+    path = prepared_copy / PROVENANCE
+    said = json.loads(path.read_text())
+    said["config"]["gates"] = {"min_face_rate": 0.5, "a_gate_of_another_version": 3}
+    path.write_text(json.dumps(said))
+    assert stored_gates(prepared_copy) == replace(GateConfig(), min_face_rate=0.5)
+
+
+def test_shards_are_not_needed(prepared_copy):
+    for path in (prepared_copy / "shards").rglob("*.tar"):
+        path.unlink()
+    assert regate(prepared_copy, GateConfig()).pairs
+    assert (prepared_copy / SHARDS).exists()
+
+
+@pytest.mark.parametrize(
+    ("pair", "clip"),
+    [
+        ({}, {"face_rate": 0.0}),
+        ({}, {"eye_distance": 0.0}),
+        ({"duration_ratio": 100.0}, {}),
+        ({"longest_repeat": 10_000}, {}),
+        ({"local_slope": 4.0}, {}),
+    ],
+)
+def test_every_answer_of_the_gates_is_open_to_other_thresholds(pair, clip):
+    refused = judge(pair, clip, {}, GateConfig())
+    assert refused is not None
+    assert refused[0] in GATE_REASONS
+    assert isinstance(refused[0], Reason)
+
+
+def test_the_page_for_users_lists_every_threshold_with_its_default():
+    page = (Path(__file__).parents[3] / "docs" / "interchange.md").read_text()
+    for one in fields(GateConfig):
+        assert f"| `--{one.name.replace('_', '-')}` {one.default:g} |" in page

@@ -1,0 +1,128 @@
+"""The work folder: one process at a time, and what was recorded is there however that process ended."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from socket import gethostname
+
+import pytest
+
+from stccl_data.files.lock import owner
+from stccl_data.pipeline.job_array import parse_part
+from stccl_data.pipeline.state import ClipState, StateError, Store, StoreBusyError, clip_states, fingerprint, key_of, record_clips
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from socket import gethostname
+from stccl_data.pipeline.state import ClipState, Store, record_clips
+
+store = Store(Path(sys.argv[1]))
+with store.locked(), store.state() as state:
+    for i in range(100):
+        record_clips(state, [ClipState(f"clip-{i}", f"key-{i}")])
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(out: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_one_is_gone(tmp_path, end):
+    process = holder(tmp_path)
+    store = Store(tmp_path)
+    try:
+        first = f"{tmp_path} is being prepared by process {process.pid} on {gethostname()};"
+        with pytest.raises(StoreBusyError, match=first), store.locked():
+            pass
+        with store.state() as state:  # anybody may read while it goes on
+            assert len(clip_states(state)) == len(store.clip_states()) == 100
+    finally:
+        process.send_signal(end)
+        process.wait(10)
+    with store.locked():
+        assert owner(tmp_path / "work" / "lock") == f"{os.getpid()} on {gethostname()}"
+    assert owner(tmp_path / "work" / "lock") is None
+    with store.locked(), store.state() as state:
+        assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99"), "what was recorded survives"
+
+
+def test_a_state_is_replaced_by_the_next_of_the_same_clip(tmp_path):
+    with Store(tmp_path).state() as state:
+        record_clips(state, [ClipState("a", "1", "no_face", "a.mp4 shows no face"), ClipState("b", "2", seconds=1.5)])
+        record_clips(state, [ClipState("a", "3")])
+    with Store(tmp_path).state() as state:
+        assert clip_states(state) == {"a": ClipState("a", "3"), "b": ClipState("b", "2", seconds=1.5)}
+
+
+def test_states_are_recorded_together_or_not_at_all(tmp_path):
+    with Store(tmp_path).state() as state, pytest.raises(Exception, match="NOT NULL"):
+        record_clips(state, [ClipState("a", "1"), ClipState("b", None)])  # type: ignore[arg-type]
+    with Store(tmp_path).state() as state:
+        assert clip_states(state) == {}
+
+
+def test_a_key_depends_on_every_part_and_on_nothing_else():
+    key = key_of("place.mp4", [10, 20], {"b": 1, "a": 2})
+    assert key == key_of("place.mp4", [10, 20], {"a": 2, "b": 1}) and len(key) == 32
+    assert len({key, key_of("place.mp4", [10, 21], {"a": 2, "b": 1}), key_of("place.mp4", [10, 20], {"a": 2, "b": 2})}) == 3
+
+
+def test_a_changed_file_has_another_fingerprint(tmp_path):
+    file = tmp_path / "a"
+    file.write_bytes(b"12")
+    os.utime(file, ns=(1, 1))
+    first = fingerprint(str(file))
+    os.utime(file, ns=(1, 2))
+    assert fingerprint(str(file)) != first, "by its time"
+    file.write_bytes(b"123")
+    os.utime(file, ns=(1, 1))
+    assert fingerprint(str(file)) != first, "by its size"
+    assert fingerprint(None) == [] and fingerprint(str(tmp_path / "gone")) == [None]
+
+
+def test_artefacts_lie_below_the_work_folder_by_kind_and_key(tmp_path):
+    assert Store(tmp_path).artefact("clips", "abcdef") == tmp_path / "work" / "clips" / "ab" / "abcdef.npz"
+
+
+KILLED_WITHIN = """
+import os, sys
+from pathlib import Path
+from stccl_data.pipeline.job_array import parse_part
+from stccl_data.pipeline.state import ClipState, Store, record_clips
+
+with Store(Path(sys.argv[1]), parse_part("1/2")).state() as state:
+    record_clips(state, [ClipState(f"clip-{i}", "key", detail="x" * 500) for i in range(100)])
+    state.execute("PRAGMA cache_size=2")  # so that what is not committed is written over the file all the same
+    state.execute("BEGIN")
+    state.execute("UPDATE clips SET detail = 'of a transaction that does not end', key = 'other'")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_of_a_transaction_that_a_kill_cut_off_nothing_is_seen(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED_WITHIN, str(tmp_path)], check=False)
+    (journal,) = (tmp_path / "work").glob("*-journal")
+    before = journal.read_bytes()
+    states = Store(tmp_path).clip_states()
+    assert len(states) == 100 and {state.key for state in states.values()} == {"key"}
+    assert journal.read_bytes() == before, "who looks leaves it to who goes on"
+    with Store(tmp_path, parse_part("1/2")).state() as state:
+        assert {one.key for one in clip_states(state).values()} == {"key"}
+
+
+def test_a_database_that_cannot_be_read_is_named_that_of_a_part_too(tmp_path):
+    for part in (None, parse_part("1/2")):
+        with Store(tmp_path, part).state() as state:
+            record_clips(state, [ClipState("a", "1")])
+    database = tmp_path / "work" / "state-1-of-2.sqlite"
+    database.write_bytes(b"SQLite format 3\0" + bytes(8000))
+    with pytest.raises(StateError, match=f"{database} cannot be used: .*; delete it, and what is extracted is found again"):
+        Store(tmp_path).clip_states()

@@ -1,0 +1,1 @@
+"""Shared fixtures and makers of test inputs."""
