@@ -31,7 +31,9 @@ def babble(seconds: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     t = np.arange(int(seconds * RATE)) / RATE
     swing = np.interp(
-        t, np.arange(0, seconds + 1, 0.15), np.random.default_rng(7).uniform(200, 3000, int((seconds + 1) / 0.15) + 1)
+        t,
+        np.arange(0, seconds + 1, 0.15),
+        np.random.default_rng(7).uniform(200, 3000, int((seconds + 1) / 0.15) + 1),
     )
     voice = np.sin(2 * np.pi * np.cumsum(swing) / RATE) + 0.1 * rng.normal(size=len(t))
     return 0.2 * voice * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
@@ -50,16 +52,28 @@ def milliseconds(work: Callable[[], object], repeats: int = 20) -> float:
 
 def main(seconds: float) -> None:
     sounds = [babble(seconds, seed) for seed in (1, 2)]
-    clips = [Signals(speech_features(sound, RATE), frame_times=np.arange(0, seconds, 0.04)) for sound in sounds]
+    clips = [
+        Signals(speech_features(sound, RATE), frame_times=np.arange(0, seconds, 0.04))
+        for sound in sounds
+    ]
     config = AlignConfig()
     a, b = (sequence(clip, "audio", config.hop_s, config).vectors for clip in clips)
     print(f"two clips of {seconds:g} s, a matrix of {len(a)} x {len(b)}, one core")
-    print(f"  features of a clip                       {milliseconds(lambda: speech_features(sounds[0], RATE)):7.1f} ms")
-    print(f"  align, path and scores                   {milliseconds(lambda: align(*clips)):7.1f} ms")
-    print(f"  content score without impostors          {milliseconds(lambda: weak_content_score(*clips)):7.1f} ms")
+    print(
+        f"  features of a clip                       {milliseconds(lambda: speech_features(sounds[0], RATE)):7.1f} ms"
+    )
+    print(
+        f"  align, path and scores                   {milliseconds(lambda: align(*clips)):7.1f} ms"
+    )
+    print(
+        f"  content score without impostors          {milliseconds(lambda: weak_content_score(*clips)):7.1f} ms"
+    )
 
     wide = [np.ascontiguousarray(side, np.float64) for side in (a, b)]
-    ours, theirs = warping_path(distances(a, b) ** 2)[1] ** 0.5, dtw_ndim.distance(*wide, use_c=True)
+    ours, theirs = (
+        warping_path(distances(a, b) ** 2)[1] ** 0.5,
+        dtw_ndim.distance(*wide, use_c=True),
+    )
     assert np.isclose(ours, theirs, rtol=1e-3), (ours, theirs)
 
     def matrix_and_path() -> object:
@@ -71,8 +85,12 @@ def main(seconds: float) -> None:
         milliseconds(lambda: dtw_ndim.distance(*wide, use_c=True), 5),
     )
     print(f"  our matrix and path                      {mine:7.1f} ms   path cost {ours:.4f}")
-    print(f"  dtaidistance (C), path                   {path:7.1f} ms   {path / mine:.1f} times ours")
-    print(f"  dtaidistance (C), its cost without path  {cost:7.1f} ms   {cost / mine:.1f} times ours, path cost {theirs:.4f}")
+    print(
+        f"  dtaidistance (C), path                   {path:7.1f} ms   {path / mine:.1f} times ours"
+    )
+    print(
+        f"  dtaidistance (C), its cost without path  {cost:7.1f} ms   {cost / mine:.1f} times ours, path cost {theirs:.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ def in_words(error: np.ndarray) -> str:
     )
 
 
-def spoken(words: list[str], voice: str, rng: np.random.Generator, plain: bool) -> tuple[np.ndarray, list[str], np.ndarray]:
+def spoken(
+    words: list[str], voice: str, rng: np.random.Generator, plain: bool
+) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Samples, phonemes and their K + 1 boundaries in seconds."""
     if plain:
         said = speak(words, [1.0] * len(words), voice, Prosody(160, 45, 40, 100))
@@ -64,16 +66,26 @@ def spoken(words: list[str], voice: str, rng: np.random.Generator, plain: bool) 
         prosody = Prosody(rng.uniform(120, 230), rng.uniform(20, 85), rng.uniform(10, 95), 100)
         said = speak(words, rng.uniform(0.65, 1.5, len(words)).tolist(), voice, prosody)
     lead, tail = (rng.uniform(0.2, 0.9, 2) * RATE).astype(int)
-    samples = np.pad(resample_poly(said.samples.astype(np.float64), RATE, SAMPLE_RATE), (lead, tail))
+    samples = np.pad(
+        resample_poly(said.samples.astype(np.float64), RATE, SAMPLE_RATE), (lead, tail)
+    )
     if not plain:
-        samples = lfilter([1, rng.uniform(-0.5, 0.5)], [1], samples) * 10 ** (rng.uniform(-20, 6) / 20)
+        samples = lfilter([1, rng.uniform(-0.5, 0.5)], [1], samples) * 10 ** (
+            rng.uniform(-20, 6) / 20
+        )
     bounds = lead / RATE + np.array([phoneme.start for phoneme in said.phonemes] + [said.duration])
-    return with_noise(samples, rng.choice([50, 35, 22]), rng), [phoneme.symbol for phoneme in said.phonemes], bounds
+    return (
+        with_noise(samples, rng.choice([50, 35, 22]), rng),
+        [phoneme.symbol for phoneme in said.phonemes],
+        bounds,
+    )
 
 
 def with_noise(samples: np.ndarray, below_db: float, rng: np.random.Generator) -> np.ndarray:
     """White noise `below_db` below the mean power."""
-    return samples + rng.normal(size=len(samples)) * np.sqrt(np.mean(samples**2)) * 10 ** (-below_db / 20)
+    return samples + rng.normal(size=len(samples)) * np.sqrt(np.mean(samples**2)) * 10 ** (
+        -below_db / 20
+    )
 
 
 def phoneme_errors(voices: tuple[tuple[str, str], ...]) -> np.ndarray:
@@ -85,9 +97,14 @@ def phoneme_errors(voices: tuple[tuple[str, str], ...]) -> np.ndarray:
             for _ in range(READINGS):
                 source, symbols, bounds = spoken(sentence.split(), first, rng, plain=True)
                 target, others, other_bounds = spoken(sentence.split(), second, rng, plain=False)
-                blocks = difflib.SequenceMatcher(None, symbols, others, autojunk=False).get_matching_blocks()
+                blocks = difflib.SequenceMatcher(
+                    None, symbols, others, autojunk=False
+                ).get_matching_blocks()
                 common = np.array([(a + k, b + k) for a, b, size in blocks for k in range(size)])
-                errors.append(np.interp(bounds[common[:, 0]], *path_of(source, target)) - other_bounds[common[:, 1]])
+                errors.append(
+                    np.interp(bounds[common[:, 0]], *path_of(source, target))
+                    - other_bounds[common[:, 1]]
+                )
     return 1000 * np.concatenate(errors)
 
 
@@ -101,7 +118,9 @@ def random_map(duration: float, rng: np.random.Generator) -> tuple[np.ndarray, n
     return np.array(source), np.array(target)
 
 
-def by_vocoder(samples: np.ndarray, source: np.ndarray, target: np.ndarray, width: int = 512, hop: int = 32) -> np.ndarray:
+def by_vocoder(
+    samples: np.ndarray, source: np.ndarray, target: np.ndarray, width: int = 512, hop: int = 32
+) -> np.ndarray:
     """Phase vocoder with phases locked to spectral peaks (Laroche & Dolson, IEEE Trans. SAP 7(3), 1999). What is heard at
     `target` is the frame around `source`; both in seconds."""
     window = np.hanning(width + 1)[:width]
@@ -128,7 +147,9 @@ def by_vocoder(samples: np.ndarray, source: np.ndarray, target: np.ndarray, widt
     return (out / np.maximum(weight, 1e-3))[width // 2 : -(width // 2)]
 
 
-def by_similarity(samples: np.ndarray, source: np.ndarray, target: np.ndarray, width: int = 400, reach: int = 160) -> np.ndarray:
+def by_similarity(
+    samples: np.ndarray, source: np.ndarray, target: np.ndarray, width: int = 400, reach: int = 160
+) -> np.ndarray:
     """WSOLA: each piece of `width` samples comes from within `reach` of where the map says, where it goes on best from the last."""
     window, half = np.hanning(width + 1)[:width], width // 2
     padded = np.pad(samples, (width + reach, 2 * width + reach))
@@ -139,7 +160,10 @@ def by_similarity(samples: np.ndarray, source: np.ndarray, target: np.ndarray, w
         if natural is not None:
             near = padded[begin - reach : begin + reach + width]
             energy = np.convolve(near**2, np.ones(width), "valid")
-            begin += int(np.argmax(np.correlate(near, natural, "valid") / np.sqrt(energy + 1e-9))) - reach
+            begin += (
+                int(np.argmax(np.correlate(near, natural, "valid") / np.sqrt(energy + 1e-9)))
+                - reach
+            )
         natural = padded[begin + half : begin + half + width]
         out[at : at + width] += window * padded[begin : begin + width]
     return out[half:-half]
@@ -155,7 +179,11 @@ def warp_errors(clips: list[Path], stretch: Callable[..., np.ndarray]) -> np.nda
         speech = speech_features(samples, RATE)
         if speech is None:
             continue
-        warped = with_noise(stretch(samples, *knots) * 10 ** (rng.uniform(-20, 6) / 20), rng.choice([60, 30, 20]), rng)
+        warped = with_noise(
+            stretch(samples, *knots) * 10 ** (rng.uniform(-20, 6) / 20),
+            rng.choice([60, 30, 20]),
+            rng,
+        )
         at = np.arange(*speech.span, 0.01)
         errors.append(np.interp(at, *path_of(samples, warped)) - np.interp(at, *knots))
     return 1000 * np.concatenate(errors)
@@ -166,13 +194,18 @@ def set_errors(folder: Path, stretch: Callable[..., np.ndarray] | None) -> np.nd
     errors = []
     for truth in sorted(folder.glob("*/truth.csv")):
         with truth.open() as file:
-            source_time, target_time = np.array([[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]).T
+            source_time, target_time = np.array(
+                [[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]
+            ).T
         source, target = (
-            read_audio(truth.with_name(f"{name}.mp4"), RATE).samples.astype(np.float64) for name in ("source", "target")
+            read_audio(truth.with_name(f"{name}.mp4"), RATE).samples.astype(np.float64)
+            for name in ("source", "target")
         )
         if stretch is not None:
             end = source_time[-1] + 1  # the map goes on as it ends
-            target = stretch(source, np.append(source_time, end), np.append(target_time, target_time[-1] + 1))
+            target = stretch(
+                source, np.append(source_time, end), np.append(target_time, target_time[-1] + 1)
+            )
         inside = (source_time > 0.15) & (source_time < source_time[-1] - 0.15)
         errors.append((np.interp(source_time, *path_of(source, target)) - target_time)[inside])
     return 1000 * np.concatenate(errors)
@@ -180,7 +213,11 @@ def set_errors(folder: Path, stretch: Callable[..., np.ndarray] | None) -> np.nd
 
 def clips_of(names: list[str]) -> Iterator[Path]:
     for path in map(Path, names):
-        yield from sorted(p for p in path.rglob("*") if p.suffix in (".wav", ".mp4")) if path.is_dir() else [path]
+        yield from (
+            sorted(p for p in path.rglob("*") if p.suffix in (".wav", ".mp4"))
+            if path.is_dir()
+            else [path]
+        )
 
 
 def main(names: list[str], warped: Path | None) -> None:
@@ -188,8 +225,12 @@ def main(names: list[str], warped: Path | None) -> None:
         print(f"espeak-ng, {name:<10}        {in_words(phoneme_errors(voices))}")
     clips = list(clips_of(names))
     if clips:
-        print(f"{len(clips):3} clips, phase vocoder       {in_words(warp_errors(clips, by_vocoder))}")
-        print(f"{len(clips):3} clips, waveform similarity {in_words(warp_errors(clips, by_similarity))}")
+        print(
+            f"{len(clips):3} clips, phase vocoder       {in_words(warp_errors(clips, by_vocoder))}"
+        )
+        print(
+            f"{len(clips):3} clips, waveform similarity {in_words(warp_errors(clips, by_similarity))}"
+        )
     if warped is not None:
         print(f"{warped.name}, its own targets      {in_words(set_errors(warped, None))}")
         print(f"{warped.name}, phase vocoder        {in_words(set_errors(warped, by_vocoder))}")
@@ -197,7 +238,9 @@ def main(names: list[str], warped: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--warped", type=Path)
     options = parser.parse_args()

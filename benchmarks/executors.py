@@ -26,7 +26,9 @@ MEMORY = "(lambda a, b: [b.__setitem__(slice(None), a) for _ in range(64)] and N
 def overhead_ms(executor: str) -> float:
     """Milliseconds from one outcome to the next with one worker that has nothing to do, once it has started."""
     began = 0.0
-    for i, _ in enumerate(run((Unit(str(i), (i,)) for i in range(UNITS)), math.sqrt, Setup(1), executor=executor)):
+    for i, _ in enumerate(
+        run((Unit(str(i), (i,)) for i in range(UNITS)), math.sqrt, Setup(1), executor=executor)
+    ):
         if i == 50:
             began = time.perf_counter()
     return 1000 * (time.perf_counter() - began) / (UNITS - 51)
@@ -53,7 +55,10 @@ def extraction_seconds(videos: list[Path], workers: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as temporary:
         manifest = Path(temporary) / "manifest.jsonl"
         emotions = ("neutral", "angry")
-        rows = [{"path": str(v), "speaker": "s", "emotion": emotions[i % 2], "sentence": str(i // 2)} for i, v in enumerate(videos)]
+        rows = [
+            {"path": str(v), "speaker": "s", "emotion": emotions[i % 2], "sentence": str(i // 2)}
+            for i, v in enumerate(videos)
+        ]
         manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
         class Clock(Quiet):
@@ -76,14 +81,25 @@ def main() -> None:
         print(f"{executor}: {cost:.2f} ms a clip, {cost / aim:.2f} of the limit of {aim:.0f} ms")
     for executor in AIMS_MS:
         one, two = busy_seconds(executor, 1), busy_seconds(executor, 2)
-        print(f"{executor}: two workers {one / two:.2f} times one, {one / two / AIM_TWICE:.2f} of the aim of {AIM_TWICE}")
+        print(
+            f"{executor}: two workers {one / two:.2f} times one, {one / two / AIM_TWICE:.2f} of the aim of {AIM_TWICE}"
+        )
     one, two = busy_seconds("local", 1, MEMORY), busy_seconds("local", 2, MEMORY)
-    print(f"local, copying 32 MB again and again: two workers {one / two:.2f} times one, which is this machine's memory")
+    print(
+        f"local, copying 32 MB again and again: two workers {one / two:.2f} times one, which is this machine's memory"
+    )
     if len(sys.argv) > 1:
         videos = sorted(path.resolve() for path in Path(sys.argv[1]).rglob("*.mp4"))[:24]
-        (one, core), (two, core_of_two) = extraction_seconds(videos, 1), extraction_seconds(videos, 2)
-        print(f"prepare, {len(videos)} clips: {one:.2f} s a clip with one worker, {two:.2f} with two: {one / two:.2f} times")
-        print(f"         a clip holds a worker for {core:.2f} s of {one:.2f} alone, for {core_of_two:.2f} s beside another")
+        (one, core), (two, core_of_two) = (
+            extraction_seconds(videos, 1),
+            extraction_seconds(videos, 2),
+        )
+        print(
+            f"prepare, {len(videos)} clips: {one:.2f} s a clip with one worker, {two:.2f} with two: {one / two:.2f} times"
+        )
+        print(
+            f"         a clip holds a worker for {core:.2f} s of {one:.2f} alone, for {core_of_two:.2f} s beside another"
+        )
 
 
 if __name__ == "__main__":

@@ -71,7 +71,11 @@ def time_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch) -> 
             with watch.stage("crops"):
                 points = ibug68(previous)[face.STABLE_68]
                 cut = [
-                    face.crop(picture, extract._from_reduced(face.similarity(points, template), reduction), size)
+                    face.crop(
+                        picture,
+                        extract._from_reduced(face.similarity(points, template), reduction),
+                        size,
+                    )
                     for template, size in (
                         (face.face_template(crops.face_size), crops.face_size),
                         (face.mouth_template(crops.mouth_size), crops.mouth_size),
@@ -83,13 +87,22 @@ def time_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch) -> 
     return n
 
 
-def time_later_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch, folder: Path) -> None:
+def time_later_stages(
+    clips: list[Path], landmarker: Landmarker, watch: Stopwatch, folder: Path
+) -> None:
     """Extract as `prepare` does, then align each clip with the first and write all into one shard."""
     from stccl_data.pipeline.artefacts import save_extraction
 
     stored = []
     for i, path in enumerate(clips):
-        clip = Clip(clip_id=f"c{i}", corpus="own", speaker="s", emotion="neutral", sentence="s", path=str(path))
+        clip = Clip(
+            clip_id=f"c{i}",
+            corpus="own",
+            speaker="s",
+            emotion="neutral",
+            sentence="s",
+            path=str(path),
+        )
         with watch.stage("extract, all"):
             extraction = extract.extract_clip(clip, lambda: landmarker)
             save_extraction(folder / f"{i}.npz", extraction)
@@ -102,16 +115,32 @@ def time_later_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatc
     with watch.stage("shard"):
         writer = ShardWriter(folder, "train", 2**27)
         for i, artefact in enumerate(stored):
-            writer.add(f"k/{i}", {f"c.{k}": v for k, v in clip_members(artefact.track(), artefact.frame_times()).items()})
+            writer.add(
+                f"k/{i}",
+                {
+                    f"c.{k}": v
+                    for k, v in clip_members(artefact.track(), artefact.frame_times()).items()
+                },
+            )
         writer.close()
 
 
 def prepare_seconds(clips: list[Path], folder: Path, workers: int) -> float:
     """Wall seconds of `stccl prepare` on a manifest of the clips, less the seconds of finding that nothing is to be done."""
     manifest = folder / "manifest.jsonl"
-    lines = [{"path": str(p), "speaker": "s", "emotion": ("neutral", "angry")[i % 2], "sentence": "x"} for i, p in enumerate(clips)]
+    lines = [
+        {"path": str(p), "speaker": "s", "emotion": ("neutral", "angry")[i % 2], "sentence": "x"}
+        for i, p in enumerate(clips)
+    ]
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    command = [Path(sys.executable).parent / "stccl", "prepare", manifest, folder / f"out{workers}", "--workers", str(workers)]
+    command = [
+        Path(sys.executable).parent / "stccl",
+        "prepare",
+        manifest,
+        folder / f"out{workers}",
+        "--workers",
+        str(workers),
+    ]
     seconds = []
     for _ in range(2):
         started = time.perf_counter()
@@ -142,15 +171,25 @@ def main() -> None:
         time_later_stages(clips, landmarker, watch, folder)
         print(f"{len(clips)} clips, {n} frames, the first {info.width}x{info.height}")
         for name, seconds in watch.seconds.items():
-            print(f"  {name:13} {1000 * seconds / n:6.2f} ms a frame {n / seconds:8.0f} frames/s per core")
+            print(
+                f"  {name:13} {1000 * seconds / n:6.2f} ms a frame {n / seconds:8.0f} frames/s per core"
+            )
         s = watch.seconds
         whole, limit = s["extract, all"] + s["align"] + s["shard"], s["decode"] + s["landmarks"]
-        print(f"whole: {n / whole:.1f} frames/s per core, {n / whole / TARGET:.2f} of the aim of {TARGET:.0f} at 1080p;")
-        print(f"       {limit / whole:.2f} of the limit (decoding and landmarks alone: {n / limit:.1f} frames/s)")
-        print(f"       peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB")
+        print(
+            f"whole: {n / whole:.1f} frames/s per core, {n / whole / TARGET:.2f} of the aim of {TARGET:.0f} at 1080p;"
+        )
+        print(
+            f"       {limit / whole:.2f} of the limit (decoding and landmarks alone: {n / limit:.1f} frames/s)"
+        )
+        print(
+            f"       peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB"
+        )
         os.sched_setaffinity(0, cores)
         one, two = prepare_seconds(clips, folder, 1), prepare_seconds(clips, folder, 2)
-        print(f"command: {n / one:.1f} frames/s with one worker, {n / two:.1f} with two: {one / two:.2f} times")
+        print(
+            f"command: {n / one:.1f} frames/s with one worker, {n / two:.1f} with two: {one / two:.2f} times"
+        )
 
 
 if __name__ == "__main__":

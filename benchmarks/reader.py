@@ -26,7 +26,9 @@ SPLIT = "train"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--preset", default="default")
     parser.add_argument("--seconds", type=float, default=5.0)
@@ -35,12 +37,22 @@ def main() -> None:
     cv2.setNumThreads(1)
     dataset, config = open_dataset(asked.out), load_config(asked.preset)
     frames, size = config.metric.frames, config.metric.size
-    print(f"{dataset}: windows of 2 x {frames} frames, {size} pixels; {len(os.sched_getaffinity(0))} cores")
-    print(f"decoding alone          {decoding(dataset, config, asked.seconds):8.1f} windows/s on one core")
+    print(
+        f"{dataset}: windows of 2 x {frames} frames, {size} pixels; {len(os.sched_getaffinity(0))} cores"
+    )
+    print(
+        f"decoding alone          {decoding(dataset, config, asked.seconds):8.1f} windows/s on one core"
+    )
     for access in ("index", "stream"):
         for workers in sorted({0, 1, min(4, len(os.sched_getaffinity(0)))}):
-            settings = [f"windows.access={access}", f"windows.workers={workers}", f"windows.readers={max(1, workers)}"]
-            rate, started = reading(dataset, load_config(asked.preset, settings=settings), asked.seconds)
+            settings = [
+                f"windows.access={access}",
+                f"windows.workers={workers}",
+                f"windows.readers={max(1, workers)}",
+            ]
+            rate, started = reading(
+                dataset, load_config(asked.preset, settings=settings), asked.seconds
+            )
             if started == workers:  # there are shards enough
                 each = f", {rate / workers:.1f} a worker" if workers else " in the process itself"
                 print(f"{access:<6} with {workers} workers   {rate:8.1f} windows/s{each}")
@@ -51,7 +63,13 @@ def planned(dataset: Dataset, config: TrainConfig) -> ReaderPlan:
     """How the config reads the dataset."""
     metric = config.metric
     return plan_reader(
-        dataset, SPLIT, config.windows, frames=metric.frames, stride=metric.stride, size=metric.size, batch=config.batch
+        dataset,
+        SPLIT,
+        config.windows,
+        frames=metric.frames,
+        stride=metric.stride,
+        size=metric.size,
+        batch=config.batch,
     )
 
 
@@ -99,15 +117,23 @@ class Watch:
 def waits(out: Path, preset: str, steps: int) -> None:
     """Train for some steps on whatever device there is."""
     batch = load_config(preset).batch
-    config = load_config(preset, settings=["epochs=1", f"windows.per_epoch={steps * batch}", "tensorboard=false"])
+    config = load_config(
+        preset, settings=["epochs=1", f"windows.per_epoch={steps * batch}", "tensorboard=false"]
+    )
     watch = Watch()
     with tempfile.TemporaryDirectory() as run:
         fit(out, Path(run), config, watch)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"the CPU ({torch.get_num_threads()} threads)"
+    device = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"the CPU ({torch.get_num_threads()} threads)"
+    )
     settled = len(watch.shares) // 4  # the first steps fill the buffers
     share = sum(watch.shares[settled:]) / len(watch.shares[settled:])
     pace = sorted(watch.images)[len(watch.images) // 2]
-    print(f"training {preset} on {device}: {100 * share:.1f} % of a step waiting, {pace:.0f} images/s")
+    print(
+        f"training {preset} on {device}: {100 * share:.1f} % of a step waiting, {pace:.0f} images/s"
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ TEXT = {"01": "kids are talking by the door", "02": "dogs are sitting by the doo
 EMOTIONS = ("03", "04", "05", "06", "07", "08")
 STEADY_MS = 50
 
-Moved = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]  # the changed samples, and a time in them -> the time before
+Moved = tuple[
+    np.ndarray, Callable[[np.ndarray], np.ndarray]
+]  # the changed samples, and a time in them -> the time before
 
 
 def boundaries(samples: np.ndarray, text: str, decoder: Decoder) -> np.ndarray:
@@ -76,13 +78,19 @@ def main(root: Path, actors: list[str]) -> None:
         for statement in TEXT:
             clip = f"03-01-{{}}-{{}}-{statement}-01-{actor}.wav".format
             folder = root / f"Actor_{actor}"
-            pairs += [(folder / clip("01", "01"), folder / clip(e, level)) for e in EMOTIONS for level in ("01", "02")]
+            pairs += [
+                (folder / clip("01", "01"), folder / clip(e, level))
+                for e in EMOTIONS
+                for level in ("01", "02")
+            ]
     clips = sorted({clip for pair in pairs for clip in pair})
     sound = {clip: soundfile.read(clip)[0] for clip in clips}
     text = {clip: TEXT[clip.stem.split("-")[4]] for clip in clips}
     placed = {clip: boundaries(sound[clip], text[clip], decoder) for clip in clips}
 
-    print("median / p90 / share over 100 ms (boundaries)\nthe recogniser against itself, all boundaries; first; inner; last")
+    print(
+        "median / p90 / share over 100 ms (boundaries)\nthe recogniser against itself, all boundaries; first; inner; last"
+    )
     moved = {}
     for name, change in CHANGES.items():
         rng = np.random.default_rng(0)
@@ -95,7 +103,9 @@ def main(root: Path, actors: list[str]) -> None:
         print(f"  {name:<36}" + ";  ".join(in_words(kind) for kind in kinds))
 
     most = np.nanmax([np.abs(moved[name]) for name in HARMLESS], axis=0)
-    ours = np.array([1000 * (np.interp(placed[a], *path_of(sound[a], sound[b])) - placed[b]) for a, b in pairs])
+    ours = np.array(
+        [1000 * (np.interp(placed[a], *path_of(sound[a], sound[b])) - placed[b]) for a, b in pairs]
+    )
     spread = np.array([np.maximum(most[clips.index(a)], most[clips.index(b)]) for a, b in pairs])
     print("our alignments")
     print(f"  all boundaries                      {in_words(ours)}")
@@ -103,7 +113,9 @@ def main(root: Path, actors: list[str]) -> None:
     print(f"  where it is not                     {in_words(ours[spread > STEADY_MS])}")
     for k in range(ours.shape[1]):
         steady = ours[spread[:, k] <= STEADY_MS, k]
-        print(f"  boundary {k + 1}: all {in_words(ours[:, k])}; steady {in_words(steady)}; the recogniser {in_words(most[:, k])}")
+        print(
+            f"  boundary {k + 1}: all {in_words(ours[:, k])}; steady {in_words(steady)}; the recogniser {in_words(most[:, k])}"
+        )
 
 
 if __name__ == "__main__":

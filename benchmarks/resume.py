@@ -28,8 +28,12 @@ def make_corpus(folder: Path, clips: int) -> Path:
     for sentence in range(SENTENCES):
         envelope = np.abs(np.interp(np.linspace(0, 6, RATE // 2), np.arange(7), rng.normal(size=7)))
         for emotion in EMOTIONS:
-            voice = envelope * np.sin(np.cumsum(rng.uniform(0.05, 0.5) + 0.2 * envelope)) + 0.01 * rng.normal(size=RATE // 2)
-            soundfile.write(folder / f"{sentence}-{emotion}.wav", 0.3 * voice / np.abs(voice).max(), RATE)
+            voice = envelope * np.sin(
+                np.cumsum(rng.uniform(0.05, 0.5) + 0.2 * envelope)
+            ) + 0.01 * rng.normal(size=RATE // 2)
+            soundfile.write(
+                folder / f"{sentence}-{emotion}.wav", 0.3 * voice / np.abs(voice).max(), RATE
+            )
     lines = ["path,speaker,emotion,sentence"]
     for i in range(clips):
         speaker, rest = divmod(i, SENTENCES * len(EMOTIONS))
@@ -46,7 +50,9 @@ def prepare(manifest: Path, out: Path, *more: str) -> tuple[float, float, str]:
     options = ("--crops", "none", "--align", "audio", "--split", "train=1", *more)
     command = [Path(sys.executable).parent / "stccl", "prepare", manifest, out, *options]
     began, before = time.perf_counter(), core_seconds()
-    said = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=True
+    ).stdout
     return time.perf_counter() - began, core_seconds() - before, said
 
 
@@ -64,12 +70,16 @@ def main() -> None:
         if not manifest.exists():
             make_corpus(folder / "raw", clips)
         seconds, cores, _ = prepare(manifest, folder / "out")
-        print(f"{clips} clips: {seconds:.1f} s, {cores:.1f} of a core, for the first run of this folder")
+        print(
+            f"{clips} clips: {seconds:.1f} s, {cores:.1f} of a core, for the first run of this folder"
+        )
         for name, more in (("nothing left", ()), ("--dry-run", ("--dry-run",))):
             runs = [prepare(manifest, folder / "out", *more) for _ in range(3)]
             assert all("Nothing" in said for _, _, said in runs), runs
             wall, cores = min(run[0] for run in runs), min(run[1] for run in runs)
-            print(f"{name}: {wall:.2f} s, {cores:.2f} of a core, {wall / AIM_S:.2f} of the aim of {AIM_S:.0f} s for 10,000 clips")
+            print(
+                f"{name}: {wall:.2f} s, {cores:.2f} of a core, {wall / AIM_S:.2f} of the aim of {AIM_S:.0f} s for 10,000 clips"
+            )
 
 
 if __name__ == "__main__":

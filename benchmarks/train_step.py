@@ -25,9 +25,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from stccl_train.model.backbone import PADDINGS, make_backbone
 from stccl_train.model.contrast import compare, info_nce
 from stccl_train.model.metric import CENTRES, LOCATIONS, CorrelationMetric, MetricConfig
-from stccl_train.model.tokens import draw_places, patches, spatial_disparity, temporal_disparity, trajectories, unit
+from stccl_train.model.tokens import (
+    draw_places,
+    patches,
+    spatial_disparity,
+    temporal_disparity,
+    trajectories,
+    unit,
+)
 
-STEPS = ("ours, backbone frozen", "ours, backbone trained", "published shape, backbone frozen", "published shape, backbone trained")
+STEPS = (
+    "ours, backbone frozen",
+    "ours, backbone trained",
+    "published shape, backbone frozen",
+    "published shape, backbone trained",
+)
 
 
 @dataclass(frozen=True)
@@ -73,14 +85,18 @@ class PublishedShape(nn.Module):
         sides = []
         for frames in (source, target):
             with torch.set_grad_enabled(not self.freeze):
-                sides.append([f.unflatten(0, frames.shape[:2]) for f in self.backbone(frames.flatten(0, 1))])
+                sides.append(
+                    [f.unflatten(0, frames.shape[:2]) for f in self.backbone(frames.flatten(0, 1))]
+                )
         total = source.new_zeros(())
         for layer, (a, b) in enumerate(zip(*sides, strict=True)):
             batch, _, _, h, w = a.shape
             centres = draw_places(batch, CENTRES[layer], h, w).to(a.device)
             locations = draw_places(batch, LOCATIONS[layer], h, w).to(a.device)
             spatial = [spatial_disparity(patches(f, centres)).values.flatten(0, 1) for f in (a, b)]
-            temporal = [temporal_disparity(trajectories(f, locations)).values.flatten(1, 2) for f in (a, b)]
+            temporal = [
+                temporal_disparity(trajectories(f, locations)).values.flatten(1, 2) for f in (a, b)
+            ]
             for heads, sides_of in ((self.spatial, spatial), (self.temporal, temporal)):
                 z, k = (unit(heads[layer](tokens))[:, None] for tokens in sides_of)
                 total = total + info_nce(compare(z, k, across_time=False), 0.07).mean()
@@ -95,13 +111,19 @@ def measure(task: Task) -> Timing:
     freeze = task.step.endswith("frozen")
     ours = task.step.startswith("ours")
     if ours:
-        config = MetricConfig(backbone=task.backbone, size=task.size, frames=task.frames, padding=task.padding)
-        model: nn.Module = CorrelationMetric(config, freeze).to(device, memory_format=torch.channels_last)
+        config = MetricConfig(
+            backbone=task.backbone, size=task.size, frames=task.frames, padding=task.padding
+        )
+        model: nn.Module = CorrelationMetric(config, freeze).to(
+            device, memory_format=torch.channels_last
+        )
         if task.compile:
             model.backbone = torch.compile(model.backbone)  # type: ignore[assignment]
     else:
         model = PublishedShape(task.backbone, freeze).to(device)
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=on_gpu or None)
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=on_gpu or None
+    )
     frames = torch.rand(2, task.batch, task.frames, 3, task.size, task.size, device=device) * 2 - 1
 
     def step() -> None:
@@ -129,14 +151,20 @@ def measure(task: Task) -> Timing:
         step()
         finish()
         took.append(time.perf_counter() - began)
-    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = (
+        torch.cuda.max_memory_allocated()
+        if on_gpu
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    )
     return Timing(sorted(took)[len(took) // 2], peak / 1e6, float(counter.get_total_flops()))
 
 
 def matrix_rate(device: str) -> float:
     """Floating-point operations a second of a large matrix product, bfloat16 on a GPU: what the device can do at best."""
     n = 8192 if device.startswith("cuda") else 1024
-    a = torch.randn(n, n, device=device, dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32)
+    a = torch.randn(
+        n, n, device=device, dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32
+    )
     for _ in range(3):
         a @ a
     rounds = 20 if device.startswith("cuda") else 3
@@ -158,7 +186,9 @@ def apart(function: Callable[[Task], Timing], task: Task) -> Timing:
 
 def main() -> None:
     on_gpu = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cuda" if on_gpu else "cpu")
     parser.add_argument("--backbone", default="iresnet50" if on_gpu else "tiny")
     parser.add_argument("--size", type=int, default=224 if on_gpu else 96)
@@ -173,7 +203,9 @@ def main() -> None:
     rate = matrix_rate(options["device"])
     print(f"{options['device']}: {shown}; {options['padding']} padding; torch {torch.__version__}")
     print(f"a large matrix product: {rate / 1e12:.2f} TFLOP/s")
-    print(f"{'':<36}{'ms/step':>9}{'images/s':>10}{'peak MB':>9}{'GFLOP':>8}{'TFLOP/s':>9}{'of rate':>9}")
+    print(
+        f"{'':<36}{'ms/step':>9}{'images/s':>10}{'peak MB':>9}{'GFLOP':>8}{'TFLOP/s':>9}{'of rate':>9}"
+    )
     timings: dict[str, Timing] = {}
     for step in STEPS:
         timings[step] = t = apart(measure, Task(step=step, **options))
@@ -183,9 +215,14 @@ def main() -> None:
             f"{speed / 1e12:>9.3f}{100 * speed / rate:>8.1f}%"
         )
     for state in ("frozen", "trained"):
-        ours, theirs = timings[f"ours, backbone {state}"], timings[f"published shape, backbone {state}"]
+        ours, theirs = (
+            timings[f"ours, backbone {state}"],
+            timings[f"published shape, backbone {state}"],
+        )
         ratio, memory = theirs.seconds / ours.seconds, theirs.peak_mb / ours.peak_mb
-        print(f"backbone {state}: {ratio:.2f} times the images/s of the published shape, {1 / memory:.2f} times its peak memory")
+        print(
+            f"backbone {state}: {ratio:.2f} times the images/s of the published shape, {1 / memory:.2f} times its peak memory"
+        )
 
 
 if __name__ == "__main__":

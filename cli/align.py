@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-MODES = ["audio", "visual", "both", "auto", "reference"]  # as stccl_data.alignment.align.MODES, which takes a second to import
+MODES = [
+    "audio",
+    "visual",
+    "both",
+    "auto",
+    "reference",
+]  # as stccl_data.alignment.align.MODES, which takes a second to import
 DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 6 % of right pairs are below, 83 % of wrong ones
 
 
@@ -23,10 +29,26 @@ DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 
     show_default=True,
     help="What to align by; auto: the sound, and the mouth where a clip is silent; reference: the published recipe.",
 )
-@click.option("--list", "listing", type=click.Path(path_type=Path), help="A CSV with columns source,target instead of two clips.")
+@click.option(
+    "--list",
+    "listing",
+    type=click.Path(path_type=Path),
+    help="A CSV with columns source,target instead of two clips.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each alignment as one line of JSON.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture of the cost matrix and the path.")
-def command(source: Path | None, target: Path | None, mode: str, listing: Path | None, as_json: bool, plot: Path | None) -> None:
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Write a picture of the cost matrix and the path.",
+)
+def command(
+    source: Path | None,
+    target: Path | None,
+    mode: str,
+    listing: Path | None,
+    as_json: bool,
+    plot: Path | None,
+) -> None:
     """Align SOURCE with TARGET, two clips of one sentence.
 
     Times are seconds on the clocks of the files; `source_time` and `target_time` are the warping path.
@@ -67,10 +89,14 @@ def _read_listing(listing: Path) -> list[tuple[Path, Path]]:
     try:
         with listing.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            missing = [name for name in ("source", "target") if name not in (reader.fieldnames or [])]
+            missing = [
+                name for name in ("source", "target") if name not in (reader.fieldnames or [])
+            ]
             if missing:
                 names = " and no column ".join(missing)
-                raise click.UsageError(f"{listing} has no column {names}; its first line must name both")
+                raise click.UsageError(
+                    f"{listing} has no column {names}; its first line must name both"
+                )
             rows = list(enumerate(reader, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise click.UsageError(f"{listing} cannot be read: {error}") from None
@@ -78,7 +104,9 @@ def _read_listing(listing: Path) -> list[tuple[Path, Path]]:
         if not row["source"] or not row["target"]:
             raise click.UsageError(f"{listing}, line {line}: source or target is empty")
     if not rows:
-        raise click.UsageError(f"{listing} names no pair; each line below the first has a source and a target")
+        raise click.UsageError(
+            f"{listing} names no pair; each line below the first has a source and a target"
+        )
     return [(_beside(listing, row["source"]), _beside(listing, row["target"])) for _, row in rows]
 
 
@@ -99,7 +127,11 @@ def _summary(record: dict[str, Any]) -> str:
     if record["lip_sync_s"]:
         lag = 1000 * record["lip_sync_s"]
         behind = "behind" if lag > 0 else "ahead of"
-        lines.append(f"  the target's pictures run {abs(lag):.0f} ms {behind} its sound, compared with the source's")
+        lines.append(
+            f"  the target's pictures run {abs(lag):.0f} ms {behind} its sound, compared with the source's"
+        )
     if record["content_score"] is not None and record["content_score"] < DOUBTFUL:
-        lines.append("  the path costs as much as between two sentences; `stccl prepare` compares with other clips and can tell")
+        lines.append(
+            "  the path costs as much as between two sentences; `stccl prepare` compares with other clips and can tell"
+        )
     return "\n".join(lines)

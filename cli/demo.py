@@ -14,12 +14,18 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
-def _count_or_names(_context: click.Context, _parameter: click.Parameter, value: str) -> int | tuple[str, ...]:
+def _count_or_names(
+    _context: click.Context, _parameter: click.Parameter, value: str
+) -> int | tuple[str, ...]:
     names = _words(_context, _parameter, value)
-    return int(value) if value.isdigit() and not value.startswith("0") else names  # 01 is an actor of RAVDESS
+    return (
+        int(value) if value.isdigit() and not value.startswith("0") else names
+    )  # 01 is an actor of RAVDESS
 
 
-def _count_or_ids(_context: click.Context, _parameter: click.Parameter, value: str) -> int | tuple[int, ...]:
+def _count_or_ids(
+    _context: click.Context, _parameter: click.Parameter, value: str
+) -> int | tuple[int, ...]:
     ids = _words(_context, _parameter, value)
     if not ids or not all(word.isdigit() for word in ids):
         raise click.BadParameter("write a count such as 3, or sentence ids such as 5,9,1")
@@ -32,15 +38,44 @@ def _shown(path: str | None) -> str:
 
 @click.command("demo")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--layout", type=click.Choice(["mead", "ravdess"]), default="mead", help="Folders and names as in this corpus.")
-@click.option("--speakers", default="4", callback=_count_or_names, help="How many, up to 8; or names such as M003,W009.")
-@click.option("--emotions", default=",".join(DEFAULT_EMOTIONS), callback=_words, help="Emotions, with commas between.")
-@click.option("--sentences", default="3", callback=_count_or_ids, help="How many; or ids such as 5,9, (with a comma).")
-@click.option("--repetitions", type=click.IntRange(1, 2), default=1, help="Takes of each sentence; ravdess alone has 2.")
+@click.option(
+    "--layout",
+    type=click.Choice(["mead", "ravdess"]),
+    default="mead",
+    help="Folders and names as in this corpus.",
+)
+@click.option(
+    "--speakers",
+    default="4",
+    callback=_count_or_names,
+    help="How many, up to 8; or names such as M003,W009.",
+)
+@click.option(
+    "--emotions",
+    default=",".join(DEFAULT_EMOTIONS),
+    callback=_words,
+    help="Emotions, with commas between.",
+)
+@click.option(
+    "--sentences",
+    default="3",
+    callback=_count_or_ids,
+    help="How many; or ids such as 5,9, (with a comma).",
+)
+@click.option(
+    "--repetitions",
+    type=click.IntRange(1, 2),
+    default=1,
+    help="Takes of each sentence; ravdess alone has 2.",
+)
 @click.option("--size", type=int, default=256, help="Side of a frame, pixels.")
 @click.option("--fps", default="25", help="Frames a second; a fraction such as 30000/1001 will do.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes that render side by side.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, help="Processes that render side by side."
+)
 def command(
     folder: Path,
     layout: str,
@@ -67,7 +102,13 @@ def command(
 
             def advance(clip: ClipTruth, done: int, total: int) -> None:
                 if done == 1:  # only now is it sure that there is something to show
-                    bars.append(stack.enter_context(click.progressbar(length=total, label="Rendering", item_show_func=_shown)))
+                    bars.append(
+                        stack.enter_context(
+                            click.progressbar(
+                                length=total, label="Rendering", item_show_func=_shown
+                            )
+                        )
+                    )
                 bars[0].update(1, clip.path)
 
             corpus = render_corpus(

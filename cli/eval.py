@@ -16,11 +16,17 @@ from .options import config_of, options_of
 @click.command("eval", context_settings={"show_default": True})
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--report", type=click.Path(file_okay=False, path_type=Path), help="Where results go.  [default: RUN/eval-SPLIT]")
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where results go.  [default: RUN/eval-SPLIT]",
+)
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print eval.json instead of the tables.")
 @options_of(EvaluateConfig)
-def command(run: Path, out: Path, report: Path | None, device: str, as_json: bool, **values: Any) -> None:
+def command(
+    run: Path, out: Path, report: Path | None, device: str, as_json: bool, **values: Any
+) -> None:
     """Evaluate the metric of RUN on the held-out speakers of the dataset in OUT.
 
     Matched and mismatched cosines, R@1 against chance, MRR and AUC, with heads, without them and untrained, by layer, emotion
@@ -31,9 +37,13 @@ def command(run: Path, out: Path, report: Path | None, device: str, as_json: boo
     from .progress import open_progress
 
     try:
-        values["shifts"] = tuple(int(word) for word in values["shifts"]) if values["shifts"] else SHIFTS
+        values["shifts"] = (
+            tuple(int(word) for word in values["shifts"]) if values["shifts"] else SHIFTS
+        )
     except ValueError:
-        raise click.UsageError(f"--shifts is {','.join(values['shifts'])}; it is a list of frames such as 5,10,15") from None
+        raise click.UsageError(
+            f"--shifts is {','.join(values['shifts'])}; it is a list of frames such as 5,10,15"
+        ) from None
     config: EvaluateConfig = config_of(EvaluateConfig, values)
     folder = report or run / f"eval-{config.split}"
     _check_report(folder, out)
@@ -44,7 +54,9 @@ def command(run: Path, out: Path, report: Path | None, device: str, as_json: boo
                 shown.step() if done else shown.stage("evaluate", total)
 
             evaluation = evaluate(run, open_dataset(out), config, device, count)
-        text = write_report(folder, evaluation, {"run": str(run), "data": str(out), "split": config.split}, run)
+        text = write_report(
+            folder, evaluation, {"run": str(run), "data": str(out), "split": config.split}, run
+        )
     except (MetricError, ShardError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -63,4 +75,6 @@ def _check_report(folder: Path, out: Path) -> None:
     except (OSError, ValueError, LookupError, TypeError):
         return
     if before.resolve() != out.resolve():
-        raise click.UsageError(f"{folder} holds the evaluation on {before}: give another folder by --report")
+        raise click.UsageError(
+            f"{folder} holds the evaluation on {before}: give another folder by --report"
+        )

@@ -19,12 +19,23 @@ FORMS = ("aligned-path", "folders")
 @click.command("export")
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("to", metavar="TO", type=click.Path(path_type=Path))
-@click.option("--form", type=click.Choice(FORMS), required=True, help="A pair file, or folders of frames.")
+@click.option(
+    "--form", type=click.Choice(FORMS), required=True, help="A pair file, or folders of frames."
+)
 @options_of(ExportConfig)
-@click.option("--size", type=click.IntRange(16, 4096), default=512, help="folders: side of a frame, pixels.")
-@click.option("--jpeg-quality", type=click.IntRange(1, 100), default=95, help="folders: quality of resized frames.")
+@click.option(
+    "--size", type=click.IntRange(16, 4096), default=512, help="folders: side of a frame, pixels."
+)
+@click.option(
+    "--jpeg-quality",
+    type=click.IntRange(1, 100),
+    default=95,
+    help="folders: quality of resized frames.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def command(out: Path, to: Path, form: str, size: int, jpeg_quality: int, as_json: bool, **values: Any) -> None:
+def command(
+    out: Path, to: Path, form: str, size: int, jpeg_quality: int, as_json: bool, **values: Any
+) -> None:
     """Write the accepted pairs of the dataset OUT in a published form.
 
     \b
@@ -43,9 +54,13 @@ def command(out: Path, to: Path, form: str, size: int, jpeg_quality: int, as_jso
                 file = export_aligned_path(out, to, config, progress)
                 record, notes = asdict(file), file.notes
                 there = "" if file.written else " (it was there already)"
-                words = f"{file.pairs:,} pairs, {file.frame_pairs:,} frame pairs in {file.file}{there}"
+                words = (
+                    f"{file.pairs:,} pairs, {file.frame_pairs:,} frame pairs in {file.file}{there}"
+                )
             else:
-                folders = export_folders(out, to, config, size=size, quality=jpeg_quality, progress=progress)
+                folders = export_folders(
+                    out, to, config, size=size, quality=jpeg_quality, progress=progress
+                )
                 record, notes = asdict(folders), folders.notes
                 words = f"{folders.clips:,} clips in {folders.folder}; {folders.made:,} written now, {folders.frames:,} frames"
     except (ExportError, ShardError) as error:

@@ -47,10 +47,14 @@ def _print(summary: "DatasetSummary") -> None:
     advice = {str(reason): reason.advice for reason in Reason}
     clips, pairs = sum(summary.clips.values()), sum(summary.pairs.values())
     total = sum(split.bytes for split in summary.splits.values())
-    console.print(f"{', '.join(summary.corpora) or 'an empty dataset'} in {summary.path}", markup=False)
+    console.print(
+        f"{', '.join(summary.corpora) or 'an empty dataset'} in {summary.path}", markup=False
+    )
     console.print(f"{clips:,} clips, {summary.clips.get('', 0):,} of them in an accepted pair")
     console.print(f"{pairs:,} candidate pairs, {summary.pairs.get('', 0):,} of them accepted")
-    console.print(f"{size_words(total)} in {sum(split.shards for split in summary.splits.values())} shards\n")
+    console.print(
+        f"{size_words(total)} in {sum(split.shards for split in summary.splits.values())} shards\n"
+    )
     for table in (_splits, _emotions, _joined) if summary.joined else (_splits,):
         console.print(table(summary, console.is_terminal))
         if not console.is_terminal:
@@ -77,17 +81,38 @@ def _table(terminal: bool, first: str, *others: str) -> "Table":
 
 
 def _splits(summary: "DatasetSummary", terminal: bool) -> "Table":
-    table = _table(terminal, "split", "speakers", "utterances", "clips", "pairs", "frames", "length", "shards", "size")
+    table = _table(
+        terminal,
+        "split",
+        "speakers",
+        "utterances",
+        "clips",
+        "pairs",
+        "frames",
+        "length",
+        "shards",
+        "size",
+    )
     for name, split in summary.splits.items():
         counts = (split.speakers, split.utterances, split.clips, split.pairs, split.frames)
-        table.add_row(name, *(f"{n:,}" for n in counts), _length(split.hours), str(split.shards), size_words(split.bytes))
+        table.add_row(
+            name,
+            *(f"{n:,}" for n in counts),
+            _length(split.hours),
+            str(split.shards),
+            size_words(split.bytes),
+        )
     return table
 
 
 def _emotions(summary: "DatasetSummary", terminal: bool) -> "Table":
     table = _table(terminal, "emotion", *summary.splits, "clips")
     for emotion, by_split in summary.emotions.items():
-        table.add_row(emotion, *(f"{by_split.get(split, 0):,}" for split in summary.splits), f"{sum(by_split.values()):,}")
+        table.add_row(
+            emotion,
+            *(f"{by_split.get(split, 0):,}" for split in summary.splits),
+            f"{sum(by_split.values()):,}",
+        )
     return table
 
 
@@ -101,7 +126,9 @@ def _joined(summary: "DatasetSummary", terminal: bool) -> "Table":
 def _scores(summary: "DatasetSummary", terminal: bool) -> "Table":
     from stccl_data.dataset.summary import QUANTILES
 
-    table = _table(terminal, "score", "of", *("median" if q == 0.5 else f"{100 * q:.0f} %" for q in QUANTILES))
+    table = _table(
+        terminal, "score", "of", *("median" if q == 0.5 else f"{100 * q:.0f} %" for q in QUANTILES)
+    )
     for score, spread in summary.scores.items():
         values = [f"{value:.4g}" for value in spread.values] or ["-"] * len(QUANTILES)
         table.add_row(score, f"{spread.count:,}", *values)

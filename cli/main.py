@@ -46,7 +46,9 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(package_name="stccl")
 def stccl() -> None:
     """Paired-emotion talking-face datasets, and the metrics learned from them.
@@ -64,7 +66,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in TRAINING:
             raise
-        click.echo(f"Error: {error.name} is not installed; training needs the extra: pip install 'stccl[train]'", err=True)
+        click.echo(
+            f"Error: {error.name} is not installed; training needs the extra: pip install 'stccl[train]'",
+            err=True,
+        )
         sys.exit(1)
     except click.Abort:
         click.echo("Interrupted.", err=True)

@@ -27,6 +27,10 @@ def command(out: Path, as_json: bool) -> None:
             summary = merge(out, progress)
     except (ScanError, SplitError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else summary_words(summary))
+    click.echo(
+        json.dumps({**asdict(summary), "out": str(summary.out)})
+        if as_json
+        else summary_words(summary)
+    )
     if summary.failed:
         sys.exit(1)

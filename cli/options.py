@@ -49,15 +49,25 @@ def config_of(config: type[Any], values: dict[str, Any]) -> Any:
 def _option(one: "Field[Any]", hint: Any, unset: bool) -> Callable[[F], F]:
     flag = "--" + one.name.replace("_", "-")
     default = None if unset or one.default is MISSING else one.default
-    kind = next(k for k in get_args(hint) if k is not types.NoneType) if get_origin(hint) in (Union, types.UnionType) else hint
+    kind = (
+        next(k for k in get_args(hint) if k is not types.NoneType)
+        if get_origin(hint) in (Union, types.UnionType)
+        else hint
+    )
     help_text = one.metadata.get("help", "")
     if kind is bool:
         return click.option(flag, is_flag=True, default=default, help=help_text)
     if choices := one.metadata.get("choices"):
         return click.option(flag, type=click.Choice(choices), default=default, help=help_text)
     if get_origin(kind) is tuple:
-        alone = {"is_flag": False, "flag_value": one.metadata["alone"]} if "alone" in one.metadata else {}
-        return click.option(flag, callback=_words, default=None, metavar="A,B,...", help=help_text, **alone)
+        alone = (
+            {"is_flag": False, "flag_value": one.metadata["alone"]}
+            if "alone" in one.metadata
+            else {}
+        )
+        return click.option(
+            flag, callback=_words, default=None, metavar="A,B,...", help=help_text, **alone
+        )
     if one.metadata.get("path"):
         path = click.Path(exists=True, dir_okay=False, path_type=Path)
         return click.option(flag, type=path, callback=_text, default=default, help=help_text)

@@ -29,9 +29,17 @@ def command() -> None:
 
 @command.command("audit")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--level", type=click.IntRange(1, 3), default=3, help="Level of the file's emotional clips.")
-@click.option("--transcripts", type=click.Path(path_type=Path), help="What MEAD clips say: lines ACTOR_level_N_EMOTION_NNN TEXT.")
-@click.option("--json", "as_json", is_flag=True, help="Counts and every finding as one JSON object.")
+@click.option(
+    "--level", type=click.IntRange(1, 3), default=3, help="Level of the file's emotional clips."
+)
+@click.option(
+    "--transcripts",
+    type=click.Path(path_type=Path),
+    help="What MEAD clips say: lines ACTOR_level_N_EMOTION_NNN TEXT.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Counts and every finding as one JSON object."
+)
 def audit_command(file: Path, level: int, transcripts: Path | None, as_json: bool) -> None:
     """Say which pairs of FILE, a pair file of MEAD as published with the method, join two different sentences.
 
@@ -49,16 +57,30 @@ def audit_command(file: Path, level: int, transcripts: Path | None, as_json: boo
 
 def _print_audit(found: Audit) -> None:
     emotions = [(emotion, counts) for emotion, counts in found.emotions.items()]
-    rows = [(emotion, c.pairs, c.wrong, c.unknown, c.faulty_paths, c.frame_pairs, c.wrong_frame_pairs) for emotion, c in emotions]
-    total = (found.pairs, found.wrong, found.unknown, found.faulty_paths, found.frame_pairs, found.wrong_frame_pairs)
+    rows = [
+        (emotion, c.pairs, c.wrong, c.unknown, c.faulty_paths, c.frame_pairs, c.wrong_frame_pairs)
+        for emotion, c in emotions
+    ]
+    total = (
+        found.pairs,
+        found.wrong,
+        found.unknown,
+        found.faulty_paths,
+        found.frame_pairs,
+        found.wrong_frame_pairs,
+    )
     heads = ("emotion", "pairs", "wrong", "unknown", "bad path", "frame pairs", "of them wrong")
     for row in (heads, *rows, ("all", *total)):
         first, *cells = (cell if isinstance(cell, str) else f"{cell:,}" for cell in row)
-        padded = (f"{cell:>{max(len(head), 7) + 2}}" for cell, head in zip(cells, heads[1:], strict=True))
+        padded = (
+            f"{cell:>{max(len(head), 7) + 2}}" for cell, head in zip(cells, heads[1:], strict=True)
+        )
         click.echo(f"{first:<12}" + "".join(padded))
     click.echo()
     for finding in found.findings[:SHOWN]:
-        click.echo(f"{finding.verdict:<8} {finding.speaker} {finding.emotion} {finding.pair}: {_finding_words(finding)}")
+        click.echo(
+            f"{finding.verdict:<8} {finding.speaker} {finding.emotion} {finding.pair}: {_finding_words(finding)}"
+        )
     if len(found.findings) > SHOWN:
         click.echo(f"... and {len(found.findings) - SHOWN} more; --json lists all")
     if found.wrong:
@@ -77,7 +99,9 @@ def _finding_words(finding: AuditFinding) -> str:
     elif finding.verdict == "wrong":
         words += f"; no {finding.emotion} clip of that level says {finding.source_sentence}"
     if finding.length_ratio is not None and finding.verdict == "wrong":
-        words += f" (lengths 1 : {finding.length_ratio:.2f}, longest repeat {finding.longest_repeat})"
+        words += (
+            f" (lengths 1 : {finding.length_ratio:.2f}, longest repeat {finding.longest_repeat})"
+        )
     if finding.faults:
         words += f"; its path: {', '.join(finding.faults)}"
     return words
@@ -85,12 +109,31 @@ def _finding_words(finding: AuditFinding) -> str:
 
 @command.command("import")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--clips", "raw", required=True, type=click.Path(path_type=Path), help="The raw corpus, as for `stccl prepare`.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder of the new dataset.")
-@click.option("--level", type=click.IntRange(min=0), help="Level of the emotional clips.  [default: each emotion's highest]")
+@click.option(
+    "--clips",
+    "raw",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The raw corpus, as for `stccl prepare`.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the new dataset.",
+)
+@click.option(
+    "--level",
+    type=click.IntRange(min=0),
+    help="Level of the emotional clips.  [default: each emotion's highest]",
+)
 @options_of(PrepareConfig)
-@click.option("--json", "as_json", is_flag=True, help="Counts, contradicted pairs and the summary as JSON.")
-def import_command(file: Path, raw: Path, out: Path, level: int | None, as_json: bool, **values: Any) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Counts, contradicted pairs and the summary as JSON."
+)
+def import_command(
+    file: Path, raw: Path, out: Path, level: int | None, as_json: bool, **values: Any
+) -> None:
     """Prepare exactly the pairs that FILE, a pair file as published with the method, names; with the paths that it says.
 
     A pair whose clips say two sentences by their labels, or whose path names frames that the clips do not have, is refused with a
@@ -106,7 +149,11 @@ def import_command(file: Path, raw: Path, out: Path, level: int | None, as_json:
     if as_json:
         click.echo(json.dumps(asdict(found), default=str))
     else:
-        missing = f"; of {found.not_found} no two clips are in {raw} (findings.jsonl)" if found.not_found else ""
+        missing = (
+            f"; of {found.not_found} no two clips are in {raw} (findings.jsonl)"
+            if found.not_found
+            else ""
+        )
         click.echo(f"file    {found.named} pairs{missing}")
         for what, rows in (("labels", found.numbering), ("content", found.content)):
             click.echo(f"{what:<8}contradict{'s' * (what == 'content')} {len(rows)} of them")
@@ -131,7 +178,9 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
     from stccl_data.pipeline.refilter import RegateError, regate, stored_gates
 
     try:
-        given: dict[str, Any] = {name: value for name, value in thresholds.items() if value is not None}
+        given: dict[str, Any] = {
+            name: value for name, value in thresholds.items() if value is not None
+        }
         found = regate(out, replace(stored_gates(out), **given), dry_run)
     except ValueError as error:  # a threshold that is none, such as nan
         raise click.UsageError(str(error)) from error
@@ -141,10 +190,14 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
         click.echo(json.dumps({**asdict(found), "out": str(found.out)}, indent=1))
         return
     for change in found.changes:
-        click.echo(f"{change.pairs:>7,} pairs: {change.before or 'accepted'} -> {change.after or 'accepted'}")
+        click.echo(
+            f"{change.pairs:>7,} pairs: {change.before or 'accepted'} -> {change.after or 'accepted'}"
+        )
     if not found.changes:
         click.echo("No pair changes.")
-    click.echo(f"pairs   {found.accepted_before:,} -> {found.accepted:,} accepted of {found.pairs:,}")
+    click.echo(
+        f"pairs   {found.accepted_before:,} -> {found.accepted:,} accepted of {found.pairs:,}"
+    )
     click.echo(f"clips   {found.clips_before:,} -> {found.clips:,} in accepted pairs")
     if dry_run:
         click.echo("Nothing was written: --dry-run.")
@@ -152,8 +205,15 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
 
 @command.command("listen")
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--rivals", type=click.IntRange(min=1), default=5, help="Other texts that each clip's own is compared with first.")
-@click.option("--json", "as_json", is_flag=True, help="Counts and contradicted clips as one JSON object.")
+@click.option(
+    "--rivals",
+    type=click.IntRange(min=1),
+    default=5,
+    help="Other texts that each clip's own is compared with first.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Counts and contradicted clips as one JSON object."
+)
 def listen_command(out: Path, rivals: int, as_json: bool) -> None:
     """Ask a speech recogniser which clips of the dataset OUT sound more like another text than like their own.
 
@@ -172,10 +232,17 @@ def listen_command(out: Path, rivals: int, as_json: bool) -> None:
         click.echo(json.dumps({"out": str(out), **asdict(found)}, indent=1))
         return
     for one in found.contradicted[:SHOWN]:
-        click.echo(f"{one.clip_id}: labelled {one.sentence} ({one.text!r}), sounds like {one.sounds_like!r}")
+        click.echo(
+            f"{one.clip_id}: labelled {one.sentence} ({one.text!r}), sounds like {one.sounds_like!r}"
+        )
     if len(found.contradicted) > SHOWN:
         click.echo(f"... and {len(found.contradicted) - SHOWN} more; --json lists all")
-    click.echo(f"{len(found.contradicted)} of {found.heard} clips sound more like another text than like their own")
-    for what, names in (("no text that the recogniser knows every word of", found.untold), ("nothing to hear", found.unheard)):
+    click.echo(
+        f"{len(found.contradicted)} of {found.heard} clips sound more like another text than like their own"
+    )
+    for what, names in (
+        ("no text that the recogniser knows every word of", found.untold),
+        ("nothing to hear", found.unheard),
+    ):
         if names:
             click.echo(f"left out: {len(names)} clips with {what}")

@@ -21,8 +21,14 @@ from .progress import PlainProgress, TerminalProgress, open_progress
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @options_of(PrepareConfig)
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and what a changed option makes anew; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary, or the plan of a dry run, as JSON.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be done, and what a changed option makes anew; write nothing.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary, or the plan of a dry run, as JSON."
+)
 def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -> None:
     """Make webdataset shards in OUT of the aligned pairs in RAW, a corpus folder or a manifest.
 
@@ -46,7 +52,11 @@ def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -
             summary = prepare(raw, out, config, progress)
     except (ScanError, SplitError) as error:
         raise click.UsageError(str(error)) from error
-    click.echo(json.dumps({**asdict(summary), "out": str(summary.out)}) if as_json else summary_words(summary))
+    click.echo(
+        json.dumps({**asdict(summary), "out": str(summary.out)})
+        if as_json
+        else summary_words(summary)
+    )
     if summary.failed:
         sys.exit(1)
 
@@ -68,7 +78,10 @@ def watched_run(out: Path) -> Iterator[TerminalProgress | PlainProgress]:
     except (PrepareError, ModelError, PartsError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo(f"Interrupted. What is done is kept in {out}: the same command goes on from there.", err=True)
+        click.echo(
+            f"Interrupted. What is done is kept in {out}: the same command goes on from there.",
+            err=True,
+        )
         sys.exit(130)
 
 
@@ -80,25 +93,35 @@ def summary_words(summary: Any) -> str:
         lines.append(f"Nothing to do: {summary.out} is complete.")
     what = "in accepted pairs" if summary.part is None else "usable"
     lines.append(f"clips   {summary.clips.get('', 0)} of {clips} {what}{_by_reason(summary.clips)}")
-    lines.append(f"pairs   {summary.pairs.get('', 0)} of {pairs} accepted{_by_reason(summary.pairs)}")
+    lines.append(
+        f"pairs   {summary.pairs.get('', 0)} of {pairs} accepted{_by_reason(summary.pairs)}"
+    )
     notes = [f"note    {note}" for note in summary.notes]
     shards = ", ".join(f"{n} {split}" for split, n in summary.shards.items())
     if summary.part is not None:
         lines += notes
-        lines.append(f"part    {summary.part} is done; when all are, they are put together by: stccl merge {summary.out}")
+        lines.append(
+            f"part    {summary.part} is done; when all are, they are put together by: stccl merge {summary.out}"
+        )
         lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames of extracted clips")
         return "\n".join(lines)
     none = "no pair could be aligned" if pairs else "no two clips make a pair"
-    lines.append(f"shards  {shards} in {summary.out / 'shards'}" if shards else f"shards  none: {none}")
+    lines.append(
+        f"shards  {shards} in {summary.out / 'shards'}" if shards else f"shards  none: {none}"
+    )
     if summary.findings:
         found = ", ".join(f"{n} {reason}" for reason, n in sorted(summary.findings.items()))
         lines.append(f"raw     findings: {found} (findings.jsonl)")
     lines += notes
     lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames of extracted clips")
     if summary.shards:
-        lines.append(f"next    stccl verify {summary.out}; stccl info {summary.out}; stccl preview {summary.out} ...")
+        lines.append(
+            f"next    stccl verify {summary.out}; stccl info {summary.out}; stccl preview {summary.out} ..."
+        )
     elif not pairs:
-        lines.append(f"next    {summary.out / 'clips.parquet'} says for each clip why it is in no pair")
+        lines.append(
+            f"next    {summary.out / 'clips.parquet'} says for each clip why it is in no pair"
+        )
     return "\n".join(lines)
 
 
@@ -118,18 +141,28 @@ def plan_words(plan: Any, config: PrepareConfig) -> str:
         lines.append(f"changed {name}: {json.dumps(before)} -> {json.dumps(now)}")
     units = {"extract": "clips", "align": "utterances", "content": "speakers"}
     for stage, (total, left) in plan.stages.items():
-        lines.append(f"{stage:<8}{left:,} of {total:,} {units[stage]}, {total - left:,} are there or left as they are")
+        lines.append(
+            f"{stage:<8}{left:,} of {total:,} {units[stage]}, {total - left:,} are there or left as they are"
+        )
         if stage == "extract":
             lines += [f"          {n:,} {_CAUSES[cause]}" for cause, n in plan.extract.items()]
-            lines += [f"          {plan.failed:,} failed before and are left alone (--retry-failed)"] if plan.failed else []
+            lines += (
+                [f"          {plan.failed:,} failed before and are left alone (--retry-failed)"]
+                if plan.failed
+                else []
+            )
     if not any(left for _, left in plan.stages.values()):
         lines.append("shards  written again only where they would come out different")
     elif config.part is None:
         lines.append("shards  written again")
     lines += [f"note    {note}" for note in plan.notes]
     workers = f"{config.workers or 'all'} cores"
-    lines.append(f"time    about {plan.core_hours:.1f} core hours of extraction, shared by {workers}")
-    lines.append(f"disk    about {size_words(plan.bytes)} more in {plan.out}, where {size_words(plan.free)} are free")
+    lines.append(
+        f"time    about {plan.core_hours:.1f} core hours of extraction, shared by {workers}"
+    )
+    lines.append(
+        f"disk    about {size_words(plan.bytes)} more in {plan.out}, where {size_words(plan.free)} are free"
+    )
     lines.append("Nothing was written: --dry-run.")
     return "\n".join(lines)
 
@@ -137,5 +170,9 @@ def plan_words(plan: Any, config: PrepareConfig) -> str:
 def _by_reason(counts: dict[str, int]) -> str:
     from stccl_data.errors import Reason
 
-    told = [f"\n          {n} {reason}: {Reason[reason.upper()].advice}" for reason, n in sorted(counts.items()) if reason]
+    told = [
+        f"\n          {n} {reason}: {Reason[reason.upper()].advice}"
+        for reason, n in sorted(counts.items())
+        if reason
+    ]
     return "".join(told)

@@ -12,8 +12,17 @@ import click
 @click.option("--key", help="An utterance instead of two clips, such as mead/M003/front/s009.")
 @click.option("--emotion", help="With --key: the target's emotion.")
 @click.option("--source", help="With --key: the source's emotion.  [default: any]")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The MP4.  [default: preview-....mp4 here]")
-@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Also write a PNG with a dozen moments.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The MP4.  [default: preview-....mp4 here]",
+)
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a PNG with a dozen moments.",
+)
 def command(
     out: Path,
     source_clip: str | None,
@@ -36,7 +45,9 @@ def command(
     if output is not None and output.suffix.lower() != ".mp4":
         raise click.UsageError(f"-o takes the name of an MP4, such as {output.with_suffix('.mp4')}")
     if sheet is not None and sheet.suffix.lower() != ".png":
-        raise click.UsageError(f"--sheet takes the name of a PNG, such as {sheet.with_suffix('.png')}")
+        raise click.UsageError(
+            f"--sheet takes the name of a PNG, such as {sheet.with_suffix('.png')}"
+        )
 
     from stccl_data.dataset import ShardError, open_dataset
     from stccl_data.dataset.preview import find_pair, preview_name, write_preview, write_sheet
@@ -65,6 +76,8 @@ def command(
         raise click.ClickException(str(error)) from error
     height, width = made.size
     click.echo(f"{pair.source.clip_id} -> {pair.target.clip_id}")
-    click.echo(f"{made.path}: {made.frames} frames of {width}x{height} at {float(made.fps):g} a second, {made.sound}")
+    click.echo(
+        f"{made.path}: {made.frames} frames of {width}x{height} at {float(made.fps):g} a second, {made.sound}"
+    )
     if sheet is not None:
         click.echo(f"{sheet}: {min(12, len(pair.source))} moments")

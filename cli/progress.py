@@ -6,7 +6,14 @@ from types import TracebackType
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from stccl_data.errors import Reason
 
@@ -36,7 +43,12 @@ class TerminalProgress:
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._bars.stop()
 
     def stage(self, name: str, total: int, already: int = 0) -> None:
@@ -71,7 +83,12 @@ class PlainProgress:
     def __enter__(self) -> "PlainProgress":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         return None
 
     def stage(self, name: str, total: int, already: int = 0) -> None:
@@ -94,7 +111,10 @@ class PlainProgress:
         rate = (self._done - self._already) / max(1e-6, now - self._began)
         left = (self._total - self._done) / rate if rate else 0.0
         refused = "".join(f", {name} {n}" for name, n in self._refused.most_common())
-        click.echo(f"{self._name}: {self._done} of {self._total}, {3600 * rate:,.0f}/h, {left:.0f} s left{refused}", err=True)
+        click.echo(
+            f"{self._name}: {self._done} of {self._total}, {3600 * rate:,.0f}/h, {left:.0f} s left{refused}",
+            err=True,
+        )
 
     def note(self, text: str) -> None:
         """See `stccl_data.pipeline.config.Progress`."""

@@ -17,18 +17,30 @@ from stccl_data.pipeline.survey import Survey, as_dict, survey
 EXAMPLES = 3
 
 
-def words(_context: click.Context, _parameter: click.Parameter, value: str | None) -> list[str] | None:
+def words(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> list[str] | None:
     """A comma-separated option as a list."""
     return None if value is None else [word.strip() for word in value.split(",") if word.strip()]
 
 
 @click.command(name="scan")
 @click.argument("raw", type=click.Path(path_type=Path))
-@click.option("--corpus", type=click.Choice(["auto", *CORPORA]), default="auto", help="Which corpus RAW is.")
-@click.option("--views", callback=words, help="Cameras, by commas, or 'all'.  [default: front for MEAD, all otherwise]")
+@click.option(
+    "--corpus", type=click.Choice(["auto", *CORPORA]), default="auto", help="Which corpus RAW is."
+)
+@click.option(
+    "--views",
+    callback=words,
+    help="Cameras, by commas, or 'all'.  [default: front for MEAD, all otherwise]",
+)
 @click.option("--speakers", callback=words, help="Only these speakers, by commas.")
 @click.option("--emotions", callback=words, help="Only these emotions, by commas.")
-@click.option("--transcripts", type=click.Path(path_type=Path), help="What MEAD clips say: lines ACTOR_level_N_EMOTION_NNN TEXT.")
+@click.option(
+    "--transcripts",
+    type=click.Path(path_type=Path),
+    help="What MEAD clips say: lines ACTOR_level_N_EMOTION_NNN TEXT.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything, each finding included, as JSON.")
 def command(
     raw: Path,
@@ -44,7 +56,9 @@ def command(
     RAW is a folder that holds MEAD, RAVDESS or CREMA-D, or a manifest of your own. No media file is opened, nothing is written.
     """
     try:
-        scan = scan_corpus(raw, corpus, views=views, speakers=speakers, emotions=emotions, transcripts=transcripts)
+        scan = scan_corpus(
+            raw, corpus, views=views, speakers=speakers, emotions=emotions, transcripts=transcripts
+        )
     except ScanError as error:
         raise click.UsageError(str(error)) from error
     counts = survey(scan)
@@ -67,7 +81,9 @@ def _print(scan: Scan, counts: Survey) -> None:
         click.echo(f"{counts.clips:,} clips: {held}")
         if counts.sentence_unknown:
             click.echo(f"{counts.sentence_unknown:,} of them say a sentence that is not known")
-        click.echo(f"views: {', '.join(f'{view} {count:,}' for view, count in counts.views.items())}")
+        click.echo(
+            f"views: {', '.join(f'{view} {count:,}' for view, count in counts.views.items())}"
+        )
         if counts.sound_files:
             click.echo(f"{counts.sound_files:,} clips have their sound in a file of its own")
         _print_table(scan, counts)
@@ -88,20 +104,28 @@ def _print_table(scan: Scan, counts: Survey) -> None:
             sentences[clip.speaker].add(clip.sentence)
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     table.add_column("speaker", no_wrap=True)
-    emotions = [emotion for emotion in EMOTIONS if any(emotion in row for row in counts.speakers.values())]
+    emotions = [
+        emotion for emotion in EMOTIONS if any(emotion in row for row in counts.speakers.values())
+    ]
     for heading in (*emotions, "levels", "sentences"):
         table.add_column(heading, justify="right", no_wrap=True)
     for speaker, row in counts.speakers.items():
         levels = sorted({level for by_level in row.values() for level in by_level})
-        cells = [f"{sum(row[emotion].values()):,}" if emotion in row else "-" for emotion in emotions]
-        table.add_row(Text(_line(speaker)), *cells, " ".join(map(str, levels)), str(len(sentences[speaker])))
+        cells = [
+            f"{sum(row[emotion].values()):,}" if emotion in row else "-" for emotion in emotions
+        ]
+        table.add_row(
+            Text(_line(speaker)), *cells, " ".join(map(str, levels)), str(len(sentences[speaker]))
+        )
     if not console.is_terminal:
         console.width = 1000
     console.print(table)
 
 
 def _print_plans(counts: Survey) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     click.echo()
     for reference, plan in counts.plans.items():
         left = "".join(f"; {count:,} {reason}" for reason, count in plan.alone.items())
@@ -117,7 +141,11 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
         by_reason[finding.reason].append(finding)
     for reason, found in by_reason.items():
         files = sum(finding.files for finding in found)
-        counted = f"{files:,} {'file' if files == 1 else 'files'}" if files else "clips that are used all the same"
+        counted = (
+            f"{files:,} {'file' if files == 1 else 'files'}"
+            if files
+            else "clips that are used all the same"
+        )
         click.echo(f"\n{reason} ({counted}): {reason.advice}")
         for finding in found[:EXAMPLES]:
             click.echo(f"    {_line(finding.detail)}")
@@ -131,4 +159,7 @@ def _duration(hours: float) -> str:
 
 def _line(text: str) -> str:
     """`text` on one line, with what does not print escaped."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

@@ -27,22 +27,35 @@ def command(out: Path, as_json: bool) -> None:
         found = read_status(out.absolute())
     except (FileNotFoundError, StateError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps({**asdict(found), "out": str(found.out)}, indent=1) if as_json else _words(found))
+    click.echo(
+        json.dumps({**asdict(found), "out": str(found.out)}, indent=1) if as_json else _words(found)
+    )
 
 
 def _words(found: "Status") -> str:
     lines = [line for run in found.runs for line in _run(run)]
-    reasons = "".join(f"\n          {n:,} {reason}" for reason, n in sorted(found.clips.items()) if reason)
+    reasons = "".join(
+        f"\n          {n:,} {reason}" for reason, n in sorted(found.clips.items()) if reason
+    )
     each = f", {found.clip_seconds:.1f} s of a core each" if found.clip_seconds else ""
-    lines.append(f"clips     {found.clips.get('', 0):,} of {sum(found.clips.values()):,} extracted so far{each}{reasons}")
+    lines.append(
+        f"clips     {found.clips.get('', 0):,} of {sum(found.clips.values()):,} extracted so far{each}{reasons}"
+    )
     return "\n".join(lines)
 
 
 def _run(run: "RunStatus") -> list[str]:
     part = "" if run.part is None else f"part {run.part.replace('-of-', '/')} "
     at = f"at work: process {run.process}" if run.process else "nobody is at work"
-    began = f", began {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(run.stages[0].began))}" if run.stages else ""
-    return [f"run       {part}{at}{began}", *(_stage(stage, run.process is not None) for stage in run.stages)]
+    began = (
+        f", began {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(run.stages[0].began))}"
+        if run.stages
+        else ""
+    )
+    return [
+        f"run       {part}{at}{began}",
+        *(_stage(stage, run.process is not None) for stage in run.stages),
+    ]
 
 
 def _stage(stage: "Stage", working: bool) -> str:

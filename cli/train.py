@@ -20,17 +20,36 @@ if TYPE_CHECKING:
 @click.command(context_settings={"show_default": True})
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--preset", help="Begin from paper, default or tiny.  [default: that of RUN, or default]")
 @click.option(
-    "--config", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Values in YAML, over the preset."
+    "--preset", help="Begin from paper, default or tiny.  [default: that of RUN, or default]"
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="One value, such as metric.tau=0.1; as often as needed."
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Values in YAML, over the preset.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One value, such as metric.tau=0.1; as often as needed.",
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1, ...: short for --set device=...")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the backbone: short for --set compile=true.")
 @click.option(
-    "--keys", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _keys(c, v), help="List all keys."
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the backbone: short for --set compile=true.",
+)
+@click.option(
+    "--keys",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda c, p, v: _keys(c, v),
+    help="List all keys.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def command(
@@ -71,7 +90,9 @@ def command(
         click.echo(f"Interrupted: {when}. The same command goes on from {run}.", err=True)
         sys.exit(130)
     if _first():
-        click.echo(json.dumps({**asdict(trained), "run": str(run)}) if as_json else _words(trained, out))
+        click.echo(
+            json.dumps({**asdict(trained), "run": str(run)}) if as_json else _words(trained, out)
+        )
 
 
 def _keys(context: click.Context, wanted: bool) -> None:
@@ -80,7 +101,13 @@ def _keys(context: click.Context, wanted: bool) -> None:
         from stccl_train.config import known_keys
 
         for key, default, text in known_keys():
-            shown = "null" if default is None else ",".join(map(str, default)) if isinstance(default, tuple) else default
+            shown = (
+                "null"
+                if default is None
+                else ",".join(map(str, default))
+                if isinstance(default, tuple)
+                else default
+            )
             click.echo(f"{f'{key}={shown}':<36} {text}")
         context.exit()
 
@@ -90,7 +117,9 @@ def _words(trained: "Trained", out: Path) -> str:
     if not trained.made:
         lines = [f"Nothing to do: {trained.run} is finished after {trained.steps} steps."]
     else:
-        lines = [f"steps   {trained.made} of {trained.steps} in {trained.seconds:.0f} s, train loss {trained.loss:.4f} at the end"]
+        lines = [
+            f"steps   {trained.made} of {trained.steps} in {trained.seconds:.0f} s, train loss {trained.loss:.4f} at the end"
+        ]
     if trained.best is not None:
         lines.append(f"best    val loss {trained.best:.4f} after step {trained.best_step}")
     lines.append(f"metric  {trained.run / 'metric.safetensors'}, {trained.run / 'metric.json'}")
@@ -109,7 +138,13 @@ class _Bar:
     """A bar on a terminal: loss, cosines of matched and mismatched tokens, images a second, time left."""
 
     def __init__(self, console: "Console") -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         self._console = console
         self._bars = Progress(
@@ -125,7 +160,12 @@ class _Bar:
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._bars.stop()
 
     def begin(self, steps: int, done: int) -> None:
@@ -147,7 +187,12 @@ class _Lines:
     def __enter__(self) -> "_Lines":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         return None
 
     def begin(self, steps: int, done: int) -> None:
@@ -163,7 +208,10 @@ class _Lines:
             return
         self._last = now
         left = (self._steps - step) * (now - self._began) / max(1, step - self._done)
-        click.echo(f"epoch {epoch}, step {step} of {self._steps}: {_shown(shown)}, {left:.0f} s left", err=True)
+        click.echo(
+            f"epoch {epoch}, step {step} of {self._steps}: {_shown(shown)}, {left:.0f} s left",
+            err=True,
+        )
 
     def note(self, text: str) -> None:
         """See `stccl_train.train.trainer.Watcher`."""

@@ -13,7 +13,11 @@ SHOWN = 8
 
 @click.command("verify")
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--decode", is_flag=True, help="Decode every picture and sound too: about a millisecond a frame.")
+@click.option(
+    "--decode",
+    is_flag=True,
+    help="Decode every picture and sound too: about a millisecond a frame.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Every problem as JSON: file, what, advice.")
 def command(out: Path, decode: bool, as_json: bool) -> None:
     """Read the dataset in OUT to its last byte and print what is wrong with it, a line each.
@@ -25,7 +29,11 @@ def command(out: Path, decode: bool, as_json: bool) -> None:
 
     if sys.stderr.isatty():
         with click.progressbar(length=1000, label="Verifying", file=sys.stderr, width=32) as bar:
-            problems = verify(out, decode=decode, progress=lambda done, total: bar.update(1000 * done // max(total, 1) - bar.pos))
+            problems = verify(
+                out,
+                decode=decode,
+                progress=lambda done, total: bar.update(1000 * done // max(total, 1) - bar.pos),
+            )
     else:
         problems = verify(out, decode=decode)
     if as_json:

@@ -8,7 +8,17 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgusted", "surprised", "contempt")
+EMOTIONS = (
+    "neutral",
+    "calm",
+    "happy",
+    "sad",
+    "angry",
+    "fear",
+    "disgusted",
+    "surprised",
+    "contempt",
+)
 
 #: What people write for our words; adapters and manifests translate through this.
 EMOTION_SYNONYMS = {

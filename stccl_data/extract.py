@@ -56,7 +56,10 @@ class Extraction:
 
 
 def extract_clip(
-    clip: Clip, landmarker: Callable[[], Landmarker], crops: CropConfig | None = None, pictures: str = "always"
+    clip: Clip,
+    landmarker: Callable[[], Landmarker],
+    crops: CropConfig | None = None,
+    pictures: str = "always",
 ) -> Extraction:
     """Read one clip.
 
@@ -71,10 +74,14 @@ def extract_clip(
     scores: dict[str, float] = {}
     track = None
     width, height = info.width, info.height
-    if pictures == "always" or (pictures == "if_silent" and sound.speech is None and info.width is not None):
+    if pictures == "always" or (
+        pictures == "if_silent" and sound.speech is None and info.width is not None
+    ):
         if info.width is None:
             raise ClipError(Reason.NO_VIDEO, f"{clip.path} has no video stream")
-        track, scores, (width, height) = extract_track(clip.path, landmarker(), crops or CropConfig())
+        track, scores, (width, height) = extract_track(
+            clip.path, landmarker(), crops or CropConfig()
+        )
         times = track.times
     else:
         times = media.frame_times(clip.path) if info.width is not None else np.empty(0)
@@ -167,13 +174,19 @@ def extract_track(
     for frames in _batches(media.read_frames(path), landmarker.batch):
         reduction = _reduction(previous, config)
         pictures = [_reduced(f.image, reduction) for f in frames]
-        for frame, picture, faces in zip(frames, pictures, landmarker.detect(pictures), strict=True):
+        for frame, picture, faces in zip(
+            frames, pictures, landmarker.detect(pictures), strict=True
+        ):
             height, width = frame.image.shape[:2]
             faces = [points * reduction for points in faces]
             if size not in ((0, 0), (width, height)):
                 raise ClipError(Reason.DECODE_ERROR, f"{path} changes its picture size in mid-clip")
             size = (width, height)
-            chosen = faces[face.choose_face(faces, previous, (height, width))] if faces and not frame.corrupt else None
+            chosen = (
+                faces[face.choose_face(faces, previous, (height, width))]
+                if faces and not frame.corrupt
+                else None
+            )
             previous = chosen if chosen is not None else previous
             times.append(frame.time)
             found.append(chosen)
@@ -212,7 +225,11 @@ def extract_track(
         face=JpegSeries.of(cutter.faces) if config.crops != "none" else None,
         mouth=JpegSeries.of(cutter.mouths) if config.crops != "none" else None,
     )
-    counts = {"several_faces": several / len(times), "frozen_frames": float(frozen), "corrupt_frames": float(corrupt)}
+    counts = {
+        "several_faces": several / len(times),
+        "frozen_frames": float(frozen),
+        "corrupt_frames": float(corrupt),
+    }
     return track, score_track(track) | counts | cutter.scores(), size
 
 
@@ -235,7 +252,9 @@ def score_track(track: Track) -> dict[str, float]:
     }
 
 
-def _transforms(points: face.Points | None, config: CropConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _transforms(
+    points: face.Points | None, config: CropConfig
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Face and mouth transforms of one frame's smoothed stable points; NaN without points."""
     if points is None:
         return np.full((2, 3), np.nan), np.full((2, 3), np.nan)
@@ -259,7 +278,10 @@ def _reduction(previous: NDArray[np.float32] | None, config: CropConfig) -> int:
     """
     if previous is None or config.crops == "bbox":
         return 1
-    wanted = max(_NETWORK_EYE_DISTANCE, face.crop_eye_distance(config.face_size, config.mouth_size)) * 1.05
+    wanted = (
+        max(_NETWORK_EYE_DISTANCE, face.crop_eye_distance(config.face_size, config.mouth_size))
+        * 1.05
+    )
     distance = float(face.eye_distance(previous[None])[0])
     return int(2 ** max(0, np.floor(np.log2(max(distance, 1.0) / wanted))))
 
@@ -291,34 +313,62 @@ class _Cutter:
         self.mouths: list[bytes] = []
 
     def cut(
-        self, image: NDArray[np.uint8], reduction: int, face_transform: NDArray[np.float64], mouth_transform: NDArray[np.float64]
+        self,
+        image: NDArray[np.uint8],
+        reduction: int,
+        face_transform: NDArray[np.float64],
+        mouth_transform: NDArray[np.float64],
     ) -> None:
         """image: (H, W, 3), the source frame made smaller by `reduction`. The crops are black where the transforms are NaN."""
         self._placed.append((face_transform, mouth_transform))
         quality = self._config.jpeg_quality
         if np.isnan(face_transform).any():
-            self.faces.append(encode_jpeg(np.zeros((self._config.face_size, self._config.face_size, 3), np.uint8), quality))
-            self.mouths.append(encode_jpeg(np.zeros((self._config.mouth_size, self._config.mouth_size, 3), np.uint8), quality))
+            self.faces.append(
+                encode_jpeg(
+                    np.zeros((self._config.face_size, self._config.face_size, 3), np.uint8), quality
+                )
+            )
+            self.mouths.append(
+                encode_jpeg(
+                    np.zeros((self._config.mouth_size, self._config.mouth_size, 3), np.uint8),
+                    quality,
+                )
+            )
             return
-        face_crop = face.crop(image, _from_reduced(face_transform, reduction), self._config.face_size)
+        face_crop = face.crop(
+            image, _from_reduced(face_transform, reduction), self._config.face_size
+        )
         grey = cv2.cvtColor(face_crop, cv2.COLOR_RGB2GRAY)
         self._sharpness.append(float(cv2.Laplacian(grey, cv2.CV_32F).var()))
         self._exposure.append(float(grey.mean()))
         self.faces.append(encode_jpeg(face_crop, quality))
-        mouth_crop = face.crop(image, _from_reduced(mouth_transform, reduction), self._config.mouth_size)
+        mouth_crop = face.crop(
+            image, _from_reduced(mouth_transform, reduction), self._config.mouth_size
+        )
         self.mouths.append(encode_jpeg(mouth_crop, quality))
 
     def face_transforms(self, n: int) -> NDArray[np.float64]:
-        return np.stack([placed[0] for placed in self._placed]) if self._placed else np.full((n, 2, 3), np.nan)
+        return (
+            np.stack([placed[0] for placed in self._placed])
+            if self._placed
+            else np.full((n, 2, 3), np.nan)
+        )
 
     def mouth_transforms(self, n: int) -> NDArray[np.float64]:
-        return np.stack([placed[1] for placed in self._placed]) if self._placed else np.full((n, 2, 3), np.nan)
+        return (
+            np.stack([placed[1] for placed in self._placed])
+            if self._placed
+            else np.full((n, 2, 3), np.nan)
+        )
 
     def scores(self) -> dict[str, float]:
         """sharpness: median variance of the Laplacian of the face crop. exposure: median grey level, 0-255."""
         if not self._sharpness:
             return {}
-        return {"sharpness": float(np.median(self._sharpness)), "exposure": float(np.median(self._exposure))}
+        return {
+            "sharpness": float(np.median(self._sharpness)),
+            "exposure": float(np.median(self._exposure)),
+        }
 
 
 T = TypeVar("T")

@@ -20,4 +20,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(".loss" if name == "STCCLLoss" else ".metric", __name__), name)
+    return getattr(
+        importlib.import_module(".loss" if name == "STCCLLoss" else ".metric", __name__), name
+    )

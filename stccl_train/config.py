@@ -34,8 +34,12 @@ class TrainConfig:
 
     metric: MetricConfig = field(default_factory=MetricConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)
-    backbone_weights: str | None = _option(None, "published weights of the backbone: .safetensors, or a torch state dict")
-    freeze_backbone: bool | None = _option(None, "null: frozen where weights are given, trained where not")
+    backbone_weights: str | None = _option(
+        None, "published weights of the backbone: .safetensors, or a torch state dict"
+    )
+    freeze_backbone: bool | None = _option(
+        None, "null: frozen where weights are given, trained where not"
+    )
     epochs: int = _option(40, "times that windows.per_epoch windows are seen")
     batch: int = _option(8, "windows that each GPU takes at once")
     accumulate: int = _option(1, "batches whose gradients make one step")
@@ -48,16 +52,28 @@ class TrainConfig:
     explode: float = _option(3.0, "stop where the loss is so many times that of the first step")
     seed: int = _option(0, "decides weights, windows and places")
     device: str = _option("auto", "auto, cpu, cuda, cuda:1, ...")
-    precision: Literal["auto", "float32", "bf16"] = _option("auto", "auto: bf16 on a GPU; similarities are float32 always")
+    precision: Literal["auto", "float32", "bf16"] = _option(
+        "auto", "auto: bf16 on a GPU; similarities are float32 always"
+    )
     compile: bool = _option(False, "compile the backbone: a slow start, faster steps")
     log_every: int = _option(20, "steps between two lines of metrics.jsonl")
-    save_every: int = _option(500, "steps between two checkpoints; there is one after each epoch as well")
+    save_every: int = _option(
+        500, "steps between two checkpoints; there is one after each epoch as well"
+    )
     validate_every: int = _option(1, "epochs between two looks at the val split")
     validate_windows: int = _option(2, "windows of each accepted pair of the val split")
     tensorboard: bool = _option(True, "write event files, where tensorboard is installed")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "accumulate", "log_every", "save_every", "validate_every", "validate_windows"):
+        for name in (
+            "epochs",
+            "batch",
+            "accumulate",
+            "log_every",
+            "save_every",
+            "validate_every",
+            "validate_windows",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it has to be 1 or more")
         for name in ("lr", "clip", "explode"):
@@ -68,19 +84,27 @@ class TrainConfig:
         if self.warmup < 0 or self.weight_decay < 0 or not 0 <= self.last_lr <= 1:
             raise ValueError("warmup and weight_decay are at least 0, last_lr is a share, 0 to 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas is {list(self.betas)}; AdamW takes two numbers from 0 to below 1")
+            raise ValueError(
+                f"betas is {list(self.betas)}; AdamW takes two numbers from 0 to below 1"
+            )
 
     @property
     def frozen(self) -> bool:
         """Whether the backbone is left as it is."""
-        return self.backbone_weights is not None if self.freeze_backbone is None else self.freeze_backbone
+        return (
+            self.backbone_weights is not None
+            if self.freeze_backbone is None
+            else self.freeze_backbone
+        )
 
 
 #: Where and how fast a run is computed, and what is shown of it; what it learns does not depend on these.
 FREE_KEYS = frozenset({"device", "tensorboard", "compile", "windows.workers", "save_every"})
 
 
-def load_config(preset: str = "default", file: str | Path | None = None, settings: Sequence[str] = ()) -> TrainConfig:
+def load_config(
+    preset: str = "default", file: str | Path | None = None, settings: Sequence[str] = ()
+) -> TrainConfig:
     """The preset, changed by the YAML file, changed by settings such as `metric.tau=0.1`. Raises ConfigError."""
     values = _preset(preset)
     if file is not None:
@@ -160,7 +184,9 @@ _SECTIONS = {one.name for one in fields(TrainConfig) if one.default is MISSING}
 
 def _build(kind: type[Any], values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where or 'the config'} is {values!r}, where `key: value` lines are wanted")
+        raise ConfigError(
+            f"{where or 'the config'} is {values!r}, where `key: value` lines are wanted"
+        )
     hints = get_type_hints(kind)
     chosen = {}
     for key, value in values.items():
@@ -195,7 +221,9 @@ def _typed(hint: Any, value: Any, key: str) -> Any:
             return tuple(_typed(args[0], item, key) for item in items)
     elif origin is dict:
         if isinstance(value, Mapping):
-            return {str(name): _typed(args[1], item, f"{key}.{name}") for name, item in value.items()}
+            return {
+                str(name): _typed(args[1], item, f"{key}.{name}") for name, item in value.items()
+            }
     elif hint is bool or hint is str:
         if isinstance(value, hint):
             return value
@@ -216,7 +244,9 @@ def _kind(hint: Any) -> str:
         return "a list"
     if get_origin(hint) is dict:
         return "a list of `name: number`"
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}.get(hint, str(hint))
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}.get(
+        hint, str(hint)
+    )
 
 
 def known_keys(kind: type[Any] = TrainConfig, where: str = "") -> Iterator[tuple[str, Any, str]]:
@@ -234,9 +264,16 @@ def _nearest(key: str) -> str:
     """What may have been meant: by the whole name, or by its last part in any section."""
     names = [name for name, _, _ in known_keys()]
     last = {name.rpartition(".")[2]: name for name in reversed(names)}
-    near = [last[word] for word in difflib.get_close_matches(key.rpartition(".")[2], last, n=2, cutoff=0.7)]
+    near = [
+        last[word]
+        for word in difflib.get_close_matches(key.rpartition(".")[2], last, n=2, cutoff=0.7)
+    ]
     near = near or difflib.get_close_matches(key, names, n=1)
-    return f"; did you mean {' or '.join(near)}?" if near else "; `stccl train --keys` lists those that there are"
+    return (
+        f"; did you mean {' or '.join(near)}?"
+        if near
+        else "; `stccl train --keys` lists those that there are"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -29,7 +29,9 @@ REAL = Path(__file__).parents[2] / "shared" / "data"
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> DemoCorpus:
     """Two speakers, three emotions, two sentences: 12 clips of about 40 frames, as MEAD names them. Not to be written to."""
     folder = tmp_path_factory.mktemp("demo") / "raw"
-    return render_corpus(folder, "mead", 2, ("neutral", "happy", "angry"), 2, size=192, fps=15, workers=2)
+    return render_corpus(
+        folder, "mead", 2, ("neutral", "happy", "angry"), 2, size=192, fps=15, workers=2
+    )
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,16 @@ def digests() -> Callable[[Path], dict[str, str]]:
     was made."""
 
     def of(out: Path) -> dict[str, str]:
-        own = (path for path in sorted(out.rglob("*")) if path.relative_to(out).parts[0] not in ("work", "logs", "provenance.json"))
-        return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()}
+        own = (
+            path
+            for path in sorted(out.rglob("*"))
+            if path.relative_to(out).parts[0] not in ("work", "logs", "provenance.json")
+        )
+        return {
+            str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in own
+            if path.is_file()
+        }
 
     return of
 
@@ -74,7 +84,10 @@ def workers_of() -> Callable[[int], list[int]]:
         for status in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 command = (status.parent / "cmdline").read_bytes()
-                if b"spawn_main" in command and int(status.read_text().rpartition(")")[2].split()[1]) == pid:
+                if (
+                    b"spawn_main" in command
+                    and int(status.read_text().rpartition(")")[2].split()[1]) == pid
+                ):
                     found.append(int(status.parent.name))
         return found
 
@@ -87,7 +100,15 @@ def ffmpeg() -> Callable[..., None]:
     binary = imageio_ffmpeg.get_ffmpeg_exe()
 
     def run(*arguments: Any) -> None:
-        command = [binary, "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *map(str, arguments)]
+        command = [
+            binary,
+            "-hide_banner",
+            "-loglevel",
+            "error",
+            "-nostdin",
+            "-y",
+            *map(str, arguments),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -96,7 +117,9 @@ def ffmpeg() -> Callable[..., None]:
 
 def tone(seconds: float, rate: int = 16_000, hertz: float = 440.0) -> np.ndarray:
     """(S,) float32, a sine of amplitude 0.5."""
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
 def record(
@@ -124,7 +147,9 @@ def record(
         video: Any = None
         if len(frames):
             video = out.add_stream(
-                codec, rate=fps, options={"crf": "12"} | (options or {}) if codec == "libx264" else options or {}
+                codec,
+                rate=fps,
+                options={"crf": "12"} | (options or {}) if codec == "libx264" else options or {},
             )
             video.height, video.width = frames[0].shape[:2]
             video.pix_fmt = pix_fmt
@@ -139,7 +164,9 @@ def record(
         audio: Any = None
         if sound is not None:
             channels = np.atleast_2d(sound).astype(np.float32)
-            audio = out.add_stream(audio_codec, rate=rate, layout="stereo" if len(channels) == 2 else "mono")
+            audio = out.add_stream(
+                audio_codec, rate=rate, layout="stereo" if len(channels) == 2 else "mono"
+            )
         for i, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if full_range:
@@ -150,9 +177,13 @@ def record(
         if video is not None:
             out.mux(video.encode())
         if audio is not None:
-            block = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="fltp", layout=audio.layout.name)
+            block = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(channels), format="fltp", layout=audio.layout.name
+            )
             block.sample_rate, block.pts, block.time_base = rate, 0, Fraction(1, rate)
-            resampler = av.AudioResampler(audio.format, audio.layout, rate, frame_size=audio.codec_context.frame_size or None)
+            resampler = av.AudioResampler(
+                audio.format, audio.layout, rate, frame_size=audio.codec_context.frame_size or None
+            )
             for piece in (*resampler.resample(block), *resampler.resample(None)):
                 out.mux(audio.encode(piece))
             out.mux(audio.encode())

@@ -11,8 +11,21 @@ ROOT = Path(__file__).parent.parent
 FORBIDDEN = {
     "stccl_data": {"stccl_train", "stccl_cli", "click", "rich.progress"},
     "stccl_train": {"stccl_cli", "mediapipe", "click"},
-    "stccl_data/corpora": {"stccl_data.dataset", "stccl_data.landmarks", "stccl_data.pipeline", "av", "cv2", "mediapipe", "numpy"},
-    "stccl_data/landmarks": {"stccl_data.corpora", "stccl_data.dataset", "stccl_data.pipeline", "stccl_data.clip"},
+    "stccl_data/corpora": {
+        "stccl_data.dataset",
+        "stccl_data.landmarks",
+        "stccl_data.pipeline",
+        "av",
+        "cv2",
+        "mediapipe",
+        "numpy",
+    },
+    "stccl_data/landmarks": {
+        "stccl_data.corpora",
+        "stccl_data.dataset",
+        "stccl_data.pipeline",
+        "stccl_data.clip",
+    },
     "stccl_data/dataset/reader.py": {"stccl_data.pipeline", "stccl_data.extract", "mediapipe"},
     "manifests": {"stccl_data", "stccl_train"},
 }
@@ -37,7 +50,11 @@ def test_imports_point_one_way() -> None:
     for room, forbidden in FORBIDDEN.items():
         place = ROOT / room
         for path in [place] if place.suffix else sorted(place.rglob("*.py")):
-            names = [n for n in imported_by(path) if any(n == f or n.startswith(f + ".") for f in forbidden)]
+            names = [
+                n
+                for n in imported_by(path)
+                if any(n == f or n.startswith(f + ".") for f in forbidden)
+            ]
             wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in names]
     assert not wrong, "\n".join(wrong)
 
@@ -53,15 +70,28 @@ def test_only_the_fan_backend_imports_torch() -> None:
 
 def test_the_pipeline_imports_neither_torch_nor_mediapipe() -> None:
     code = "import sys, stccl_data.pipeline.prepare; print([m for m in ('torch', 'mediapipe') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_no_room_is_called_after_nothing() -> None:
     nameless = {"utils.py", "helpers.py", "common.py", "misc.py"}
-    rooms = (path for top in ("stccl_data", "stccl_train", "cli", "manifests") for path in (ROOT / top).rglob("*.py"))
+    rooms = (
+        path
+        for top in ("stccl_data", "stccl_train", "cli", "manifests")
+        for path in (ROOT / top).rglob("*.py")
+    )
     assert not [path for path in rooms if path.name in nameless]
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    rooms = [path for top in ("stccl_data", "stccl_train", "cli", "manifests") for path in (ROOT / top).rglob("*.py")]
+    rooms = [
+        path
+        for top in ("stccl_data", "stccl_train", "cli", "manifests")
+        for path in (ROOT / top).rglob("*.py")
+    ]
     assert not [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))]

@@ -28,7 +28,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with RAW, two clips A.mp4 and B.mp4 of one sentence, and what the commands make of them."""
     folder = tmp_path_factory.mktemp("readme")
     corpus = render_corpus(
-        folder / "RAW", "mead", ("M003", "M030", "W009"), ("neutral", "angry"), (9, 5), size=192, fps=15, workers=2
+        folder / "RAW",
+        "mead",
+        ("M003", "M030", "W009"),
+        ("neutral", "angry"),
+        (9, 5),
+        size=192,
+        fps=15,
+        workers=2,
     )
     for name, emotion in (("A.mp4", "neutral"), ("B.mp4", "angry")):
         shutil.copyfile(folder / "RAW" / corpus.clip("M003", emotion, 9).path, folder / name)
@@ -45,13 +52,21 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def commands() -> list[str]:
-    lines = [line.partition("#")[0].strip() for line in README.splitlines() if line.startswith("    stccl ")]
+    lines = [
+        line.partition("#")[0].strip()
+        for line in README.splitlines()
+        if line.startswith("    stccl ")
+    ]
     return [command.strip() for line in lines for command in line.split("&&")]
 
 
 def python(containing: str) -> str:
     """The README's block of Python with these words."""
-    (found,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if containing in block]
+    (found,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if containing in block
+    ]
     return found
 
 
@@ -64,20 +79,28 @@ def test_the_commands_leave_what_the_readme_promises(desk: Path) -> None:
     assert "Verdict" in (desk / "RUN" / "eval-test" / "eval.txt").read_text()
 
 
-def test_the_trained_metric_is_a_loss_for_somebodys_trainer(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trained_metric_is_a_loss_for_somebodys_trainer(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(desk)
     source = torch.rand(2, 7, 3, 64, 64) * 2 - 1
     generated = (torch.rand(2, 7, 3, 64, 64) * 2 - 1).requires_grad_()
     names = {"source": source, "generated": generated, "loss": torch.zeros(()), "device": "cpu"}
     exec(python("STCCLLoss"), names)
     names["loss"].backward()
-    assert generated.grad is not None and generated.grad.isfinite().all() and generated.grad.abs().sum() > 0
+    assert (
+        generated.grad is not None
+        and generated.grad.isfinite().all()
+        and generated.grad.abs().sum() > 0
+    )
     assert all(parameter.grad is None for parameter in names["crit"].parameters())  # type: ignore[attr-defined]
 
 
 def test_the_same_words_work_in_python(desk: Path) -> None:
     script = desk / "mine.py"
     script.write_text(python("open_dataset") + "    print(neutral.shape, angry.dtype)\n")
-    done = subprocess.run([sys.executable, script.name], cwd=desk, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=desk, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "(3, 224, 224, 3) uint8"

@@ -19,7 +19,13 @@ def with_a_pause(clip: Path, at: float, seconds: float, to: Path) -> Path:
     """The sound of `clip` with `seconds` of silence put in at the time `at`, as a WAV."""
     audio = read_audio(clip)
     cut = round(at * audio.rate)
-    samples = np.concatenate([audio.samples[:cut], np.zeros(round(seconds * audio.rate), np.float32), audio.samples[cut:]])
+    samples = np.concatenate(
+        [
+            audio.samples[:cut],
+            np.zeros(round(seconds * audio.rate), np.float32),
+            audio.samples[cut:],
+        ]
+    )
     with wave.open(str(to), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -30,21 +36,34 @@ def with_a_pause(clip: Path, at: float, seconds: float, to: Path) -> Path:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as tmp:
-        corpus = render_corpus(Path(tmp) / "demo", "mead", speakers=1, emotions=("neutral", "angry"), sentences=2, size=128)
+        corpus = render_corpus(
+            Path(tmp) / "demo",
+            "mead",
+            speakers=1,
+            emotions=("neutral", "angry"),
+            sentences=2,
+            size=128,
+        )
         speaker = corpus.clips[0].speaker
         first, second = sorted({clip.sentence for clip in corpus.clips})
         neutral, angry = (corpus.clip(speaker, emotion, first) for emotion in ("neutral", "angry"))
         other = corpus.clip(speaker, "angry", second)
         source = corpus.folder / neutral.path
-        stop = next(p for p in angry.phonemes if p.start > sum(q.end for q in angry.phonemes[-1:]) / 2)
+        stop = next(
+            p for p in angry.phonemes if p.start > sum(q.end for q in angry.phonemes[-1:]) / 2
+        )
         targets = {
             "good": corpus.folder / angry.path,
             "bad": corpus.folder / other.path,
-            "pause": with_a_pause(corpus.folder / angry.path, stop.start, 0.6, Path(tmp) / "pause.wav"),
+            "pause": with_a_pause(
+                corpus.folder / angry.path, stop.start, 0.6, Path(tmp) / "pause.wav"
+            ),
         }
         for name, target in targets.items():
             pair = read_signals(source), read_signals(target)
-            plot_alignment(HERE / f"alignment-{name}.png", *pair, align(*pair, AlignConfig(mode="audio")))
+            plot_alignment(
+                HERE / f"alignment-{name}.png", *pair, align(*pair, AlignConfig(mode="audio"))
+            )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.dtw import distances, warping_path
-from stccl_data.alignment.warping_path import as_function, frame_map, frame_path, longest_repeat, smoothed, steepness
+from stccl_data.alignment.warping_path import (
+    as_function,
+    frame_map,
+    frame_path,
+    longest_repeat,
+    smoothed,
+    steepness,
+)
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.signals import Signals
 
@@ -33,10 +40,15 @@ class AlignConfig:
     hop_s: float = 0.010  # the grid of the cost matrix
     side_penalty: float = 0.1  # for a step in which one clip stands still: decides within silence
     smoothing_s: float = 0.03  # of the path, three grid steps
-    lip_sync_s: tuple[float, float] = (0.04, 0.25)  # lip sync differences to believe: from one frame to what no editor overlooks
+    lip_sync_s: tuple[float, float] = (
+        0.04,
+        0.25,
+    )  # lip sync differences to believe: from one frame to what no editor overlooks
     mouth_weight: float = 0.5  # of the mouth's features beside the speech's, in mode `both`
     max_cells: int = 36_000_000  # of the cost matrix, 180 MB: a clip of a minute with another; beyond, the grid gets coarser
-    max_duration_ratio: float = 4.0  # between the spans of speech; no two readings of a sentence differ so much
+    max_duration_ratio: float = (
+        4.0  # between the spans of speech; no two readings of a sentence differ so much
+    )
     min_span_s: float = 0.25  # a shorter span holds no sequence of sounds or movements to match
 
 
@@ -89,13 +101,26 @@ def align(source: Signals, target: Signals, config: AlignConfig | None = None) -
     if mode == "reference":
         assert source.reference is not None and target.reference is not None
         a, b = (
-            Sequence(np.arange(len(r)) / REFERENCE_RATE, np.asarray(r, np.float32)) for r in (source.reference, target.reference)
+            Sequence(np.arange(len(r)) / REFERENCE_RATE, np.asarray(r, np.float32))
+            for r in (source.reference, target.reference)
         )
         if len(a.grid) * len(b.grid) > config.max_cells:
-            raise ClipError(Reason.DURATION_RATIO, f"{source.name} and {target.name} are too long to be aligned as published")
+            raise ClipError(
+                Reason.DURATION_RATIO,
+                f"{source.name} and {target.name} are too long to be aligned as published",
+            )
         cost = np.stack([np.abs(row - b.vectors).sum(axis=1) for row in a.vectors])
         path, total = warping_path(cost)
-        return _alignment(source, target, mode, (a.grid[path[:, 0]], b.grid[path[:, 1]]), total / len(path), spans, 0.0, config)
+        return _alignment(
+            source,
+            target,
+            mode,
+            (a.grid[path[:, 0]], b.grid[path[:, 1]]),
+            total / len(path),
+            spans,
+            0.0,
+            config,
+        )
     lag = _lip_sync(source, target, config) if mode in ("visual", "both") else 0.0
     times, mean_cost = _warp(source, target, mode, lag, config)
     return _alignment(source, target, mode, times, mean_cost, spans, lag, config)
@@ -112,7 +137,10 @@ def resolve_mode(source: Signals, target: Signals, mode: Mode) -> str:
     faceless = [clip.name for clip in (source, target) if clip.mouth is None]
     if mode == "auto":
         if deaf and faceless:
-            raise ClipError(Reason.NO_SIGNAL, f"{deaf[0]} has nothing to hear, and {faceless[0]} no mouth to follow")
+            raise ClipError(
+                Reason.NO_SIGNAL,
+                f"{deaf[0]} has nothing to hear, and {faceless[0]} no mouth to follow",
+            )
         return "visual" if deaf else "audio"
     if mode != "visual" and deaf:
         raise ClipError(Reason.NO_AUDIO, f"{' and '.join(deaf)}: nothing to hear")
@@ -123,7 +151,9 @@ def resolve_mode(source: Signals, target: Signals, mode: Mode) -> str:
     return mode
 
 
-def sequence(clip: Signals, mode: str, hop: float, config: AlignConfig, lag: float = 0.0) -> Sequence:
+def sequence(
+    clip: Signals, mode: str, hop: float, config: AlignConfig, lag: float = 0.0
+) -> Sequence:
     """The vectors by which a clip is aligned in `mode` (audio, visual or both), every `hop` seconds. Its pictures are taken to
     come `lag` seconds late."""
     grid = _grid(clip, mode, hop)
@@ -133,8 +163,17 @@ def sequence(clip: Signals, mode: str, hop: float, config: AlignConfig, lag: flo
         blocks.append((1.0, clip.speech.vectors, clip.speech.times))
     if mode != "audio":
         assert clip.mouth is not None
-        blocks.append((1.0 if mode == "visual" else config.mouth_weight, clip.mouth.vectors, clip.mouth.times - lag))
-    scaled = [weight / np.sqrt(vectors.shape[1]) * _at(grid, times, vectors) for weight, vectors, times in blocks]
+        blocks.append(
+            (
+                1.0 if mode == "visual" else config.mouth_weight,
+                clip.mouth.vectors,
+                clip.mouth.times - lag,
+            )
+        )
+    scaled = [
+        weight / np.sqrt(vectors.shape[1]) * _at(grid, times, vectors)
+        for weight, vectors, times in blocks
+    ]
     return Sequence(grid, np.hstack(scaled).astype(np.float32))
 
 
@@ -154,7 +193,9 @@ def _lip_sync(source: Signals, target: Signals, config: AlignConfig) -> float:
     """The constant by which the mouths' path runs behind the sound's; 0 where there is no sound, or nothing constant to see."""
     if source.speech is None or target.speech is None:
         return 0.0
-    seen, heard = (as_function(*_warp(source, target, mode, 0.0, config)[0]) for mode in ("visual", "audio"))
+    seen, heard = (
+        as_function(*_warp(source, target, mode, 0.0, config)[0]) for mode in ("visual", "audio")
+    )
     at = np.arange(*source.speech.span, 0.01)
     apart = np.interp(at, *seen) - np.interp(at, *heard)
     lag = float(np.median(apart))
@@ -177,20 +218,29 @@ def _alignment(
     width = 0.0 if mode == "reference" else config.smoothing_s
     times = as_function(*smoothed(*path, width, config.hop_s), _extent(source), _extent(target))
     frames = source.frame_times, target.frame_times
-    if not len(frames[0]) or not len(frames[1]):  # sound alone: repeats are counted in frames of 40 ms
+    if not len(frames[0]) or not len(
+        frames[1]
+    ):  # sound alone: repeats are counted in frames of 40 ms
         frames = np.arange(*_extent(source), 0.04), np.arange(*_extent(target), 0.04)
     (first, last), (target_first, target_last) = spans
-    shown = times[0], times[1] + lag  # when the pictures of the target show what is heard at times[1]
+    shown = (
+        times[0],
+        times[1] + lag,
+    )  # when the pictures of the target show what is heard at times[1]
     return Alignment(
         source_time=times[0],
         target_time=times[1],
         frame_map=frame_map(source.frame_times, target.frame_times, *shown),
-        frame_path=frame_path(source.frame_times, target.frame_times, *(path if mode == "reference" else shown)),
+        frame_path=frame_path(
+            source.frame_times, target.frame_times, *(path if mode == "reference" else shown)
+        ),
         mode=mode,
         cost=cost,
         duration_ratio=(target_last - target_first) / (last - first),
         longest_repeat=longest_repeat(frame_map(*frames, *shown)),
-        diagonal_fraction=float(np.mean((np.diff(path[0]) > 0) & (np.diff(path[1]) > 0))) if len(path[0]) > 1 else 1.0,
+        diagonal_fraction=float(np.mean((np.diff(path[0]) > 0) & (np.diff(path[1]) > 0)))
+        if len(path[0]) > 1
+        else 1.0,
         local_slope=steepness(*times, first, last),
         lip_sync_s=lag,
     )
@@ -204,9 +254,13 @@ def _checked_spans(
     lengths = [last - first for first, last in spans]
     for clip, length in zip((source, target), lengths, strict=True):
         if length < config.min_span_s:
-            raise ClipError(Reason.TOO_SHORT, f"{clip.name} has {length:.2f} s that could be aligned")
+            raise ClipError(
+                Reason.TOO_SHORT, f"{clip.name} has {length:.2f} s that could be aligned"
+            )
     if max(lengths) > config.max_duration_ratio * min(lengths):
-        text = f"{source.name} speaks for {lengths[0]:.1f} s and {target.name} for {lengths[1]:.1f} s"
+        text = (
+            f"{source.name} speaks for {lengths[0]:.1f} s and {target.name} for {lengths[1]:.1f} s"
+        )
         raise ClipError(Reason.DURATION_RATIO, text)
     return spans
 
@@ -230,8 +284,12 @@ def _grid(clip: Signals, mode: str, hop: float) -> NDArray[np.float64]:
     return part.start + (points + 0.5) * hop
 
 
-def _at(grid: NDArray[np.float64], times: NDArray[np.float64], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _at(
+    grid: NDArray[np.float64], times: NDArray[np.float64], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """vectors (N, D) at `times`, interpolated onto `grid` (n,)."""
     if len(times) == len(grid) and np.abs(times - grid).max() < 1e-6:
         return vectors
-    return np.stack([np.interp(grid, times, column) for column in vectors.T], axis=1).astype(np.float32)
+    return np.stack([np.interp(grid, times, column) for column in vectors.T], axis=1).astype(
+        np.float32
+    )

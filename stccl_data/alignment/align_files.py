@@ -39,7 +39,9 @@ class Outcome:
         return {**names, **values}
 
 
-def align_files(pairs: Sequence[tuple[str | Path, str | Path]], config: AlignConfig | None = None) -> Iterator[Outcome]:
+def align_files(
+    pairs: Sequence[tuple[str | Path, str | Path]], config: AlignConfig | None = None
+) -> Iterator[Outcome]:
     """One outcome a pair, in order. A file is read once however many pairs it is in, and its face followed only where needed."""
     config = config or AlignConfig()
     loaded: dict[tuple[str, bool], Signals | ClipError] = {}
@@ -47,7 +49,9 @@ def align_files(pairs: Sequence[tuple[str | Path, str | Path]], config: AlignCon
     def load(path: str, mouth: bool) -> Signals:
         if (path, mouth) not in loaded:
             try:
-                loaded[path, mouth] = read_signals(path, mouth=mouth, reference=config.mode == "reference")
+                loaded[path, mouth] = read_signals(
+                    path, mouth=mouth, reference=config.mode == "reference"
+                )
             except ClipError as error:
                 loaded[path, mouth] = error
         found = loaded[path, mouth]
@@ -62,7 +66,13 @@ def align_files(pairs: Sequence[tuple[str | Path, str | Path]], config: AlignCon
             if config.mode == "auto" and any(clip.speech is None for clip in clips):
                 clips = load(source, True), load(target, True)
             alignment = align(*clips, config)
-            yield Outcome(source, target, replace(alignment, content_score=weak_content_score(*clips)), clips, None)
+            yield Outcome(
+                source,
+                target,
+                replace(alignment, content_score=weak_content_score(*clips)),
+                clips,
+                None,
+            )
         except ClipError as error:
             yield Outcome(source, target, None, (), error)
 
@@ -70,6 +80,8 @@ def align_files(pairs: Sequence[tuple[str | Path, str | Path]], config: AlignCon
 def weak_content_score(source: Signals, target: Signals) -> float | None:
     """Whether two clips, of which nothing else is known, say one sentence: weak evidence, without impostors."""
     names = ("neutral", "happy")  # any two emotions
-    clips = {e: Clip(clip_id=e, corpus="", speaker="", emotion=e, sentence="", path="") for e in names}
+    clips = {
+        e: Clip(clip_id=e, corpus="", speaker="", emotion=e, sentence="", path="") for e in names
+    }
     score = score_pairs(dict(zip(names, (source, target), strict=True)), clips, [names])[0].score
     return score if np.isfinite(score) else None

@@ -12,10 +12,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_START, _DIAGONAL, _SOURCE, _TARGET = 0, 1, 2, 3  # how a cell was reached: which of the two sides went on
+_START, _DIAGONAL, _SOURCE, _TARGET = (
+    0,
+    1,
+    2,
+    3,
+)  # how a cell was reached: which of the two sides went on
 
 
-def warping_path(cost: NDArray[np.float32], *, side_penalty: float = 0.0) -> tuple[NDArray[np.int32], float]:
+def warping_path(
+    cost: NDArray[np.float32], *, side_penalty: float = 0.0
+) -> tuple[NDArray[np.int32], float]:
     """The cheapest path from the first cell to the last by the steps (1,1), (1,0) and (0,1).
 
     cost: (N, M) float, finite, not negative. `side_penalty` is added to each step in which one side stands still. A tie goes to
@@ -25,7 +32,9 @@ def warping_path(cost: NDArray[np.float32], *, side_penalty: float = 0.0) -> tup
     """
     cost = np.ascontiguousarray(cost, np.float32)
     if cost.ndim != 2 or cost.size == 0:
-        raise ValueError(f"a cost matrix needs two sides with at least one frame each, not the shape {cost.shape}")
+        raise ValueError(
+            f"a cost matrix needs two sides with at least one frame each, not the shape {cost.shape}"
+        )
     if not np.isfinite(cost).all():
         raise ValueError("the cost matrix holds values that are not finite")
     steps, total = _accumulate(cost, side_penalty)
@@ -40,7 +49,9 @@ def warping_cost(cost: NDArray[np.float32], *, side_penalty: float = 0.0) -> flo
 def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, D), (m, D) -> (n, m) Euclidean distances. Compiled rather than a matrix product: as fast at this size, the same on every
     machine, and without the threads of a BLAS library, which get in the way of one process a core."""
-    found: NDArray[np.float32] = _distances(np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b.T, np.float32))
+    found: NDArray[np.float32] = _distances(
+        np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b.T, np.float32)
+    )
     return found
 
 

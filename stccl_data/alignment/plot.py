@@ -10,7 +10,9 @@ from stccl_data.alignment.dtw import distances
 from stccl_data.features.signals import Signals
 
 
-def plot_alignment(path: str | Path, source: Signals, target: Signals, alignment: Alignment, title: str = "") -> None:
+def plot_alignment(
+    path: str | Path, source: Signals, target: Signals, alignment: Alignment, title: str = ""
+) -> None:
     """Writes a PNG (or what the suffix of `path` says): source runs to the right, target upwards, dark is alike."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -25,11 +27,19 @@ def plot_alignment(path: str | Path, source: Signals, target: Signals, alignment
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 4), height_ratios=(4, 1))
     matrix = figure.add_subplot(grid[0, 1])
     extent = (float(s[0]), float(s[-1]), float(t[0]), float(t[-1]))
-    matrix.imshow(cost.T[::stride, ::stride], origin="lower", aspect="auto", extent=extent, cmap="magma")
+    matrix.imshow(
+        cost.T[::stride, ::stride], origin="lower", aspect="auto", extent=extent, cmap="magma"
+    )
     matrix.plot(alignment.source_time, alignment.target_time, color="cyan", linewidth=1.2)
     matrix.set(xlim=extent[:2], ylim=extent[2:])
-    matrix.set_title(title or f"{alignment.mode}: cost {alignment.cost:.2f}, {100 * alignment.diagonal_fraction:.0f} % diagonal")
-    below, left = figure.add_subplot(grid[1, 1], sharex=matrix), figure.add_subplot(grid[0, 0], sharey=matrix)
+    matrix.set_title(
+        title
+        or f"{alignment.mode}: cost {alignment.cost:.2f}, {100 * alignment.diagonal_fraction:.0f} % diagonal"
+    )
+    below, left = (
+        figure.add_subplot(grid[1, 1], sharex=matrix),
+        figure.add_subplot(grid[0, 0], sharey=matrix),
+    )
     _strip(below, source, mode, upright=False)
     _strip(left, target, mode, upright=True)
     below.set_xlabel("source, s")

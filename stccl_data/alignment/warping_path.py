@@ -11,7 +11,9 @@ def smoothed(source: Times, target: Times, width: float, step: float) -> tuple[T
     of standard deviation `width` seconds: a path on a grid of `step` seconds moves in jumps. The same in both directions."""
     if width <= 0 or len(source) < 3:
         return source, target
-    from scipy.ndimage import gaussian_filter1d  # a quarter of a second to load, which a run with nothing left to do need not wait
+    from scipy.ndimage import (
+        gaussian_filter1d,
+    )  # a quarter of a second to load, which a run with nothing left to do need not wait
 
     along, across = source + target, target - source
     grid = np.arange(along[0], along[-1] + step / 2, step)
@@ -36,7 +38,9 @@ def as_function(
     middle = np.bincount(where, target) / np.bincount(where)
     inner = (unique > source_extent[0]) & (unique < source_extent[1])
     ascending = np.concatenate([[source_extent[0]], unique[inner], [source_extent[1]]])
-    return ascending, np.maximum.accumulate(np.concatenate([[target_extent[0]], middle[inner], [target_extent[1]]]))
+    return ascending, np.maximum.accumulate(
+        np.concatenate([[target_extent[0]], middle[inner], [target_extent[1]]])
+    )
 
 
 def nearest_frame(frames: Times, time: Times) -> NDArray[np.int32]:
@@ -44,7 +48,9 @@ def nearest_frame(frames: Times, time: Times) -> NDArray[np.int32]:
     return np.asarray(np.searchsorted((frames[1:] + frames[:-1]) / 2, time, side="right"), np.int32)
 
 
-def frame_map(source_frames: Times, target_frames: Times, source_time: Times, target_time: Times) -> NDArray[np.int32]:
+def frame_map(
+    source_frames: Times, target_frames: Times, source_time: Times, target_time: Times
+) -> NDArray[np.int32]:
     """(n_source,) int32: for each source frame the target frame whose presentation time is nearest to where the path leads.
 
     Never falling, never outside the clip; -1 throughout where the target has no frames.
@@ -54,13 +60,19 @@ def frame_map(source_frames: Times, target_frames: Times, source_time: Times, ta
     return nearest_frame(target_frames, np.interp(source_frames, source_time, target_time))
 
 
-def frame_path(source_frames: Times, target_frames: Times, source_time: Times, target_time: Times) -> NDArray[np.int32]:
+def frame_path(
+    source_frames: Times, target_frames: Times, source_time: Times, target_time: Times
+) -> NDArray[np.int32]:
     """The path in frames, (K, 2) int32, as the published pair file writes it: from (0, 0) by the steps (1,1), (1,0) and (0,1),
     never a (1,0) beside a (0,1). A time beyond a clip's last frame is its last frame. Empty where a clip has no frames."""
     if len(source_frames) == 0 or len(target_frames) == 0:
         return np.empty((0, 2), np.int32)
     cells = [(0, 0)]
-    for wanted in zip(nearest_frame(source_frames, source_time), nearest_frame(target_frames, target_time), strict=True):
+    for wanted in zip(
+        nearest_frame(source_frames, source_time),
+        nearest_frame(target_frames, target_time),
+        strict=True,
+    ):
         i, j = int(wanted[0]), int(wanted[1])
         while cells[-1] != (i, j):
             cells.append((min(cells[-1][0] + 1, i), min(cells[-1][1] + 1, j)))
@@ -78,10 +90,14 @@ def longest_repeat(mapped: NDArray[np.int32]) -> int:
     return int(max(runs.max(), np.diff(mapped).max()))
 
 
-def steepness(source_time: Times, target_time: Times, first: float, last: float, over: float = 0.2) -> float:
+def steepness(
+    source_time: Times, target_time: Times, first: float, last: float, over: float = 0.2
+) -> float:
     """The 95th percentile, between the source times `first` and `last`, of |log2| of the slope over `over` seconds."""
     at = np.arange(first + over / 2, last - over / 2, 0.02)
     if len(at) == 0:
         return 0.0
-    rise = np.interp(at + over / 2, source_time, target_time) - np.interp(at - over / 2, source_time, target_time)
+    rise = np.interp(at + over / 2, source_time, target_time) - np.interp(
+        at - over / 2, source_time, target_time
+    )
     return float(np.quantile(np.abs(np.log2(np.maximum(rise / over, 1 / 16))), 0.95))

@@ -66,7 +66,9 @@ def listen(out: Path, rivals: int = RIVALS, progress: Progress | None = None) ->
     texts = sorted(set(own.values()))
     if len({tuple(words_of(text)) for text in texts}) < 2:
         known = f"{out / CLIPS} has fewer than two texts that the recogniser knows every word of"
-        raise ListenError(f"{known}: give texts by `stccl prepare --transcripts` or in a manifest's column `text`")
+        raise ListenError(
+            f"{known}: give texts by `stccl prepare --transcripts` or in a manifest's column `text`"
+        )
     contradicted, unheard = [], []
     progress.stage("listen", len(own))
     for clip in (clip for clip in clips if clip.clip_id in own):
@@ -80,11 +82,15 @@ def listen(out: Path, rivals: int = RIVALS, progress: Progress | None = None) ->
     return Listened(len(own) - len(unheard), tuple(contradicted), untold, tuple(unheard))
 
 
-def _contradiction(clip: Clip, text: str, texts: Sequence[str], rivals: int, recogniser: Recogniser) -> Contradiction | None:
+def _contradiction(
+    clip: Clip, text: str, texts: Sequence[str], rivals: int, recogniser: Recogniser
+) -> Contradiction | None:
     """Raises ClipError where the clip has no sound that any of the texts can be laid on."""
     samples = read_audio(sound_path(clip, probe(clip.path)) or clip.path).samples
     own = recogniser.fit(samples, text)
-    others = sorted((t for t in texts if words_of(t) != words_of(text)), key=lambda t: _rank(clip.clip_id, t))
+    others = sorted(
+        (t for t in texts if words_of(t) != words_of(text)), key=lambda t: _rank(clip.clip_id, t)
+    )
     fits = {other: recogniser.fit(samples, other) for other in others[:rivals]}
     if own > max(fits.values()):
         return None
@@ -92,14 +98,23 @@ def _contradiction(clip: Clip, text: str, texts: Sequence[str], rivals: int, rec
     best = max(fits, key=lambda other: fits[other])
     if fits[best] == -np.inf:
         raise ClipError(Reason.NO_SIGNAL, f"{clip.path}: no text can be laid on its sound")
-    return Contradiction(clip.clip_id, clip.path, clip.sentence, text, best, fits[best] - own if own > -np.inf else None)
+    return Contradiction(
+        clip.clip_id,
+        clip.path,
+        clip.sentence,
+        text,
+        best,
+        fits[best] - own if own > -np.inf else None,
+    )
 
 
 def _clips(out: Path) -> list[Clip]:
     try:
         return [Clip.from_row(row) for row in pq.read_table(out / CLIPS).to_pylist()]
     except (OSError, pa.ArrowException, TypeError) as error:
-        raise ListenError(f"{out / CLIPS} is missing or damaged; run `stccl prepare` first") from error
+        raise ListenError(
+            f"{out / CLIPS} is missing or damaged; run `stccl prepare` first"
+        ) from error
 
 
 def _texts(clips: Sequence[Clip]) -> dict[str, str]:

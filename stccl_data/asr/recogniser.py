@@ -26,7 +26,9 @@ class Recogniser:
         try:
             from pocketsphinx import Decoder
         except (ImportError, OSError) as error:
-            raise RecogniserError(f"the speech recogniser cannot be loaded ({error}): pip install 'stccl[asr]'") from error
+            raise RecogniserError(
+                f"the speech recogniser cannot be loaded ({error}): pip install 'stccl[asr]'"
+            ) from error
         # cmn batch: the cepstral mean of each clip, where the default carries it over from one clip to the next
         self._decoder = Decoder(samprate=SPEECH_RATE, bestpath=False, cmn="batch", loglevel="FATAL")
         self.unknown_words = lru_cache(maxsize=10_000)(self._unknown_words)
@@ -49,14 +51,30 @@ class Recogniser:
             return -np.inf
         self._decoder.set_align_text(" ".join(words))
         self._decoder.start_utt()
-        self._decoder.process_raw((samples / peak * 0.7 * 32767).astype("<i2").tobytes(), full_utt=True)
+        self._decoder.process_raw(
+            (samples / peak * 0.7 * 32767).astype("<i2").tobytes(), full_utt=True
+        )
         self._decoder.end_utt()
         found = self._decoder.hyp()
-        laid = [segment.word.split("(")[0] for segment in self._decoder.seg() or () if segment.word[0] not in "<["]
-        return float(np.log(found.score)) if found is not None and laid == words and found.score > 0 else -np.inf
+        laid = [
+            segment.word.split("(")[0]
+            for segment in self._decoder.seg() or ()
+            if segment.word[0] not in "<["
+        ]
+        return (
+            float(np.log(found.score))
+            if found is not None and laid == words and found.score > 0
+            else -np.inf
+        )
 
 
 def words_of(text: str) -> list[str]:
     """The words of an English text as the dictionary spells them: lower case, apostrophes kept, hyphens apart."""
     plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
-    return [word for word in (found.strip("'") for found in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+", plain)) if word]
+    return [
+        word
+        for word in (
+            found.strip("'") for found in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+", plain)
+        )
+        if word
+    ]

@@ -62,7 +62,9 @@ def scan_corpus(
         tree = walk(raw)
         corpus = _recognised(tree) if corpus == "auto" else corpus
     if transcripts is not None and corpus not in ("mead", "unknown"):
-        raise ScanError(f"transcripts are for MEAD; {raw} is {corpus}, which says its sentences itself")
+        raise ScanError(
+            f"transcripts are for MEAD; {raw} is {corpus}, which says its sentences itself"
+        )
 
     if manifest is not None:
         clips, findings = own.read(manifest)
@@ -78,7 +80,11 @@ def scan_corpus(
 
 def _recognised(tree: Tree) -> str:
     """The corpus that explains the most files of the tree, or `unknown`."""
-    found = {"mead": mead.resemblance(tree), "ravdess": ravdess.resemblance(tree), "cremad": cremad.resemblance(tree)}
+    found = {
+        "mead": mead.resemblance(tree),
+        "ravdess": ravdess.resemblance(tree),
+        "cremad": cremad.resemblance(tree),
+    }
     best = max(found, key=lambda name: found[name])
     return best if found[best] else "unknown"
 
@@ -101,15 +107,28 @@ def _read(tree: Tree, corpus: str, transcripts: Path | None) -> tuple[list[Clip]
 def _unknown(tree: Tree) -> list[Finding]:
     findings = []
     for path, shown, files in whole_folders(tree, tree.media()):
-        many = f"the {len(files)} media files of {shown} are" if len(files) > 1 else f"{files[0].shown} is"
-        findings.append(Finding(path, Reason.UNKNOWN_NAME, f"{many} not named as in a corpus that stccl knows", files=len(files)))
+        many = (
+            f"the {len(files)} media files of {shown} are"
+            if len(files) > 1
+            else f"{files[0].shown} is"
+        )
+        findings.append(
+            Finding(
+                path,
+                Reason.UNKNOWN_NAME,
+                f"{many} not named as in a corpus that stccl knows",
+                files=len(files),
+            )
+        )
     return findings
 
 
 def _emotions(words: Collection[str]) -> set[str]:
     known = {word: emotion_of(word) for word in words}
     if unknown := [word for word, emotion in known.items() if emotion is None]:
-        raise ScanError(f"emotion {', '.join(unknown)} is not known; the words are {', '.join(EMOTIONS)}")
+        raise ScanError(
+            f"emotion {', '.join(unknown)} is not known; the words are {', '.join(EMOTIONS)}"
+        )
     return {emotion for emotion in known.values() if emotion is not None}
 
 
@@ -121,18 +140,26 @@ def _views(corpus: str, views: Sequence[str] | None, clips: list[Clip]) -> set[s
         return None
     known = set(table("mead")["views"]) if corpus == "mead" else {clip.view for clip in clips}
     if clips and (unknown := [view for view in views if view not in known]):
-        raise ScanError(f"there is no view {', '.join(unknown)}; the views are {', '.join(sorted(known))}")
+        raise ScanError(
+            f"there is no view {', '.join(unknown)}; the views are {', '.join(sorted(known))}"
+        )
     return set(views)
 
 
 def _selected(
-    raw: Path, clips: list[Clip], views: set[str] | None, speakers: Collection[str] | None, emotions: set[str] | None
+    raw: Path,
+    clips: list[Clip],
+    views: set[str] | None,
+    speakers: Collection[str] | None,
+    emotions: set[str] | None,
 ) -> tuple[list[Clip], list[Finding]]:
     """The clips wanted, and for each option one finding that counts what it left out."""
     if speakers and clips:
         there = {clip.speaker for clip in clips}
         if absent := sorted(set(speakers) - there):
-            raise ScanError(f"there is no speaker {', '.join(absent)}; the speakers are {', '.join(sorted(there))}")
+            raise ScanError(
+                f"there is no speaker {', '.join(absent)}; the speakers are {', '.join(sorted(there))}"
+            )
     findings = []
     for option, label, wanted in (
         ("--views", "view", views),

@@ -42,10 +42,16 @@ def read(tree: Tree) -> tuple[list[Clip], list[Finding]]:
             findings.append(Finding(file.path, error.reason, error.detail))
             continue
         if defect := defects.get("_".join(codes)):
-            findings.append(Finding(file.path, Reason.KNOWN_DEFECT, f"{file.shown} is left out: {defect}"))
+            findings.append(
+                Finding(file.path, Reason.KNOWN_DEFECT, f"{file.shown} is left out: {defect}")
+            )
         else:
             named.append((codes, file))
-    found = attach_sound(tree, [pair for pair in named if pair[1].is_video], [pair for pair in named if not pair[1].is_video])
+    found = attach_sound(
+        tree,
+        [pair for pair in named if pair[1].is_video],
+        [pair for pair in named if not pair[1].is_video],
+    )
     findings += copies_found(tree, found.copies) + found.findings
     findings += wrong_suffixes(tree, lambda file: NAME.fullmatch(file.stem) is not None)
     findings += packed(tree, lambda file, bare: False)
@@ -55,16 +61,25 @@ def read(tree: Tree) -> tuple[list[Clip], list[Finding]]:
 def _codes(file: File) -> Codes:
     match = NAME.fullmatch(file.stem)
     if match is None:
-        raise ClipError(Reason.UNKNOWN_NAME, f"{file.shown} is not named as a CREMA-D clip such as 1001_IEO_ANG_HI.flv")
+        raise ClipError(
+            Reason.UNKNOWN_NAME,
+            f"{file.shown} is not named as a CREMA-D clip such as 1001_IEO_ANG_HI.flv",
+        )
     codes = Codes(*(group.upper() for group in match.groups()))
     for part in ("sentence", "emotion", "level"):
         if getattr(codes, part) not in table("cremad")[part + "s"]:
-            raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown} says {part} {getattr(codes, part)}, which CREMA-D does not have")
+            raise ClipError(
+                Reason.UNKNOWN_CODE,
+                f"{file.shown} says {part} {getattr(codes, part)}, which CREMA-D does not have",
+            )
     return codes
 
 
 def _clip(codes: Codes, path: str, audio_path: str | None) -> Clip:
-    emotion, level = table("cremad")["emotions"][codes.emotion], table("cremad")["levels"][codes.level]
+    emotion, level = (
+        table("cremad")["emotions"][codes.emotion],
+        table("cremad")["levels"][codes.level],
+    )
     sentence = codes.sentence.lower()
     return Clip(
         clip_id=f"cremad/{codes.actor}/front/{emotion}-{level}/{sentence}-t001",

@@ -39,7 +39,9 @@ def manifest_in(raw: Path) -> Path | None:
     # os.path.isfile() is False, where Path.is_file() raises, in a folder that may not be entered.
     found = [file for suffix in SUFFIXES if os.path.isfile(file := raw / f"manifest{suffix}")]  # noqa: PTH113
     if len(found) > 1:
-        raise ScanError(f"{raw} holds {' and '.join(file.name for file in found)}: name the one to use")
+        raise ScanError(
+            f"{raw} holds {' and '.join(file.name for file in found)}: name the one to use"
+        )
     return found[0] if found else None
 
 
@@ -78,13 +80,18 @@ def _row(manifest: Path, number: int, values: Mapping[str, Any]) -> Row:
         raise ClipError(Reason.BAD_ROW, str(broken))
     text = {column: _text(values.get(column)) for column in (*REQUIRED, *OPTIONAL)}
     if broken := [column for column, value in text.items() if not _is_text(value)]:
-        raise ClipError(Reason.BAD_ROW, f"column {', '.join(broken)} holds half a character (a lone surrogate)")
+        raise ClipError(
+            Reason.BAD_ROW, f"column {', '.join(broken)} holds half a character (a lone surrogate)"
+        )
     missing = [column for column in REQUIRED if not text[column]]
     if missing:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
     emotion = emotion_of(text["emotion"])
     if emotion is None:
-        raise ClipError(Reason.BAD_ROW, f"emotion '{text['emotion']}' is not known; the words are {', '.join(EMOTIONS)}")
+        raise ClipError(
+            Reason.BAD_ROW,
+            f"emotion '{text['emotion']}' is not known; the words are {', '.join(EMOTIONS)}",
+        )
     clip = Clip(
         clip_id=text["clip_id"],
         corpus=text["corpus"] or "own",
@@ -92,7 +99,9 @@ def _row(manifest: Path, number: int, values: Mapping[str, Any]) -> Row:
         emotion=emotion,
         sentence=text["sentence"],
         path=_file(manifest, "path", text["path"], MEDIA),
-        audio_path=_file(manifest, "audio_path", text["audio_path"], MEDIA) if text["audio_path"] else None,
+        audio_path=_file(manifest, "audio_path", text["audio_path"], MEDIA)
+        if text["audio_path"]
+        else None,
         level=_whole(text["level"], "level", least=0) if text["level"] else 1,
         view=text["view"] or "front",
         text=text["text"] or None,
@@ -124,7 +133,9 @@ def _whole(text: str, column: str, least: int) -> int:
             return int(value)
     except ValueError:
         pass
-    raise ClipError(Reason.BAD_ROW, f"{column} '{text[:40]}' is not a whole number of {least} or more")
+    raise ClipError(
+        Reason.BAD_ROW, f"{column} '{text[:40]}' is not a whole number of {least} or more"
+    )
 
 
 def _file(manifest: Path, column: str, text: str, suffixes: frozenset[str] | set[str]) -> str:
@@ -135,15 +146,21 @@ def _file(manifest: Path, column: str, text: str, suffixes: frozenset[str] | set
     try:
         os.stat(path)  # noqa: PTH116
     except PermissionError as error:
-        raise ClipError(Reason.NOT_PERMITTED, f"{column} {text} cannot be reached: {error.strerror}") from error
+        raise ClipError(
+            Reason.NOT_PERMITTED, f"{column} {text} cannot be reached: {error.strerror}"
+        ) from error
     except (OSError, ValueError) as error:
-        raise ClipError(Reason.MISSING_FILE, f"{column} {text} is not there (looked for {path})") from error
+        raise ClipError(
+            Reason.MISSING_FILE, f"{column} {text} is not there (looked for {path})"
+        ) from error
     if not os.path.isfile(path):  # noqa: PTH113
         raise ClipError(Reason.MISSING_FILE, f"{column} {text} is no file")
     suffix = Path(path).suffix.lower()
     if suffix not in suffixes:
         known = " ".join((*sorted(VIDEO), *AUDIO))
-        raise ClipError(Reason.NOT_MEDIA, f"{column} {text} has the suffix '{suffix}'; read are {known}")
+        raise ClipError(
+            Reason.NOT_MEDIA, f"{column} {text} has the suffix '{suffix}'; read are {known}"
+        )
     return path
 
 
@@ -164,12 +181,18 @@ def _without_copies(rows: list[Row]) -> Iterator[tuple[Row, ClipError | None]]:
         if len({(_labels(one), one.take) for one in same}) > 1:
             others = ", ".join(str(one.number) for one in same if one is not row)
             error = ClipError(
-                Reason.LABEL_CONFLICT, f"{row.clip.path} has other labels in row {others}; none of these rows is used"
+                Reason.LABEL_CONFLICT,
+                f"{row.clip.path} has other labels in row {others}; none of these rows is used",
             )
         elif same[0] is not row:
-            error = ClipError(Reason.DUPLICATE_CLIP, f"{row.clip.path} was listed in row {same[0].number}")
+            error = ClipError(
+                Reason.DUPLICATE_CLIP, f"{row.clip.path} was listed in row {same[0].number}"
+            )
         elif row.clip.clip_id and ids.setdefault(row.clip.clip_id, row.number) != row.number:
-            error = ClipError(Reason.DUPLICATE_CLIP, f"clip_id {row.clip.clip_id} was given in row {ids[row.clip.clip_id]}")
+            error = ClipError(
+                Reason.DUPLICATE_CLIP,
+                f"clip_id {row.clip.clip_id} was given in row {ids[row.clip.clip_id]}",
+            )
         yield row, error
 
 
@@ -180,10 +203,14 @@ def _named(manifest: Path, rows: list[Row]) -> tuple[list[Clip], list[Finding]]:
     placed = []
     for row in sorted(rows, key=lambda row: (row.take == 0, row.number)):
         numbers = taken[_labels(row)]
-        take = row.take or next(number for number in range(1, len(numbers) + 2) if number not in numbers)
+        take = row.take or next(
+            number for number in range(1, len(numbers) + 2) if number not in numbers
+        )
         if take in numbers and not row.clip.clip_id:
             detail = f"the labels are those of row {numbers[take]}, and so is take {take}; give it another take"
-            findings.append(_finding(manifest, row.number, ClipError(Reason.DUPLICATE_CLIP, detail)))
+            findings.append(
+                _finding(manifest, row.number, ClipError(Reason.DUPLICATE_CLIP, detail))
+            )
             continue
         numbers.setdefault(take, row.number)
         placed.append((row, replace(row.clip, take=take)))
@@ -192,7 +219,9 @@ def _named(manifest: Path, rows: list[Row]) -> tuple[list[Clip], list[Finding]]:
     for row, clip in placed:
         if not clip.clip_id:
             clip_id = _clip_id(clip)
-            clip = replace(clip, clip_id=f"{clip_id}-row{row.number}" if clip_id in given else clip_id)
+            clip = replace(
+                clip, clip_id=f"{clip_id}-row{row.number}" if clip_id in given else clip_id
+            )
         clips.append(clip)
     return clips, findings
 
@@ -204,21 +233,32 @@ def _clip_id(clip: Clip) -> str:
 
 def _rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(row number, column -> value) of a table; a row that cannot be read has its reason under ''. Raises ScanError."""
-    readers = {".csv": _csv_rows, ".tsv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
+    readers = {
+        ".csv": _csv_rows,
+        ".tsv": _csv_rows,
+        ".jsonl": _jsonl_rows,
+        ".parquet": _parquet_rows,
+    }
     reader = readers.get(manifest.suffix.lower())
     if reader is None:
         raise ScanError(f"{manifest} is no manifest: its suffix is none of {' '.join(SUFFIXES)}")
     try:
         yield from reader(manifest)
     except OSError as error:
-        raise ScanError(f"cannot read the manifest {manifest}: {error.strerror or error}") from error
+        raise ScanError(
+            f"cannot read the manifest {manifest}: {error.strerror or error}"
+        ) from error
 
 
 def _require_columns(manifest: Path, found: list[str]) -> None:
     missing = [column for column in REQUIRED if column not in found]
     if missing:
-        raise ScanError(f"{manifest} has no column {', '.join(missing)}; its columns are {', '.join(found) or 'none'}")
-    twice = sorted({column for column in found if found.count(column) > 1 and column in (*REQUIRED, *OPTIONAL)})
+        raise ScanError(
+            f"{manifest} has no column {', '.join(missing)}; its columns are {', '.join(found) or 'none'}"
+        )
+    twice = sorted(
+        {column for column in found if found.count(column) > 1 and column in (*REQUIRED, *OPTIONAL)}
+    )
     if twice:
         raise ScanError(f"{manifest} has the column {', '.join(twice)} more than once")
 
@@ -253,9 +293,7 @@ def _csv_rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             columns = [cell.strip().lower() for cell in cells]
             _require_columns(manifest, columns)
         elif len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
-            broken = (
-                f"it has {len(cells)} cells where the header names {len(columns)}; put a cell that holds '{delimiter}' in quotes"
-            )
+            broken = f"it has {len(cells)} cells where the header names {len(columns)}; put a cell that holds '{delimiter}' in quotes"
             yield number, {"": broken}
         elif any(cell.strip() for cell in cells):
             yield number, dict(zip(columns, cells, strict=False))

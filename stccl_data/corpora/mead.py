@@ -60,12 +60,18 @@ class Recording:
 def resemblance(tree: Tree) -> int:
     """How many files of the tree MEAD's rules explain, for telling corpora apart."""
     clips = sum(1 for file in tree.media() if not isinstance(_recording(tree, file), ClipError))
-    tars = sum(1 for file in tree.files if file.name in ("video.tar", "audio.tar") and ACTOR.fullmatch(_parent(tree, file)))
+    tars = sum(
+        1
+        for file in tree.files
+        if file.name in ("video.tar", "audio.tar") and ACTOR.fullmatch(_parent(tree, file))
+    )
     return clips + tars
 
 
 def read(
-    tree: Tree, sentences: Mapping[tuple[str, str, int, int], str | None], texts: Mapping[tuple[str, str, int, int], str]
+    tree: Tree,
+    sentences: Mapping[tuple[str, str, int, int], str | None],
+    texts: Mapping[tuple[str, str, int, int], str],
 ) -> tuple[list[Clip], list[Finding]]:
     """Clips and findings of a MEAD tree.
 
@@ -85,14 +91,22 @@ def read(
     found = attach_sound(
         tree,
         [(_with_view(recording), file) for recording, file in media if file.is_video],
-        [(_with_view(recording) if sound_only else recording, file) for recording, file in media if not file.is_video],
-        wider=lambda recording: Recording(recording.actor, None, recording.emotion, recording.level, recording.number),
+        [
+            (_with_view(recording) if sound_only else recording, file)
+            for recording, file in media
+            if not file.is_video
+        ],
+        wider=lambda recording: Recording(
+            recording.actor, None, recording.emotion, recording.level, recording.number
+        ),
     )
     findings += copies_found(tree, found.copies) + found.findings
 
     clips = []
     takes: dict[tuple[object, ...], int] = {}
-    for recording, (path, audio_path) in sorted(found.clips.items(), key=lambda item: item[0].listed):
+    for recording, (path, audio_path) in sorted(
+        found.clips.items(), key=lambda item: item[0].listed
+    ):
         sentence = sentences.get(recording.listed)
         labels = (recording.actor, recording.view, recording.emotion, recording.level)
         take = takes[*labels, sentence] = takes.get((*labels, sentence), 0) + 1 if sentence else 1
@@ -126,7 +140,9 @@ def labels_of_name(stem: str) -> Labels | None:
         return None
     emotion = match["emotion"]
     if emotion is not None and mead_emotion(emotion) is None:
-        raise ClipError(Reason.UNKNOWN_CODE, f"'{emotion}' in the name {stem} is no emotion of MEAD")
+        raise ClipError(
+            Reason.UNKNOWN_CODE, f"'{emotion}' in the name {stem} is no emotion of MEAD"
+        )
     level = match["level_before"] or match["level_after"]
     return Labels(
         actor=match["actor"] and match["actor"].upper(),
@@ -167,26 +183,39 @@ def _agreed(file: File, name: Labels, folder: Labels) -> Recording:
         by_name, by_folder = getattr(name, label), getattr(folder, label)
         if by_name is not None and by_folder is not None and by_name != by_folder:
             raise ClipError(
-                Reason.LABEL_CONFLICT, f"{file.shown} says {label} {by_name} in its name, but its folder says {by_folder}"
+                Reason.LABEL_CONFLICT,
+                f"{file.shown} says {label} {by_name} in its name, but its folder says {by_folder}",
             )
     actor, emotion = name.actor or folder.actor, name.emotion or folder.emotion
     if actor is None:
-        raise ClipError(Reason.UNKNOWN_NAME, f"{file.shown} has no actor such as M003 in its name or in the folders above it")
+        raise ClipError(
+            Reason.UNKNOWN_NAME,
+            f"{file.shown} has no actor such as M003 in its name or in the folders above it",
+        )
     if emotion is None:
-        raise ClipError(Reason.UNKNOWN_NAME, f"{file.shown} has no emotion in its name or in the folders above it")
+        raise ClipError(
+            Reason.UNKNOWN_NAME,
+            f"{file.shown} has no emotion in its name or in the folders above it",
+        )
     # `or` would let a level 0 pass as absent.
     level = name.level if name.level is not None else folder.level
     if level is None:
         if emotion != "neutral":
             raise ClipError(
-                Reason.UNKNOWN_NAME, f"{file.shown} has no level such as level_1 in its name or in the folders above it"
+                Reason.UNKNOWN_NAME,
+                f"{file.shown} has no level such as level_1 in its name or in the folders above it",
             )
         level = 1
     if level not in table("mead")["levels"] or (emotion == "neutral" and level != 1):
-        raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown} says level {level}, which MEAD does not have for {emotion}")
+        raise ClipError(
+            Reason.UNKNOWN_CODE,
+            f"{file.shown} says level {level}, which MEAD does not have for {emotion}",
+        )
     view = name.view or folder.view
     if view is not None and view not in table("mead")["views"]:
-        raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown} says view {view}, which MEAD does not have")
+        raise ClipError(
+            Reason.UNKNOWN_CODE, f"{file.shown} says view {view}, which MEAD does not have"
+        )
     if name.number is None:
         raise ClipError(Reason.UNKNOWN_NAME, f"{file.shown} has no clip number")
     return Recording(actor, view, emotion, level, name.number)
@@ -206,10 +235,14 @@ def _labels_of_folders(inside: tuple[str, ...], above: tuple[str, ...]) -> Label
 
     def note(kind: str, value: str | int) -> None:
         if found.setdefault(kind, value) != value:
-            raise ClipError(Reason.LABEL_CONFLICT, f"its folders say both {kind} {found[kind]} and {value}")
+            raise ClipError(
+                Reason.LABEL_CONFLICT, f"its folders say both {kind} {found[kind]} and {value}"
+            )
 
     below = ""
-    for part, is_inside in [(part, True) for part in reversed(inside)] + [(part, False) for part in reversed(above)]:
+    for part, is_inside in [(part, True) for part in reversed(inside)] + [
+        (part, False) for part in reversed(above)
+    ]:
         if level := LEVEL.fullmatch(part):
             note("level", int(level[1]))
         elif ACTOR.fullmatch(part):
@@ -220,7 +253,9 @@ def _labels_of_folders(inside: tuple[str, ...], above: tuple[str, ...]) -> Label
         elif _view(part) in table("mead")["views"]:
             note("view", _view(part))
         elif LEVEL.fullmatch(below):
-            raise ClipError(Reason.UNKNOWN_CODE, f"the folder '{part}' above {below} is no emotion of MEAD")
+            raise ClipError(
+                Reason.UNKNOWN_CODE, f"the folder '{part}' above {below} is no emotion of MEAD"
+            )
         elif not is_inside and part.lower() not in ("video", "audio"):
             break
         below = part
@@ -260,5 +295,7 @@ def _known_defects(tree: Tree, clips: list[Clip]) -> list[Finding]:
         else:
             touched, what = defect["speaker"] in speakers, defect["speaker"]
         if touched:
-            findings.append(Finding(str(tree.root), Reason.KNOWN_DEFECT, f"{what}: {defect['note']}", files=0))
+            findings.append(
+                Finding(str(tree.root), Reason.KNOWN_DEFECT, f"{what}: {defect['note']}", files=0)
+            )
     return findings

@@ -29,7 +29,11 @@ class Codes(NamedTuple):
 
 def resemblance(tree: Tree) -> int:
     """How many files of the tree are named as RAVDESS names them."""
-    return sum(1 for file in tree.files if (NAME.fullmatch(file.stem) and file.is_media) or ARCHIVE.match(file.name))
+    return sum(
+        1
+        for file in tree.files
+        if (NAME.fullmatch(file.stem) and file.is_media) or ARCHIVE.match(file.name)
+    )
 
 
 def read(tree: Tree) -> tuple[list[Clip], list[Finding]]:
@@ -66,21 +70,34 @@ def read(tree: Tree) -> tuple[list[Clip], list[Finding]]:
 
 def _codes(tree: Tree, file: File) -> Codes:
     if not NAME.fullmatch(file.stem):
-        raise ClipError(Reason.UNKNOWN_NAME, f"{file.shown} is not named as a RAVDESS clip such as 01-01-03-02-01-01-07.mp4")
+        raise ClipError(
+            Reason.UNKNOWN_NAME,
+            f"{file.shown} is not named as a RAVDESS clip such as 01-01-03-02-01-01-07.mp4",
+        )
     codes = Codes(*file.stem.split("-"))
     known = table("ravdess")
     for part in ("modality", "channel", "emotion", "intensity", "statement", "repetition"):
         if getattr(codes, part) not in known[part]:
-            raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown} says {part} {getattr(codes, part)}, which RAVDESS does not have")
+            raise ClipError(
+                Reason.UNKNOWN_CODE,
+                f"{file.shown} says {part} {getattr(codes, part)}, which RAVDESS does not have",
+            )
     if not 1 <= int(codes.actor) <= known["actors"]:
-        raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown} says actor {codes.actor}, which RAVDESS does not have")
+        raise ClipError(
+            Reason.UNKNOWN_CODE,
+            f"{file.shown} says actor {codes.actor}, which RAVDESS does not have",
+        )
     if codes.emotion == "01" and codes.intensity == "02":
-        raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown} says strong intensity, which RAVDESS does not have for neutral")
+        raise ClipError(
+            Reason.UNKNOWN_CODE,
+            f"{file.shown} says strong intensity, which RAVDESS does not have for neutral",
+        )
     for folder in (*reversed(file.folder.parts), tree.root.name):
         if match := ACTOR_FOLDER.fullmatch(folder):
             if match[1] != codes.actor:
                 raise ClipError(
-                    Reason.LABEL_CONFLICT, f"{file.shown} says actor {codes.actor} in its name, but its folder says {match[1]}"
+                    Reason.LABEL_CONFLICT,
+                    f"{file.shown} says actor {codes.actor} in its name, but its folder says {match[1]}",
                 )
             break
     return codes
@@ -113,8 +130,12 @@ def _is_unpacked(bare: str, found: dict[Codes, File]) -> bool:
         return False
     modalities = ("01", "02") if match[1].lower() == "video" else ("03",)
     channel = "01" if match[2].lower() == "speech" else "02"
-    there = {codes.actor for codes in found if codes.modality in modalities and codes.channel == channel}
-    packed_actors = {f"{actor:02d}" for actor in range(int(match[3]), int(match[4] or match[3]) + 1)}
+    there = {
+        codes.actor for codes in found if codes.modality in modalities and codes.channel == channel
+    }
+    packed_actors = {
+        f"{actor:02d}" for actor in range(int(match[3]), int(match[4] or match[3]) + 1)
+    }
     if channel == "02":
         packed_actors.discard("18")  # nobody has songs of actor 18
     return packed_actors <= there

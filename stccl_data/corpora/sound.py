@@ -48,7 +48,11 @@ def attach_sound(
         for (key, _), file in by_format.items():
             if key not in with_video:
                 findings.append(
-                    Finding(file.path, Reason.NO_VIDEO, f"{file.shown} is the sound of a clip whose video was not found")
+                    Finding(
+                        file.path,
+                        Reason.NO_VIDEO,
+                        f"{file.shown} is the sound of a clip whose video was not found",
+                    )
                 )
     else:
         clips = {key: (file.path, None) for key, file in first_sound.items()}

@@ -32,7 +32,9 @@ def assign_splits(speakers: Iterable[str], spec: str = DEFAULT, seed: int = 0) -
         return _by_ratio(wanted, _ratios(spec), seed)
     if Path(spec).suffix.lower() == ".csv":
         return _from_csv(wanted, Path(spec))
-    raise SplitError(f"split '{spec}' is neither ratios such as {DEFAULT}, nor a .csv file, nor one of {', '.join(named)}")
+    raise SplitError(
+        f"split '{spec}' is neither ratios such as {DEFAULT}, nor a .csv file, nor one of {', '.join(named)}"
+    )
 
 
 def split_note(assigned: Mapping[str, str], spec: str = DEFAULT) -> str:
@@ -80,8 +82,12 @@ def _ratios(spec: str) -> dict[str, float]:
 
 
 def _by_ratio(speakers: list[str], ratios: Mapping[str, float], seed: int) -> dict[str, str]:
-    drawn = sorted(speakers, key=lambda speaker: hashlib.sha256(f"{seed}:{speaker}".encode()).digest())
-    counts = share_out(len(drawn), {split: ratios[split] for split in SPLITS if ratios.get(split, 0) > 0})
+    drawn = sorted(
+        speakers, key=lambda speaker: hashlib.sha256(f"{seed}:{speaker}".encode()).digest()
+    )
+    counts = share_out(
+        len(drawn), {split: ratios[split] for split in SPLITS if ratios.get(split, 0) > 0}
+    )
     assigned: dict[str, str] = {}
     for split, count in counts.items():
         assigned |= dict.fromkeys(drawn[len(assigned) : len(assigned) + count], split)
@@ -98,7 +104,9 @@ def share_out(total: int, ratios: Mapping[str, float]) -> dict[str, int]:
         return {split: int(first.index(split) < total) for split in ratios}
     scale = total / sum(ratios.values())
     counts = {split: int(ratio * scale) for split, ratio in ratios.items()}
-    by_remainder = sorted(ratios, key=lambda split: (counts[split] - ratios[split] * scale, first.index(split)))
+    by_remainder = sorted(
+        ratios, key=lambda split: (counts[split] - ratios[split] * scale, first.index(split))
+    )
     for split in by_remainder[: total - sum(counts.values())]:
         counts[split] += 1
     for split in ratios:
@@ -120,12 +128,16 @@ def _from_csv(speakers: list[str], path: Path) -> dict[str, str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise SplitError(f"the split {path} is no UTF-8 CSV: {error}") from error
     if not {"speaker", "split"} <= set(columns):
-        raise SplitError(f"{path} needs the columns speaker and split; it has {', '.join(columns) or 'none'}")
+        raise SplitError(
+            f"{path} needs the columns speaker and split; it has {', '.join(columns) or 'none'}"
+        )
     place: dict[str, str] = {}
     for number, row in enumerate(rows, 2):
         speaker, split = (row["speaker"] or "").strip(), (row["split"] or "").strip().lower()
         if split not in SPLITS:
-            raise SplitError(f"{path}, row {number}: split '{split}' is none of {', '.join(SPLITS)}")
+            raise SplitError(
+                f"{path}, row {number}: split '{split}' is none of {', '.join(SPLITS)}"
+            )
         if place.setdefault(speaker, split) != split:
             raise SplitError(f"{path}, row {number}: {speaker} is in {place[speaker]} already")
     if absent := [speaker for speaker in speakers if speaker not in place]:

@@ -19,11 +19,15 @@ def mead_numbering() -> dict[tuple[str, str, int, int], str]:
     """(actor, emotion, level, clip number) -> sentence id such as `s009`, for the 31,060 front clips that are listed."""
     sentences: dict[tuple[str, str, int, int], str] = {}
     for emotion, recordings, numbers, ids in table("mead_numbering")["numberings"]:
-        known = dict(zip(_expand(numbers), (f"s{int(one):03d}" for one in ids.split()), strict=True))
+        known = dict(
+            zip(_expand(numbers), (f"s{int(one):03d}" for one in ids.split()), strict=True)
+        )
         for recording in recordings.split():
             actor, levels = recording.split(":")
             for level in levels:
-                sentences |= {(actor, emotion, int(level), number): one for number, one in known.items()}
+                sentences |= {
+                    (actor, emotion, int(level), number): one for number, one in known.items()
+                }
     return sentences
 
 

@@ -49,19 +49,23 @@ def read_transcripts(path: Path, numbering: Mapping[Key, str]) -> Transcripts:
         try:
             key, text = _parsed(line)
         except ClipError as error:
-            findings.append(Finding(str(path), error.reason, f"{path.name}, line {number}: {error.detail}"))
+            findings.append(
+                Finding(str(path), error.reason, f"{path.name}, line {number}: {error.detail}")
+            )
             continue
         if plain(texts.setdefault(key, text)) != plain(text):
             contradicted.add(key)
-            detail = (
-                f"{path.name}, line {number}: {line.split()[0]} was listed before with another text; its sentence stays unknown"
-            )
+            detail = f"{path.name}, line {number}: {line.split()[0]} was listed before with another text; its sentence stays unknown"
             findings.append(Finding(str(path), Reason.LABEL_CONFLICT, detail))
     if not texts:
         raise ScanError(f"no line of {path} reads as ACTOR_level_N_EMOTION_NNN TEXT")
     ids = sentence_ids({key: plain(text) for key, text in texts.items()}, numbering)
-    sentences = {key: None if key in contradicted else ids[plain(text)] for key, text in texts.items()}
-    return Transcripts(sentences, {key: text for key, text in texts.items() if key not in contradicted}, findings)
+    sentences = {
+        key: None if key in contradicted else ids[plain(text)] for key, text in texts.items()
+    }
+    return Transcripts(
+        sentences, {key: text for key, text in texts.items() if key not in contradicted}, findings
+    )
 
 
 def plain(text: str) -> str:
@@ -82,12 +86,19 @@ def sentence_ids(texts: Mapping[Key, str], numbering: Mapping[Key, str]) -> dict
         if counted:
             wanted[text] = min(counted, key=lambda one: (-counted[one], one))
             said[wanted[text]][text] += counted[wanted[text]]
-    main = {one: min(counted, key=lambda text: (-counted[text], text)) for one, counted in said.items()}
-    return {text: wanted[text] if text in wanted and _alike(text, main[wanted[text]]) else _own_id(text) for text in votes}
+    main = {
+        one: min(counted, key=lambda text: (-counted[text], text)) for one, counted in said.items()
+    }
+    return {
+        text: wanted[text] if text in wanted and _alike(text, main[wanted[text]]) else _own_id(text)
+        for text in votes
+    }
 
 
 def _alike(text: str, main: str) -> bool:
-    return text == main or SequenceMatcher(None, text, main, autojunk=False).ratio() >= SAME_SENTENCE
+    return (
+        text == main or SequenceMatcher(None, text, main, autojunk=False).ratio() >= SAME_SENTENCE
+    )
 
 
 def _own_id(text: str) -> str:
@@ -97,8 +108,17 @@ def _own_id(text: str) -> str:
 def _parsed(line: str) -> tuple[Key, str]:
     name, text = (*line.split(maxsplit=1), "")[:2]
     labels = labels_of_name(name)
-    if labels is None or labels.actor is None or labels.emotion is None or labels.level is None or labels.number is None:
-        raise ClipError(Reason.BAD_ROW, f"'{name[:60]}' is not of the form ACTOR_level_N_EMOTION_NNN, followed by the text")
+    if (
+        labels is None
+        or labels.actor is None
+        or labels.emotion is None
+        or labels.level is None
+        or labels.number is None
+    ):
+        raise ClipError(
+            Reason.BAD_ROW,
+            f"'{name[:60]}' is not of the form ACTOR_level_N_EMOTION_NNN, followed by the text",
+        )
     if not plain(text):
         raise ClipError(Reason.BAD_ROW, f"{name} has no text")
     return (labels.actor, labels.emotion, labels.level, labels.number), text.strip()

@@ -11,7 +11,23 @@ from stccl_data.corpora.scan import Finding
 from stccl_data.errors import Reason
 
 VIDEO = frozenset(
-    (".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv")
+    (
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+    )
 )
 #: In the order in which one is taken where a recording has several.
 AUDIO = (".wav", ".flac", ".m4a", ".aac", ".mp3", ".ogg", ".opus", ".wma", ".aif", ".aiff")
@@ -97,14 +113,25 @@ def walk(root: Path) -> Tree:
             status = os.stat(path)  # noqa: PTH116
             if (status.st_dev, status.st_ino) in seen:
                 if linked:
-                    findings.append(Finding(path, Reason.DUPLICATE_CLIP, f"{shown} is a link to a folder of this tree", files=0))
+                    findings.append(
+                        Finding(
+                            path,
+                            Reason.DUPLICATE_CLIP,
+                            f"{shown} is a link to a folder of this tree",
+                            files=0,
+                        )
+                    )
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(path) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             findings.append(
-                Finding(_readable(path), Reason.NOT_PERMITTED, f"{_readable(shown)} cannot be entered: {error.strerror}")
+                Finding(
+                    _readable(path),
+                    Reason.NOT_PERMITTED,
+                    f"{_readable(shown)} cannot be entered: {error.strerror}",
+                )
             )
             continue
         names: list[str] = []
@@ -115,7 +142,13 @@ def walk(root: Path) -> Tree:
                 continue
             if not _is_utf8(name):
                 whole = _readable(f"{shown}/{name}")
-                findings.append(Finding(_readable(entry.path), Reason.UNKNOWN_NAME, f"the name of {whole} is not UTF-8"))
+                findings.append(
+                    Finding(
+                        _readable(entry.path),
+                        Reason.UNKNOWN_NAME,
+                        f"the name of {whole} is not UTF-8",
+                    )
+                )
             elif _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append((entry.path, (*parts, name)))
                 inner.append(name)
@@ -127,7 +160,9 @@ def walk(root: Path) -> Tree:
     return Tree(root, tuple(folders), tuple(findings), files)
 
 
-def first_of_each(files: Iterable[tuple[Key, File]]) -> tuple[dict[Key, File], list[tuple[File, File]]]:
+def first_of_each(
+    files: Iterable[tuple[Key, File]],
+) -> tuple[dict[Key, File], list[tuple[File, File]]]:
     """Of files that mean the same recording the one nearest to the root, and the others, each with the one that is used."""
     first: dict[Key, File] = {}
     copies: list[tuple[File, File]] = []
@@ -172,9 +207,15 @@ def whole_folders(tree: Tree, files: Iterable[File]) -> list[tuple[str, str, lis
     gathered: dict[tuple[str, ...], list[File]] = {}
     for file in files:
         parts = file.folder.parts
-        whole = next((parts[:d] for d in range(1, len(parts) + 1) if among[parts[:d]] == total[parts[:d]]), None)
+        whole = next(
+            (parts[:d] for d in range(1, len(parts) + 1) if among[parts[:d]] == total[parts[:d]]),
+            None,
+        )
         gathered.setdefault((*parts, file.name) if whole is None else whole, []).append(file)
-    return [(str(tree.root.joinpath(*parts)), "/".join(parts), found) for parts, found in gathered.items()]
+    return [
+        (str(tree.root.joinpath(*parts)), "/".join(parts), found)
+        for parts, found in gathered.items()
+    ]
 
 
 def wrong_suffixes(tree: Tree, looks_like_a_clip: Callable[[File], bool]) -> list[Finding]:
@@ -191,7 +232,14 @@ def wrong_suffixes(tree: Tree, looks_like_a_clip: Callable[[File], bool]) -> lis
         what = f"has the suffix '{suffix}'" if suffix else "has no suffix"
         others = f", as have {len(files) - 1} others in this folder" if len(files) > 1 else ""
         detail = f"{files[0].shown} is named as a clip but {what}{others}, which is no video's and no sound's"
-        findings.append(Finding(files[0].path if len(files) == 1 else folder, Reason.NOT_MEDIA, detail, files=len(files)))
+        findings.append(
+            Finding(
+                files[0].path if len(files) == 1 else folder,
+                Reason.NOT_MEDIA,
+                detail,
+                files=len(files),
+            )
+        )
     return findings
 
 
@@ -202,8 +250,12 @@ def packed(tree: Tree, is_unpacked: Callable[[File, str], bool]) -> list[Finding
         if not is_archive(file.name):
             continue
         bare = file.name[: -len(next(end for end in ARCHIVES if file.name.lower().endswith(end)))]
-        if bare.lower() not in {name.lower() for name in file.folder.folders} and not is_unpacked(file, bare):
-            findings.append(Finding(file.path, Reason.NOT_UNPACKED, f"{file.shown} has not been unpacked"))
+        if bare.lower() not in {name.lower() for name in file.folder.folders} and not is_unpacked(
+            file, bare
+        ):
+            findings.append(
+                Finding(file.path, Reason.NOT_UNPACKED, f"{file.shown} has not been unpacked")
+            )
     return findings
 
 

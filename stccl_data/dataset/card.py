@@ -5,10 +5,22 @@ from typing import Any
 
 # corpus -> (licence tag, name, what binds whoever holds shards made from it)
 _LICENCES = {
-    "mead": ("other", "MEAD", "non-commercial research only, and no redistribution: do not publish these shards"),
-    "ravdess": ("cc-by-nc-sa-4.0", "RAVDESS", "CC BY-NC-SA 4.0: name the authors, no commercial use, share alike"),
+    "mead": (
+        "other",
+        "MEAD",
+        "non-commercial research only, and no redistribution: do not publish these shards",
+    ),
+    "ravdess": (
+        "cc-by-nc-sa-4.0",
+        "RAVDESS",
+        "CC BY-NC-SA 4.0: name the authors, no commercial use, share alike",
+    ),
     "cremad": ("odbl", "CREMA-D", "Open Database License 1.0: name the authors, share alike"),
-    "own": ("unknown", "own recordings", "whatever the speakers agreed to: fill this in before you share anything"),
+    "own": (
+        "unknown",
+        "own recordings",
+        "whatever the speakers agreed to: fill this in before you share anything",
+    ),
 }
 
 

@@ -53,27 +53,37 @@ class TarMembers:
         offset, size = self._place(suffix)
         stop = size if stop is None else stop
         if not 0 <= start <= stop <= size:
-            raise ShardError(f"{self.where}: {suffix} has {size:,} bytes, and bytes {start:,} to {stop:,} of it were asked for")
+            raise ShardError(
+                f"{self.where}: {suffix} has {size:,} bytes, and bytes {start:,} to {stop:,} of it were asked for"
+            )
         try:
             with self.path.open("rb") as file:
                 check_size(os.fstat(file.fileno()).st_size, self.tar_bytes, self.where)
                 file.seek(offset + start)
                 data = file.read(stop - start)
         except FileNotFoundError:
-            raise ShardError(f"{self.where} is missing; copy the dataset again, or run `stccl prepare` again") from None
+            raise ShardError(
+                f"{self.where} is missing; copy the dataset again, or run `stccl prepare` again"
+            ) from None
         except OSError as error:
             raise ShardError(f"{self.where} cannot be read: {error.strerror}") from None
         if len(data) != stop - start:
-            raise ShardError(f"{self.where} ends within {suffix}; the index does not belong to it: run `stccl verify`")
+            raise ShardError(
+                f"{self.where} ends within {suffix}; the index does not belong to it: run `stccl verify`"
+            )
         return data
 
     def _place(self, suffix: str) -> tuple[int, int]:
         try:
             offset, size = self.places[suffix]
         except KeyError:
-            raise ShardError(f"{self.where}: {suffix} is not among the members of this sample") from None
+            raise ShardError(
+                f"{self.where}: {suffix} is not among the members of this sample"
+            ) from None
         if offset < 0 or not 0 <= size <= min(MAX_MEMBER_BYTES, self.tar_bytes - offset):
-            raise ShardError(f"{self.where}: {suffix} cannot lie where the index says; run `stccl verify`")
+            raise ShardError(
+                f"{self.where}: {suffix} cannot lie where the index says; run `stccl verify`"
+            )
         return offset, size
 
 
@@ -92,10 +102,14 @@ class LoadedMembers:
         try:
             data = self.data[suffix]
         except KeyError:
-            raise ShardError(f"{self.where}: {suffix} is not among the members of this sample") from None
+            raise ShardError(
+                f"{self.where}: {suffix} is not among the members of this sample"
+            ) from None
         stop = len(data) if stop is None else stop
         if not 0 <= start <= stop <= len(data):
-            raise ShardError(f"{self.where}: {suffix} has {len(data):,} bytes, and bytes {start:,} to {stop:,} were asked for")
+            raise ShardError(
+                f"{self.where}: {suffix} has {len(data):,} bytes, and bytes {start:,} to {stop:,} were asked for"
+            )
         return data[start:stop]
 
 
@@ -103,10 +117,14 @@ def check_size(found: int, expected: int, where: str) -> None:
     """Raises ShardError where a shard is not as long as shards.json says: many readers pass over a missing end in silence."""
     if found != expected:
         what = "was cut short" if found < expected else "is not the file that was written"
-        raise ShardError(f"{where} has {found:,} bytes and not {expected:,}: it {what}; copy it again, or run `stccl verify`")
+        raise ShardError(
+            f"{where} has {found:,} bytes and not {expected:,}: it {what}; copy it again, or run `stccl verify`"
+        )
 
 
-def member_arrays(data: bytes, what: str, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+def member_arrays(
+    data: bytes, what: str, names: Collection[str] | None = None
+) -> dict[str, NDArray[Any]]:
     """The arrays of an npz member, or those of these names that it has.
 
     `what` names the member in the ShardError that anything else than plain arrays raises. Arrays lie uncompressed in it, so that

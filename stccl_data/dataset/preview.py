@@ -62,8 +62,12 @@ def find_pair(dataset: Dataset, key: str, target: str, source: str | None = None
     if not found:
         joins = sorted({f"{pair.source.emotion} -> {pair.target.emotion}" for pair in everything})
         wanted = f"{source or 'any emotion'} -> {target}"
-        raise ShardError(f"{key} has no pair {wanted} in the shards; it has {', '.join(joins) or 'none'}")
-    return min(found, key=lambda pair: (not pair.accepted, _cost(pair), pair.source.name, pair.target.name))
+        raise ShardError(
+            f"{key} has no pair {wanted} in the shards; it has {', '.join(joins) or 'none'}"
+        )
+    return min(
+        found, key=lambda pair: (not pair.accepted, _cost(pair), pair.source.name, pair.target.name)
+    )
 
 
 def write_preview(dataset: Dataset, pair: Pair, path: str | Path) -> Preview:
@@ -78,7 +82,11 @@ def write_preview(dataset: Dataset, pair: Pair, path: str | Path) -> Preview:
     sound = source_sound(dataset, pair.source)
     fps = min(pair.source.fps or Fraction(25), FASTEST)
     indices = constant_rate(pair.source.times, fps)
-    origin = "no sound: the shards hold none, and the clip's own file is not there or silent" if sound is None else sound.origin
+    origin = (
+        "no sound: the shards hold none, and the clip's own file is not there or silent"
+        if sound is None
+        else sound.origin
+    )
     pictures = (_film_frame(pair, i, tiles) for tiles in [_Tiles(pair, FILM_TILE)] for i in indices)
     size = (LABEL + 2 * FILM_TILE, 2 * FILM_TILE)
     with tempfile.TemporaryDirectory() as folder:
@@ -97,12 +105,16 @@ def write_sheet(pair: Pair, path: str | Path, moments: int = MOMENTS) -> None:
     source mouth, target mouth, below their times. Raises ShardError for a pair without pictures."""
     _check_pictures(pair)
     tiles = _Tiles(pair, SHEET_TILE)
-    indices = np.linspace(0, len(pair.source) - 1, min(moments, len(pair.source))).round().astype(int)
+    indices = (
+        np.linspace(0, len(pair.source) - 1, min(moments, len(pair.source))).round().astype(int)
+    )
     columns = [_sheet_column(pair, int(i), tiles) for i in indices]
     half = -(-len(columns) // 2)
     columns += [np.zeros_like(columns[0])] * (2 * half - len(columns))
     body = np.vstack([np.hstack(columns[:half]), np.hstack(columns[half:])])
-    names = f"{pair.source.name} and {pair.target.name}: faces, then mouths; seconds of source > target"
+    names = (
+        f"{pair.source.name} and {pair.target.name}: faces, then mouths; seconds of source > target"
+    )
     head = _text(np.zeros((LABEL, body.shape[1], 3), np.uint8), names, 10)
     ok, png = cv2.imencode(".png", cv2.cvtColor(np.vstack([head, body]), cv2.COLOR_RGB2BGR))
     assert ok
@@ -120,7 +132,9 @@ def constant_rate(times: NDArray[np.float64], fps: Fraction) -> NDArray[np.int64
 
     A frame that is due within half an interval is taken for due, so that the jitter of a clock doubles and drops none.
     """
-    shown = float(times[0]) + np.arange(round((float(times[-1]) - float(times[0])) * fps) + 1) / float(fps)
+    shown = float(times[0]) + np.arange(
+        round((float(times[-1]) - float(times[0])) * fps) + 1
+    ) / float(fps)
     return np.searchsorted(times, shown + 0.5 / float(fps), side="right") - 1
 
 
@@ -165,7 +179,9 @@ def _cost(pair: Pair) -> float:
 def _check_pictures(pair: Pair) -> None:
     for clip in (pair.source, pair.target):
         if "face" not in clip.crops or "mouth" not in clip.crops:
-            raise ShardError(f"{clip.clip_id} has no pictures in the shards, so nothing can be shown; prepare without --crops none")
+            raise ShardError(
+                f"{clip.clip_id} has no pictures in the shards, so nothing can be shown; prepare without --crops none"
+            )
 
 
 class _Tiles:
@@ -173,7 +189,11 @@ class _Tiles:
 
     def __init__(self, pair: Pair, side: int) -> None:
         self._side = side
-        self._jpegs = {(clip.name, crop): clip.jpegs(crop) for clip in (pair.source, pair.target) for crop in ("face", "mouth")}
+        self._jpegs = {
+            (clip.name, crop): clip.jpegs(crop)
+            for clip in (pair.source, pair.target)
+            for crop in ("face", "mouth")
+        }
         self.of = lru_cache(maxsize=8)(self._decoded)
 
     def _decoded(self, clip: str, crop: str, i: int) -> Image:
@@ -193,14 +213,27 @@ def _film_frame(pair: Pair, i: int, tiles: _Tiles) -> Image:
             head = _text(head, f"{clip.name}  no frame", 10, _RED)
         else:
             lost = "" if clip.valid[frame] else "  no face"
-            head = _text(head, f"{clip.name}  {clip.times[frame]:.2f} s  frame {frame}{lost}", 10, _RED if lost else _WHITE)
-        halves.append(np.vstack([head, tiles.of(clip.name, "face", frame), tiles.of(clip.name, "mouth", frame)]))
+            head = _text(
+                head,
+                f"{clip.name}  {clip.times[frame]:.2f} s  frame {frame}{lost}",
+                10,
+                _RED if lost else _WHITE,
+            )
+        halves.append(
+            np.vstack(
+                [head, tiles.of(clip.name, "face", frame), tiles.of(clip.name, "mouth", frame)]
+            )
+        )
     return np.hstack(halves)
 
 
 def _sheet_column(pair: Pair, i: int, tiles: _Tiles) -> Image:
     j = int(pair.frame_map[i])
-    times = f"{pair.source.times[i]:.2f} > {pair.target.times[j]:.2f}" if j >= 0 else f"{pair.source.times[i]:.2f} > -"
+    times = (
+        f"{pair.source.times[i]:.2f} > {pair.target.times[j]:.2f}"
+        if j >= 0
+        else f"{pair.source.times[i]:.2f} > -"
+    )
     lost = not pair.source.valid[i] or j < 0 or not pair.target.valid[j]
     head = _text(np.zeros((LABEL, SHEET_TILE, 3), np.uint8), times, 10, _RED if lost else _WHITE)
     order = [
@@ -217,14 +250,25 @@ def _text(image: Image, text: str, x: int, colour: tuple[int, int, int] = _WHITE
     scale = 0.55
     width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
     scale *= min(1.0, (image.shape[1] - 2 * x) / max(width, 1))
-    cv2.putText(image, text, (x, image.shape[0] - 10), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
+    cv2.putText(
+        image,
+        text,
+        (x, image.shape[0] - 10),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        colour,
+        1,
+        cv2.LINE_AA,
+    )
     return image
 
 
 def _write_wav(path: Path, sound: Sound, start: float, length: float) -> None:
     """`length` seconds of the sound from `start` on, silence where there is none."""
     first = round((start - sound.start) * sound.rate)
-    samples = np.pad(sound.samples, (max(0, -first), 0))[max(0, first) :][: round(length * sound.rate)]
+    samples = np.pad(sound.samples, (max(0, -first), 0))[max(0, first) :][
+        : round(length * sound.rate)
+    ]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -232,13 +276,21 @@ def _write_wav(path: Path, sound: Sound, start: float, length: float) -> None:
         file.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def _encode(path: Path, pictures: Iterator[Image], size: tuple[int, int], fps: Fraction, wav: Path | None) -> None:
+def _encode(
+    path: Path, pictures: Iterator[Image], size: tuple[int, int], fps: Fraction, wav: Path | None
+) -> None:
     """H.264 at a constant rate, 4:2:0, its index in front: what every browser plays. Raises OSError with ffmpeg's words."""
     import ffmpeg
     import imageio_ffmpeg
 
     inputs: Sequence[Any] = [
-        ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{size[1]}x{size[0]}", framerate=f"{fps}")
+        ffmpeg.input(
+            "pipe:",
+            format="rawvideo",
+            pix_fmt="rgb24",
+            s=f"{size[1]}x{size[0]}",
+            framerate=f"{fps}",
+        )
     ]
     if wav is not None:
         inputs = [*inputs, ffmpeg.input(str(wav))]
@@ -247,7 +299,11 @@ def _encode(path: Path, pictures: Iterator[Image], size: tuple[int, int], fps: F
         *inputs, str(path), vcodec="libx264", preset="fast", crf=18, pix_fmt="yuv420p", vf=colours,
         movflags="+faststart", acodec="aac", audio_bitrate="128k",
     )  # fmt: skip
-    command = ffmpeg.compile(output.global_args("-loglevel", "error"), cmd=imageio_ffmpeg.get_ffmpeg_exe(), overwrite_output=True)
+    command = ffmpeg.compile(
+        output.global_args("-loglevel", "error"),
+        cmd=imageio_ffmpeg.get_ffmpeg_exe(),
+        overwrite_output=True,
+    )
     _feed(command, pictures, path)
 
 
@@ -256,7 +312,9 @@ def _feed(command: list[str], pictures: Iterator[Image], path: Path) -> None:
     import subprocess
 
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+        )
         assert process.stdin is not None
         try:
             for picture in pictures:
@@ -271,4 +329,6 @@ def _feed(command: list[str], pictures: Iterator[Image], path: Path) -> None:
         if process.wait() != 0:
             said.seek(0)
             words = said.read().decode(errors="replace").strip().splitlines()
-            raise OSError(f"ffmpeg could not write {path.name}: {words[-1] if words else f'exit code {process.returncode}'}")
+            raise OSError(
+                f"ffmpeg could not write {path.name}: {words[-1] if words else f'exit code {process.returncode}'}"
+            )

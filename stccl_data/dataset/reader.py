@@ -71,9 +71,13 @@ class Dataset:
             key, split, shard = _index_head(line, f"{self.path / INDEX}, line {number}")
             info = self._shard_of_path.get(shard)
             if info is None or info.split != split:
-                raise ShardError(f"{self.path / INDEX}, line {number}: {shard} is no shard of {split} in {SHARDS}; {_ADVICE}")
+                raise ShardError(
+                    f"{self.path / INDEX}, line {number}: {shard} is no shard of {split} in {SHARDS}; {_ADVICE}"
+                )
             if key in self._lines:
-                raise ShardError(f"{self.path / INDEX}, line {number}: the key {key} occurs twice; {_ADVICE}")
+                raise ShardError(
+                    f"{self.path / INDEX}, line {number}: the key {key} occurs twice; {_ADVICE}"
+                )
             self._lines[key], self._heads[key] = line, info
         named = Counter(self._heads.values())
         for info in self.shards:
@@ -112,7 +116,9 @@ class Dataset:
         """
         shard = self._head(key)
         *_, places = index_entry(self._lines[key], f"{self.path / INDEX}: {key}")
-        members = TarMembers(self.path / shard.path, str(self.path / shard.path), shard.bytes, places)
+        members = TarMembers(
+            self.path / shard.path, str(self.path / shard.path), shard.bytes, places
+        )
         return parse_utterance(key, members, self._decisions)
 
     def stream(self, split: str, shuffle: bool = False, seed: int = 0) -> Iterator[Utterance]:
@@ -124,7 +130,12 @@ class Dataset:
         shards.json before the first is read. Raises ValueError for an unknown split, ShardError for a damaged shard.
         """
         self._check_split(split)
-        return _stream(self._whole(shard for shard in self.shards if shard.split == split), shuffle, seed, self._decisions)
+        return _stream(
+            self._whole(shard for shard in self.shards if shard.split == split),
+            shuffle,
+            seed,
+            self._decisions,
+        )
 
     def read(self, shards: Iterable[ShardInfo]) -> Iterator[Utterance]:
         """Every utterance of these shards in the order given, all of them to whoever asks: for readers that deal out shards by
@@ -139,7 +150,9 @@ class Dataset:
             try:
                 check_size(path.stat().st_size, shard.bytes, str(path))
             except FileNotFoundError:
-                raise ShardError(f"{path} is missing; copy it again, or run `stccl prepare` again") from None
+                raise ShardError(
+                    f"{path} is missing; copy it again, or run `stccl prepare` again"
+                ) from None
             paths.append(path)
         return paths
 
@@ -150,11 +163,15 @@ class Dataset:
         could not be aligned (with the reason).
         """
         if self._pair_table is None:
-            raise ShardError(f"{self.path / PAIRS} is missing, and pairs are found by it; open the utterance by its key")
+            raise ShardError(
+                f"{self.path / PAIRS} is missing, and pairs are found by it; open the utterance by its key"
+            )
         import pyarrow.compute as pc
 
         table = self._pair_table.table
-        rows = table.filter(pc.and_(pc.equal(table["source"], source), pc.equal(table["target"], target))).to_pylist()
+        rows = table.filter(
+            pc.and_(pc.equal(table["source"], source), pc.equal(table["target"], target))
+        ).to_pylist()
         if not rows:
             raise ShardError(self._why_no_pair(source, target))
         for key in self._parts(rows[0]["utterance"]):
@@ -162,7 +179,11 @@ class Dataset:
                 if (pair.source.clip_id, pair.target.clip_id) == (source, target):
                     return pair
         reason = rows[0]["reason"]
-        why = f"it was refused: {reason}" if reason else "its utterance is not in the shards; run `stccl verify`"
+        why = (
+            f"it was refused: {reason}"
+            if reason
+            else "its utterance is not in the shards; run `stccl verify`"
+        )
         raise ShardError(f"{source} -> {target} has no alignment in the shards; {why}")
 
     def _why_no_pair(self, source: str, target: str) -> str:
@@ -170,11 +191,17 @@ class Dataset:
 
         assert self._pair_table is not None
         table = self._pair_table.table
-        known = {str(value) for side in ("source", "target") for value in table[side].unique().to_pylist()}
+        known = {
+            str(value)
+            for side in ("source", "target")
+            for value in table[side].unique().to_pylist()
+        }
         for clip_id in (source, target):
             if clip_id not in known:
                 return f"no pair of {self.path} has the clip {clip_id!r}{_nearest(clip_id, known)}"
-        if table.filter(pc.and_(pc.equal(table["source"], target), pc.equal(table["target"], source))).num_rows:
+        if table.filter(
+            pc.and_(pc.equal(table["source"], target), pc.equal(table["target"], source))
+        ).num_rows:
             return f"the pair is stored the other way round: source {target}, target {source}"
         partners = table.filter(pc.equal(table["source"], source))["target"].to_pylist()
         partners += table.filter(pc.equal(table["target"], source))["source"].to_pylist()
@@ -201,17 +228,23 @@ class Dataset:
         try:
             return self._heads[key]
         except KeyError:
-            raise KeyError(f"{key!r} is no utterance of {self.path}{_nearest(key, self._heads)}") from None
+            raise KeyError(
+                f"{key!r} is no utterance of {self.path}{_nearest(key, self._heads)}"
+            ) from None
 
     def _check_split(self, split: str | None) -> None:
         if split is not None and split not in self.splits:
-            raise ValueError(f"{self.path} has no split {split!r}; it has {', '.join(self.splits) or 'none'}")
+            raise ValueError(
+                f"{self.path} has no split {split!r}; it has {', '.join(self.splits) or 'none'}"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_pair_table"}
 
 
-def open_stream(urls: str | Path | Iterable[str | Path], shuffle: bool = False, seed: int = 0) -> Iterator[Utterance]:
+def open_stream(
+    urls: str | Path | Iterable[str | Path], shuffle: bool = False, seed: int = 0
+) -> Iterator[Utterance]:
     """The utterances of tars that lie anywhere, without the tables beside them: paths, or URLs as webdataset opens them.
 
     urls: one or several; a str may hold braces (`http://host/stccl-train-{000000..000007}.tar`). As webdataset has it, a URL that
@@ -237,7 +270,9 @@ def _stream(
     import webdataset as wds
 
     # a path as a file: URL, so that no letter in it is taken for a scheme or a query
-    urls = {path.resolve().as_uri() if isinstance(path, Path) else path: str(path) for path in sources}
+    urls = {
+        path.resolve().as_uri() if isinstance(path, Path) else path: str(path) for path in sources
+    }
     order = list(urls)
     if shuffle:
         random.Random(seed).shuffle(order)
@@ -259,14 +294,18 @@ def _stream(
         wds.tariterators.group_by_keys,
     ]
     if shuffle:
-        stages.append(wds.shuffle(SHUFFLE_UTTERANCES, initial=SHUFFLE_UTTERANCES, rng=random.Random(seed)))
+        stages.append(
+            wds.shuffle(SHUFFLE_UTTERANCES, initial=SHUFFLE_UTTERANCES, rng=random.Random(seed))
+        )
     try:
         for sample in wds.DataPipeline(*stages):
             where = urls[sample["__url__"]]
             parts = {suffix: data for suffix, data in sample.items() if not suffix.startswith("__")}
             yield parse_utterance(sample["__key__"], LoadedMembers(where, parts), decisions)
     except (OSError, ValueError) as error:
-        raise ShardError(f"{' '.join(str(part) for part in error.args)}: the shards cannot be read") from error
+        raise ShardError(
+            f"{' '.join(str(part) for part in error.args)}: the shards cannot be read"
+        ) from error
 
 
 def _warn_of_idle_readers(shards: int) -> None:
@@ -292,10 +331,16 @@ class _PairTable:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path, columns=list(self._COLUMNS), read_dictionary=["utterance", "source", "target", "reason"])
+            table = pq.read_table(
+                path,
+                columns=list(self._COLUMNS),
+                read_dictionary=["utterance", "source", "target", "reason"],
+            )
             missing = [name for name in self._COLUMNS if name not in table.column_names]
             if missing:
-                raise ShardError(f"{path} has no column {', '.join(missing)}; run `stccl prepare` again")
+                raise ShardError(
+                    f"{path} has no column {', '.join(missing)}; run `stccl prepare` again"
+                )
             plain = pc.replace_substring_regex(table["utterance"].cast(pa.string()), r"\+p\d+$", "")
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"{path} cannot be read ({error}); run `stccl verify`") from None
@@ -306,12 +351,16 @@ class _PairTable:
         found, starts = np.unique(codes[order], return_index=True)
         ends = [*starts[1:], len(order)][: len(starts)]
         keys = encoded.dictionary.to_pylist()
-        self._rows = {keys[code]: (int(a), int(b)) for code, a, b in zip(found, starts, ends, strict=True)}
+        self._rows = {
+            keys[code]: (int(a), int(b)) for code, a, b in zip(found, starts, ends, strict=True)
+        }
 
     def decisions(self, utterance: str) -> Decisions:
         start, end = self._rows.get(utterance, (0, 0))
         rows = self.table.slice(start, end - start).to_pylist()
-        return {(row["source"], row["target"]): (bool(row["accepted"]), row["reason"]) for row in rows}
+        return {
+            (row["source"], row["target"]): (bool(row["accepted"]), row["reason"]) for row in rows
+        }
 
 
 _ADVICE = "run `stccl verify`"
@@ -328,16 +377,28 @@ def read_shard_list(out: Path) -> tuple[ShardInfo, ...]:
     try:
         record = json.loads(path.read_bytes())
         if record["schema"] > SCHEMA:
-            raise ShardError(f"{path} has schema {record['schema']}; this stccl reads up to {SCHEMA}: install a newer stccl")
+            raise ShardError(
+                f"{path} has schema {record['schema']}; this stccl reads up to {SCHEMA}: install a newer stccl"
+            )
         root = os.path.realpath(out)
         return tuple(
-            ShardInfo(_below(root, str(s["path"])), str(s["split"]), int(s["utterances"]), int(s["bytes"]), s["sha256"])
+            ShardInfo(
+                _below(root, str(s["path"])),
+                str(s["split"]),
+                int(s["utterances"]),
+                int(s["bytes"]),
+                s["sha256"],
+            )
             for s in record["shards"]
         )
     except FileNotFoundError:
-        raise ShardError(f"{out} holds no finished dataset: {SHARDS} is missing; run `stccl prepare RAW {out}`") from None
+        raise ShardError(
+            f"{out} holds no finished dataset: {SHARDS} is missing; run `stccl prepare RAW {out}`"
+        ) from None
     except (OSError, *_NO_RECORD) as error:
-        raise ShardError(f"{path} is not as stccl writes it ({error!r}); run `stccl prepare` again") from None
+        raise ShardError(
+            f"{path} is not as stccl writes it ({error!r}); run `stccl prepare` again"
+        ) from None
 
 
 def _below(root: str, path: str) -> str:
@@ -347,7 +408,9 @@ def _below(root: str, path: str) -> str:
         raise ValueError(f"{path!r} is no tar below the dataset's folder")
     if not Path(os.path.realpath(f"{root}/{path}")).is_relative_to(root):
         advice = "copy it there, or link to the dataset's folder as a whole"
-        raise ShardError(f"{root}/{path} is a link that leads out of the dataset, and is not followed: {advice}")
+        raise ShardError(
+            f"{root}/{path} is a link that leads out of the dataset, and is not followed: {advice}"
+        )
     return path
 
 
@@ -356,7 +419,9 @@ def index_lines(out: Path) -> list[bytes]:
     try:
         return [line for line in (out / INDEX).read_bytes().split(b"\n") if line.strip()]
     except OSError as error:
-        raise ShardError(f"{out / INDEX} cannot be read ({error.strerror}); run `stccl prepare` again") from None
+        raise ShardError(
+            f"{out / INDEX} cannot be read ({error.strerror}); run `stccl prepare` again"
+        ) from None
 
 
 def _index_head(line: bytes, where: str) -> tuple[str, str, str]:
@@ -378,7 +443,10 @@ def index_entry(line: bytes, where: str) -> tuple[str, str, str, Places]:
     """key, split, shard and members of an index line. Raises ShardError, naming `where`."""
     try:
         record = json.loads(line)
-        places = {str(suffix): (int(offset), int(size)) for suffix, (offset, size) in record["members"].items()}
+        places = {
+            str(suffix): (int(offset), int(size))
+            for suffix, (offset, size) in record["members"].items()
+        }
         return str(record["key"]), str(record["split"]), str(record["shard"]), places
     except _NO_RECORD as error:
         raise ShardError(f"{where} is not as stccl writes it ({error!r}); {_ADVICE}") from None
@@ -387,6 +455,8 @@ def index_entry(line: bytes, where: str) -> tuple[str, str, str, Places]:
 def _nearest(word: str, known: Iterable[str]) -> str:
     """What may have been meant, as the end of a sentence; nothing where nothing is near."""
     wanted = set(re.split(r"[^A-Za-z0-9]+", word.lower()))
-    alike = sorted(known, key=lambda name: (-len(wanted & set(re.split(r"[^A-Za-z0-9]+", name.lower()))), name))[:200]
+    alike = sorted(
+        known, key=lambda name: (-len(wanted & set(re.split(r"[^A-Za-z0-9]+", name.lower()))), name)
+    )[:200]
     near = difflib.get_close_matches(word, alike, n=3)
     return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -24,7 +24,17 @@ from stccl_data.files.npz import npz_bytes
 MAX_CLIPS = 64
 MAX_BYTES = 256 * 2**20
 
-_CLIP_LABELS = ("clip_id", "emotion", "level", "take", "n_frames", "width", "height", "duration_s", "audio_rate")
+_CLIP_LABELS = (
+    "clip_id",
+    "emotion",
+    "level",
+    "take",
+    "n_frames",
+    "width",
+    "height",
+    "duration_s",
+    "audio_rate",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +103,18 @@ class _OpenShard:
             self._tar.addfile(header, io.BytesIO(data))
             padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
             places[suffix] = [self._tar.offset - padded, len(data)]
-        self._index.append({"key": key, "split": self._split, "shard": self._name, "members": places})
+        self._index.append(
+            {"key": key, "split": self._split, "shard": self._name, "members": places}
+        )
         self.size += sum(len(data) for data in members.values())
 
     def close(self) -> ShardFile:
         self._tar.close()
         self._stack.close()
         digest = self._file.digest.hexdigest()
-        return ShardFile(self._name, self._split, len(self._index), self._file.size, digest, tuple(self._index))
+        return ShardFile(
+            self._name, self._split, len(self._index), self._file.size, digest, tuple(self._index)
+        )
 
     def abandon(self) -> None:
         self._file.release()
@@ -138,7 +152,9 @@ class PairRecord:
     alignment: Alignment
 
 
-def clip_members(track: Track | None, times: NDArray[np.float64], flac: bytes | None = None) -> dict[str, bytes]:
+def clip_members(
+    track: Track | None, times: NDArray[np.float64], flac: bytes | None = None
+) -> dict[str, bytes]:
     """The members of one clip, by suffix after the clip's name. track: None where the face was not followed; times: (N,) then says
     when its frames are shown."""
     members = {"npz": npz_bytes(track.tables() if track is not None else {"times": times})}
@@ -220,7 +236,9 @@ def parts_of(
     """
     parts: list[tuple[list[str], list[PairRecord]]] = [([], [])]
     paired = {name for pair in pairs for name in (pair.source, pair.target)}
-    steps: list[tuple[tuple[str, ...], PairRecord | None]] = [((name,), None) for name in names if name not in paired]
+    steps: list[tuple[tuple[str, ...], PairRecord | None]] = [
+        ((name,), None) for name in names if name not in paired
+    ]
     group = _groups(sorted({pair.source for pair in pairs}), sizes)
     in_order = sorted(pairs, key=lambda pair: (group[pair.source], pair.target, pair.source))
     steps += [((pair.source, pair.target), pair) for pair in in_order]
@@ -232,7 +250,10 @@ def parts_of(
             parts.append((members, own))
         members += [name for name in wanted if name not in members]
         own += [pair] if pair is not None else []
-    return [(sorted(members), sorted(own, key=lambda pair: (pair.source, pair.target))) for members, own in parts]
+    return [
+        (sorted(members), sorted(own, key=lambda pair: (pair.source, pair.target)))
+        for members, own in parts
+    ]
 
 
 def _groups(sources: Sequence[str], sizes: Mapping[str, int]) -> dict[str, int]:

@@ -71,7 +71,8 @@ class DatasetSummary:
         ]
         names = [f"p{100 * q:.0f}" for q in QUANTILES]
         values["scores"] = {
-            score: {"count": spread.count, **dict(zip(names, spread.values, strict=False))} for score, spread in self.scores.items()
+            score: {"count": spread.count, **dict(zip(names, spread.values, strict=False))}
+            for score, spread in self.scores.items()
         }
         return values
 
@@ -82,10 +83,18 @@ def summarise(out: str | Path) -> DatasetSummary:
     shards = read_shard_list(out)
     clips = _rows(out / CLIPS, ("clip_id", "corpus", "speaker", "emotion", "split", "state", "reason", "utterance"),
                   ("n_frames", "duration_s", *CLIP_SCORES))  # fmt: skip
-    pairs = _rows(out / PAIRS, ("split", "utterance", "source_emotion", "target_emotion", "accepted", "reason"), PAIR_SCORES)
+    pairs = _rows(
+        out / PAIRS,
+        ("split", "utterance", "source_emotion", "target_emotion", "accepted", "reason"),
+        PAIR_SCORES,
+    )
     emotions: dict[str, dict[str, int]] = {}
     for emotion in EMOTIONS:
-        counts = Counter(clip["split"] for clip in clips if clip["emotion"] == emotion and clip["state"] == "paired")
+        counts = Counter(
+            clip["split"]
+            for clip in clips
+            if clip["emotion"] == emotion and clip["state"] == "paired"
+        )
         if counts:
             emotions[emotion] = {split: counts[split] for split in SPLITS if counts[split]}
     joined: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
@@ -107,7 +116,9 @@ def summarise(out: str | Path) -> DatasetSummary:
     )
 
 
-def _split(split: str, shards: Sequence[ShardInfo], clips: Sequence[Row], pairs: Sequence[Row]) -> SplitCounts:
+def _split(
+    split: str, shards: Sequence[ShardInfo], clips: Sequence[Row], pairs: Sequence[Row]
+) -> SplitCounts:
     used = [clip for clip in clips if clip["split"] == split and clip["state"] == "paired"]
     mine = [shard for shard in shards if shard.split == split]
     return SplitCounts(
@@ -129,8 +140,13 @@ def _by_reason(rows: Iterable[Row]) -> dict[str, int]:
 
 
 def _spread(values: Iterable[float | None]) -> Spread:
-    known = np.array([value for value in values if value is not None and np.isfinite(value)], np.float64)
-    return Spread(len(known), tuple(float(value) for value in np.quantile(known, QUANTILES)) if len(known) else ())
+    known = np.array(
+        [value for value in values if value is not None and np.isfinite(value)], np.float64
+    )
+    return Spread(
+        len(known),
+        tuple(float(value) for value in np.quantile(known, QUANTILES)) if len(known) else (),
+    )
 
 
 def _rows(path: Path, columns: Sequence[str], numbers: Sequence[str]) -> list[Row]:
@@ -142,11 +158,17 @@ def _rows(path: Path, columns: Sequence[str], numbers: Sequence[str]) -> list[Ro
         there = pq.read_schema(path).names
         missing = [column for column in columns if column not in there]
         if missing:
-            raise ShardError(f"{path} has no column {', '.join(missing)}; run `stccl prepare` again")
+            raise ShardError(
+                f"{path} has no column {', '.join(missing)}; run `stccl prepare` again"
+            )
         lacking = dict.fromkeys(number for number in numbers if number not in there)
-        rows = pq.read_table(path, columns=[column for column in (*columns, *numbers) if column in there]).to_pylist()
+        rows = pq.read_table(
+            path, columns=[column for column in (*columns, *numbers) if column in there]
+        ).to_pylist()
         return [{**row, **lacking} for row in rows]
     except FileNotFoundError:
-        raise ShardError(f"{path} is missing; copy it again, or run `stccl prepare` again") from None
+        raise ShardError(
+            f"{path} is missing; copy it again, or run `stccl prepare` again"
+        ) from None
     except (OSError, pa.ArrowException) as error:
         raise ShardError(f"{path} cannot be read ({error}); run `stccl verify`") from None

@@ -42,11 +42,15 @@ def read_stream(stream: Any, where: str) -> Iterator[tuple[TarMember, bytes]]:
                     yield member, data
                 tar.members = []  # a tar keeps a record of each member for as long as it is open
     except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        raise ShardError(f"{where} is no tar that can be read to its end ({error}): {ADVICE}") from None
+        raise ShardError(
+            f"{where} is no tar that can be read to its end ({error}): {ADVICE}"
+        ) from None
     while tail.read(2**20):
         pass
     if not tail.ended:
-        raise ShardError(f"{where} stops without the end mark of a tar after {tail.size:,} bytes: {ADVICE}")
+        raise ShardError(
+            f"{where} stops without the end mark of a tar after {tail.size:,} bytes: {ADVICE}"
+        )
 
 
 def read_headers(path: Path, where: str) -> Iterator[TarMember]:
@@ -58,7 +62,9 @@ def read_headers(path: Path, where: str) -> Iterator[TarMember]:
             end = 0
             with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
                 for entry in tar:
-                    end = entry.offset_data + -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                    end = (
+                        entry.offset_data + -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                    )
                     member = checked_member(entry, where)
                     if end > size:
                         raise ShardError(f"{where} ends within {entry.name}: {ADVICE}")
@@ -70,7 +76,9 @@ def read_headers(path: Path, where: str) -> Iterator[TarMember]:
     except OSError as error:
         raise ShardError(f"{where} cannot be read: {error.strerror}") from None
     except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        raise ShardError(f"{where} is no tar that can be read to its end ({error}): {ADVICE}") from None
+        raise ShardError(
+            f"{where} is no tar that can be read to its end ({error}): {ADVICE}"
+        ) from None
 
 
 ADVICE = "it was cut short or damaged; copy it again, or delete it and run `stccl prepare` again"
@@ -82,23 +90,37 @@ def checked_member(entry: tarfile.TarInfo, where: str) -> TarMember | None:
     if entry.isdir():
         return None
     if not entry.isreg() or entry.issparse():
-        raise ShardError(f"{where} holds {name!r}, a link or a device, which stccl never writes: do not trust this tar")
-    if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise ShardError(f"{where} holds a member named {name!r}, which leads out of the dataset: do not trust this tar")
+        raise ShardError(
+            f"{where} holds {name!r}, a link or a device, which stccl never writes: do not trust this tar"
+        )
+    if (
+        name.startswith("/")
+        or "\\" in name
+        or any(part in ("", ".", "..") for part in name.split("/"))
+    ):
+        raise ShardError(
+            f"{where} holds a member named {name!r}, which leads out of the dataset: do not trust this tar"
+        )
     if entry.size > MAX_MEMBER_BYTES:
-        raise ShardError(f"{where}: {name} claims {entry.size:,} bytes, more than stccl ever writes: do not trust this tar")
+        raise ShardError(
+            f"{where}: {name} claims {entry.size:,} bytes, more than stccl ever writes: do not trust this tar"
+        )
     folder, _, base = name.rpartition("/")
     stem, dot, suffix = base.partition(".")
     if not stem or not dot or not suffix:
         raise ShardError(f"{where} holds a member named {name!r}; a name is KEY.SUFFIX")
-    return TarMember(name, f"{folder}/{stem}" if folder else stem, suffix, entry.offset_data, entry.size)
+    return TarMember(
+        name, f"{folder}/{stem}" if folder else stem, suffix, entry.offset_data, entry.size
+    )
 
 
 def _check_end(file: IO[bytes], end: int, size: int, where: str) -> None:
     """Behind the last member that could be read there is nothing but zeros, two blocks of them at least."""
     file.seek(end)
     if size - end < len(_END):
-        raise ShardError(f"{where} stops without the end mark of a tar after {size:,} bytes: {ADVICE}")
+        raise ShardError(
+            f"{where} stops without the end mark of a tar after {size:,} bytes: {ADVICE}"
+        )
     while chunk := file.read(2**20):
         if chunk.strip(b"\0"):
             raise ShardError(f"{where} cannot be read beyond byte {end:,} of {size:,}: {ADVICE}")
@@ -112,7 +134,9 @@ class _Header(tarfile.TarInfo):
         """Raises ShardError."""
         header = super().frombuf(buf, encoding, errors)
         if header.type not in tarfile.REGULAR_TYPES and header.size > _MOST_HEADER_BYTES:
-            raise ShardError(f"a header claims {header.size:,} bytes, more than any name or record has: do not trust this tar")
+            raise ShardError(
+                f"a header claims {header.size:,} bytes, more than any name or record has: do not trust this tar"
+            )
         return header
 
 

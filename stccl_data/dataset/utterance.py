@@ -65,7 +65,9 @@ class UtteranceClip:
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = member_arrays(self._members.read(f"{self.name}.npz"), f"{self._members.where}: {self.name}.npz")
+        arrays = member_arrays(
+            self._members.read(f"{self.name}.npz"), f"{self._members.where}: {self.name}.npz"
+        )
         sizes = {crop: self._members.sizes[f"{self.name}.{crop}.mjpg"] for crop in self.crops}
         for fault in clip_faults(arrays, self.n_frames, sizes):
             raise ShardError(f"{self._members.where}: {self.name}.npz: {fault}; run `stccl verify`")
@@ -102,7 +104,9 @@ class UtteranceClip:
         """The JPEG file of frame i; only its bytes are read. Raises IndexError outside [0, N), ShardError without crops."""
         return self.jpegs(crop, [i])[0]
 
-    def jpegs(self, crop: Crop, indices: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> list[bytes]:
+    def jpegs(
+        self, crop: Crop, indices: Sequence[int] | NDArray[np.integer[Any]] | None = None
+    ) -> list[bytes]:
         """The JPEG files of these frames (all by default), in the order given, frames may repeat.
 
         Frames that follow one another are fetched by one read. Raises IndexError, ShardError, as `jpeg`.
@@ -110,7 +114,9 @@ class UtteranceClip:
         if crop not in CROPS:
             raise ValueError(f"crop {crop!r} is not one of {', '.join(CROPS)}")
         if crop not in self.crops:
-            raise ShardError(f"{self.clip_id} has no {crop} crops in {self._members.where}; it was prepared without pictures")
+            raise ShardError(
+                f"{self.clip_id} has no {crop} crops in {self._members.where}; it was prepared without pictures"
+            )
         wanted = range(len(self)) if indices is None else [int(i) for i in indices]
         for i in wanted:
             if not 0 <= i < len(self):
@@ -123,7 +129,9 @@ class UtteranceClip:
                 pictures[i] = data[offsets[i] - offsets[first] : offsets[i + 1] - offsets[first]]
         return [pictures[i] for i in wanted]
 
-    def frames(self, crop: Crop = "face", indices: Sequence[int] | NDArray[np.integer[Any]] | None = None) -> NDArray[np.uint8]:
+    def frames(
+        self, crop: Crop = "face", indices: Sequence[int] | NDArray[np.integer[Any]] | None = None
+    ) -> NDArray[np.uint8]:
         """These frames' crops (all by default) as (n, H, W, 3) uint8 RGB; black where there is no face.
 
         Only the frames named are read and decoded. Raises IndexError, ShardError, as `jpeg`.
@@ -134,7 +142,9 @@ class UtteranceClip:
         try:
             return np.stack([decode_jpeg(picture) for picture in pictures])
         except ValueError as error:
-            raise ShardError(f"{self._members.where}: {self.name}.{crop}.mjpg: {error}; run `stccl verify --decode`") from None
+            raise ShardError(
+                f"{self._members.where}: {self.name}.{crop}.mjpg: {error}; run `stccl verify --decode`"
+            ) from None
 
     def audio(self) -> tuple[NDArray[np.float32], int]:
         """The sound: (S,) float32 mono in [-1, 1], and its rate in Hz. Sample i is heard at i / rate on the clock of `times`.
@@ -142,8 +152,12 @@ class UtteranceClip:
         Raises ShardError where the dataset holds no sound (`stccl prepare --audio` keeps it).
         """
         if not self.has_audio:
-            raise ShardError(f"{self.clip_id} has no sound in {self._members.where}; `stccl prepare --audio` keeps it")
-        return decode_flac(self._members.read(f"{self.name}.flac"), f"{self._members.where}: {self.name}.flac")
+            raise ShardError(
+                f"{self.clip_id} has no sound in {self._members.where}; `stccl prepare --audio` keeps it"
+            )
+        return decode_flac(
+            self._members.read(f"{self.name}.flac"), f"{self._members.where}: {self.name}.flac"
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -169,7 +183,9 @@ class Pair:
         name = pair_name(self.source.name, self.target.name)
         arrays = self._load(name)
         for fault in pair_faults(arrays, len(self.source), len(self.target)):
-            raise ShardError(f"{self.source.clip_id} -> {self.target.clip_id}: {fault}; run `stccl verify`")
+            raise ShardError(
+                f"{self.source.clip_id} -> {self.target.clip_id}: {fault}; run `stccl verify`"
+            )
         return arrays
 
     @property
@@ -210,7 +226,9 @@ class Utterance:
     _members: Members = field(repr=False)
     _decisions: Callable[[str], Decisions] | None = field(default=None, repr=False)
 
-    def pairs(self, source: str | None = None, target: str | None = None, accepted: bool | None = True) -> list[Pair]:
+    def pairs(
+        self, source: str | None = None, target: str | None = None, accepted: bool | None = True
+    ) -> list[Pair]:
         """The pairs from an emotion to another (any where None), in the order stored.
 
         accepted: True (default) those that passed every gate, False those refused, None both. Where the dataset has its
@@ -224,10 +242,21 @@ class Utterance:
             clips = self.clips[record["source"]], self.clips[record["target"]]
             if source not in (None, clips[0].emotion) or target not in (None, clips[1].emotion):
                 continue
-            verdict = decisions.get((clips[0].clip_id, clips[1].clip_id), (record["accepted"], record["reason"]))
+            verdict = decisions.get(
+                (clips[0].clip_id, clips[1].clip_id), (record["accepted"], record["reason"])
+            )
             if accepted is None or verdict[0] == accepted:
                 scores = {name: value for name, value in record.items() if name not in _NOT_SCORES}
-                found.append(Pair(clips[0], clips[1], verdict[0], verdict[1], MappingProxyType(scores), self._pair_arrays))
+                found.append(
+                    Pair(
+                        clips[0],
+                        clips[1],
+                        verdict[0],
+                        verdict[1],
+                        MappingProxyType(scores),
+                        self._pair_arrays,
+                    )
+                )
         return found
 
     @cached_property
@@ -236,25 +265,35 @@ class Utterance:
 
     def _pair_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         names = {f"{name}.{part}": part for part in PAIR_ARRAYS}
-        arrays = member_arrays(self._path_bytes, f"{self._members.where}: {self.key}.pairs.npz", names)
+        arrays = member_arrays(
+            self._path_bytes, f"{self._members.where}: {self.key}.pairs.npz", names
+        )
         return {names[full]: array for full, array in arrays.items()}
 
 
-def parse_utterance(key: str, members: Members, decisions: Callable[[str], Decisions] | None = None) -> Utterance:
+def parse_utterance(
+    key: str, members: Members, decisions: Callable[[str], Decisions] | None = None
+) -> Utterance:
     """The utterance that KEY.json describes. Raises ShardError where it is not as stccl writes it."""
     what = f"{members.where}: {key}.json"
     if "json" not in members.sizes:
         raise ShardError(f"{what} is missing; run `stccl verify`")
     if members.sizes["json"] > MAX_JSON_BYTES:
-        raise ShardError(f"{what} has {members.sizes['json']:,} bytes, more than any that stccl writes")
+        raise ShardError(
+            f"{what} has {members.sizes['json']:,} bytes, more than any that stccl writes"
+        )
     try:
         record = json.loads(members.read("json"))
         schema = _value(record, "schema", int)
         if schema > SCHEMA:
-            raise ShardError(f"{what} has schema {schema}; this stccl reads up to {SCHEMA}: install a newer stccl")
+            raise ShardError(
+                f"{what} has schema {schema}; this stccl reads up to {SCHEMA}: install a newer stccl"
+            )
         if _value(record, "key", str) != key:
             raise ValueError(f"it names itself {record['key']}")
-        clips = {name: _clip(name, clip, members) for name, clip in _value(record, "clips", dict).items()}
+        clips = {
+            name: _clip(name, clip, members) for name, clip in _value(record, "clips", dict).items()
+        }
         pairs = [_checked_pair(pair, clips) for pair in _value(record, "pairs", list)]
         return Utterance(
             key=key,
@@ -284,11 +323,19 @@ def decode_flac(data: bytes, what: str) -> tuple[NDArray[np.float32], int]:
         with av.open(io.BytesIO(data), "r", format="flac") as container:
             stream = container.streams.audio[0]
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=stream.rate)
-            blocks = [b for frame in container.decode(stream) for b in resampler.resample(frame)] + resampler.resample(None)
+            blocks = [
+                b for frame in container.decode(stream) for b in resampler.resample(frame)
+            ] + resampler.resample(None)
             rate = int(stream.rate)
     except (av.FFmpegError, IndexError) as error:
-        raise ShardError(f"{what} is no FLAC sound ({error}); run `stccl verify --decode`") from None
-    samples = np.concatenate([block.to_ndarray()[0] for block in blocks]) if blocks else np.empty(0, np.float32)
+        raise ShardError(
+            f"{what} is no FLAC sound ({error}); run `stccl verify --decode`"
+        ) from None
+    samples = (
+        np.concatenate([block.to_ndarray()[0] for block in blocks])
+        if blocks
+        else np.empty(0, np.float32)
+    )
     return samples.astype(np.float32, copy=False), rate
 
 
@@ -312,7 +359,9 @@ def _clip(name: str, record: Mapping[str, Any], members: Members) -> UtteranceCl
     )
 
 
-def _checked_pair(record: Mapping[str, Any], clips: Mapping[str, UtteranceClip]) -> Mapping[str, Any]:
+def _checked_pair(
+    record: Mapping[str, Any], clips: Mapping[str, UtteranceClip]
+) -> Mapping[str, Any]:
     for side in ("source", "target"):
         if _value(record, side, str) not in clips:
             raise ValueError(f"a pair names the clip {record[side]}, which is not there")

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from stccl_data.clip import emotion_of
-from stccl_data.demo.layouts import LAYOUTS, ClipName, actors, clip_name, layout_emotions, sentence_ids, takes
+from stccl_data.demo.layouts import (
+    LAYOUTS,
+    ClipName,
+    actors,
+    clip_name,
+    layout_emotions,
+    sentence_ids,
+    takes,
+)
 from stccl_data.demo.performance import film
 from stccl_data.demo.speakers import SPEAKERS
 from stccl_data.demo.truth import ClipTruth, write_map
@@ -50,7 +58,12 @@ class DemoCorpus:
     def clip(self, speaker: str, emotion: str, sentence: int, take: int = 1) -> ClipTruth:
         """The clip with these labels. Raises KeyError where there is none."""
         for clip in self.clips:
-            if (clip.speaker, clip.emotion, clip.sentence, clip.take) == (speaker, emotion, sentence, take):
+            if (clip.speaker, clip.emotion, clip.sentence, clip.take) == (
+                speaker,
+                emotion,
+                sentence,
+                take,
+            ):
                 return clip
         raise KeyError(f"{speaker} {emotion} sentence {sentence} take {take}")
 
@@ -94,11 +107,16 @@ def render_corpus(
     names = plan_corpus(layout, speakers, emotions, sentences, repetitions)
     rate = _checked_rate(fps)
     if size < 96 or size % 2:
-        raise DemoError(f"The size of a frame must be an even number of 96 pixels or more, not {size}.")
+        raise DemoError(
+            f"The size of a frame must be an even number of 96 pixels or more, not {size}."
+        )
     _make_room(folder)
     choices = {"layout": layout, "size": size, "fps": str(rate), "seed": seed}
     _write_record(folder, choices, _planned_files(names, layout))
-    jobs = [_Job(name, _look(layout, name), folder, size, rate, _seed(layout, seed, name)) for name in names]
+    jobs = [
+        _Job(name, _look(layout, name), folder, size, rate, _seed(layout, seed, name))
+        for name in names
+    ]
     done: dict[str, ClipTruth] = {}
     for job, truth in _rendered(jobs, workers):
         done[job.name.label] = truth
@@ -112,7 +130,11 @@ def render_corpus(
 
 
 def plan_corpus(
-    layout: str, speakers: int | Sequence[str], emotions: Sequence[str], sentences: int | Sequence[int], repetitions: int = 1
+    layout: str,
+    speakers: int | Sequence[str],
+    emotions: Sequence[str],
+    sentences: int | Sequence[int],
+    repetitions: int = 1,
 ) -> tuple[ClipName, ...]:
     """The clips that `render_corpus` will make, in order. Raises DemoError for a value that does not exist."""
     if layout not in LAYOUTS:
@@ -122,7 +144,9 @@ def plan_corpus(
     words = [emotion_of(word) or word for word in emotions]
     chosen_emotions = _chosen(words, layout_emotions(layout), f"emotions in the layout {layout}")
     if not 1 <= repetitions <= takes(layout):
-        raise DemoError(f"The layout {layout} has 1 to {takes(layout)} repetitions, not {repetitions}.")
+        raise DemoError(
+            f"The layout {layout} has 1 to {takes(layout)} repetitions, not {repetitions}."
+        )
     return tuple(
         clip_name(layout, speaker, emotion, sentence, take)
         for speaker, sentence, emotion, take in product(
@@ -140,10 +164,14 @@ def load_corpus(folder: str | Path) -> DemoCorpus:
     names = [file for file in record["files"] if file.startswith("truth/clips/")]
     clips = tuple(ClipTruth.read(folder / name) for name in names)
     rows = (folder / "truth" / "pairs.csv").read_text(encoding="utf-8").splitlines()[1:]
-    return DemoCorpus(folder, record["layout"], clips, tuple(TruePair(*row.split(",")) for row in rows))
+    return DemoCorpus(
+        folder, record["layout"], clips, tuple(TruePair(*row.split(",")) for row in rows)
+    )
 
 
-def _chosen(asked: int | Sequence[_Value], offered: Sequence[_Value], what: str) -> Sequence[_Value]:
+def _chosen(
+    asked: int | Sequence[_Value], offered: Sequence[_Value], what: str
+) -> Sequence[_Value]:
     if isinstance(asked, int):
         if not 1 <= asked <= len(offered):
             raise DemoError(f"There are 1 to {len(offered)} {what}, not {asked}.")
@@ -160,7 +188,9 @@ def _checked_rate(fps: int | float | str | Fraction) -> Fraction:
     try:
         rate = Fraction(str(fps)).limit_denominator(1001)
     except (ValueError, ZeroDivisionError):
-        raise DemoError(f"{fps!r} is no frame rate; write a number such as 25 or a fraction such as 30000/1001.") from None
+        raise DemoError(
+            f"{fps!r} is no frame rate; write a number such as 25 or a fraction such as 30000/1001."
+        ) from None
     if not 5 <= rate <= 120:
         raise DemoError(f"The frame rate must lie between 5 and 120 frames a second, not {fps}.")
     return rate
@@ -219,7 +249,9 @@ def _utterance(name: ClipName) -> str:
     return f"{name.speaker}_sentence-{name.sentence:02d}{take}"
 
 
-def _write_maps(folder: Path, names: Sequence[ClipName], truths: dict[str, ClipTruth]) -> Iterator[TruePair]:
+def _write_maps(
+    folder: Path, names: Sequence[ClipName], truths: dict[str, ClipTruth]
+) -> Iterator[TruePair]:
     pairs = []
     for source, target in _pairs(names):
         pair = TruePair(str(source.path), str(target.path), _map_path(source, target))
@@ -232,7 +264,9 @@ def _write_maps(folder: Path, names: Sequence[ClipName], truths: dict[str, ClipT
 
 def _planned_files(names: Sequence[ClipName], layout: str) -> list[str]:
     files = [_truth_path(name) for name in names]
-    files += [str(path) for name in names for path in (name.path, name.audio_path) if path is not None]
+    files += [
+        str(path) for name in names for path in (name.path, name.audio_path) if path is not None
+    ]
     files += [_map_path(source, target) for source, target in _pairs(names)]
     return [*files, "truth/pairs.csv", *(["transcripts.txt"] if layout == "mead" else [])]
 
@@ -259,7 +293,9 @@ def _remove(folder: Path, files: Iterable[str]) -> None:
         path = (root / file).resolve()
         if path.is_relative_to(root) and path.is_file():
             path.unlink()
-            parents.update(parent for parent in path.parents if parent != root and parent.is_relative_to(root))
+            parents.update(
+                parent for parent in path.parents if parent != root and parent.is_relative_to(root)
+            )
     for parent in sorted(parents, key=lambda path: len(path.parts), reverse=True):
         if not any(parent.iterdir()):
             parent.rmdir()

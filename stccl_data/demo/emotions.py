@@ -33,10 +33,24 @@ EXPRESSIONS: dict[str, Expression] = {
     "neutral": Expression(),
     "calm": Expression(corners=0.2, inner_brow=0.1, lids=-0.2),
     "happy": Expression(corners=1.0, stretch=0.8, outer_brow=0.2, lids=-0.35),
-    "sad": Expression(corners=-0.6, stretch=-0.2, inner_brow=0.8, outer_brow=-0.4, knit=0.3, lids=-0.35),
-    "angry": Expression(corners=-0.35, stretch=0.1, inner_brow=-1.0, outer_brow=0.1, knit=0.8, lids=-0.2, sneer=0.25),
-    "fear": Expression(corners=-0.3, stretch=0.5, inner_brow=1.0, outer_brow=0.5, knit=0.5, lids=0.8),
-    "disgusted": Expression(corners=-0.35, stretch=-0.1, inner_brow=-0.6, outer_brow=-0.2, knit=0.5, lids=-0.5, sneer=1.0),
+    "sad": Expression(
+        corners=-0.6, stretch=-0.2, inner_brow=0.8, outer_brow=-0.4, knit=0.3, lids=-0.35
+    ),
+    "angry": Expression(
+        corners=-0.35, stretch=0.1, inner_brow=-1.0, outer_brow=0.1, knit=0.8, lids=-0.2, sneer=0.25
+    ),
+    "fear": Expression(
+        corners=-0.3, stretch=0.5, inner_brow=1.0, outer_brow=0.5, knit=0.5, lids=0.8
+    ),
+    "disgusted": Expression(
+        corners=-0.35,
+        stretch=-0.1,
+        inner_brow=-0.6,
+        outer_brow=-0.2,
+        knit=0.5,
+        lids=-0.5,
+        sneer=1.0,
+    ),
     "surprised": Expression(inner_brow=1.0, outer_brow=1.0, lids=1.0, stretch=-0.2),
     "contempt": Expression(outer_brow=0.15, lids=-0.3, sneer=0.15, skew=1.0),
 }

@@ -34,14 +34,18 @@ class Face:
         self._portrait = portrait(speaker)
         self._sources = np.ascontiguousarray(to_texture(self._mesh.photo))
         self._random = np.random.default_rng(seed)
-        self._noise = self._random.normal(0, speaker.noise, (size + 64, size + 64, 3)).astype(np.float32)
+        self._noise = self._random.normal(0, speaker.noise, (size + 64, size + 64, 3)).astype(
+            np.float32
+        )
 
     def draw(self, pose: Pose) -> tuple[np.ndarray, float]:
         """The frame, (size, size, 3) uint8 RGB, and the gap between the lips in it over the distance of the outer eye corners."""
         points = self._mesh.deform(pose, self.speaker.lips, self.speaker.mouth)
         points = self._place(points, self._mesh.depth, self._mesh.head, pose)
         map_x, map_y = rasterise(points, self._sources, self._mesh.triangles, self.size)
-        picture = cv2.remap(self._portrait.skin, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        picture = cv2.remap(
+            self._portrait.skin, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
         self._draw_mouth(picture, points, pose)
         x, y = self._random.integers(0, 64, 2)
         picture += self._noise[y : y + self.size, x : x + self.size]
@@ -49,7 +53,9 @@ class Face:
         eyes = np.linalg.norm(points[RIGHT_EYE] - points[LEFT_EYE])
         return np.clip(picture + 0.5, 0, 255).astype(np.uint8), float(gap / eyes)
 
-    def _place(self, points: np.ndarray, depth: np.ndarray, head: np.ndarray, pose: Pose) -> np.ndarray:
+    def _place(
+        self, points: np.ndarray, depth: np.ndarray, head: np.ndarray, pose: Pose
+    ) -> np.ndarray:
         """Face frame to picture: the speaker's shape, then the head's motion (as far as `head` says), then the camera."""
         shaped = _shape(points, self.speaker)
         pivot = np.array([222.0, 150.0])  # the head turns above the neck
@@ -88,17 +94,24 @@ class Face:
         shade = cv2.GaussianBlur(line.astype(np.float32) / 255, None, 0.8)[..., None] * 0.8
         window *= 1 - shade * (1 - _SEAM)
 
-    def _mouth_interior(self, ring: np.ndarray, low: np.ndarray, shape: tuple[int, int], pose: Pose) -> np.ndarray:
+    def _mouth_interior(
+        self, ring: np.ndarray, low: np.ndarray, shape: tuple[int, int], pose: Pose
+    ) -> np.ndarray:
         """(h, w, 3) what lies behind the lips: throat, tongue, and the upper teeth, which move with the head and not the jaw."""
         y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
         middle, width = ring[:, 0].mean(), np.ptp(ring[:, 0])
         upper, lower = ring[5, 1], ring[15, 1]
         height = max(1.0, lower - upper)
-        tongue = np.exp(-(((x - middle) / (0.3 * width)) ** 2) - ((y - lower - 0.1 * height) / (0.4 * height)) ** 2)[..., None]
+        tongue = np.exp(
+            -(((x - middle) / (0.3 * width)) ** 2)
+            - ((y - lower - 0.1 * height) / (0.4 * height)) ** 2
+        )[..., None]
         inside: np.ndarray = _THROAT * (1 - 0.75 * tongue) + _TONGUE * 0.75 * tongue
         teeth = self._teeth(low, shape, pose)
         shade = np.clip(0.62 + 0.38 * (y - upper) / (0.05 * width), 0.62, 1.0)[..., None]
-        alpha = teeth[..., 3:] * np.clip(1.15 - np.abs(x - middle) / (0.55 * width), 0, 1)[..., None]
+        alpha = (
+            teeth[..., 3:] * np.clip(1.15 - np.abs(x - middle) / (0.55 * width), 0, 1)[..., None]
+        )
         blended: np.ndarray = inside * (1 - alpha) + teeth[..., :3] * shade * alpha
         return blended
 
@@ -108,12 +121,19 @@ class Face:
         gum = mesh.rest[UPPER_LIP]  # where the photograph's teeth come out from under the lip
         rest = np.array([gum[0], 143.0])
         steps = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
-        placed = self._place(rest + steps * [0.9, 0.85], np.full(3, _TEETH_DEPTH), np.ones(3), pose) - low
-        upright = (mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE]) / np.linalg.norm(mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE])
+        placed = (
+            self._place(rest + steps * [0.9, 0.85], np.full(3, _TEETH_DEPTH), np.ones(3), pose)
+            - low
+        )
+        upright = (mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE]) / np.linalg.norm(
+            mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE]
+        )
         axes = np.array([[0.0, 0.0], 10 * upright, 10 * np.array([-upright[1], upright[0]])])
         source = to_texture(mesh.photo[UPPER_LIP] + axes)
         matrix = cv2.getAffineTransform(source.astype(np.float32), placed.astype(np.float32))
-        teeth: np.ndarray = cv2.warpAffine(self._portrait.teeth, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)
+        teeth: np.ndarray = cv2.warpAffine(
+            self._portrait.teeth, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR
+        )
         return teeth
 
 

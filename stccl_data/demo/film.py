@@ -14,7 +14,9 @@ _AUDIO_BLOCK = 1024  # samples of an AAC frame
 _BIT_EXACT = {"fflags": "+bitexact"}  # no writing-library tag: the same frames give the same file
 
 
-def write_video(path: Path, frames: Sequence[np.ndarray], fps: Fraction, samples: np.ndarray) -> None:
+def write_video(
+    path: Path, frames: Sequence[np.ndarray], fps: Fraction, samples: np.ndarray
+) -> None:
     """Write `frames` ((H, W, 3) uint8 RGB, H and W even) with `samples` ((N,) float32, SAMPLE_RATE) as stereo sound."""
     with av.open(str(path), "w", options=_BIT_EXACT) as container:
         options = {"preset": "veryfast", "crf": "17", "g": "50"}
@@ -36,7 +38,9 @@ def write_audio(path: Path, samples: np.ndarray) -> None:
 
 
 def _audio_stream(container: Any) -> Any:
-    stream = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo", options={"flags": "+bitexact"})
+    stream = container.add_stream(
+        "aac", rate=SAMPLE_RATE, layout="stereo", options={"flags": "+bitexact"}
+    )
     stream.bit_rate = 96_000
     return stream
 

@@ -53,7 +53,16 @@ _NUMBERS: dict[str, dict[tuple[int, ...], str]] = {
 
 RAVDESS_SENTENCES = (1, 2)
 RAVDESS_ACTORS = ("01", "02", "03", "04", "05", "06", "07", "08")
-RAVDESS_EMOTIONS = {"neutral": 1, "calm": 2, "happy": 3, "sad": 4, "angry": 5, "fear": 6, "disgusted": 7, "surprised": 8}
+RAVDESS_EMOTIONS = {
+    "neutral": 1,
+    "calm": 2,
+    "happy": 3,
+    "sad": 4,
+    "angry": 5,
+    "fear": 6,
+    "disgusted": 7,
+    "surprised": 8,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,9 @@ def clip_name(layout: str, speaker: str, emotion: str, sentence: int, take: int 
     place = sentence_ids(layout).index(sentence)
     if layout == "mead":
         level = 1 if emotion == "neutral" else 3
-        number = next(row[place] for row, names in _NUMBERS[emotion].items() if speaker in names.split())
+        number = next(
+            row[place] for row, names in _NUMBERS[emotion].items() if speaker in names.split()
+        )
         stem = PurePosixPath(emotion, f"level_{level}", f"{number:03d}")
         path = PurePosixPath(speaker, "video", "front", stem).with_suffix(".mp4")
         audio = PurePosixPath(speaker, "audio", stem).with_suffix(".m4a")

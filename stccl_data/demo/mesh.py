@@ -36,10 +36,21 @@ _INNER_FRACTION = np.array([0.0, 0.33, 0.67, 1.0])[:, None]
 _RING_WIDTH = np.array([1.0, 0.985, 0.965, 0.94])[:, None]
 
 # Each side from the temple inwards; the left side of the picture first.
-_BROWS = ([[70, 63, 105, 66, 107], [46, 53, 52, 65, 55]], [[300, 293, 334, 296, 336], [276, 283, 282, 295, 285]])
+_BROWS = (
+    [[70, 63, 105, 66, 107], [46, 53, 52, 65, 55]],
+    [[300, 293, 334, 296, 336], [276, 283, 282, 295, 285]],
+)
 _LIDS = (
-    ([246, 161, 160, 159, 158, 157, 173], [7, 163, 144, 145, 153, 154, 155], [247, 30, 29, 27, 28, 56, 190]),
-    ([466, 388, 387, 386, 385, 384, 398], [249, 390, 373, 374, 380, 381, 382], [467, 260, 259, 257, 258, 286, 414]),
+    (
+        [246, 161, 160, 159, 158, 157, 173],
+        [7, 163, 144, 145, 153, 154, 155],
+        [247, 30, 29, 27, 28, 56, 190],
+    ),
+    (
+        [466, 388, 387, 386, 385, 384, 398],
+        [249, 390, 373, 374, 380, 381, 382],
+        [467, 260, 259, 257, 258, 286, 414],
+    ),
 )
 _NOSE_WINGS = [98, 327, 64, 294, 48, 278, 129, 358]
 _CHEEKS = [50, 280, 205, 425, 187, 411, 36, 266]
@@ -87,7 +98,9 @@ class FaceMesh:
         surroundings = _net_around(face)
         self.rest = np.concatenate([face, surroundings])
         self.photo = (self.rest - self.pivot) @ upright + self.pivot
-        near = cKDTree(face).query(surroundings, k=24)[1]  # many, so that the depth around the face has no steps
+        near = cKDTree(face).query(surroundings, k=24)[
+            1
+        ]  # many, so that the depth around the face has no steps
         self.depth = np.concatenate([points[:, 2], points[near, 2].mean(axis=1)])
         self.depth -= self.depth[[234, 454]].mean()  # the head turns about an axis near the ears
         self.head = _head_weight(self.rest)
@@ -103,7 +116,9 @@ class FaceMesh:
         self._controls = np.concatenate([self._lips, np.array(others), still_outside])
         self._row = {int(vertex): row for row, vertex in enumerate(self._controls)}
         at = self.rest[self._controls]
-        self._spread = RBFInterpolator(at, np.eye(len(at)), kernel="linear", smoothing=0.02)(self.rest)
+        self._spread = RBFInterpolator(at, np.eye(len(at)), kernel="linear", smoothing=0.02)(
+            self.rest
+        )
 
     def deform(self, pose: Pose, lips: float = 1.0, mouth: float = 1.0) -> np.ndarray:
         """(V, 2) face-frame positions for the mouth and expression of `pose`, before the head moves.
@@ -125,7 +140,11 @@ class FaceMesh:
         e = pose.expression
         middle = (self.rest[61] + self.rest[291])[0] / 2
         gap = WIDEST_GAP * pose.opening
-        half = mouth * _REST_HALF_WIDTH * (1 + 0.17 * e.stretch + (0.16 if pose.spread > 0 else 0.3) * pose.spread)
+        half = (
+            mouth
+            * _REST_HALF_WIDTH
+            * (1 + 0.17 * e.stretch + (0.16 if pose.spread > 0 else 0.3) * pose.spread)
+        )
         half -= 0.12 * gap
         pout = 1 + 0.3 * max(0.0, -pose.spread) - 0.12 * max(0.0, e.stretch)
         seam = _REST_SEAM - 1.2 * e.sneer
@@ -134,7 +153,11 @@ class FaceMesh:
 
         def place(s: np.ndarray, lift: float, thickness: float, bow: float) -> np.ndarray:
             """Points for columns s in [-1, 1], (4, n): `lift` moves the lip off the seam, `thickness` is signed away from it."""
-            x = middle + half * _RING_WIDTH * s + np.where(s > 0, 1.5, 0.0) * max(0.0, e.skew) * np.abs(s)
+            x = (
+                middle
+                + half * _RING_WIDTH * s
+                + np.where(s > 0, 1.5, 0.0) * max(0.0, e.skew) * np.abs(s)
+            )
             edge = np.abs(s)
             line = seam + (np.where(s < 0, corners[0], corners[1]) - seam) * edge**1.7
             inner = line + lift * (1 - s**2) ** 0.8
@@ -143,7 +166,10 @@ class FaceMesh:
             return np.stack([x, y], axis=-1)
 
         columns = self.rest[_UPPER, 0]
-        centre, reach = (columns[:, :1] + columns[:, -1:]) / 2, (columns[:, -1:] - columns[:, :1]) / 2
+        centre, reach = (
+            (columns[:, :1] + columns[:, -1:]) / 2,
+            (columns[:, -1:] - columns[:, :1]) / 2,
+        )
         s = np.clip((columns - centre) / reach, -1.0, 1.0)
         upper = place(s, -0.22 * gap, -_UPPER_THICKNESS * lips * pout * (1 - 0.12 * e.sneer), 0.14)
         # The same columns below as above, so that a closed mouth is closed at every point of the seam.
@@ -158,7 +184,9 @@ class FaceMesh:
         for vertex in _NOSE_WINGS:
             motion[row[vertex], 1] -= 2.2 * e.sneer
         for vertex in _CHEEKS:
-            motion[row[vertex], 1] += 1.8 - 2.4 * max(0.0, e.corners) - 1.2 * max(0.0, e.sneer) + 0.15 * drop
+            motion[row[vertex], 1] += (
+                1.8 - 2.4 * max(0.0, e.corners) - 1.2 * max(0.0, e.sneer) + 0.15 * drop
+            )
 
     def _move_brows(self, motion: np.ndarray, e: Expression) -> None:
         inwards = np.linspace(0.0, 1.0, 5)
@@ -223,8 +251,14 @@ def rasterise(
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if abs(area) < 1e-9:
             continue
-        left, right = max(0, int(np.floor(min(ax, bx, cx)))), min(size - 1, int(np.ceil(max(ax, bx, cx))))
-        top, bottom = max(0, int(np.floor(min(ay, by, cy)))), min(size - 1, int(np.ceil(max(ay, by, cy))))
+        left, right = (
+            max(0, int(np.floor(min(ax, bx, cx)))),
+            min(size - 1, int(np.ceil(max(ax, bx, cx)))),
+        )
+        top, bottom = (
+            max(0, int(np.floor(min(ay, by, cy)))),
+            min(size - 1, int(np.ceil(max(ay, by, cy)))),
+        )
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
                 v = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area

@@ -31,7 +31,9 @@ class Performance:
     poses: tuple[Pose, ...]
 
 
-def perform(speaker: Speaker, emotion: str, text: str, fps: Fraction, random: np.random.Generator) -> Performance:
+def perform(
+    speaker: Speaker, emotion: str, text: str, fps: Fraction, random: np.random.Generator
+) -> Performance:
     """Let `speaker` say `text`: sound, phoneme times and poses at frame times 0, 1/fps, ... All chance comes from `random`."""
     manner = MANNERS[emotion]
     speech = _say(speaker, manner, text, random)
@@ -42,7 +44,10 @@ def perform(speaker: Speaker, emotion: str, text: str, fps: Fraction, random: np
     samples[start : start + len(speech.samples)] = speech.samples
     samples += random.normal(0, _ROOM_NOISE, len(samples)).astype(np.float32)
     shift = start / SAMPLE_RATE
-    phonemes = tuple(Phoneme(sound.symbol, round(sound.start + shift, 6), round(sound.end + shift, 6)) for sound in speech.phonemes)
+    phonemes = tuple(
+        Phoneme(sound.symbol, round(sound.start + shift, 6), round(sound.end + shift, 6))
+        for sound in speech.phonemes
+    )
     times = np.arange(n_frames) / float(fps)
     mouth = mouth_track(phonemes, times)
     return Performance(samples, phonemes, mouth, _poses(times, mouth, emotion, manner, random))
@@ -61,10 +66,16 @@ def _say(speaker: Speaker, manner: Manner, text: str, random: np.random.Generato
     return speak(words, list(paces), speaker.voice, prosody)
 
 
-def _poses(times: np.ndarray, mouth: MouthTrack, emotion: str, manner: Manner, random: np.random.Generator) -> tuple[Pose, ...]:
+def _poses(
+    times: np.ndarray, mouth: MouthTrack, emotion: str, manner: Manner, random: np.random.Generator
+) -> tuple[Pose, ...]:
     strength = 1 + 0.12 * _sway(times, random, 0.3, 0.9)
     x, y = 1.3 * _sway(times, random), 1.0 * _sway(times, random)
-    roll, yaw, pitch = 0.018 * _sway(times, random), 0.05 * _sway(times, random), 0.03 * _sway(times, random)
+    roll, yaw, pitch = (
+        0.018 * _sway(times, random),
+        0.05 * _sway(times, random),
+        0.03 * _sway(times, random),
+    )
     zoom = 1 + 0.01 * _sway(times, random)
     blink = np.exp(-(((times - random.uniform(0.3, times[-1] + 0.8)) / _BLINK_LENGTH) ** 2))
     expression = EXPRESSIONS[emotion]
@@ -84,14 +95,18 @@ def _poses(times: np.ndarray, mouth: MouthTrack, emotion: str, manner: Manner, r
     )
 
 
-def _sway(times: np.ndarray, random: np.random.Generator, slow: float = 0.25, fast: float = 0.8) -> np.ndarray:
+def _sway(
+    times: np.ndarray, random: np.random.Generator, slow: float = 0.25, fast: float = 0.8
+) -> np.ndarray:
     """(N,) a smooth wandering within about -1 .. 1: three sines of `slow` to `fast` hertz."""
     rates, phases = random.uniform(slow, fast, 3), random.uniform(0, 2 * np.pi, 3)
     swayed: np.ndarray = np.sin(2 * np.pi * times[:, None] * rates + phases).sum(axis=1) / 2
     return swayed
 
 
-def film(name: ClipName, speaker: Speaker, folder: Path, size: int, fps: Fraction, seed: list[int]) -> ClipTruth:
+def film(
+    name: ClipName, speaker: Speaker, folder: Path, size: int, fps: Fraction, seed: list[int]
+) -> ClipTruth:
     """Render the clip `name` under `folder` and return its truth. The same arguments give the same files."""
     random = np.random.default_rng(seed)
     play = perform(speaker, name.emotion, name.text, fps, random)

@@ -19,7 +19,9 @@ _HAIRLINE = [(96, 120), (171, 120), (178, 117), (181, 107), (181, 97), (184, 84)
              (360, 300), (96, 300)]  # fmt: skip
 
 
-_LIP_TINT = np.array([0.87, 0.65, 0.68], np.float32)  # the photograph's smile has stretched its lips thin and pale
+_LIP_TINT = np.array(
+    [0.87, 0.65, 0.68], np.float32
+)  # the photograph's smile has stretched its lips thin and pale
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ def portrait(speaker: Speaker) -> Portrait:
     """The texture of one speaker; the last two are kept, as clips come speaker by speaker."""
     layers = _layers()
     hair, person = layers.hair[..., None], layers.person[..., None]
-    tint = np.array(speaker.skin, np.float32) * (1 - hair) + np.array(speaker.hair, np.float32) * hair
+    tint = (
+        np.array(speaker.skin, np.float32) * (1 - hair) + np.array(speaker.hair, np.float32) * hair
+    )
     grey = layers.photograph.mean(axis=2, keepdims=True)
     wall = np.array(speaker.background, np.float32) * (1 + 0.9 * (grey / 196.0 - 1))
     tint = tint * (1 - layers.lips[..., None] * (1 - _LIP_TINT))
@@ -64,7 +68,9 @@ def _layers() -> _Layers:
     try:
         from skimage import data
     except ImportError:
-        raise DemoUnavailableError("The demo's photograph is missing: pip install 'stccl[demo]'.") from None
+        raise DemoUnavailableError(
+            "The demo's photograph is missing: pip install 'stccl[demo]'."
+        ) from None
     photograph = data.astronaut()[:_HEIGHT]
     person = _person(photograph)
     hair = np.full(person.shape, 255, np.uint8)
@@ -108,13 +114,26 @@ def _person(photograph: np.ndarray) -> np.ndarray:
     mask = np.ascontiguousarray(guess[window])
     cv2.setRNGSeed(0)
     model = np.zeros((2, 1, 65))
-    cv2.grabCut(np.ascontiguousarray(photograph[window]), mask, None, model[0], model[1], 2, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        np.ascontiguousarray(photograph[window]),
+        mask,
+        None,
+        model[0],
+        model[1],
+        2,
+        cv2.GC_INIT_WITH_MASK,
+    )
     person = np.zeros_like(guess)
     person[window] = (mask & 1) * np.uint8(255)
     return person
 
 
 def _soft(mask: np.ndarray, sigma: float) -> np.ndarray:
-    large = cv2.resize(mask, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+    large = (
+        cv2.resize(mask, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_LINEAR).astype(
+            np.float32
+        )
+        / 255
+    )
     soft: np.ndarray = cv2.GaussianBlur(large, None, sigma)
     return soft

@@ -9,7 +9,9 @@ import zlib
 
 import numpy as np
 
-_STEP = np.array([0.02, 0.02, 0.5])  # pixels for x, y and depth; zlib over int16, coordinate by coordinate
+_STEP = np.array(
+    [0.02, 0.02, 0.5]
+)  # pixels for x, y and depth; zlib over int16, coordinate by coordinate
 
 _POINTS = (
     "c-n1K32+o;7XEWh0wGMMkLl@aCdo|q^xboDngvY+<X9oB!8I=80#%+17y&PkLrYjL<&fgC6hX4+nhFM15DzpQqR1sAA)9Cb2@n%-A%vX#`)0~L"

@@ -67,7 +67,9 @@ def true_map(source: ClipTruth, target: ClipTruth) -> tuple[np.ndarray, np.ndarr
             knots.setdefault(a.start, b.start)
             knots[a.end] = b.end
     if not knots:
-        raise ValueError(f"{source.path} and {target.path} share no phoneme: they are not one sentence")
+        raise ValueError(
+            f"{source.path} and {target.path} share no phoneme: they are not one sentence"
+        )
     times = np.array(sorted(knots.items()))
     rising = np.concatenate([[True], np.diff(times[:, 1]) > 0])
     return times[rising, 0], times[rising, 1]
@@ -79,4 +81,7 @@ def write_map(path: Path, source: ClipTruth, target: ClipTruth) -> None:
     steps = np.arange(source_knots[0], source_knots[-1], MAP_STEP)
     times = np.unique(np.concatenate([steps, source_knots]))
     rows = zip(times, np.interp(times, source_knots, target_knots), strict=True)
-    path.write_text("source_time,target_time\n" + "".join(f"{a:.6f},{b:.6f}\n" for a, b in rows), encoding="utf-8")
+    path.write_text(
+        "source_time,target_time\n" + "".join(f"{a:.6f},{b:.6f}\n" for a, b in rows),
+        encoding="utf-8",
+    )

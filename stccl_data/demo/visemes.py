@@ -9,7 +9,10 @@ from scipy.interpolate import PchipInterpolator
 
 from stccl_data.demo.voice import PAUSE, Phoneme
 
-_ONSET, _RELEASE = 0.08, 0.12  # seconds in which the closed mouth opens before, and closes after, the sentence
+_ONSET, _RELEASE = (
+    0.08,
+    0.12,
+)  # seconds in which the closed mouth opens before, and closes after, the sentence
 
 
 class Viseme(NamedTuple):
@@ -51,7 +54,9 @@ VISEMES: dict[str, tuple[Viseme, ...]] = {
     }.items()
     for symbol in symbols.split()
 }
-_UNKNOWN = (Viseme(0.3, 0.0),)  # a sound that the table does not have; an unlisted vowel or consonant is neither shut nor wide
+_UNKNOWN = (
+    Viseme(0.3, 0.0),
+)  # a sound that the table does not have; an unlisted vowel or consonant is neither shut nor wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,21 @@ def mouth_track(phonemes: Sequence[Phoneme], times: np.ndarray) -> MouthTrack:
     knots: list[tuple[float, Viseme]] = [(phonemes[0].start - _ONSET, Viseme(0.0, 0.0))]
     for phoneme in phonemes:
         length = phoneme.end - phoneme.start
-        shapes = (Viseme(0.0, 0.0),) if phoneme.symbol == PAUSE else VISEMES.get(phoneme.symbol, _UNKNOWN)
-        if shapes[0].opening == 0.0:  # shut over most of its length, not at one instant; a p's breath comes after its lips part
+        shapes = (
+            (Viseme(0.0, 0.0),)
+            if phoneme.symbol == PAUSE
+            else VISEMES.get(phoneme.symbol, _UNKNOWN)
+        )
+        if (
+            shapes[0].opening == 0.0
+        ):  # shut over most of its length, not at one instant; a p's breath comes after its lips part
             shut = (0.1, 0.65) if phoneme.symbol == "p" else (0.15, 0.85)
             knots += [(phoneme.start + share * length, shapes[0]) for share in shut]
         elif len(shapes) == 2:
-            knots += [(phoneme.start + 0.3 * length, shapes[0]), (phoneme.start + 0.85 * length, shapes[1])]
+            knots += [
+                (phoneme.start + 0.3 * length, shapes[0]),
+                (phoneme.start + 0.85 * length, shapes[1]),
+            ]
         else:
             knots.append((phoneme.start + 0.5 * length, shapes[0]))
     knots.append((phonemes[-1].end + _RELEASE, Viseme(0.0, 0.0)))

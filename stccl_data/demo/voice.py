@@ -77,10 +77,14 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
-def speak(words: Sequence[str], word_rates: Sequence[float], voice: str, prosody: Prosody) -> Speech:
+def speak(
+    words: Sequence[str], word_rates: Sequence[float], voice: str, prosody: Prosody
+) -> Speech:
     """Speak `words` as one sentence, word i at `word_rates[i]` times the prosody's rate, in an espeak voice such as `en-us+f2`.
 
     The same call gives the same samples. espeak keeps the state of its flutter and noise generators between calls, in
@@ -90,20 +94,30 @@ def speak(words: Sequence[str], word_rates: Sequence[float], voice: str, prosody
     try:
         import espeakng_loader
     except ImportError:
-        raise DemoUnavailableError("The demo's voice is missing: pip install 'stccl[demo]'.") from None
+        raise DemoUnavailableError(
+            "The demo's voice is missing: pip install 'stccl[demo]'."
+        ) from None
     if len(words) != len(word_rates):
         raise ValueError(f"{len(words)} words have {len(word_rates)} rates")
     marked = " ".join(
-        f'<prosody rate="{round(100 * rate)}%">{word}</prosody>' for word, rate in zip(words, word_rates, strict=True)
+        f'<prosody rate="{round(100 * rate)}%">{word}</prosody>'
+        for word, rate in zip(words, word_rates, strict=True)
     )
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     try:
         rate = library.espeak_Initialize(
-            _SYNCHRONOUS, 0, str(espeakng_loader.get_data_path()).encode(), _PHONEME_EVENTS | _DONT_EXIT
+            _SYNCHRONOUS,
+            0,
+            str(espeakng_loader.get_data_path()).encode(),
+            _PHONEME_EVENTS | _DONT_EXIT,
         )
         if rate <= 0:
-            raise DemoUnavailableError(f"espeak-ng cannot read its voices in {espeakng_loader.get_data_path()}.")
-        library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # otherwise the clock seeds the breath of some voices
+            raise DemoUnavailableError(
+                f"espeak-ng cannot read its voices in {espeakng_loader.get_data_path()}."
+            )
+        library.espeak_ng_SetRandSeed(
+            ctypes.c_long(1)
+        )  # otherwise the clock seeds the breath of some voices
         samples, marks = _synthesise(library, f"<speak>{marked}</speak>", voice, prosody)
         library.espeak_Terminate()
     finally:
@@ -111,26 +125,42 @@ def speak(words: Sequence[str], word_rates: Sequence[float], voice: str, prosody
     return _trimmed(samples, marks, rate)
 
 
-def _synthesise(library: ctypes.CDLL, text: str, voice: str, prosody: Prosody) -> tuple[np.ndarray, list[tuple[int, str]]]:
+def _synthesise(
+    library: ctypes.CDLL, text: str, voice: str, prosody: Prosody
+) -> tuple[np.ndarray, list[tuple[int, str]]]:
     """(N,) int16 samples and the phonemes as (sample at which it starts, mnemonic)."""
     chunks: list[np.ndarray] = []
     marks: list[tuple[int, str]] = []
 
-    def collect(wave: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]") -> int:
+    def collect(
+        wave: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]"
+    ) -> int:
         if count and wave:
             chunks.append(np.ctypeslib.as_array(wave, (count,)).copy())
         i = 0
         while events[i].type != _EVENT_END_OF_LIST:
             if events[i].type == _EVENT_PHONEME:
-                marks.append((events[i].sample, bytes(events[i].id.string).split(b"\0")[0].decode("utf-8", "replace")))
+                marks.append(
+                    (
+                        events[i].sample,
+                        bytes(events[i].id.string).split(b"\0")[0].decode("utf-8", "replace"),
+                    )
+                )
             i += 1
         return 0
 
     callback = _Callback(collect)
     library.espeak_SetSynthCallback(callback)
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
-        raise DemoUnavailableError(f"espeak-ng has no voice {voice!r}; install another version of espeakng-loader.")
-    settings = ((_RATE, prosody.rate), (_VOLUME, prosody.volume), (_PITCH, prosody.pitch), (_RANGE, prosody.pitch_range))
+        raise DemoUnavailableError(
+            f"espeak-ng has no voice {voice!r}; install another version of espeakng-loader."
+        )
+    settings = (
+        (_RATE, prosody.rate),
+        (_VOLUME, prosody.volume),
+        (_PITCH, prosody.pitch),
+        (_RANGE, prosody.pitch_range),
+    )
     for parameter, value in settings:
         library.espeak_SetParameter(parameter, round(value), 0)
     data = text.encode()
@@ -161,7 +191,9 @@ def _trimmed(samples: np.ndarray, marks: list[tuple[int, str]], rate: int) -> Sp
         if starts[i + 1] > starts[i]
     )
     common = gcd(SAMPLE_RATE, rate)
-    sound = resample_poly(samples[first:last].astype(np.float64) / 32768, SAMPLE_RATE // common, rate // common)
+    sound = resample_poly(
+        samples[first:last].astype(np.float64) / 32768, SAMPLE_RATE // common, rate // common
+    )
     return Speech(np.clip(sound, -1, 1).astype(np.float32), phonemes)
 
 
@@ -173,5 +205,7 @@ def _closure(before: np.ndarray, rate: int) -> int:
     """
     step = rate // 400
     blocks = before[len(before) % step :].reshape(-1, step).astype(np.float64)
-    loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > 250)  # -42 dB of full scale; bursts start at -38
+    loud = np.flatnonzero(
+        np.sqrt((blocks**2).mean(axis=1)) > 250
+    )  # -42 dB of full scale; bursts start at -38
     return step * (len(blocks) - 1 - int(loud[-1]) if len(loud) else len(blocks))

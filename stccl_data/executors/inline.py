@@ -10,7 +10,9 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.executors import DISK_FULL, Outcome, Setup, StopRunError, Unit
 
 
-def run_inline(units: Iterable[Unit], function: Callable[..., Any], setup: Setup) -> Iterator[Outcome]:
+def run_inline(
+    units: Iterable[Unit], function: Callable[..., Any], setup: Setup
+) -> Iterator[Outcome]:
     """See `run`."""
     if setup.initializer is not None:
         setup.initializer(*setup.initargs)
@@ -36,9 +38,13 @@ def _attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
         said = f"a library cannot be loaded where the work is done ({error}): `stccl doctor` there says what is missing"
         raise StopRunError(said) from error
     except MemoryError as error:
-        return Outcome(unit, None, Reason.OUT_OF_MEMORY, f"{unit.name} asks for too much memory: {error!r}")
+        return Outcome(
+            unit, None, Reason.OUT_OF_MEMORY, f"{unit.name} asks for too much memory: {error!r}"
+        )
     except OSError as error:
         reason = Reason.DISK_FULL if error.errno in DISK_FULL else Reason.INTERNAL_ERROR
         return Outcome(unit, None, reason, f"{unit.name}: {error}")
     except (Exception, SystemExit) as error:
-        return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}\n{traceback.format_exc()}")
+        return Outcome(
+            unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}\n{traceback.format_exc()}"
+        )

@@ -36,7 +36,9 @@ _TAKEN = (-signal.SIGKILL, -signal.SIGTERM, _OUT_OF_MEMORY)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def run_local(units: Iterable[Unit], function: Callable[..., Any], setup: Setup, ahead: int = _AHEAD) -> Iterator[Outcome]:
+def run_local(
+    units: Iterable[Unit], function: Callable[..., Any], setup: Setup, ahead: int = _AHEAD
+) -> Iterator[Outcome]:
     """See `run`. Workers are spawned, not forked: the libraries they load do not survive a fork.
 
     pebble gives a pool up when a worker dies with nothing to do (killed from outside, or in its initializer); a new one then
@@ -101,9 +103,14 @@ def _in_pool(
     flying: dict[Any, Unit] = {}
     broken = False
     while not broken:
-        while len(flying) < most and (unit := again.popleft() if again else next(units, None)) is not None:
+        while (
+            len(flying) < most
+            and (unit := again.popleft() if again else next(units, None)) is not None
+        ):
             try:
-                future = pool.schedule(_attempt, args=(unit, function, limit), timeout=unit.timeout_s)
+                future = pool.schedule(
+                    _attempt, args=(unit, function, limit), timeout=unit.timeout_s
+                )
             except RuntimeError:  # broken
                 again.extend([*flying.values(), unit])
                 return
@@ -142,14 +149,18 @@ def _outcome(unit: Unit, future: Any, limit: int) -> Outcome:
         outcome: Outcome = future.result()
     except ProcessExpired as error:
         if error.exitcode == _OUT_OF_MEMORY:
-            detail = f"{unit.name} asks for more than the {limit / 2**20:,.0f} MB that a worker may have"
+            detail = (
+                f"{unit.name} asks for more than the {limit / 2**20:,.0f} MB that a worker may have"
+            )
             raise _TakenAwayError(Reason.OUT_OF_MEMORY, detail) from None
         detail = f"{unit.name}: the worker died ({_death(error.exitcode)})"
         if error.exitcode in _TAKEN:
             raise _TakenAwayError(Reason.CRASHED, detail) from None
         return Outcome(unit, None, Reason.CRASHED, detail)
     except TimeoutError:
-        return Outcome(unit, None, Reason.TIMED_OUT, f"{unit.name} took longer than {unit.timeout_s:.0f} s")
+        return Outcome(
+            unit, None, Reason.TIMED_OUT, f"{unit.name} took longer than {unit.timeout_s:.0f} s"
+        )
     except (BrokenProcessPool, StopRunError):
         raise
     except Exception as error:  # what cannot travel between processes
@@ -163,13 +174,22 @@ def _death(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-def _initialise(initializer: Callable[..., None] | None, initargs: tuple[Any, ...], limit: int, parent: int) -> None:
+def _initialise(
+    initializer: Callable[..., None] | None, initargs: tuple[Any, ...], limit: int, parent: int
+) -> None:
     """In a new worker: ending is quick even in native code, and one process is one core."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a worker that hangs would outlive a parent that is killed
+    ctypes.CDLL(None).prctl(
+        _PR_SET_PDEATHSIG, signal.SIGKILL
+    )  # a worker that hangs would outlive a parent that is killed
     if os.getppid() != parent:
         os._exit(1)
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ):
         os.environ[variable] = "1"
     cap(limit)
     if initializer is not None:

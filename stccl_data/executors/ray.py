@@ -37,7 +37,9 @@ class Supervisor:
         memory_mb = setup.memory_mb
         if memory_mb == 0:  # there are as many supervisors on a machine as it has cores, at most
             memory_mb = share(len(os.sched_getaffinity(0))) // 2**20
-        self._outcomes = run_local(units, function, replace(setup, count=1, memory_mb=memory_mb), ahead=0)
+        self._outcomes = run_local(
+            units, function, replace(setup, count=1, memory_mb=memory_mb), ahead=0
+        )
 
     def ready(self) -> None:
         """Returns when the supervisor has its core."""
@@ -51,7 +53,9 @@ class Supervisor:
             return error
 
 
-def run_ray(units: Iterable[Unit], function: Callable[..., Any], setup: Setup, address: str | None) -> Iterator[Outcome]:
+def run_ray(
+    units: Iterable[Unit], function: Callable[..., Any], setup: Setup, address: str | None
+) -> Iterator[Outcome]:
     """See `run`. A unit whose machine is lost goes to another; its outcome is given once, by the supervisor that ended it."""
     units = iter(units)
     first = list(islice(units, 1))
@@ -77,7 +81,9 @@ class _Crew:
         self._most = setup.count or max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._starting: dict[Any, Any] = {}  # Ray's promise that it is ready -> supervisor
         self._idle: list[Any] = []
-        self._flying: dict[Any, tuple[Unit, Any]] = {}  # Ray's promise of an outcome -> unit, supervisor
+        self._flying: dict[
+            Any, tuple[Unit, Any]
+        ] = {}  # Ray's promise of an outcome -> unit, supervisor
 
     def outcomes(self, again: deque[Unit], units: Iterator[Unit]) -> Iterator[Outcome]:
         """Outcomes until there is no unit left. again: units to begin before others are drawn."""
@@ -98,7 +104,9 @@ class _Crew:
                     except self._ray.exceptions.RayError as error:
                         fruitless += 1
                         if fruitless == _FRUITLESS:
-                            raise StopRunError(f"nothing can be started on the Ray cluster: {_last_line(error)}") from None
+                            raise StopRunError(
+                                f"nothing can be started on the Ray cluster: {_last_line(error)}"
+                            ) from None
                     else:
                         self._idle.append(supervisor)
                     continue
@@ -115,7 +123,9 @@ class _Crew:
                 losses.pop(id(unit), None)
                 yield outcome
             if not self._flying and not self._idle and time.monotonic() - heard > _PATIENCE_S:
-                raise StopRunError(f"the Ray cluster has had no free core for {_PATIENCE_S / 60:.0f} minutes; what is done is kept")
+                raise StopRunError(
+                    f"the Ray cluster has had no free core for {_PATIENCE_S / 60:.0f} minutes; what is done is kept"
+                )
 
     def _employ(self, again: deque[Unit]) -> None:
         """Give units to those who have none, and ask for more supervisors where units are left."""
@@ -132,7 +142,9 @@ class _Crew:
             answer = self._ray.get(promise)
         except self._ray.exceptions.RayTaskError as error:  # it lives, and cannot go on
             self._dismiss(supervisor)
-            return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: its supervisor failed: {error}")
+            return Outcome(
+                unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: its supervisor failed: {error}"
+            )
         except self._ray.exceptions.RayError:
             self._dismiss(supervisor)
             return None
@@ -144,7 +156,11 @@ class _Crew:
 
     def dismiss(self) -> None:
         """End all of them, whatever they are at."""
-        for supervisor in [*self._idle, *self._starting.values(), *(supervisor for _, supervisor in self._flying.values())]:
+        for supervisor in [
+            *self._idle,
+            *self._starting.values(),
+            *(supervisor for _, supervisor in self._flying.values()),
+        ]:
             self._dismiss(supervisor)
 
     def _dismiss(self, supervisor: Any) -> None:
@@ -155,7 +171,9 @@ class _Crew:
 def _connected(address: str | None, count: int) -> tuple[Any, bool]:
     """Ray, and whether it is for us to shut down again. Raises StopRunError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # supervisors that hold no GPU still see it
+    os.environ.setdefault(
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+    )  # supervisors that hold no GPU still see it
     try:
         import ray
     except ImportError:
@@ -167,12 +185,20 @@ def _connected(address: str | None, count: int) -> tuple[Any, bool]:
     try:
         if address is None:
             cores = count or len(os.sched_getaffinity(0))
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, object_store_memory=_STORE, **quiet)
+            ray.init(
+                address="local",
+                num_cpus=cores,
+                include_dashboard=False,
+                object_store_memory=_STORE,
+                **quiet,
+            )
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = "on this machine" if address is None else f"at {address}"
-        raise StopRunError(f"there is no Ray cluster {where} that can be used: {_last_line(error)}") from error
+        raise StopRunError(
+            f"there is no Ray cluster {where} that can be used: {_last_line(error)}"
+        ) from error
     return ray, True
 
 

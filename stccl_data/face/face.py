@@ -51,7 +51,9 @@ class DegenerateFaceError(ValueError):
 
 def face_template(size: int) -> Points:
     """Where STABLE_68 come to lie in a face crop of `size` x `size` pixels. (9, 2) float64."""
-    return _template(size, size * _FACE_EYE_DISTANCE / _EYE_DISTANCE_CM, _EYE_LINE_CM, size * _FACE_EYE_LINE)
+    return _template(
+        size, size * _FACE_EYE_DISTANCE / _EYE_DISTANCE_CM, _EYE_LINE_CM, size * _FACE_EYE_LINE
+    )
 
 
 def mouth_template(size: int) -> Points:
@@ -66,7 +68,10 @@ def crop_eye_distance(face_size: int, mouth_size: int) -> float:
 
 def _template(size: int, pixels_per_cm: float, line_cm: float, line_y: float) -> Points:
     flat = _CANONICAL[:-1, :2]
-    return np.stack([size / 2 + pixels_per_cm * flat[:, 0], line_y - pixels_per_cm * (flat[:, 1] - line_cm)], axis=1)
+    return np.stack(
+        [size / 2 + pixels_per_cm * flat[:, 0], line_y - pixels_per_cm * (flat[:, 1] - line_cm)],
+        axis=1,
+    )
 
 
 def similarity(points: Points, template: Points) -> NDArray[np.float64]:
@@ -106,15 +111,21 @@ def crop(image: Image, transform: NDArray[np.float64], size: int) -> Image:
         return np.zeros((size, size, 3), np.uint8)
     patch = image[y0:y1, x0:x1]
     if block > 1:
-        patch = cv2.resize(patch, ((x1 - x0) // block, (y1 - y0) // block), interpolation=cv2.INTER_AREA)
+        patch = cv2.resize(
+            patch, ((x1 - x0) // block, (y1 - y0) // block), interpolation=cv2.INTER_AREA
+        )
     # patch pixels (centres at integers, as cv2 counts) -> image -> crop pixels (centres at integers)
     linear = transform[:, :2] * block
     offset = transform[:, :2] @ np.array([x0 + block / 2, y0 + block / 2]) + transform[:, 2] - 0.5
-    warped: Image = cv2.warpAffine(patch, np.hstack([linear, offset[:, None]]), (size, size), flags=cv2.INTER_LINEAR)
+    warped: Image = cv2.warpAffine(
+        patch, np.hstack([linear, offset[:, None]]), (size, size), flags=cv2.INTER_LINEAR
+    )
     return warped
 
 
-def choose_face(faces: Sequence[Points], previous: Points | None, image_size: tuple[int, int]) -> int:
+def choose_face(
+    faces: Sequence[Points], previous: Points | None, image_size: tuple[int, int]
+) -> int:
     """Which of several faces is the speaker's: the one that overlaps `previous` most, else the largest and most central.
 
     faces: (K, 2) each, pixels. previous: the face chosen in the frame before, or None. image_size: (height, width).
@@ -190,7 +201,9 @@ def _savgol(values: Points, window: int) -> Points:
     window = min(window, n if n % 2 else n - 1)
     if window <= 2:
         return values
-    from scipy.signal import savgol_filter  # half a second to load, and whoever finds nothing left to do does not need it
+    from scipy.signal import (
+        savgol_filter,
+    )  # half a second to load, and whoever finds nothing left to do does not need it
 
     smooth: Points = savgol_filter(values, window, 2, axis=0, mode="interp")
     return smooth
@@ -212,7 +225,9 @@ class Stabiliser:
     def __init__(self, window: int) -> None:
         """window: odd number of frames."""
         self._window = window
-        self._points: list[Points | None] = []  # of every frame so far; bridged where a gap was short
+        self._points: list[
+            Points | None
+        ] = []  # of every frame so far; bridged where a gap was short
         self._last_valid = -1
         self._next = 0  # the frame that leaves next
         self._start = 0  # where its stretch of frames with a face begins
@@ -237,7 +252,9 @@ class Stabiliser:
     def _ready(self, ended: bool) -> list[Points | None]:
         newest = len(self._points)
         gap = newest - 1 - self._last_valid
-        settled = newest if ended or gap > BRIDGED_FRAMES else self._last_valid + 1  # a short gap may yet be bridged
+        settled = (
+            newest if ended or gap > BRIDGED_FRAMES else self._last_valid + 1
+        )  # a short gap may yet be bridged
         out: list[Points | None] = []
         while self._next < settled:
             i = self._next
@@ -249,7 +266,9 @@ class Stabiliser:
                 while stop < min(settled, i + self._window) and self._points[stop] is not None:
                     stop += 1
                 may_grow = stop == settled and not ended
-                if may_grow and (stop <= i + self._window // 2 or stop - self._start < self._window):
+                if may_grow and (
+                    stop <= i + self._window // 2 or stop - self._start < self._window
+                ):
                     break
                 out.append(self._smoothed(i, stop))
             self._next = i + 1
@@ -295,7 +314,9 @@ def head_pose(landmarks: Points) -> Pose:
     landmarks: (N, K, 2) pixels; frames of NaN give NaN.
     """
     seen = ibug68(landmarks)[:, [*STABLE_68, _NOSE_TIP_68]].astype(np.float64)
-    model = np.hstack([_CANONICAL * [1, -1, -1], np.ones((len(_CANONICAL), 1))])  # image axes: x right, y down, z away
+    model = np.hstack(
+        [_CANONICAL * [1, -1, -1], np.ones((len(_CANONICAL), 1))]
+    )  # image axes: x right, y down, z away
     affine = np.einsum("ij,njk->nki", np.linalg.pinv(model), seen)[:, :, :3]
     with np.errstate(invalid="ignore", divide="ignore"):
         r1 = affine[:, 0] / np.linalg.norm(affine[:, 0], axis=1, keepdims=True)
@@ -312,7 +333,9 @@ def head_pose(landmarks: Points) -> Pose:
 def eye_distance(landmarks: Points) -> NDArray[np.float64]:
     """Pixels between the outer eye corners, (N,) float64, of landmarks (N, K, 2)."""
     points = ibug68(landmarks)
-    distance: NDArray[np.float64] = np.hypot(*np.moveaxis(points[:, 36] - points[:, 45], -1, 0)).astype(np.float64)
+    distance: NDArray[np.float64] = np.hypot(
+        *np.moveaxis(points[:, 36] - points[:, 45], -1, 0)
+    ).astype(np.float64)
     return distance
 
 
@@ -329,4 +352,6 @@ def constant_box(landmarks: Points, size: int, *, mouth: bool = False) -> NDArra
         raise DegenerateFaceError("the landmarks of the face coincide")
     scale = size / side
     centre = (low + high) / 2
-    return np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
+    return np.array(
+        [[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]]
+    )

@@ -15,7 +15,15 @@ from stccl_data.landmarks import ibug68
 MIN_VALID = 5  # frames with a face; fewer show no movement
 SLOPE_S = 0.07  # half-width of the window in which a velocity is measured
 #: What is measured, and its weight: a smile changes widths and lips more than speech does, the opening and the jaw follow speech.
-MEASURES = ("inner opening", "outer opening", "width", "inner width", "jaw", "upper lip", "lower lip")
+MEASURES = (
+    "inner opening",
+    "outer opening",
+    "width",
+    "inner width",
+    "jaw",
+    "upper lip",
+    "lower lip",
+)
 WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 0.5])
 SHAPE_WEIGHT = 0.5  # of a position beside its velocity, which no emotion offsets
 
@@ -39,7 +47,9 @@ class MouthFeatures:
         seen = both[self.valid]
         weights = np.concatenate([SHAPE_WEIGHT * WEIGHTS, WEIGHTS])
         weights /= np.sqrt(np.mean(weights**2))
-        return np.asarray((both - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-6) * weights, np.float32)
+        return np.asarray(
+            (both - seen.mean(axis=0)) / (seen.std(axis=0) + 1e-6) * weights, np.float32
+        )
 
     @property
     def start(self) -> float:
@@ -50,7 +60,9 @@ class MouthFeatures:
         return float(self.times[-1])
 
 
-def mouth_features(landmarks: NDArray[np.floating], times: NDArray[np.floating], valid: NDArray[np.bool_]) -> MouthFeatures | None:
+def mouth_features(
+    landmarks: NDArray[np.floating], times: NDArray[np.floating], valid: NDArray[np.bool_]
+) -> MouthFeatures | None:
     """landmarks: (N, 478, 2) or (N, 68, 2), pixels; times: (N,) seconds, ascending; valid: (N,) bool.
 
     A frame whose landmarks are not finite counts as not valid; its values are interpolated in time from its neighbours.
@@ -88,7 +100,12 @@ def mouth_features(landmarks: NDArray[np.floating], times: NDArray[np.floating],
 
 
 def _along(
-    points: NDArray[np.float64], first: tuple[int, ...], second: tuple[int, ...], axis: NDArray[np.float64]
+    points: NDArray[np.float64],
+    first: tuple[int, ...],
+    second: tuple[int, ...],
+    axis: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """(N,): from the mean of `first` to the mean of `second`, along `axis` (N, 2)."""
-    return np.asarray(((points[:, second].mean(axis=1) - points[:, first].mean(axis=1)) * axis).sum(axis=1))
+    return np.asarray(
+        ((points[:, second].mean(axis=1) - points[:, first].mean(axis=1)) * axis).sum(axis=1)
+    )

@@ -42,7 +42,9 @@ class SpeechFeatures:
         return float(self.times[heard[0]] - HOP_S / 2), float(self.times[heard[-1]] + HOP_S / 2)
 
 
-def speech_features(samples: NDArray[np.floating], rate: int, start: float = 0.0) -> SpeechFeatures | None:
+def speech_features(
+    samples: NDArray[np.floating], rate: int, start: float = 0.0
+) -> SpeechFeatures | None:
     """samples: (S,) mono in [-1, 1]; `rate` in Hz, 8000 or more; `start`: time of the first sample, seconds.
 
     None where there is nothing to hear: no samples, or a peak below `AUDIBLE`.
@@ -79,11 +81,17 @@ def reference_cepstra(samples: NDArray[np.floating], rate: int) -> NDArray[np.fl
     """(R, 13): what the published pairs were made from, `python_speech_features.mfcc` as it comes with a row each 1/30 s."""
     from python_speech_features import mfcc
 
-    n_fft = max(512, 1 << (round(WINDOW_S * rate) - 1).bit_length())  # the package's 512 holds its window at 16 kHz
-    return np.asarray(mfcc(np.asarray(samples, np.float64), rate, winstep=1 / 30, nfft=n_fft), np.float64)
+    n_fft = max(
+        512, 1 << (round(WINDOW_S * rate) - 1).bit_length()
+    )  # the package's 512 holds its window at 16 kHz
+    return np.asarray(
+        mfcc(np.asarray(samples, np.float64), rate, winstep=1 / 30, nfft=n_fft), np.float64
+    )
 
 
-def mel_filters(n_fft: int, rate: int, n: int = MELS, low: float = 60.0, high: float = 7800.0) -> NDArray[np.float64]:
+def mel_filters(
+    n_fft: int, rate: int, n: int = MELS, low: float = 60.0, high: float = 7800.0
+) -> NDArray[np.float64]:
     """(n, n_fft // 2 + 1) triangles, evenly spaced on O'Shaughnessy's mel scale between `low` and `high` Hz."""
     high = min(high, 0.49 * rate)
     mel = np.linspace(2595 * np.log10(1 + low / 700), 2595 * np.log10(1 + high / 700), n + 2)
@@ -98,7 +106,10 @@ def slope(values: NDArray[np.floating], half: int) -> NDArray[np.float64]:
     """values: (N, D). The least-squares slope a frame over 2 half + 1 frames (Furui 1986); the ends are repeated."""
     n = len(values)
     padded = np.pad(np.asarray(values, np.float64), ((half, half), (0, 0)), mode="edge")
-    total = sum(k * (padded[half + k : half + k + n] - padded[half - k : half - k + n]) for k in range(1, half + 1))
+    total = sum(
+        k * (padded[half + k : half + k + n] - padded[half - k : half - k + n])
+        for k in range(1, half + 1)
+    )
     return np.asarray(total / (2 * sum(k * k for k in range(1, half + 1))))
 
 

@@ -76,6 +76,10 @@ def _read(file: TextIO) -> str:
 def _living(who: str) -> str | None:
     """`who`, where that may still be at work; None for a process of this machine that has ended."""
     pid, _, host = who.partition(" on ")
-    if not pid.isdecimal() or int(pid) == os.getpid() or (host == gethostname() and not Path(f"/proc/{pid}").exists()):
+    if (
+        not pid.isdecimal()
+        or int(pid) == os.getpid()
+        or (host == gethostname() and not Path(f"/proc/{pid}").exists())
+    ):
         return None
     return who

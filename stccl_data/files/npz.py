@@ -28,7 +28,9 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(array).reshape(np.shape(array)), allow_pickle=False)
+            np.lib.format.write_array(
+                member, np.ascontiguousarray(array).reshape(np.shape(array)), allow_pickle=False
+            )
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), member.getvalue())
     return out.getvalue()
 
@@ -67,7 +69,10 @@ class Npz:
         size = archive.fp.seek(0, io.SEEK_END)
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in self._entries.values()):
             raise ValueError("it holds compressed arrays, which stccl does not write")
-        if sum(max(entry.file_size, entry.compress_size) for entry in self._entries.values()) > size:
+        if (
+            sum(max(entry.file_size, entry.compress_size) for entry in self._entries.values())
+            > size
+        ):
             raise ValueError("its arrays claim more bytes than it has")
 
     @property
@@ -91,7 +96,9 @@ def _array(data: memoryview) -> NDArray[Any]:
     """The array of an npy file, on the same memory."""
     head = io.BytesIO(data[:_CHUNK])
     first = np.lib.format.read_magic(head) == (1, 0)
-    shape, by_columns, dtype = (np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0)(head)
+    shape, by_columns, dtype = (
+        np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    )(head)
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read")
     count, start = math.prod(shape), head.tell()

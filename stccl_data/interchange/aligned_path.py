@@ -11,7 +11,13 @@ from stccl_data.dataset import Pair, open_dataset
 from stccl_data.files.atomic import write_bytes
 from stccl_data.interchange.names import published_speaker
 from stccl_data.interchange.pair_file import FilePair, pair_file_bytes
-from stccl_data.interchange.selection import ExportConfig, ExportError, refuse_inside, select, stored_pairs
+from stccl_data.interchange.selection import (
+    ExportConfig,
+    ExportError,
+    refuse_inside,
+    select,
+    stored_pairs,
+)
 from stccl_data.pairs.imported import MODE as GIVEN
 from stccl_data.pipeline.config import Progress, Quiet
 
@@ -27,7 +33,9 @@ class WrittenFile:
     notes: tuple[str, ...]
 
 
-def export_aligned_path(out: Path, file: Path, config: ExportConfig | None = None, progress: Progress | None = None) -> WrittenFile:
+def export_aligned_path(
+    out: Path, file: Path, config: ExportConfig | None = None, progress: Progress | None = None
+) -> WrittenFile:
     """Write the accepted pairs of the dataset `out` into `file`, each path from (0, 0) to the last frames by unit steps.
 
     A file that is there is never overwritten; one that holds the very same is left as it is.
@@ -53,7 +61,9 @@ def export_aligned_path(out: Path, file: Path, config: ExportConfig | None = Non
     notes = [*selection.notes, *([f"left out: {without} pairs without frames"] if without else [])]
     content = pair_file_bytes(pairs)
     written = _write_new(file, content)
-    return WrittenFile(file, len(pairs), sum(len(pair.source) for pair in pairs), written, tuple(notes))
+    return WrittenFile(
+        file, len(pairs), sum(len(pair.source) for pair in pairs), written, tuple(notes)
+    )
 
 
 def pair_path(pair: Pair) -> NDArray[np.int32]:
@@ -72,9 +82,18 @@ def pair_path(pair: Pair) -> NDArray[np.int32]:
     frame, here = np.arange(len(source) - 1), mapped[:-1]
     after = here + before + (np.diff(mapped) > 0)
     rows = np.append(np.stack([frame, frame, frame + 1], axis=1).ravel(), [len(source) - 1] * 2)
-    columns = np.append(np.stack([here, here + before, after], axis=1).ravel(), [mapped[-1], len(target) - 1])
-    numbers = np.arange(max(len(source), len(target)), dtype=np.float64)  # frames stand for their times: the path is in frames now
-    return frame_path(numbers[: len(source)], numbers[: len(target)], rows.astype(np.float64), columns.astype(np.float64))
+    columns = np.append(
+        np.stack([here, here + before, after], axis=1).ravel(), [mapped[-1], len(target) - 1]
+    )
+    numbers = np.arange(
+        max(len(source), len(target)), dtype=np.float64
+    )  # frames stand for their times: the path is in frames now
+    return frame_path(
+        numbers[: len(source)],
+        numbers[: len(target)],
+        rows.astype(np.float64),
+        columns.astype(np.float64),
+    )
 
 
 def _write_new(file: Path, content: bytes) -> bool:
@@ -83,7 +102,9 @@ def _write_new(file: Path, content: bytes) -> bool:
         if file.exists():
             if file.is_file() and file.read_bytes() == content:
                 return False
-            raise ExportError(f"{file} is there already and holds something else: give another name, or move it away")
+            raise ExportError(
+                f"{file} is there already and holds something else: give another name, or move it away"
+            )
         write_bytes(file, content)
     except OSError as error:
         raise ExportError(f"{file} cannot be written: {error.strerror}") from error

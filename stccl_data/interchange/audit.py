@@ -77,7 +77,11 @@ class Audit:
 def mead_sentences(transcripts: Path | None = None) -> Sentences:
     """What MEAD's clips say: the numbering table, and where they are given the transcripts. Raises ScanError."""
     numbering = mead_numbering()
-    return numbering if transcripts is None else {**numbering, **read_transcripts(transcripts, numbering).sentences}
+    return (
+        numbering
+        if transcripts is None
+        else {**numbering, **read_transcripts(transcripts, numbering).sentences}
+    )
 
 
 def audit(pairs: Iterable[FilePair], sentences: Sentences, level: int = PUBLISHED_LEVEL) -> Audit:
@@ -120,7 +124,9 @@ def audit(pairs: Iterable[FilePair], sentences: Sentences, level: int = PUBLISHE
 
 def _judged(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
     emotion = mead_emotion(pair.emotion)
-    numbers = pair.names is not None and all(name.isdecimal() and name.isascii() for name in pair.names)
+    numbers = pair.names is not None and all(
+        name.isdecimal() and name.isascii() for name in pair.names
+    )
     source = int(pair.names[0]) if numbers and pair.names is not None else None
     target = int(pair.names[1]) if numbers and pair.names is not None else None
     said: tuple[str | None, str | None] = (None, None)
@@ -131,7 +137,10 @@ def _judged(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
     elif emotion is None or emotion == "neutral":
         detail = f"{pair.emotion} is no emotion of MEAD that is paired with neutral"
     else:
-        keys = (pair.speaker, "neutral", NEUTRAL_LEVEL, source), (pair.speaker, emotion, level, target)
+        keys = (
+            (pair.speaker, "neutral", NEUTRAL_LEVEL, source),
+            (pair.speaker, emotion, level, target),
+        )
         said = sentences.get(keys[0]), sentences.get(keys[1])
         missing = [key for key, sentence in zip(keys, said, strict=True) if sentence is None]
         if missing:
@@ -157,7 +166,9 @@ def _judged(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
         longest_repeat=longest_run(pair.source, pair.target),
         length_ratio=_length_ratio(pair),
         suggestion=suggestion,
-        suggested_key=None if suggestion is None or source is None else f"{source:03d}_{suggestion:03d}",
+        suggested_key=None
+        if suggestion is None or source is None
+        else f"{source:03d}_{suggestion:03d}",
         faults=tuple(faults),
     )
 
@@ -175,9 +186,15 @@ def _why_unknown(key: tuple[str, str, int, int], sentences: Sentences) -> str:
     return f"the numbering does not have {clip} by {speaker}"
 
 
-def _clip_of(sentence: str | None, speaker: str, emotion: str, level: int, sentences: Sentences) -> int | None:
+def _clip_of(
+    sentence: str | None, speaker: str, emotion: str, level: int, sentences: Sentences
+) -> int | None:
     """The lowest number of the clips that say the sentence."""
-    found = [n for (who, how, much, n), said in sentences.items() if (who, how, much, said) == (speaker, emotion, level, sentence)]
+    found = [
+        n
+        for (who, how, much, n), said in sentences.items()
+        if (who, how, much, said) == (speaker, emotion, level, sentence)
+    ]
     return min(found, default=None)
 
 

@@ -19,7 +19,14 @@ import cv2
 from stccl_data.dataset import Dataset, UtteranceClip, open_dataset
 from stccl_data.files.atomic import write_text
 from stccl_data.interchange.names import published_speaker
-from stccl_data.interchange.selection import ExportConfig, ExportError, Selection, refuse_inside, select, stored_pairs
+from stccl_data.interchange.selection import (
+    ExportConfig,
+    ExportError,
+    Selection,
+    refuse_inside,
+    select,
+    stored_pairs,
+)
 from stccl_data.media.jpeg import decode_jpeg, encode_jpeg
 from stccl_data.pipeline.config import Progress, Quiet
 
@@ -57,7 +64,9 @@ def export_folders(
     plan = _plan(selection)
     try:
         _claim(folder, plan, {"dataset": _identity(dataset), "size": size, "quality": quality})
-        waiting = {clip_id: place for place, clip_id in plan.items() if not (folder / place).exists()}
+        waiting = {
+            clip_id: place for place, clip_id in plan.items() if not (folder / place).exists()
+        }
         already = len(plan) - len(waiting)
         progress.stage("clips", len(plan), already)
         made = frames = 0
@@ -99,23 +108,35 @@ def _claim(folder: Path, plan: Mapping[str, str], made_from: Mapping[str, Any]) 
             folders = dict(said["folders"])
             same = {name: said[name] for name in made_from} == dict(made_from)
         except (ValueError, KeyError, TypeError) as error:
-            raise ExportError(f"{note} is not as stccl writes it ({error!r}): move it and {folder} away") from error
+            raise ExportError(
+                f"{note} is not as stccl writes it ({error!r}): move it and {folder} away"
+            ) from error
         if not same:
-            raise ExportError(f"{folder} was exported from another dataset, or with another size or quality: give another folder")
+            raise ExportError(
+                f"{folder} was exported from another dataset, or with another size or quality: give another folder"
+            )
     for place, clip_id in plan.items():
         if folders.get(place, clip_id) != clip_id:
-            raise ExportError(f"{folder / place} shows {folders[place]}, and would show {clip_id}: give another folder")
+            raise ExportError(
+                f"{folder / place} shows {folders[place]}, and would show {clip_id}: give another folder"
+            )
         if place not in folders and (folder / place).exists():
-            raise ExportError(f"{folder / place} is there, and was not written by stccl: give another folder")
+            raise ExportError(
+                f"{folder / place} is there, and was not written by stccl: give another folder"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     content = {**made_from, "folders": dict(sorted({**folders, **plan}.items()))}
     write_text(note, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _write_clip(clip: UtteranceClip, place: Path, size: int, quality: int, pool: ThreadPoolExecutor) -> int:
+def _write_clip(
+    clip: UtteranceClip, place: Path, size: int, quality: int, pool: ThreadPoolExecutor
+) -> int:
     """All frames of a clip. Returns how many."""
     if "face" not in clip.crops:
-        raise ExportError(f"{clip.clip_id} has no face crops: the dataset was prepared with --crops none")
+        raise ExportError(
+            f"{clip.clip_id} has no face crops: the dataset was prepared with --crops none"
+        )
     pictures = clip.jpegs("face")
     unfinished = place.with_name(f".{place.name}.unfinished")
     if unfinished.exists():

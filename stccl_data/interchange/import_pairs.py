@@ -59,22 +59,36 @@ def import_pairs(
 
     summary = prepare(raw, out, config, progress, choose)
     (given,) = chosen
-    rows: dict[Ids, dict[str, Any]] = {(row["source"], row["target"]): row for row in pq.read_table(out / PAIRS).to_pylist()}
+    rows: dict[Ids, dict[str, Any]] = {
+        (row["source"], row["target"]): row for row in pq.read_table(out / PAIRS).to_pylist()
+    }
     least = config.gates.min_content_score
     return Imported(
         named=len(pairs),
         not_found=len(pairs) - len(rows),
-        numbering=tuple(rows[ids] for ids, (reason, _) in given.refused.items() if reason is Reason.CONTENT_MISMATCH),
-        content=tuple(row for row in rows.values() if row["content_score"] is not None and row["content_score"] < least),
+        numbering=tuple(
+            rows[ids]
+            for ids, (reason, _) in given.refused.items()
+            if reason is Reason.CONTENT_MISMATCH
+        ),
+        content=tuple(
+            row
+            for row in rows.values()
+            if row["content_score"] is not None and row["content_score"] < least
+        ),
         summary=summary,
     )
 
 
-def choose_pairs(scan: Scan, pairs: Sequence[FilePair], file: Path, level: int | None = None) -> GivenPairs:
+def choose_pairs(
+    scan: Scan, pairs: Sequence[FilePair], file: Path, level: int | None = None
+) -> GivenPairs:
     """Which clips of the scan the pairs of `file` mean. Raises ScanError where the scan has several views, or none of the clips."""
     views = sorted({clip.view for clip in scan.clips})
     if len(views) > 1:
-        raise ScanError(f"a pair file names no view, and {scan.root} has {', '.join(views)}: choose one by --views")
+        raise ScanError(
+            f"a pair file names no view, and {scan.root} has {', '.join(views)}: choose one by --views"
+        )
     clips = _places(scan.clips, level)
     findings: list[Finding] = []
     joined: dict[Ids, tuple[Clip, Clip]] = {}
@@ -87,7 +101,11 @@ def choose_pairs(scan: Scan, pairs: Sequence[FilePair], file: Path, level: int |
             if ids in joined:
                 raise ClipError(Reason.BAD_ROW, "is a pair that the file has named before")
         except ClipError as error:
-            findings.append(Finding(str(file), error.reason, f"{file.name}: {pair.place} {error.detail}", files=0))
+            findings.append(
+                Finding(
+                    str(file), error.reason, f"{file.name}: {pair.place} {error.detail}", files=0
+                )
+            )
             continue
         joined[ids], paths[ids] = (source, target), (pair.source, pair.target)
         if (why := _contradiction(source, target)) is not None:
@@ -100,7 +118,9 @@ def choose_pairs(scan: Scan, pairs: Sequence[FilePair], file: Path, level: int |
         findings.append(Finding(str(scan.root), Reason.NOT_SELECTED, detail, files=others))
     kept = tuple(clip for clip in scan.clips if clip.clip_id in named)
     allowed = tuple(found for ids, found in joined.items() if ids not in refused)
-    ordered = tuple(sorted((*scan.findings, *findings), key=lambda finding: (finding.reason, finding.path)))
+    ordered = tuple(
+        sorted((*scan.findings, *findings), key=lambda finding: (finding.reason, finding.path))
+    )
     return GivenPairs(
         name=str(file),
         scan=replace(scan, clips=kept, findings=ordered),
@@ -119,7 +139,9 @@ def _places(clips: Sequence[Clip], level: int | None) -> _Places:
     for clip in clips:
         highest[clip.emotion] = max(highest.get(clip.emotion, clip.level), clip.level)
     if level is not None:
-        highest = {emotion: most if emotion == "neutral" else level for emotion, most in highest.items()}
+        highest = {
+            emotion: most if emotion == "neutral" else level for emotion, most in highest.items()
+        }
     names = published_names(clips)
     return {
         (published_speaker(clip.speaker), clip.emotion, names[clip.clip_id]): clip
@@ -134,13 +156,17 @@ def _clips_of(pair: FilePair, clips: _Places) -> tuple[Clip, Clip]:
     if pair.names is None:
         raise ClipError(Reason.BAD_ROW, "is not two clip names such as 001_028")
     if emotion is None or emotion == "neutral":
-        raise ClipError(Reason.BAD_ROW, f"is under {pair.emotion!r}, which is no emotion to pair with neutral")
+        raise ClipError(
+            Reason.BAD_ROW, f"is under {pair.emotion!r}, which is no emotion to pair with neutral"
+        )
     found = []
     for kind, name in zip(("neutral", emotion), pair.names, strict=True):
         number = f"{int(name):03d}" if name.isascii() and name.isdecimal() else name
         clip = clips.get((pair.speaker, kind, number))
         if clip is None:
-            raise ClipError(Reason.MISSING_FILE, f"names the {kind} clip {number}, which is not there")
+            raise ClipError(
+                Reason.MISSING_FILE, f"names the {kind} clip {number}, which is not there"
+            )
         found.append(clip)
     return found[0], found[1]
 
@@ -150,5 +176,8 @@ def _contradiction(source: Clip, target: Clip) -> tuple[Reason, str] | None:
     if unknown:
         return Reason.SENTENCE_UNKNOWN, f"which sentence {unknown[0].path} says is not known"
     if source.sentence != target.sentence:
-        return Reason.CONTENT_MISMATCH, f"by their labels the source says {source.sentence} and the target {target.sentence}"
+        return (
+            Reason.CONTENT_MISMATCH,
+            f"by their labels the source says {source.sentence} and the target {target.sentence}",
+        )
     return None

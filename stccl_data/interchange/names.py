@@ -18,7 +18,10 @@ def published_names(clips: Iterable[Clip]) -> dict[str, str]:
     names: dict[str, str] = {}
     used: defaultdict[tuple[object, ...], int] = defaultdict(int)
     for clip in sorted(clips, key=lambda clip: clip.clip_id):
-        name = _number(clip) or f"{slug(clip.sentence or 'unknown').replace('_', '-')}-t{clip.take:03d}"
+        name = (
+            _number(clip)
+            or f"{slug(clip.sentence or 'unknown').replace('_', '-')}-t{clip.take:03d}"
+        )
         place = (published_speaker(clip.speaker), clip.view, clip.emotion, clip.level, name)
         used[place] += 1
         names[clip.clip_id] = name if used[place] == 1 else f"{name}-{used[place]}"

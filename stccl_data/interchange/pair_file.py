@@ -61,11 +61,18 @@ def read_pair_file(path: Path) -> list[FilePair]:
     pairs = []
     for speaker, emotions in _members(content, f"{path}: the file", "speakers"):
         for emotion, entries in _members(emotions, f"{path}: {speaker}", "emotions"):
-            for key, entry in _members(entries, f"{path}: {speaker} {emotion}", "pairs such as 001_001"):
+            for key, entry in _members(
+                entries, f"{path}: {speaker} {emotion}", "pairs such as 001_001"
+            ):
                 where = f"{path}: {speaker} {emotion} {key}"
                 if not isinstance(entry, list) or len(entry) != 2:
-                    raise PairFileError(f"{where} is not two lists of frames, [[source frames], [target frames]]")
-                lists = (_frames(frames, f"{where}: the list of {side} frames") for frames, side in zip(entry, SIDES, strict=True))
+                    raise PairFileError(
+                        f"{where} is not two lists of frames, [[source frames], [target frames]]"
+                    )
+                lists = (
+                    _frames(frames, f"{where}: the list of {side} frames")
+                    for frames, side in zip(entry, SIDES, strict=True)
+                )
                 pairs.append(FilePair(speaker, emotion, key, *lists))
     if not pairs:
         raise PairFileError(f"{path} names no pair")
@@ -85,7 +92,10 @@ def pair_file_bytes(pairs: Iterable[FilePair]) -> bytes:
         entries[pair.key] = [pair.source.tolist(), pair.target.tolist()]
     speakers = []
     for speaker, emotions in content.items():
-        lines = [f"  {json.dumps(emotion)}: {json.dumps(entries)}" for emotion, entries in emotions.items()]
+        lines = [
+            f"  {json.dumps(emotion)}: {json.dumps(entries)}"
+            for emotion, entries in emotions.items()
+        ]
         speakers.append(f" {json.dumps(speaker)}: {{\n" + ",\n".join(lines) + "\n }")
     return ("{\n" + ",\n".join(speakers) + "\n}\n").encode()
 
@@ -106,7 +116,9 @@ def path_faults(source: Frames, target: Frames) -> list[str]:
         faults.append(f"begins at ({cells[0, 0]}, {cells[0, 1]})")
     steps = np.diff(cells, axis=0)
     still = ~steps.any(axis=1)
-    alone = np.where(steps[:, 0] == 0, 2, np.where(steps[:, 1] == 0, 1, 0)) * ~still  # 1: the source moves alone, 2: the target
+    alone = (
+        np.where(steps[:, 0] == 0, 2, np.where(steps[:, 1] == 0, 1, 0)) * ~still
+    )  # 1: the source moves alone, 2: the target
     corners = np.zeros(len(steps), np.bool_)
     corners[1:] = alone[1:] + alone[:-1] == 3
     for what, found in (
@@ -152,7 +164,9 @@ def _frames(value: Any, what: str) -> Frames:
         raise PairFileError(f"{what} is not a list, but {_shown(value)}")
     for i, frame in enumerate(value):
         if type(frame) is not int or abs(frame) > _LAST_FRAME:
-            raise PairFileError(f"{what} has {_shown(frame)} at place {i}, which is no frame number")
+            raise PairFileError(
+                f"{what} has {_shown(frame)} at place {i}, which is no frame number"
+            )
     return np.array(value, np.int32)
 
 

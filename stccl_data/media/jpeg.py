@@ -24,7 +24,9 @@ class JpegSeries:
             raise IndexError(f"picture {i} of {len(self)}")
         return self.data[self.offsets[i] : self.offsets[i + 1]]
 
-    def decode(self, indices: Sequence[int] | NDArray[np.integer] | None = None) -> NDArray[np.uint8]:
+    def decode(
+        self, indices: Sequence[int] | NDArray[np.integer] | None = None
+    ) -> NDArray[np.uint8]:
         """The pictures named (all by default) as (n, H, W, 3) uint8 RGB; only these are decoded."""
         chosen = range(len(self)) if indices is None else [int(i) for i in indices]
         if not len(chosen):
@@ -34,12 +36,17 @@ class JpegSeries:
     @classmethod
     def of(cls, pictures: Sequence[bytes]) -> "JpegSeries":
         """The series of these JPEG files."""
-        return cls(b"".join(pictures), np.concatenate([[0], np.cumsum([len(p) for p in pictures])]).astype(np.int64))
+        return cls(
+            b"".join(pictures),
+            np.concatenate([[0], np.cumsum([len(p) for p in pictures])]).astype(np.int64),
+        )
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     """image: (H, W, 3) uint8 RGB. quality: 1-100, libjpeg's scale, chroma at half resolution."""
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    ok, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
     if not ok:
         raise ValueError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
     return bytes(data)

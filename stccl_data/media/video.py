@@ -21,7 +21,9 @@ SPEECH_RATE = 16_000
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration does not name
 
 #: What ffmpeg opens without its being a recording: playlists (which may name other files) and text drawn as pictures.
-_NO_CLIP = frozenset({"hls", "concat", "dash", "tty", "ffmetadata", "subviewer", "srt", "webvtt", "ass"})
+_NO_CLIP = frozenset(
+    {"hls", "concat", "dash", "tty", "ffmetadata", "subviewer", "srt", "webvtt", "ass"}
+)
 
 
 #: A container that stores when a packet is decoded and not when its picture is shown: pictures are shown one a tick, in order.
@@ -83,7 +85,9 @@ def probe(path: str | Path) -> MediaInfo:
             n_frames=n_frames,
             width=width,
             height=height,
-            duration_s=_stream_duration(video) if video is not None and _stream_duration(video) else duration,
+            duration_s=_stream_duration(video)
+            if video is not None and _stream_duration(video)
+            else duration,
             audio_rate=audio.rate if audio is not None else None,
             audio_duration_s=(_stream_duration(audio) or duration) if audio is not None else None,
         )
@@ -108,14 +112,24 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
         for frame in _decoded(container, stream, path):
             time = frame.time if ticks is None else next(ticks, None)
             if time is None:
-                time = frame.dts * float(frame.time_base) if frame.dts is not None else last + interval if count else 0.0
+                time = (
+                    frame.dts * float(frame.time_base)
+                    if frame.dts is not None
+                    else last + interval
+                    if count
+                    else 0.0
+                )
             if time <= last:  # a damaged clock: keep the order and stay between the neighbours
                 time = last + interval / 2
             last = time
             count += 1
-            yield Frame(float(time), _upright_rgb(frame, stream.sample_aspect_ratio), bool(frame.is_corrupt))
+            yield Frame(
+                float(time), _upright_rgb(frame, stream.sample_aspect_ratio), bool(frame.is_corrupt)
+            )
         if count == 0:
-            raise ClipError(Reason.DECODE_ERROR, f"{path} has a video stream but not one frame in it")
+            raise ClipError(
+                Reason.DECODE_ERROR, f"{path} has a video stream but not one frame in it"
+            )
 
 
 def frame_times(path: str | Path) -> NDArray[np.float64]:
@@ -139,10 +153,18 @@ def frame_times(path: str | Path) -> NDArray[np.float64]:
                 if packet.stream_index == stream.index:
                     shown.append(time)
         except av.FFmpegError as error:
-            raise ClipError(Reason.DECODE_ERROR, f"{path} cannot be read to its end: {_words(error)}") from None
+            raise ClipError(
+                Reason.DECODE_ERROR, f"{path} cannot be read to its end: {_words(error)}"
+            ) from None
         # FLV does not say how many bytes it has; the duration in its header may be a little off
-        if container.format.name == "flv" and container.duration and end < 0.8 * container.duration / av.time_base - 0.5:
-            raise ClipError(Reason.DECODE_ERROR, f"{path} ends long before its header says: it was cut short")
+        if (
+            container.format.name == "flv"
+            and container.duration
+            and end < 0.8 * container.duration / av.time_base - 0.5
+        ):
+            raise ClipError(
+                Reason.DECODE_ERROR, f"{path} ends long before its header says: it was cut short"
+            )
         return np.array(sorted(shown))
 
 
@@ -179,7 +201,10 @@ def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
         if stream is None:
             raise ClipError(Reason.NO_AUDIO, f"{path} has no audio stream")
         if not _LEAST_RATE <= stream.rate <= _MOST_RATE:
-            raise ClipError(Reason.DECODE_ERROR, f"{path} claims {stream.rate:,} samples of sound a second: its header is damaged")
+            raise ClipError(
+                Reason.DECODE_ERROR,
+                f"{path} claims {stream.rate:,} samples of sound a second: its header is damaged",
+            )
         out_rate = rate or stream.rate
         planar = av.AudioResampler(format="fltp", rate=out_rate)
         pieces: list[NDArray[np.float32]] = []
@@ -196,13 +221,17 @@ def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
             try:
                 blocks = planar.resample(frame)
             except ValueError:  # PyAV: the resampler was made for another format
-                raise ClipError(Reason.DECODE_ERROR, f"{path} changes its rate or channels in mid-clip") from None
+                raise ClipError(
+                    Reason.DECODE_ERROR, f"{path} changes its rate or channels in mid-clip"
+                ) from None
             for block in blocks:
                 pieces.append(block.to_ndarray().astype(np.float32, copy=False))
                 filled += pieces[-1].shape[1]
         if start is None:
             raise ClipError(Reason.NO_AUDIO, f"{path} has an audio stream without sound in it")
-        pieces += [block.to_ndarray().astype(np.float32, copy=False) for block in planar.resample(None)]
+        pieces += [
+            block.to_ndarray().astype(np.float32, copy=False) for block in planar.resample(None)
+        ]
         channels = np.concatenate(pieces, axis=1)
     if not np.isfinite(channels).all():
         channels = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
@@ -219,7 +248,10 @@ def _opened(path: str | Path) -> Iterator[Any]:
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ClipError(Reason.NOT_MEDIA, f"{path} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}")
+            raise ClipError(
+                Reason.NOT_MEDIA,
+                f"{path} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}",
+            )
         with file.open("rb") as handle:
             head = handle.read(64)
     except FileNotFoundError:
@@ -231,26 +263,48 @@ def _opened(path: str | Path) -> Iterator[Any]:
     if not head:
         raise ClipError(Reason.EMPTY_FILE, f"{path} has no bytes")
     if not any(head[:16]):
-        raise ClipError(Reason.DECODE_ERROR, f"{path} begins with zero bytes, as a broken copy does")
+        raise ClipError(
+            Reason.DECODE_ERROR, f"{path} begins with zero bytes, as a broken copy does"
+        )
     if (stated := _stated_size(head)) is not None and stated > status.st_size:
-        raise ClipError(Reason.DECODE_ERROR, f"{path} has {status.st_size} bytes where its header says {stated}: it was cut short")
+        raise ClipError(
+            Reason.DECODE_ERROR,
+            f"{path} has {status.st_size} bytes where its header says {stated}: it was cut short",
+        )
     try:
         # the protocol is named: a path is always a file, whatever it looks like, and a playlist cannot open others
-        container = av.open(f"file:{file}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(
+            f"file:{file}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
     except av.FFmpegError as error:
         if head[4:8] == b"ftyp":
-            raise ClipError(Reason.DECODE_ERROR, f"{path} is an MP4 without its index: it was cut short") from None
+            raise ClipError(
+                Reason.DECODE_ERROR, f"{path} is an MP4 without its index: it was cut short"
+            ) from None
         raise ClipError(Reason.NOT_MEDIA, f"{path} cannot be opened: {_words(error)}") from None
     with container:
         if container.format.name in _NO_CLIP:
-            raise ClipError(Reason.NOT_MEDIA, f"{path} is read by ffmpeg as {container.format.name}, which is no recording")
+            raise ClipError(
+                Reason.NOT_MEDIA,
+                f"{path} is read by ffmpeg as {container.format.name}, which is no recording",
+            )
         for stream in container.streams:
             index = getattr(stream, "index_entries", None)
-            if index and len(index) and index[len(index) - 1].pos + index[len(index) - 1].size > status.st_size:
-                raise ClipError(Reason.DECODE_ERROR, f"{path} is shorter than its own index says: it was cut short")
+            if (
+                index
+                and len(index)
+                and index[len(index) - 1].pos + index[len(index) - 1].size > status.st_size
+            ):
+                raise ClipError(
+                    Reason.DECODE_ERROR,
+                    f"{path} is shorter than its own index says: it was cut short",
+                )
         for stream in (_video_stream(container), _audio_stream(container)):
             if stream is not None and stream.codec_context is None:
-                raise ClipError(Reason.DECODE_ERROR, f"{path} has {stream.type} in a form that ffmpeg does not know")
+                raise ClipError(
+                    Reason.DECODE_ERROR,
+                    f"{path} has {stream.type} in a form that ffmpeg does not know",
+                )
         yield container
 
 
@@ -258,7 +312,9 @@ def _stated_size(head: bytes) -> int | None:
     """How many bytes a WAV, AVI, Matroska or WebM file has by its own beginning; None where it does not say."""
     if head[:4] == b"RIFF":
         size = int.from_bytes(head[4:8], "little")
-        return None if size in (0, 0xFFFFFFFF) else size  # the eight bytes before it are left out: some writers count them
+        return (
+            None if size in (0, 0xFFFFFFFF) else size
+        )  # the eight bytes before it are left out: some writers count them
     if head[:4] != b"\x1aE\xdf\xa3":
         return None
     head = head.ljust(80, b"\0")
@@ -267,7 +323,9 @@ def _stated_size(head: bytes) -> int | None:
     if head[segment : segment + 4] != b"\x18S\x80g":
         return None
     size, start = _ebml_size(head, segment + 4)
-    return None if size == 2 ** (7 * (start - segment - 4)) - 1 else start + size  # all ones: unknown, as a live stream has it
+    return (
+        None if size == 2 ** (7 * (start - segment - 4)) - 1 else start + size
+    )  # all ones: unknown, as a live stream has it
 
 
 def _ebml_size(head: bytes, at: int) -> tuple[int, int]:
@@ -281,7 +339,9 @@ def _decoded(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
     try:
         yield from container.decode(stream)
     except av.FFmpegError as error:
-        raise ClipError(Reason.DECODE_ERROR, f"{path} cannot be decoded to its end: {_words(error)}") from None
+        raise ClipError(
+            Reason.DECODE_ERROR, f"{path} cannot be decoded to its end: {_words(error)}"
+        ) from None
 
 
 def _words(error: Any) -> str:
@@ -314,9 +374,16 @@ def _square_width(width: int, pixel_aspect: Fraction | None) -> int:
 def _upright_rgb(frame: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
     width = _square_width(frame.width, pixel_aspect)
     image: NDArray[np.uint8]
-    if frame.format.name == "yuvj444p" and frame.colorspace == _UNSPECIFIED and width == frame.width:
+    if (
+        frame.format.name == "yuvj444p"
+        and frame.colorspace == _UNSPECIFIED
+        and width == frame.width
+    ):
         # MEAD's raw encoding. swscale takes five times as long for it (14 ms at 1080p); the two differ by one level at most.
-        planes = [np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width] for p in frame.planes]
+        planes = [
+            np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width]
+            for p in frame.planes
+        ]
         image = cv2.cvtColor(cv2.merge([planes[0], planes[2], planes[1]]), cv2.COLOR_YCrCb2RGB)
     else:
         image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)

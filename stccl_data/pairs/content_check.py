@@ -98,7 +98,10 @@ class ContentCheck:
 
 
 def score_pairs(
-    signals: Mapping[str, Signals], clips: Mapping[str, Clip], pairs: Sequence[tuple[str, str]], config: ContentConfig | None = None
+    signals: Mapping[str, Signals],
+    clips: Mapping[str, Clip],
+    pairs: Sequence[tuple[str, str]],
+    config: ContentConfig | None = None,
 ) -> list[ContentScore]:
     """The scores of `check_content` alone."""
     return check_content(signals, clips, pairs, config).pairs
@@ -119,19 +122,38 @@ def check_content(
     grows with the number of clips, and the outcome depends neither on order nor on chance.
     """
     config = config or ContentConfig()
-    usable = {name: clips[name] for name in sorted(signals) if name in clips and clips[name].sentence is not None}
+    usable = {
+        name: clips[name]
+        for name in sorted(signals)
+        if name in clips and clips[name].sentence is not None
+    }
     kinds = [_kind(signals, pair, by) for pair in pairs]
     scores: dict[tuple[str, str], ContentScore] = {}
-    verdicts: dict[str, ClipContent] = {name: ClipContent(name, float("nan"), None, 0) for name in usable}
-    for kind in ("visual", "audio"):  # audio last: where a clip has both, its verdict is the sound's
-        wanted = [pair for pair, has in zip(pairs, kinds, strict=True) if has == kind and set(pair) <= set(usable)]
+    verdicts: dict[str, ClipContent] = {
+        name: ClipContent(name, float("nan"), None, 0) for name in usable
+    }
+    for kind in (
+        "visual",
+        "audio",
+    ):  # audio last: where a clip has both, its verdict is the sound's
+        wanted = [
+            pair
+            for pair, has in zip(pairs, kinds, strict=True)
+            if has == kind and set(pair) <= set(usable)
+        ]
         if wanted:
-            able = [n for n in usable if (signals[n].speech if kind == "audio" else signals[n].mouth) is not None]
+            able = [
+                n
+                for n in usable
+                if (signals[n].speech if kind == "audio" else signals[n].mouth) is not None
+            ]
             found = _Speaker({n: usable[n] for n in able}, signals, kind, config).check(wanted)
             scores.update({(s.source, s.target): s for s in found.pairs})
             verdicts.update(found.clips)
     nothing = float("nan")
-    return ContentCheck([scores.get((a, b), ContentScore(a, b, nothing, nothing, True)) for a, b in pairs], verdicts)
+    return ContentCheck(
+        [scores.get((a, b), ContentScore(a, b, nothing, nothing, True)) for a, b in pairs], verdicts
+    )
 
 
 def _kind(signals: Mapping[str, Signals], pair: tuple[str, str], by: Kind | None) -> str | None:
@@ -144,7 +166,13 @@ def _kind(signals: Mapping[str, Signals], pair: tuple[str, str], by: Kind | None
 class _Speaker:
     """The clips of one speaker and the costs between them, as far as they have been needed."""
 
-    def __init__(self, clips: Mapping[str, Clip], signals: Mapping[str, Signals], kind: Kind, config: ContentConfig) -> None:
+    def __init__(
+        self,
+        clips: Mapping[str, Clip],
+        signals: Mapping[str, Signals],
+        kind: Kind,
+        config: ContentConfig,
+    ) -> None:
         self.names = list(clips)
         self.clips = [clips[name] for name in self.names]
         self.index = {name: k for k, name in enumerate(self.names)}
@@ -152,7 +180,9 @@ class _Speaker:
         self.expected = config.audio if kind == "audio" else config.visual
         align_config = AlignConfig()
         self.penalty = align_config.side_penalty
-        self.vectors = [_speaking(signals[name], kind, config.hop_s, align_config) for name in self.names]
+        self.vectors = [
+            _speaking(signals[name], kind, config.hop_s, align_config) for name in self.names
+        ]
         self.costs: dict[tuple[int, int], float] = {}
         self.sentences = sorted({str(clip.sentence) for clip in self.clips})
         self.label = np.array([self.sentences.index(str(clip.sentence)) for clip in self.clips])
@@ -161,13 +191,17 @@ class _Speaker:
         members = sorted({self.index[name] for pair in pairs for name in pair})
         for a, b in pairs:
             self._compare(self.index[a], self.index[b])
-        for clip in range(len(self.names)):  # those in no pair too: they are who doubts the others' labels
+        for clip in range(
+            len(self.names)
+        ):  # those in no pair too: they are who doubts the others' labels
             same = self.label == self.label[clip]
             self._compare_with(clip, same, self.config.companions)
             self._compare_with(clip, ~same, self.config.impostors)
         belief, evidence = self._infer()
         doubtful = [k for k in members if belief[k, self.label[k]] < MIN_CONTENT_SCORE]
-        if doubtful and len(self.sentences) > 2:  # look for their true sentence among all of the speaker's
+        if (
+            doubtful and len(self.sentences) > 2
+        ):  # look for their true sentence among all of the speaker's
             for clip in doubtful:
                 for sentence in range(len(self.sentences)):
                     self._compare_with(clip, self.label == sentence, 3)
@@ -179,7 +213,9 @@ class _Speaker:
             edge = min(i, j), max(i, j)
             score = float(_posterior((belief[i, :-1] * belief[j, :-1]).sum(), evidence[edge]))
             scores.append(ContentScore(a, b, score, self.costs[edge], len(self.sentences) < 2))
-        return ContentCheck(scores, {self.names[k]: self._verdict(k, belief[k], int(compared[k])) for k in members})
+        return ContentCheck(
+            scores, {self.names[k]: self._verdict(k, belief[k], int(compared[k])) for k in members}
+        )
 
     def _prior(self, trust: float) -> Array:
         """(n, sentences + 1): each clip's label is right with probability `trust`, or else any other, or none, alike."""
@@ -202,8 +238,12 @@ class _Speaker:
         i, j = min(a, b), max(a, b)
         if (i, j) not in self.costs and i != j:
             one, other = self.vectors[i], self.vectors[j]
-            thinner = int(np.ceil(np.sqrt(len(one) * len(other) / self.config.max_cells)))  # minutes of sound would fill the memory
-            path, total = warping_path(distances(one[::thinner], other[::thinner]), side_penalty=self.penalty)
+            thinner = int(
+                np.ceil(np.sqrt(len(one) * len(other) / self.config.max_cells))
+            )  # minutes of sound would fill the memory
+            path, total = warping_path(
+                distances(one[::thinner], other[::thinner]), side_penalty=self.penalty
+            )
             self.costs[i, j] = total / len(path)
 
     def _infer(self) -> tuple[Array, dict[tuple[int, int], float]]:
@@ -218,11 +258,15 @@ class _Speaker:
         prior = self._prior(trust)
         expected = self.expected
         belief = prior.copy()
-        explained = _Explained(expected.unlike, expected.drop, expected.kindred, np.zeros(n), expected.spread)
+        explained = _Explained(
+            expected.unlike, expected.drop, expected.kindred, np.zeros(n), expected.spread
+        )
         evidence = np.zeros(len(edges))
         for _ in range(c.iterations):
             same = _posterior((belief[i, :m] * belief[j, :m]).sum(axis=1), evidence)
-            explained = _explain(cost, i, j, kindred, self.label[i] != self.label[j], same, explained, expected)
+            explained = _explain(
+                cost, i, j, kindred, self.label[i] != self.label[j], same, explained, expected
+            )
             excess = cost - explained.unlike(i, j, kindred)
             evidence = -explained.drop * (2 * excess + explained.drop) / (2 * explained.spread**2)
             evidence = np.clip(evidence, -c.most_evidence, c.most_evidence)
@@ -272,8 +316,12 @@ def _explain(
 ) -> _Explained:
     """The fit by ridge regression towards the assumptions, outliers weighted down (Huber) by the last fit."""
     n, k = len(last.clip), expected.pairs
-    weight = 1 / np.maximum(1, np.abs(cost - last.unlike(i, j, kindred) + last.drop * same) / (2 * last.spread))
-    common = np.stack([np.ones(len(cost)), -same, kindred])  # the rest of the design is a one for i and a one for j in each row
+    weight = 1 / np.maximum(
+        1, np.abs(cost - last.unlike(i, j, kindred) + last.drop * same) / (2 * last.spread)
+    )
+    common = np.stack(
+        [np.ones(len(cost)), -same, kindred]
+    )  # the rest of the design is a one for i and a one for j in each row
     normal, right = np.zeros((n + 3, n + 3)), np.zeros(n + 3)
     normal[:3, :3], right[:3] = (common * weight) @ common.T, (common * weight) @ cost
     for one, other in ((i, j), (j, i)):
@@ -284,7 +332,9 @@ def _explain(
     normal[3:, :3] = normal[:3, 3:].T
     # What a clip costs in general shows in its impostors. Without any, a clip of another sentence would pass for a costly one.
     known = np.bincount(np.concatenate([i, j])[np.tile(impostor, 2)], minlength=n) > 2
-    trust = np.concatenate([[k, k, k], np.where(known, (last.spread / expected.clip_spread) ** 2, 1e9)])
+    trust = np.concatenate(
+        [[k, k, k], np.where(known, (last.spread / expected.clip_spread) ** 2, 1e9)]
+    )
     assumed = np.concatenate([[expected.unlike, expected.drop, expected.kindred], np.zeros(n)])
     solution = np.linalg.solve(normal + np.diag(trust), right + trust * assumed)
     drop = max(float(solution[1]), expected.drop / 4)

@@ -33,7 +33,12 @@ class GivenPairs:
     refused: Mapping[Ids, tuple[Reason, str]]
 
 
-def follow(source_times: NDArray[np.float64], target_times: NDArray[np.float64], source: Frames, target: Frames) -> Alignment:
+def follow(
+    source_times: NDArray[np.float64],
+    target_times: NDArray[np.float64],
+    source: Frames,
+    target: Frames,
+) -> Alignment:
     """The alignment that a path in frames says.
 
     source_times, target_times: (N,), (M,) seconds, when the clips' frames are shown. source, target: the path's frames, entry by
@@ -46,7 +51,9 @@ def follow(source_times: NDArray[np.float64], target_times: NDArray[np.float64],
     counts = np.diff(np.append(starts, len(cells)))
     mapped = np.full(len(source_times), -1, np.int32)
     mapped[cells[starts, 0]] = (cells[starts, 1] + cells[starts + counts - 1, 1]) // 2
-    within = (np.arange(len(cells)) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts) - 0.5
+    within = (np.arange(len(cells)) - np.repeat(starts, counts) + 0.5) / np.repeat(
+        counts, counts
+    ) - 0.5
     times = source_times[cells[:, 0]] + 0.5 * within * _room(source_times)[cells[:, 0]]
     reached = target_times[cells[:, 1]]
     steps = np.diff(cells, axis=0)
@@ -67,16 +74,27 @@ def follow(source_times: NDArray[np.float64], target_times: NDArray[np.float64],
 def _checked(n_source: int, n_target: int, source: Frames, target: Frames) -> NDArray[np.int64]:
     """The entries (K, 2) of the path, repetitions left out. Raises ClipError bad_path."""
     if len(source) != len(target):
-        raise ClipError(Reason.BAD_PATH, f"the path has {len(source)} source frames and {len(target)} target frames")
+        raise ClipError(
+            Reason.BAD_PATH,
+            f"the path has {len(source)} source frames and {len(target)} target frames",
+        )
     cells = np.stack([source, target], axis=1).astype(np.int64)
     for side, frames, n in (("source", cells[:, 0], n_source), ("target", cells[:, 1], n_target)):
         odd = frames[(frames < 0) | (frames >= n)]
         if len(odd):
-            raise ClipError(Reason.BAD_PATH, f"the path names frame {odd[0]} of the {side}, which has {n} frames")
+            raise ClipError(
+                Reason.BAD_PATH,
+                f"the path names frame {odd[0]} of the {side}, which has {n} frames",
+            )
     steps = np.diff(cells, axis=0)
     if (steps < 0).any():
-        raise ClipError(Reason.BAD_PATH, f"the path goes back at entry {int(np.argmax((steps < 0).any(axis=1))) + 1}")
-    whole: NDArray[np.int64] = cells[np.append(np.ones(min(1, len(cells)), np.bool_), steps.any(axis=1))]
+        raise ClipError(
+            Reason.BAD_PATH,
+            f"the path goes back at entry {int(np.argmax((steps < 0).any(axis=1))) + 1}",
+        )
+    whole: NDArray[np.int64] = cells[
+        np.append(np.ones(min(1, len(cells)), np.bool_), steps.any(axis=1))
+    ]
     if len(np.unique(whole[:, 0])) < 2:
         raise ClipError(Reason.BAD_PATH, "the path has fewer than two source frames")
     return whole

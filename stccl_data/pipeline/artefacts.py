@@ -27,13 +27,18 @@ _PICTURES = ("face", "mouth")
 _ALIGNMENT = {f.name for f in fields(Alignment)}
 
 
-def save_extraction(path: Path, extraction: Extraction, flac: bytes | None = None) -> tuple[str, int]:
+def save_extraction(
+    path: Path, extraction: Extraction, flac: bytes | None = None
+) -> tuple[str, int]:
     """One extracted clip, and its sound where shards are to hold it, as one file. Returns its header and how many bytes it has."""
     header = json.dumps({"clip": extraction.clip.row(), "scores": extraction.scores})
     arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
     arrays["frame_times"] = extraction.frame_times
     if extraction.speech is not None:
-        arrays |= {f"speech.{f.name}": np.asarray(getattr(extraction.speech, f.name)) for f in fields(SpeechFeatures)}
+        arrays |= {
+            f"speech.{f.name}": np.asarray(getattr(extraction.speech, f.name))
+            for f in fields(SpeechFeatures)
+        }
     if extraction.reference is not None:
         arrays["reference"] = extraction.reference
     if flac is not None:
@@ -79,12 +84,16 @@ class ClipArtefact:
             names = set(stored.names)
             speech = None
             if "speech.times" in names:
-                values: dict[str, Any] = {f.name: stored[f"speech.{f.name}"] for f in fields(SpeechFeatures)}
+                values: dict[str, Any] = {
+                    f.name: stored[f"speech.{f.name}"] for f in fields(SpeechFeatures)
+                }
                 values |= {name: float(value) for name, value in values.items() if value.ndim == 0}
                 speech = SpeechFeatures(**values)
             mouth = None
             if "track.landmarks" in names:
-                mouth = mouth_features(stored["track.landmarks"], stored["track.times"], stored["track.valid"])
+                mouth = mouth_features(
+                    stored["track.landmarks"], stored["track.times"], stored["track.valid"]
+                )
             reference = stored["reference"] if "reference" in names else None
             path = json.loads(bytes(stored["header"]))["clip"]["path"]
             return Signals(speech, mouth, stored["frame_times"], reference, path)
@@ -132,8 +141,12 @@ def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
             header.append({"reason": result.reason.value, "detail": result.detail})
             continue
         values = {f.name: getattr(result, f.name) for f in fields(Alignment)}
-        arrays |= {f"{i}.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
-        header.append({name: value for name, value in values.items() if not isinstance(value, np.ndarray)})
+        arrays |= {
+            f"{i}.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)
+        }
+        header.append(
+            {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+        )
     write_bytes(path, npz_bytes({"header": _text(header), **arrays}))
 
 
@@ -149,7 +162,9 @@ class StoredAlignment:
 def stored_alignments(path: Path, header: str) -> list[StoredAlignment | Refusal]:
     """The alignments of an utterance's pairs, in order, as the header of their file names them."""
     return [
-        Refusal(Reason[entry["reason"].upper()], entry["detail"]) if "reason" in entry else StoredAlignment(path, i, entry)
+        Refusal(Reason[entry["reason"].upper()], entry["detail"])
+        if "reason" in entry
+        else StoredAlignment(path, i, entry)
         for i, entry in enumerate(json.loads(header))
     ]
 
@@ -162,7 +177,9 @@ def load_alignments(path: Path) -> list[Alignment | Refusal]:
             if "reason" in entry:
                 results.append(Refusal(Reason[entry["reason"].upper()], entry["detail"]))
                 continue
-            mine: dict[str, Any] = {n.partition(".")[2]: stored[n] for n in stored.names if n.startswith(f"{i}.")}
+            mine: dict[str, Any] = {
+                n.partition(".")[2]: stored[n] for n in stored.names if n.startswith(f"{i}.")
+            }
             if {*mine, *entry} != _ALIGNMENT:
                 raise ValueError(f"the arrays of alignment {i} are not all there")
             results.append(Alignment(**entry, **mine))
@@ -171,7 +188,10 @@ def load_alignments(path: Path) -> list[Alignment | Refusal]:
 
 def save_content(path: Path, check: ContentCheck) -> None:
     """What the content check says of one speaker, as one file."""
-    said = {"pairs": [asdict(score) for score in check.pairs], "clips": [asdict(clip) for clip in check.clips.values()]}
+    said = {
+        "pairs": [asdict(score) for score in check.pairs],
+        "clips": [asdict(clip) for clip in check.clips.values()],
+    }
     write_bytes(path, npz_bytes({"content": _text(said)}))
 
 
@@ -180,7 +200,9 @@ def load_content(path: Path) -> ContentCheck:
     with _stored(path) as stored:
         said = json.loads(bytes(stored["content"]))
     clips = [ClipContent(**clip) for clip in said["clips"]]
-    return ContentCheck([ContentScore(**score) for score in said["pairs"]], {clip.clip_id: clip for clip in clips})
+    return ContentCheck(
+        [ContentScore(**score) for score in said["pairs"]], {clip.clip_id: clip for clip in clips}
+    )
 
 
 class DamagedArtefactError(StopRunError):

@@ -46,14 +46,22 @@ def selected(
 ) -> tuple[list[Clip], dict[str, ClipRow]]:
     """The clips that are to be read, and a row with the reason for each that is not. A limit takes those of the first pairs."""
     alone = {clip.clip_id: reason for clip, reason in candidates.alone}
-    within = {clip.clip_id for clip in clips} if config.limit is None else _first(config.limit, clips, candidates)
+    within = (
+        {clip.clip_id for clip in clips}
+        if config.limit is None
+        else _first(config.limit, clips, candidates)
+    )
     wanted: list[Clip] = []
     rows: dict[str, ClipRow] = {}
     for clip in clips:
         if clip.clip_id not in within:
-            rows[clip.clip_id] = ClipRow(clip, Reason.NOT_SELECTED, f"{clip.path} is beyond --limit {config.limit}")
+            rows[clip.clip_id] = ClipRow(
+                clip, Reason.NOT_SELECTED, f"{clip.path} is beyond --limit {config.limit}"
+            )
         elif config.paired_only and clip.clip_id in alone:
-            rows[clip.clip_id] = ClipRow(clip, alone[clip.clip_id], _alone_detail(clip, alone[clip.clip_id]))
+            rows[clip.clip_id] = ClipRow(
+                clip, alone[clip.clip_id], _alone_detail(clip, alone[clip.clip_id])
+            )
         else:
             wanted.append(clip)
     return wanted, rows
@@ -61,10 +69,19 @@ def selected(
 
 def _first(limit: int, clips: Sequence[Clip], candidates: Candidates) -> set[str]:
     """The ids of so many clips: those of the first pairs, then those that are in none."""
-    return set(islice(dict.fromkeys(clip.clip_id for clip in chain(chain.from_iterable(candidates.pairs), clips)), limit))
+    return set(
+        islice(
+            dict.fromkeys(
+                clip.clip_id for clip in chain(chain.from_iterable(candidates.pairs), clips)
+            ),
+            limit,
+        )
+    )
 
 
-def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]) -> ExtractionPlan:
+def plan_extraction(
+    config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]
+) -> ExtractionPlan:
     """Which of these clips have to be extracted. Nothing is written. Raises ModelError."""
     clips = tuple(clips)
     plan = _extract_plan(config)
@@ -75,15 +92,23 @@ def plan_extraction(config: PrepareConfig, store: Store, root: Path, clips: Iter
     keys: dict[str, str] = {}
     units: dict[str, Unit] = {}
     for clip in clips:
-        files = [os.path.relpath(clip.path, root), fingerprint(clip.path), fingerprint(clip.audio_path)]
+        files = [
+            os.path.relpath(clip.path, root),
+            fingerprint(clip.path),
+            fingerprint(clip.audio_path),
+        ]
         key = key_of(extract.SCHEMA, clip.corpus, files, crops, plan.pictures, plan.audio, identity)
         keys[clip.clip_id] = key
         before = states.get(clip.clip_id)
         if before is not None and before.key == key and before.size not in (0, there.get(key)):
             cut_short += [key] if there.pop(key, None) is not None else []
-        if key not in there and (before is None or before.key != key or _again(before, config.retry_failed)):
+        if key not in there and (
+            before is None or before.key != key or _again(before, config.retry_failed)
+        ):
             artefact = str(store.artefact("clips", key))
-            units[key] = Unit(clip.path, (clip, artefact, plan), _timeout(clip.path, config.timeout))
+            units[key] = Unit(
+                clip.path, (clip, artefact, plan), _timeout(clip.path, config.timeout)
+            )
     return ExtractionPlan(clips, keys, units, there, cut_short, states)
 
 
@@ -111,11 +136,17 @@ def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[
         key = plan.keys[clip.clip_id]
         state = ended.get(clip.clip_id) or plan.states.get(clip.clip_id)
         if state is not None and state.key == key and state.reason and key not in plan.there:
-            rows[clip.clip_id] = ClipRow(clip, Reason[state.reason.upper()], state.detail, failed=True)
+            rows[clip.clip_id] = ClipRow(
+                clip, Reason[state.reason.upper()], state.detail, failed=True
+            )
             continue
         artefact = ClipArtefact(job.store.artefact("clips", key))
-        if state is None or state.key != key or not state.header:  # complete, but the run that made it did not write it down
-            state = ClipState(clip.clip_id, key, header=artefact.header(), size=plan.there[key], ended=time.time())
+        if (
+            state is None or state.key != key or not state.header
+        ):  # complete, but the run that made it did not write it down
+            state = ClipState(
+                clip.clip_id, key, header=artefact.header(), size=plan.there[key], ended=time.time()
+            )
             unrecorded.append(state)
         rows[clip.clip_id] = _row(clip, state, alone.get(clip.clip_id), artefact)
     record_clips(job.state, unrecorded)
@@ -131,7 +162,9 @@ def foreseen(store: Store, plan: ExtractionPlan) -> dict[str, ClipRow]:
             rows[clip.clip_id] = ClipRow(clip, artefact=ClipArtefact(store.artefact("clips", key)))
         else:
             state = plan.states[clip.clip_id]
-            rows[clip.clip_id] = ClipRow(clip, Reason[state.reason.upper()], state.detail, failed=True)
+            rows[clip.clip_id] = ClipRow(
+                clip, Reason[state.reason.upper()], state.detail, failed=True
+            )
     return rows
 
 
@@ -154,7 +187,10 @@ def _extract_plan(config: PrepareConfig) -> stages.ExtractPlan:
     return stages.ExtractPlan(
         landmarks=landmark_config(config),
         crops=extract.CropConfig(
-            crops=config.crops, face_size=config.face_size, mouth_size=config.mouth_size, jpeg_quality=config.jpeg_quality
+            crops=config.crops,
+            face_size=config.face_size,
+            mouth_size=config.mouth_size,
+            jpeg_quality=config.jpeg_quality,
         ),
         pictures=pictures,
         audio=config.audio,
@@ -172,7 +208,9 @@ def _timeout(path: str, least: float) -> float:
 def _alone_detail(clip: Clip, reason: Reason) -> str:
     if reason is Reason.SENTENCE_UNKNOWN:
         return f"which sentence {clip.path} says is not known"
-    return f"no other emotion of sentence {clip.sentence} by {clip.speaker} was found for {clip.path}"
+    return (
+        f"no other emotion of sentence {clip.sentence} by {clip.speaker} was found for {clip.path}"
+    )
 
 
 def _with_labels(filled: Clip, labels: Clip) -> Clip:

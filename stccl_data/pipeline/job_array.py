@@ -52,7 +52,9 @@ def clips_of(part: Part, clips: Iterable[Clip]) -> list[Clip]:
     clips = list(clips)
     sizes = Counter((clip.corpus, clip.speaker, clip.view) for clip in clips)
     if part.count > len(sizes):
-        raise PartsError(f"{len(sizes)} speakers and views are shared among {len(sizes)} jobs at most, not {part.count}")
+        raise PartsError(
+            f"{len(sizes)} speakers and views are shared among {len(sizes)} jobs at most, not {part.count}"
+        )
     loads: defaultdict[int, int] = defaultdict(int)
     part_of: dict[tuple[str, str, str], int] = {}
     for group, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
@@ -80,15 +82,21 @@ def read_parts(work: Path) -> list[dict[str, Any]]:
         found[parse_part(f"{number}/{count}")] = json.loads(path.read_text())
     counts = sorted({part.count for part in found})
     if not counts:
-        raise PartsError(f"{work.parent} holds no finished part: first run `stccl prepare RAW OUT --shard I/N` for I from 1 to N")
+        raise PartsError(
+            f"{work.parent} holds no finished part: first run `stccl prepare RAW OUT --shard I/N` for I from 1 to N"
+        )
     if len(counts) > 1:
         raise PartsError(
             f"{work.parent} holds parts of {' and of '.join(map(str, counts))}: `stccl prepare RAW OUT` uses what all of them made"
         )
-    missing = [str(number) for number in range(1, counts[0] + 1) if Part(number, counts[0]) not in found]
+    missing = [
+        str(number) for number in range(1, counts[0] + 1) if Part(number, counts[0]) not in found
+    ]
     if missing:
         some = ", ".join(missing[:20]) + (", ..." if len(missing) > 20 else "")
-        raise PartsError(f"{len(missing)} of {counts[0]} parts are not done: {some}; run them again, they go on where they stopped")
+        raise PartsError(
+            f"{len(missing)} of {counts[0]} parts are not done: {some}; run them again, they go on where they stopped"
+        )
     return [found[part] for part in sorted(found, key=lambda part: part.number)]
 
 

@@ -21,8 +21,12 @@ def merge(out: Path, progress: Progress | None = None) -> Summary:
         if part["raw"] != said[0]["raw"] or config.outcome() != configs[0].outcome():
             differing = _differing(config, configs[0]) or ["RAW"]
             both = f"{configs[0].shard} and {config.shard}"
-            raise PartsError(f"parts {both} were not asked for the same ({', '.join(differing)}): run one of them again")
-    here = replace(configs[0], shard=None, executor="local", workers=0, memory_mb=0, retry_failed=())
+            raise PartsError(
+                f"parts {both} were not asked for the same ({', '.join(differing)}): run one of them again"
+            )
+    here = replace(
+        configs[0], shard=None, executor="local", workers=0, memory_mb=0, retry_failed=()
+    )
     return prepare(Path(said[0]["raw"]), out, here, progress)
 
 

@@ -37,7 +37,10 @@ class Judged:
 
 
 def judge_all(
-    job: Job, candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow], pairs: given.GivenPairs | None = None
+    job: Job,
+    candidates: Iterable[tuple[Any, Any]],
+    clips: Mapping[str, ClipRow],
+    pairs: given.GivenPairs | None = None,
 ) -> Judged:
     """Align what is not aligned yet, check whether labels are to be believed, and judge every candidate pair.
 
@@ -45,37 +48,72 @@ def judge_all(
     paths are followed instead; those that the labels forbid are checked too, and refused.
     """
     utterances, rows = _by_utterance(candidates, clips)
-    forbidden = {ids: (clips[ids[0]], clips[ids[1]]) for ids in (pairs.refused if pairs is not None else ())}
-    comparable = [pair for pair in forbidden.values() if all(row.artefact is not None for row in pair)]
+    forbidden = {
+        ids: (clips[ids[0]], clips[ids[1]]) for ids in (pairs.refused if pairs is not None else ())
+    }
+    comparable = [
+        pair for pair in forbidden.values() if all(row.artefact is not None for row in pair)
+    ]
     results, aligned, unaligned = _align(job, utterances, pairs)
-    checked, verdicts, unchecked = _check(job, [*(pair for found in utterances.values() for pair in found), *comparable], clips)
+    checked, verdicts, unchecked = _check(
+        job, [*(pair for found in utterances.values() for pair in found), *comparable], clips
+    )
     for utterance, found in utterances.items():
         for (source, target), result in zip(found, results[utterance], strict=True):
             score = checked[0].get((source.clip.clip_id, target.clip.clip_id))
             row = _judged(source, target, utterance, result, score, job.config.gates)
-            if row.alignment is not None and (why := unchecked.get(_speaker_name(source))) is not None:
+            if (
+                row.alignment is not None
+                and (why := unchecked.get(_speaker_name(source))) is not None
+            ):
                 row = replace(row, reason=Reason.CONTENT_UNCHECKED, detail=why)
             rows.append(row)
     for ids, (source, target) in forbidden.items():
         assert pairs is not None
         utterance = "" if source.clip.sentence is None else utterance_key(source.clip)
-        rows.append(_judged(source, target, utterance, Refusal(*pairs.refused[ids]), checked[0].get(ids), job.config.gates))
+        rows.append(
+            _judged(
+                source,
+                target,
+                utterance,
+                Refusal(*pairs.refused[ids]),
+                checked[0].get(ids),
+                job.config.gates,
+            )
+        )
     rows.sort(key=lambda row: (row.utterance, row.source.clip_id, row.target.clip_id))
-    doubted = {name: _with_verdict(row, verdicts[name]) if name in verdicts else row for name, row in clips.items()}
+    doubted = {
+        name: _with_verdict(row, verdicts[name]) if name in verdicts else row
+        for name, row in clips.items()
+    }
     left = [*(f"{name} could not be aligned: {why}" for name, why in unaligned.items())]
-    left += [f"the content of {name}'s pairs could not be checked, and they are refused: {why}" for name, why in unchecked.items()]
-    left += ["what could not be aligned or checked is tried again by the next run; the log has it in full"] if left else []
+    left += [
+        f"the content of {name}'s pairs could not be checked, and they are refused: {why}"
+        for name, why in unchecked.items()
+    ]
+    left += (
+        [
+            "what could not be aligned or checked is tried again by the next run; the log has it in full"
+        ]
+        if left
+        else []
+    )
     failed = len(unaligned) + len(unchecked)
     return Judged(rows, doubted, aligned + checked[1], failed, [*left, *_mislabelled(verdicts)])
 
 
 def outstanding(
-    config: PrepareConfig, store: Store, candidates: Iterable[tuple[Any, Any]], clips: Mapping[str, ClipRow]
+    config: PrepareConfig,
+    store: Store,
+    candidates: Iterable[tuple[Any, Any]],
+    clips: Mapping[str, ClipRow],
 ) -> dict[str, tuple[int, int]]:
     """What `judge_all` would have to do: stage -> (units in all, of these still to be done). Nothing is written."""
     utterances, _ = _by_utterance(candidates, clips)
     paths, units = _alignments(config, store, utterances, None)
-    checks, speakers = _checks(config, store, [pair for found in utterances.values() for pair in found], clips)
+    checks, speakers = _checks(
+        config, store, [pair for found in utterances.values() for pair in found], clips
+    )
     return {"align": (len(paths), len(units)), "content": (len(checks), len(speakers))}
 
 
@@ -89,8 +127,14 @@ def _by_utterance(
         pair = clips[source.clip_id], clips[target.clip_id]
         if missing := [row for row in pair if row.artefact is None]:
             detail = f"{missing[0].clip.clip_id} is not there: {missing[0].detail}"
-            reason = Reason.NOT_SELECTED if missing[0].reason is Reason.NOT_SELECTED else Reason.PARTNER_FAILED
-            lacking.append(PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, reason, detail))
+            reason = (
+                Reason.NOT_SELECTED
+                if missing[0].reason is Reason.NOT_SELECTED
+                else Reason.PARTNER_FAILED
+            )
+            lacking.append(
+                PairRow(pair[0].clip, pair[1].clip, utterance_key(source), None, reason, detail)
+            )
         else:
             utterances[utterance_key(source)].append(pair)
     return utterances, lacking
@@ -104,17 +148,25 @@ def _align(
     paths, units = _alignments(job.config, job.store, utterances, given_pairs)
     job.progress.stage("align", len(utterances), len(utterances) - len(units))
     function = stages.align_unit if given_pairs is None else stages.follow_unit
-    failed = {outcome.unit.name: outcome for outcome in job.run(units, function) if outcome.reason is not None}
+    failed = {
+        outcome.unit.name: outcome
+        for outcome in job.run(units, function)
+        if outcome.reason is not None
+    }
     there, known = job.store.there("pairs"), headers(job.state)
     unknown: dict[str, tuple[int, str]] = {}
     results: dict[str, list[Any]] = {}
     for utterance, pairs in utterances.items():
         path = paths[utterance]
         if utterance in failed:
-            refusal = Refusal(failed[utterance].reason or Reason.INTERNAL_ERROR, failed[utterance].detail)
+            refusal = Refusal(
+                failed[utterance].reason or Reason.INTERNAL_ERROR, failed[utterance].detail
+            )
             results[utterance] = [refusal] * len(pairs)
         else:
-            if path.stem not in known or known[path.stem][0] != there[path.stem]:  # new, or cut short
+            if (
+                path.stem not in known or known[path.stem][0] != there[path.stem]
+            ):  # new, or cut short
                 unknown[path.stem] = known[path.stem] = there[path.stem], header_of(path)
             results[utterance] = stored_alignments(path, known[path.stem][1])
     record_headers(job.state, unknown)
@@ -122,7 +174,10 @@ def _align(
 
 
 def _alignments(
-    config: PrepareConfig, store: Store, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
+    config: PrepareConfig,
+    store: Store,
+    utterances: Mapping[str, Sequence[Rows]],
+    given_pairs: given.GivenPairs | None,
 ) -> tuple[dict[str, Path], list[Unit]]:
     """Where the alignments of each utterance lie, or will, and the work that makes those that are not there."""
     how = align.AlignConfig(mode=config.align)  # type: ignore[arg-type]
@@ -134,11 +189,22 @@ def _alignments(
         if given_pairs is None:
             key = key_of(align.SCHEMA, asdict(how), stems)
         else:
-            frames = [given_pairs.paths[source.clip.clip_id, target.clip.clip_id] for source, target in pairs]
-            key = key_of(given.MODE, given.SCHEMA, stems, [[side.tolist() for side in path] for path in frames])
+            frames = [
+                given_pairs.paths[source.clip.clip_id, target.clip.clip_id]
+                for source, target in pairs
+            ]
+            key = key_of(
+                given.MODE,
+                given.SCHEMA,
+                stems,
+                [[side.tolist() for side in path] for path in frames],
+            )
         paths[utterance] = store.artefact("pairs", key)
         if key not in there:
-            artefact, files = str(paths[utterance]), [(_file(source), _file(target)) for source, target in pairs]
+            artefact, files = (
+                str(paths[utterance]),
+                [(_file(source), _file(target)) for source, target in pairs],
+            )
             work = (files, artefact, how) if given_pairs is None else (files, frames, artefact)
             units.append(Unit(utterance, work, config.timeout + 10 * len(files)))
     return paths, units
@@ -151,7 +217,11 @@ def _check(
     be."""
     paths, units = _checks(job.config, job.store, pairs, clips)
     job.progress.stage("content", len(paths), len(paths) - len(units))
-    failed = {outcome.unit.name: outcome for outcome in job.run(units, stages.content_unit) if outcome.reason is not None}
+    failed = {
+        outcome.unit.name: outcome
+        for outcome in job.run(units, stages.content_unit)
+        if outcome.reason is not None
+    }
     scores: dict[tuple[str, str], ContentScore] = {}
     verdicts: dict[str, ClipContent] = {}
     for name, path in paths.items():
@@ -181,17 +251,31 @@ def _checks(
     for speaker, mine in sorted(speakers.items()):
         name = _speaker_name(mine[0][0])
         asked = sorted((source.clip.clip_id, target.clip.clip_id) for source, target in mine)
-        labels = [[r.clip.clip_id, r.clip.emotion, r.clip.level, r.clip.sentence, _key(r)] for r in members[speaker]]
+        labels = [
+            [r.clip.clip_id, r.clip.emotion, r.clip.level, r.clip.sentence, _key(r)]
+            for r in members[speaker]
+        ]
         key = key_of(content.SCHEMA, asdict(how), by, labels, asked)
         paths[name] = store.artefact("content", key)
         if key not in there:
             heard = [(row.clip, _file(row)) for row in members[speaker]]
-            units.append(Unit(name, (heard, asked, str(paths[name]), how, by), config.timeout + len(heard) + len(asked)))
+            units.append(
+                Unit(
+                    name,
+                    (heard, asked, str(paths[name]), how, by),
+                    config.timeout + len(heard) + len(asked),
+                )
+            )
     return paths, units
 
 
 def _judged(
-    source: ClipRow, target: ClipRow, utterance: str, result: Any, content_score: ContentScore | None, gates: GateConfig
+    source: ClipRow,
+    target: ClipRow,
+    utterance: str,
+    result: Any,
+    content_score: ContentScore | None,
+    gates: GateConfig,
 ) -> PairRow:
     row = PairRow(source.clip, target.clip, utterance, content=content_score)
     if isinstance(result, Refusal):
@@ -209,10 +293,15 @@ def _mislabelled(verdicts: Mapping[str, ClipContent]) -> list[str]:
     doubted = [verdict for _, verdict in sorted(verdicts.items()) if verdict.probably_mislabelled]
     if not doubted:
         return []
-    names = [v.clip_id + (f" (rather {v.suggested_sentence})" if v.suggested_sentence else "") for v in doubted[:5]]
+    names = [
+        v.clip_id + (f" (rather {v.suggested_sentence})" if v.suggested_sentence else "")
+        for v in doubted[:5]
+    ]
     more = f" and {len(doubted) - 5} more" if len(doubted) > 5 else ""
     verb = "clip is" if len(doubted) == 1 else "clips are"
-    return [f"{len(doubted)} {verb} probably mislabelled, by clips.parquet: {', '.join(names)}{more}"]
+    return [
+        f"{len(doubted)} {verb} probably mislabelled, by clips.parquet: {', '.join(names)}{more}"
+    ]
 
 
 def _speaker(row: ClipRow) -> tuple[str, str, str]:
@@ -225,7 +314,10 @@ def _speaker_name(row: ClipRow) -> str:
 
 def _first_lines(failed: Mapping[str, Outcome]) -> dict[str, str]:
     """Why units failed, by their names: the log has the rest."""
-    return {name: outcome.detail.partition("\n")[0] or str(outcome.reason) for name, outcome in failed.items()}
+    return {
+        name: outcome.detail.partition("\n")[0] or str(outcome.reason)
+        for name, outcome in failed.items()
+    }
 
 
 def _key(row: ClipRow) -> str:

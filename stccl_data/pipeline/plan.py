@@ -55,7 +55,10 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
     frames = sum(frames_of(asked.scan.corpus, clip) for clip in to_read)
     return Plan(
         out=out,
-        stages={"extract": (wanted, len(extraction.units)), **outstanding(config, store, asked.pairs, rows)},
+        stages={
+            "extract": (wanted, len(extraction.units)),
+            **outstanding(config, store, asked.pairs, rows),
+        },
         extract=dict(Counter(_cause(extraction, clip) for clip in to_read)),
         failed=sum(row.failed for row in rows.values()),
         changed=_changed(out, config),
@@ -76,7 +79,11 @@ def _cause(extraction: ExtractionPlan, clip: Clip) -> str:
 def _core_hours(extraction: ExtractionPlan, clips: int, frames: int) -> float:
     """By what the clips took that were extracted into OUT before; by the measured rate of frames where there are none."""
     seconds = [state.seconds for state in extraction.states.values() if state.seconds]
-    return clips * sum(seconds) / len(seconds) / 3600 if seconds else frames / FRAMES_PER_CORE_SECOND / 3600
+    return (
+        clips * sum(seconds) / len(seconds) / 3600
+        if seconds
+        else frames / FRAMES_PER_CORE_SECOND / 3600
+    )
 
 
 def _changed(out: Path, config: PrepareConfig) -> dict[str, tuple[Any, Any]]:
@@ -85,7 +92,11 @@ def _changed(out: Path, config: PrepareConfig) -> dict[str, tuple[Any, Any]]:
     except (OSError, ValueError, KeyError):
         return {}
     now = json.loads(json.dumps(config.outcome()))
-    return {name: (before[name], value) for name, value in now.items() if name in before and before[name] != value}
+    return {
+        name: (before[name], value)
+        for name, value in now.items()
+        if name in before and before[name] != value
+    }
 
 
 def as_dict(plan: Plan) -> dict[str, Any]:

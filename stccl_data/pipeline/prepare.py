@@ -75,11 +75,15 @@ def prepare(
     progress = progress or Quiet()
     out = out.absolute()
     if choose is not None and config.part is not None:
-        raise PrepareError("pairs that are given are not shared among the jobs of an array: leave --shard away")
+        raise PrepareError(
+            "pairs that are given are not shared among the jobs of an array: leave --shard away"
+        )
     started = time.monotonic()
     asked = ask(raw, out, config, choose)
     scan = asked.scan
-    progress.note(f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}")
+    progress.note(
+        f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}"
+    )
     for note in asked.notes[1:]:
         progress.note(note)
     store = Store(out, config.part)
@@ -96,10 +100,16 @@ def prepare(
             if config.part is None:
                 _sweep(out)
             else:
-                record_part(store.work, config.part, {"raw": str(scan.root), "config": asdict(anywhere(config))})
+                record_part(
+                    store.work,
+                    config.part,
+                    {"raw": str(scan.root), "config": asdict(anywhere(config))},
+                )
     except OSError as error:
         full = error.errno in DISK_FULL
-        raise PrepareError(full_disk(out, str(error)) if full else f"{out} cannot be written: {error}") from error
+        raise PrepareError(
+            full_disk(out, str(error)) if full else f"{out} cannot be written: {error}"
+        ) from error
     except (StateError, StopRunError) as error:
         raise PrepareError(str(error)) from error
     return Summary(
@@ -132,7 +142,9 @@ class Asked:
     notes: list[str]
 
 
-def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], GivenPairs] | None = None) -> Asked:
+def ask(
+    raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], GivenPairs] | None = None
+) -> Asked:
     """Look at RAW and at the options, and at OUT only so far that nothing of somebody else's is overwritten. Nothing is written.
 
     Raises PrepareError, ScanError, SplitError.
@@ -147,12 +159,16 @@ def ask(raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], Gi
         transcripts=Path(config.transcripts) if config.transcripts else None,
     )
     if not scan.clips:
-        raise PrepareError(f"no clip was found in {raw}: `stccl scan {raw}` says what was found instead")
+        raise PrepareError(
+            f"no clip was found in {raw}: `stccl scan {raw}` says what was found instead"
+        )
     given = None if choose is None else choose(scan)
     if given is not None:
         scan = given.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
-    candidates = candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
+    candidates = (
+        candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
+    )
     wanted, unread = selected(config, scan.clips, candidates)
     pairs: Sequence[tuple[Clip, Clip]] = candidates.pairs
     if config.part is not None:
@@ -199,7 +215,9 @@ def _warn(job: Job, out: Path, corpus: str, plan: ExtractionPlan) -> None:
     """Say what the user would want to know before the work begins."""
     needed, free = needed_bytes(job.config, corpus, plan.to_read), free_bytes(out)
     if needed > free:
-        job.progress.note(f"{out} will take about {size_words(needed)} more, and {size_words(free)} are free on its disk")
+        job.progress.note(
+            f"{out} will take about {size_words(needed)} more, and {size_words(free)} are free on its disk"
+        )
     failed = {state.reason for state in plan.states.values() if state.reason}
     if idle := [word for word in job.config.retry_failed if word != "all" and word not in failed]:
         job.progress.note(f"--retry-failed: no clip has failed by {', '.join(idle)}")
@@ -216,18 +234,30 @@ def _check_out(raw: Path, out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise PrepareError(f"{out} is a file: give a folder for the result")
     if raw.is_dir() and out.resolve().is_relative_to(raw.resolve()):
-        where = "is the raw corpus itself" if out.resolve() == raw.resolve() else f"lies in the raw corpus {raw}"
-        raise PrepareError(f"{out} {where}, which is never written to: give another folder for the result")
+        where = (
+            "is the raw corpus itself"
+            if out.resolve() == raw.resolve()
+            else f"lies in the raw corpus {raw}"
+        )
+        raise PrepareError(
+            f"{out} {where}, which is never written to: give another folder for the result"
+        )
     if raw.is_file() and out.resolve() == raw.resolve().parent:
-        raise PrepareError(f"{out} holds the manifest {raw.name}: give another folder for the result")
+        raise PrepareError(
+            f"{out} holds the manifest {raw.name}: give another folder for the result"
+        )
     ours = ("work/lock", PROVENANCE, SHARDS)
     if [path.name for path in out.glob("*")] == ["work"] and not any((out / "work").iterdir()):
         return  # another job of an array has only just begun
     if out.is_dir() and any(out.iterdir()) and not any((out / name).exists() for name in ours):
-        raise PrepareError(f"{out} holds files, and none that `stccl prepare` wrote: give an empty or a new folder for the result")
+        raise PrepareError(
+            f"{out} holds files, and none that `stccl prepare` wrote: give an empty or a new folder for the result"
+        )
 
 
-def _compared_with_before(out: Path, scan: Scan, config: PrepareConfig, wanted: Sequence[Clip]) -> list[str]:
+def _compared_with_before(
+    out: Path, scan: Scan, config: PrepareConfig, wanted: Sequence[Clip]
+) -> list[str]:
     """Notes on what differs from the run that made the dataset in OUT, if one is there.
 
     Raises PrepareError where it was made of other clips altogether: it would be replaced.
@@ -240,11 +270,17 @@ def _compared_with_before(out: Path, scan: Scan, config: PrepareConfig, wanted: 
     except (OSError, ValueError, KeyError, TypeError):
         return []
     if before and before.isdisjoint(clip.clip_id for clip in scan.clips):
-        raise PrepareError(f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first")
+        raise PrepareError(
+            f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first"
+        )
     notes = []
     if config.part is None and (gone := used.difference(clip.clip_id for clip in wanted)):
         of = f"{len(gone):,} of the {len(used):,} clips of the dataset in OUT are"
-        notes.append(f"{of} not asked for now: it is written again without them (they stay in {out / 'work'})")
+        notes.append(
+            f"{of} not asked for now: it is written again without them (they stay in {out / 'work'})"
+        )
     if gates != asdict(config.gates):
-        notes.append("the thresholds are not those of the tables in OUT (`stccl pairs regate`?): its pairs are judged anew")
+        notes.append(
+            "the thresholds are not those of the tables in OUT (`stccl pairs regate`?): its pairs are judged anew"
+        )
     return notes

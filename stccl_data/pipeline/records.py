@@ -84,7 +84,9 @@ class PairRow:
         """PAIR_SCORES of the pair; None for each that it has not."""
         known = {} if self.alignment is None else self.alignment.scores
         scores = {name: known.get(name) for name in PAIR_SCORES}
-        scores = {name: value if value == value else None for name, value in scores.items()}  # an imported path has no cost
+        scores = {
+            name: value if value == value else None for name, value in scores.items()
+        }  # an imported path has no cost
         if self.content is not None and self.content.score == self.content.score:
             scores |= {"content_score": self.content.score, "content_weak": self.content.weak}
         return scores

@@ -77,7 +77,9 @@ def regate(out: Path, gates: GateConfig, dry_run: bool = False) -> Regated:
     shards = _json(out / SHARDS).get("shards", [])
     with Store(out).locked() if (out / "work").is_dir() and not dry_run else nullcontext():
         clip_table = _table(out / CLIPS, ("clip_id", "state", "reason", "detail"))
-        pair_table = _table(out / PAIRS, ("source", "target", "mode", "accepted", "reason", "detail"))
+        pair_table = _table(
+            out / PAIRS, ("source", "target", "mode", "accepted", "reason", "detail")
+        )
         clips: list[Row] = clip_table.to_pylist()
         before: list[Row] = pair_table.to_pylist()
         by_id = {clip["clip_id"]: clip for clip in clips}
@@ -91,7 +93,9 @@ def regate(out: Path, gates: GateConfig, dry_run: bool = False) -> Regated:
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
             write_text(out / CARD, dataset_card(provenance.get("corpus", "own"), counts))
-    moves = Counter((old["reason"] or "", new["reason"] or "") for old, new in zip(before, pairs, strict=True))
+    moves = Counter(
+        (old["reason"] or "", new["reason"] or "") for old, new in zip(before, pairs, strict=True)
+    )
     return Regated(
         out=out,
         gates=gates,
@@ -138,7 +142,9 @@ def _settled(clips: list[Row], pairs: list[Row]) -> list[Row]:
             settled.append({**clip, "state": "paired", "reason": None, "detail": None})
         elif clip_id in aligned:
             reason, detail = commonest_refusal(refusals[clip_id])
-            settled.append({**clip, "state": "unpaired", "reason": str(reason), "detail": detail or None})
+            settled.append(
+                {**clip, "state": "unpaired", "reason": str(reason), "detail": detail or None}
+            )
         else:
             settled.append(clip)
     return settled
@@ -148,7 +154,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RegateError(f"{path.parent} holds no finished dataset: {path.name} is missing; run `stccl prepare` first") from None
+        raise RegateError(
+            f"{path.parent} holds no finished dataset: {path.name} is missing; run `stccl prepare` first"
+        ) from None
     except (OSError, ValueError) as error:
         raise RegateError(f"{path} cannot be read ({error}); run `stccl verify`") from error
     if not isinstance(found, dict):

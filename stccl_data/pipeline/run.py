@@ -37,7 +37,13 @@ class Job:
             # the driver of a GPU reserves far more than it uses, so that a limit would mean something else there
             memory_mb=self.config.memory_mb or (0 if self.config.device == "cpu" else None),
         )
-        for outcome in run(units, function, setup, executor=self.config.executor, ray_address=self.config.ray_address):
+        for outcome in run(
+            units,
+            function,
+            setup,
+            executor=self.config.executor,
+            ray_address=self.config.ray_address,
+        ):
             if outcome.reason is not None:
                 with self.log.open("a", encoding="utf-8") as log:
                     log.write(f"{outcome.unit.name}: {outcome.reason}: {outcome.detail}\n")
@@ -51,4 +57,6 @@ class Job:
         """Stop while there is still room to write down what is done."""
         free = free_bytes(self.store.work)
         if free < LEAST_FREE:
-            raise PrepareError(full_disk(self.store.work, f"the disk is full but for {free / 2**20:.0f} MB"))
+            raise PrepareError(
+                full_disk(self.store.work, f"the disk is full but for {free / 2**20:.0f} MB")
+            )

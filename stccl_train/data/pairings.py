@@ -71,7 +71,11 @@ def joins(
         neutral = [pair for pair in good if pair.source.emotion == "neutral"]
         for one, other in combinations(neutral, 2):
             ends = frozenset((one.target.name, other.target.name))
-            if one.source is other.source and one.target.emotion != other.target.emotion and ends not in done:
+            if (
+                one.source is other.source
+                and one.target.emotion != other.target.emotion
+                and ends not in done
+            ):
                 done.add(ends)
                 found.append(Join(one.target, other.target, "neutral", _through(one, other)))
                 if both_directions:
@@ -100,7 +104,9 @@ def _reversed(pair: Pair) -> Callable[[], NDArray[np.int32]]:
     def load() -> NDArray[np.int32]:
         if not len(pair.source) or not len(pair.target):
             return np.full(len(pair.target), -1, np.int32)
-        return frame_map(pair.target.times, pair.source.times, *as_function(pair.target_time, pair.source_time))
+        return frame_map(
+            pair.target.times, pair.source.times, *as_function(pair.target_time, pair.source_time)
+        )
 
     return load
 

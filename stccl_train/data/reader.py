@@ -62,7 +62,9 @@ def plan_reader(
     spare_cores: how many processes may read where the config does not say. Raises ValueError where the split is not there.
     """
     if split not in dataset.splits:
-        raise ValueError(f"{dataset.path} has no {split} shards; it has {', '.join(dataset.splits) or 'none'}")
+        raise ValueError(
+            f"{dataset.path} has no {split} shards; it has {', '.join(dataset.splits) or 'none'}"
+        )
     keys = dataset.keys(split)
     shards = [shard for shard in dataset.shards if shard.split == split]
     notes: list[str] = []
@@ -72,19 +74,27 @@ def plan_reader(
         if len(shards) < max(wanted, world):
             notes.append(
                 f"{_counted(len(shards), 'shard')} for {_counted(max(wanted, world), 'reader')}: "
-                + ("some share one, and its utterances, which costs reading" if len(shards) < world else f"{total} of them read")
+                + (
+                    "some share one, and its utterances, which costs reading"
+                    if len(shards) < world
+                    else f"{total} of them read"
+                )
                 + "; prepare with a smaller --shard-mb, or set windows.access=index"
             )
     else:
         total = config.readers or max(1, min(_READERS, len(keys) // _LEAST_UTTERANCES))
     readers = max(1, total // world)
     if config.access == "index" and len(keys) < readers * world:
-        notes.append(f"{_counted(len(keys), 'utterance')} for {readers * world} readers: some draw from the same one")
+        notes.append(
+            f"{_counted(len(keys), 'utterance')} for {readers * world} readers: some draw from the same one"
+        )
     workers = config.workers if config.workers is not None else min(spare_cores, readers)
     if workers:
         most = max(n for n in range(1, min(workers, readers) + 1) if readers % n == 0)
         if config.workers is not None and most < workers:
-            notes.append(f"{workers} workers for {readers} readers on each rank: {most} are started")
+            notes.append(
+                f"{workers} workers for {readers} readers on each rank: {most} are started"
+            )
         workers = most
     windows = config.per_epoch or config.per_utterance * len(keys)
     return ReaderPlan(
@@ -102,7 +112,13 @@ def plan_reader(
 
 
 def open_reader(
-    dataset: Dataset, split: str, config: WindowConfig, plan: ReaderPlan, rank: int = 0, start: int = 0, pin: bool = False
+    dataset: Dataset,
+    split: str,
+    config: WindowConfig,
+    plan: ReaderPlan,
+    rank: int = 0,
+    start: int = 0,
+    pin: bool = False,
 ) -> Iterator[Batch]:
     """This rank's batches from number `start` on, without end. pin: into page-locked memory, for copies to a GPU.
 
@@ -156,7 +172,15 @@ def useful_workers(world: int, gpu: bool) -> int:
 class _Batches(IterableDataset[Batch]):
     """The batches of one rank, from `start` on; each worker makes those that fall to it."""
 
-    def __init__(self, dataset: Dataset, split: str, config: WindowConfig, plan: ReaderPlan, rank: int, start: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        config: WindowConfig,
+        plan: ReaderPlan,
+        rank: int,
+        start: int,
+    ) -> None:
         self._windows = WindowStreams(dataset, split, config, plan)
         self._plan, self._rank, self._start = plan, rank, start
 
@@ -171,21 +195,29 @@ class _Batches(IterableDataset[Batch]):
                 first = epoch * plan.batches
                 first += (local - first) % plan.readers
                 reader = local * plan.world + self._rank
-                open_[local] = epoch, self._windows.batches(epoch, reader, skip=(i - first) // plan.readers)
+                open_[local] = (
+                    epoch,
+                    self._windows.batches(epoch, reader, skip=(i - first) // plan.readers),
+                )
             yield collate(next(open_[local][1]), plan.size)
 
 
 class WindowStreams:
     """The readers of a plan: for each epoch and reader an endless stream of windows, shuffled among others, not decoded."""
 
-    def __init__(self, dataset: Dataset, split: str, config: WindowConfig, plan: ReaderPlan) -> None:
+    def __init__(
+        self, dataset: Dataset, split: str, config: WindowConfig, plan: ReaderPlan
+    ) -> None:
         self._dataset, self._config, self._plan = dataset, config, plan
         self._keys = dataset.keys(split)
         self._shards = [shard for shard in dataset.shards if shard.split == split]
         self._count = plan.readers * plan.world
         speakers = Counter(_speaker(key) for key in self._keys)
         even = len(self._keys) / max(1, len(speakers))
-        self._share = {name: float(np.clip(even / n, 1 / _MOST_BALANCE, _MOST_BALANCE)) for name, n in speakers.items()}
+        self._share = {
+            name: float(np.clip(even / n, 1 / _MOST_BALANCE, _MOST_BALANCE))
+            for name, n in speakers.items()
+        }
 
     def batches(self, epoch: int, reader: int, skip: int = 0) -> Iterator[list[Window]]:
         """The windows of a reader, a batch at a time, without end; `skip` batches are passed over."""
@@ -214,7 +246,12 @@ class WindowStreams:
             drawn = 0
             for utterance in self._visits(epoch, (reader + poor) % self._count, rng):
                 for window in draw_windows(
-                    utterance, self._windows_of(utterance.key, rng), self._config, self._plan.frames, self._plan.stride, rng
+                    utterance,
+                    self._windows_of(utterance.key, rng),
+                    self._config,
+                    self._plan.frames,
+                    self._plan.stride,
+                    rng,
                 ):
                     drawn += 1
                     yield window

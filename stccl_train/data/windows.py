@@ -47,19 +47,51 @@ MIRROR_68 = np.array(
 class WindowConfig:
     """Which windows are drawn, how they are changed, and how they are read. How many frames and of which size, the metric says."""
 
-    crop: Crops = field(default="face", metadata={"help": "face, mouth, or both: each window is then of the one or the other"})
-    both_directions: bool = field(default=True, metadata={"help": "read each alignment backwards as well"})
-    through_neutral: bool = field(default=True, metadata={"help": "join emotions that are aligned with neutral alone through it"})
-    gates: dict[str, float] | None = field(default=None, metadata={"help": "thresholds in place of those the data was made with"})
-    flip: float = field(default=0.5, metadata={"help": "share of windows that are mirrored, both sides"})
-    colour: float = field(default=0.2, metadata={"help": "largest change of brightness and contrast, alike on both sides"})
-    balance: bool = field(default=True, metadata={"help": "windows of each speaker, and of each two emotions, equally often"})
-    per_utterance: int = field(default=8, metadata={"help": "windows drawn each time an utterance is read"})
-    per_epoch: int | None = field(default=None, metadata={"help": "windows in an epoch; null: utterances times per_utterance"})
-    shuffle: int = field(default=128, metadata={"help": "windows, as JPEG, among which a reader draws the next"})
-    access: Access = field(default="index", metadata={"help": "read what is needed, or whole shards in order"})
-    readers: int | None = field(default=None, metadata={"help": "streams that windows come from, over all GPUs; null: up to 8"})
-    workers: int | None = field(default=None, metadata={"help": "processes that read, for each GPU; null: as many as are useful"})
+    crop: Crops = field(
+        default="face",
+        metadata={"help": "face, mouth, or both: each window is then of the one or the other"},
+    )
+    both_directions: bool = field(
+        default=True, metadata={"help": "read each alignment backwards as well"}
+    )
+    through_neutral: bool = field(
+        default=True,
+        metadata={"help": "join emotions that are aligned with neutral alone through it"},
+    )
+    gates: dict[str, float] | None = field(
+        default=None, metadata={"help": "thresholds in place of those the data was made with"}
+    )
+    flip: float = field(
+        default=0.5, metadata={"help": "share of windows that are mirrored, both sides"}
+    )
+    colour: float = field(
+        default=0.2,
+        metadata={"help": "largest change of brightness and contrast, alike on both sides"},
+    )
+    balance: bool = field(
+        default=True,
+        metadata={"help": "windows of each speaker, and of each two emotions, equally often"},
+    )
+    per_utterance: int = field(
+        default=8, metadata={"help": "windows drawn each time an utterance is read"}
+    )
+    per_epoch: int | None = field(
+        default=None, metadata={"help": "windows in an epoch; null: utterances times per_utterance"}
+    )
+    shuffle: int = field(
+        default=128, metadata={"help": "windows, as JPEG, among which a reader draws the next"}
+    )
+    access: Access = field(
+        default="index", metadata={"help": "read what is needed, or whole shards in order"}
+    )
+    readers: int | None = field(
+        default=None,
+        metadata={"help": "streams that windows come from, over all GPUs; null: up to 8"},
+    )
+    workers: int | None = field(
+        default=None,
+        metadata={"help": "processes that read, for each GPU; null: as many as are useful"},
+    )
 
     def __post_init__(self) -> None:
         for name in ("per_utterance", "shuffle", "readers", "per_epoch"):
@@ -68,7 +100,9 @@ class WindowConfig:
         if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers is {self.workers}; it is 0 or more")
         if not 0 <= self.flip <= 1 or not 0 <= self.colour < 1:
-            raise ValueError(f"flip is {self.flip} and colour {self.colour}; both are shares, 0 to 1")
+            raise ValueError(
+                f"flip is {self.flip} and colour {self.colour}; both are shares, 0 to 1"
+            )
         if self.access not in get_args(Access):
             raise ValueError(f"access {self.access!r} is not one of {', '.join(get_args(Access))}")
         if self.crop not in get_args(Crops):
@@ -113,7 +147,9 @@ class Window:
     def name(self) -> str:
         """For messages: `KEY CLIP[frames] -> CLIP[frames]`."""
         sides = ((self.source, self.source_frames), (self.target, self.target_frames))
-        return f"{self.key}: " + " -> ".join(f"{clip}[{frames[0]}..{frames[-1]}]" for clip, frames in sides)
+        return f"{self.key}: " + " -> ".join(
+            f"{clip}[{frames[0]}..{frames[-1]}]" for clip, frames in sides
+        )
 
 
 class Batch(TypedDict):
@@ -148,11 +184,18 @@ def starts(join: Join, frames: int, stride: int = 1) -> NDArray[np.intp]:
         return np.zeros(0, np.intp)
     at = np.arange(n)[:, None] + stride * np.arange(frames)
     to = join.frame_map[at]
-    good = join.source.valid[at].all(axis=1) & (to >= 0).all(axis=1) & join.target.valid[to].all(axis=1)
+    good = (
+        join.source.valid[at].all(axis=1)
+        & (to >= 0).all(axis=1)
+        & join.target.valid[to].all(axis=1)
+    )
     if frames > 2:
         good &= (to[:, 2:] > to[:, :-2]).all(axis=1)  # the map never falls
     if frames > 1:
-        good &= (np.diff(to, axis=1) <= _LONGEST_STEP * stride * max(1.0, _rate(join.target) / _rate(join.source))).all(axis=1)
+        good &= (
+            np.diff(to, axis=1)
+            <= _LONGEST_STEP * stride * max(1.0, _rate(join.target) / _rate(join.source))
+        ).all(axis=1)
     return np.flatnonzero(good)
 
 
@@ -162,17 +205,29 @@ def _rate(clip: UtteranceClip) -> float:
 
 
 def draw_windows(
-    utterance: Utterance, count: int, config: WindowConfig, frames: int, stride: int, rng: np.random.Generator
+    utterance: Utterance,
+    count: int,
+    config: WindowConfig,
+    frames: int,
+    stride: int,
+    rng: np.random.Generator,
 ) -> Iterator[Window]:
     """`count` windows of an utterance, or none where it has none: two emotions, two clips of them, a place, and a look, by chance.
 
     config.balance: any two emotions as often as any other two, however many takes there are of them.
     """
-    able = joins(utterance, config.gates, both_directions=config.both_directions, through_neutral=config.through_neutral)
+    able = joins(
+        utterance,
+        config.gates,
+        both_directions=config.both_directions,
+        through_neutral=config.through_neutral,
+    )
     undecided: defaultdict[object, list[Join]] = defaultdict(list)
     for join in able:
         if join.source.crops and join.target.crops:
-            undecided[frozenset((join.source.emotion, join.target.emotion)) if config.balance else None].append(join)
+            undecided[
+                frozenset((join.source.emotion, join.target.emotion)) if config.balance else None
+            ].append(join)
     names = sorted(undecided, key=lambda name: sorted(name) if isinstance(name, frozenset) else [])
     known: dict[Join, NDArray[np.intp]] = {}
     drawn = 0
@@ -190,8 +245,12 @@ def draw_windows(
             continue
         start = int(places[rng.integers(len(places))])
         at = start + stride * np.arange(frames)
-        crop: Crop = ("face", "mouth")[int(rng.integers(2))] if config.crop == "both" else config.crop
-        yield read_window(utterance, join.source, at, join.target, join.frame_map[at], crop, _look(config, rng))
+        crop: Crop = (
+            ("face", "mouth")[int(rng.integers(2))] if config.crop == "both" else config.crop
+        )
+        yield read_window(
+            utterance, join.source, at, join.target, join.frame_map[at], crop, _look(config, rng)
+        )
         drawn += 1
 
 
@@ -200,9 +259,18 @@ def _look(config: WindowConfig, rng: np.random.Generator) -> Look:
     chance = rng.uniform(-1, 1, 5)
     if config.colour <= 0:
         return Look(mirrored)
-    brightness, contrast, tint = config.colour * chance[0], config.colour * chance[1], config.colour / 4 * chance[2:]
+    brightness, contrast, tint = (
+        config.colour * chance[0],
+        config.colour * chance[1],
+        config.colour / 4 * chance[2:],
+    )
     grey = np.arange(256.0)[:, None] - 127.5
-    return Look(mirrored, (grey * (1 + contrast) * (1 + tint) + 127.5 * (1 + brightness) + 0.5).clip(0, 255).astype(np.uint8))
+    return Look(
+        mirrored,
+        (grey * (1 + contrast) * (1 + tint) + 127.5 * (1 + brightness) + 0.5)
+        .clip(0, 255)
+        .astype(np.uint8),
+    )
 
 
 def read_window(
@@ -233,16 +301,22 @@ def read_window(
     )
 
 
-def _points(clip: UtteranceClip, frames: NDArray[np.integer[Any]], crop: Crop) -> NDArray[np.float32]:
+def _points(
+    clip: UtteranceClip, frames: NDArray[np.integer[Any]], crop: Crop
+) -> NDArray[np.float32]:
     """(T, 68, 2), pixels of the crop."""
     transforms = clip.face_transforms if crop == "face" else clip.mouth_transforms
     return points_in_crop(clip.landmarks[frames], transforms[frames])
 
 
-def points_in_crop(landmarks: NDArray[np.floating], transforms: NDArray[np.floating]) -> NDArray[np.float32]:
+def points_in_crop(
+    landmarks: NDArray[np.floating], transforms: NDArray[np.floating]
+) -> NDArray[np.float32]:
     """The 68 points in pixels of the crop, (T, 68, 2). landmarks: (T, N, 2), pixels of the source frame. transforms: (T, 2, 3)."""
     points = ibug68(landmarks).astype(np.float64)
-    laid: NDArray[np.float64] = np.einsum("tij,tkj->tki", transforms[:, :, :2], points) + transforms[:, None, :, 2]
+    laid: NDArray[np.float64] = (
+        np.einsum("tij,tkj->tki", transforms[:, :, :2], points) + transforms[:, None, :, 2]
+    )
     return laid.astype(np.float32)
 
 
@@ -250,7 +324,10 @@ def collate(windows: Sequence[Window], size: int) -> Batch:
     """The windows decoded, their frames `size` pixels wide and high. Raises ShardError where a picture cannot be decoded."""
     sides = []
     for pictures, points in (("source_jpegs", "source_points"), ("target_jpegs", "target_points")):
-        made = [_side(window, getattr(window, pictures), getattr(window, points), size) for window in windows]
+        made = [
+            _side(window, getattr(window, pictures), getattr(window, points), size)
+            for window in windows
+        ]
         # (B, T, H, W, 3) in memory, which is what channels-last convolutions want; only the view is (B, T, 3, H, W)
         frames = torch.from_numpy(np.stack([pixels for pixels, _ in made])).permute(0, 1, 4, 2, 3)
         sides.append((frames, torch.from_numpy(np.stack([laid for _, laid in made]))))
@@ -351,12 +428,19 @@ def evaluation_windows(
                 yield read_window(utterance, join.source, at, target, to, crop)
 
 
-def _places(join: Join, frames: int, stride: int, room: int, per_pair: int) -> list[tuple[int, int]]:
+def _places(
+    join: Join, frames: int, stride: int, room: int, per_pair: int
+) -> list[tuple[int, int]]:
     """(start, sign) of the chosen windows: the target has `room` more valid frames in the direction of `sign`."""
-    good = np.concatenate([[0], np.cumsum(join.target.valid)])  # good[b] - good[a]: valid frames in [a, b)
+    good = np.concatenate(
+        [[0], np.cumsum(join.target.valid)]
+    )  # good[b] - good[a]: valid frames in [a, b)
     free: list[tuple[int, int]] = []
     for start in starts(join, frames, stride).tolist():
-        low, high = int(join.frame_map[start]), int(join.frame_map[start + stride * (frames - 1)]) + 1
+        low, high = (
+            int(join.frame_map[start]),
+            int(join.frame_map[start + stride * (frames - 1)]) + 1,
+        )
         for sign, a, b in ((1, low, high + room), (-1, low - room, high)):
             if a >= 0 and b <= len(join.target) and good[b] - good[a] == b - a:
                 free.append((start, sign))
@@ -386,8 +470,17 @@ class _OtherSentences:
         at, to: (T,), the window's frames of `join.source` and `join.target`.
         """
         speaker, _, sentence = key.rpartition("/")
-        same = [k for k in self._by_speaker[speaker] if k.rpartition("/")[2].partition("+")[0] != sentence.partition("+")[0]]
-        clips = [clip for k in _after(same, key) for clip in self._of(k) if clip.emotion == join.target.emotion and clip.crops]
+        same = [
+            k
+            for k in self._by_speaker[speaker]
+            if k.rpartition("/")[2].partition("+")[0] != sentence.partition("+")[0]
+        ]
+        clips = [
+            clip
+            for k in _after(same, key)
+            for clip in self._of(k)
+            if clip.emotion == join.target.emotion and clip.crops
+        ]
         clips.sort(key=lambda clip: clip.level != join.target.level)
         stride = int(at[1] - at[0]) if len(at) > 1 else 1
         for clip in clips:
@@ -418,10 +511,16 @@ class _OtherSentences:
 
 def _mouth(clip: UtteranceClip) -> Signals:
     times = np.asarray(clip.times, np.float64)
-    return Signals(mouth=mouth_features(clip.landmarks, times, clip.valid), frame_times=times, name=clip.clip_id)
+    return Signals(
+        mouth=mouth_features(clip.landmarks, times, clip.valid),
+        frame_times=times,
+        name=clip.clip_id,
+    )
 
 
-def _at_the_pace(clip: UtteranceClip, target: UtteranceClip, frames: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]] | None:
+def _at_the_pace(
+    clip: UtteranceClip, target: UtteranceClip, frames: NDArray[np.integer[Any]]
+) -> NDArray[np.integer[Any]] | None:
     """As many valid frames of `clip`, spaced as `frames` of `target`, from about the same part; None where there are none."""
     offsets = frames - frames[0]
     if (last := len(clip) - 1 - int(offsets[-1])) < 0:

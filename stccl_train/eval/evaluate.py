@@ -19,9 +19,23 @@ from torch import Tensor
 from stccl_data.dataset import Dataset, open_dataset
 from stccl_data.options import check_limits
 from stccl_train.data.windows import Crop, Window, collate, evaluation_windows
-from stccl_train.eval.statistics import ALL_REGIONS, MEASURES, STAGES, VERDICT_SHIFT, VIEWS, Evaluation
+from stccl_train.eval.statistics import (
+    ALL_REGIONS,
+    MEASURES,
+    STAGES,
+    VERDICT_SHIFT,
+    VIEWS,
+    Evaluation,
+)
 from stccl_train.model.contrast import Similarities, compare, retrieval
-from stccl_train.model.metric import CorrelationMetric, build_tokens, load_metric, region_boxes, trained_speakers, within
+from stccl_train.model.metric import (
+    CorrelationMetric,
+    build_tokens,
+    load_metric,
+    region_boxes,
+    trained_speakers,
+    within,
+)
 from stccl_train.model.tokens import time_pairs, unit
 from stccl_train.train.distributed import usable_device
 
@@ -36,19 +50,34 @@ class EvaluateConfig:
     """How much is looked at."""
 
     split: str = field(default="test", metadata={"help": "Which speakers: train, val or test."})
-    utterances: int = field(default=100, metadata={"help": "At most so many utterances, evenly among all.", "least": 1})
-    per_pair: int = field(default=3, metadata={"help": "Windows of each accepted pair.", "least": 1})
-    draws: int = field(default=2, metadata={"help": "Times that places are drawn in each window.", "least": 1})
+    utterances: int = field(
+        default=100, metadata={"help": "At most so many utterances, evenly among all.", "least": 1}
+    )
+    per_pair: int = field(
+        default=3, metadata={"help": "Windows of each accepted pair.", "least": 1}
+    )
+    draws: int = field(
+        default=2, metadata={"help": "Times that places are drawn in each window.", "least": 1}
+    )
     batch: int = field(default=4, metadata={"help": "Windows at once.", "least": 1})
-    shifts: tuple[int, ...] = field(default=SHIFTS, metadata={"help": "Frames by which the target is shifted; 10 for the verdict."})
-    crop: Crop = field(default="face", metadata={"help": "Which crop is looked at.", "choices": ("face", "mouth")})
-    seed: int = field(default=0, metadata={"help": "Decides places, noise and untrained weights.", "least": 0})
+    shifts: tuple[int, ...] = field(
+        default=SHIFTS,
+        metadata={"help": "Frames by which the target is shifted; 10 for the verdict."},
+    )
+    crop: Crop = field(
+        default="face", metadata={"help": "Which crop is looked at.", "choices": ("face", "mouth")}
+    )
+    seed: int = field(
+        default=0, metadata={"help": "Decides places, noise and untrained weights.", "least": 0}
+    )
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number outside its range."""
         check_limits(self)
         if not self.shifts or min(self.shifts) < 1:
-            raise ValueError(f"shifts is {list(self.shifts)}; it names one or more numbers of frames, 1 or more each")
+            raise ValueError(
+                f"shifts is {list(self.shifts)}; it names one or more numbers of frames, 1 or more each"
+            )
 
 
 def evaluate(
@@ -65,11 +94,17 @@ def evaluate(
     Raises MetricError, ShardError; ValueError for a split that there is not, or without a window that is long enough.
     """
     config = config or EvaluateConfig()
-    metric = (run if isinstance(run, CorrelationMetric) else load_metric(run)).to(usable_device(device)).eval()
+    metric = (
+        (run if isinstance(run, CorrelationMetric) else load_metric(run))
+        .to(usable_device(device))
+        .eval()
+    )
     dataset = out if isinstance(out, Dataset) else open_dataset(out)
     keys = dataset.keys(config.split)
     if len(keys) > config.utterances:
-        keys = [keys[i] for i in np.linspace(0, len(keys) - 1, config.utterances).round().astype(int)]
+        keys = [
+            keys[i] for i in np.linspace(0, len(keys) - 1, config.utterances).round().astype(int)
+        ]
     seen = () if isinstance(run, CorrelationMetric) else trained_speakers(run)
     counts = _Counts(metric, untrained(metric, config.seed), config)
     told = progress or (lambda done, total: None)
@@ -77,7 +112,12 @@ def evaluate(
     for number, key in enumerate(keys, start=1):
         conditions = _conditions(dataset, key, metric, config)
         for first in range(0, len(conditions["aligned"]), config.batch):
-            counts.add({name: windows[first : first + config.batch] for name, windows in conditions.items()})
+            counts.add(
+                {
+                    name: windows[first : first + config.batch]
+                    for name, windows in conditions.items()
+                }
+            )
         told(number, len(keys))
     if not counts.windows:
         raise ValueError(
@@ -100,7 +140,9 @@ def untrained(metric: CorrelationMetric, seed: int = 0) -> CorrelationMetric:
 Windows = Sequence[Window | None]
 
 
-def _conditions(dataset: Dataset, key: str, metric: CorrelationMetric, config: EvaluateConfig) -> dict[str, list[Window | None]]:
+def _conditions(
+    dataset: Dataset, key: str, metric: CorrelationMetric, config: EvaluateConfig
+) -> dict[str, list[Window | None]]:
     """The aligned windows of an utterance, and beside each what stands in its target's place; None where there is nothing."""
 
     def read(shift: int = 0, *, other: bool = False) -> list[Window]:
@@ -136,7 +178,9 @@ def _source(window: Window) -> tuple[str, int, str]:
 class _Counts:
     """What is found, summed over tokens, pair by pair."""
 
-    def __init__(self, trained: CorrelationMetric, fresh: CorrelationMetric, config: EvaluateConfig) -> None:
+    def __init__(
+        self, trained: CorrelationMetric, fresh: CorrelationMetric, config: EvaluateConfig
+    ) -> None:
         self.trained, self.fresh, self.config = trained, fresh, config
         self.device = trained.scale.device
         shifted = (f"shifted_{shift}" for shift in config.shifts)
@@ -144,7 +188,9 @@ class _Counts:
         self.layers = len(trained.backbone.channels)
         self.windows = 0
         self.sums: dict[tuple[str, str, str, str], NDArray[np.float64]] = {}
-        self.histograms: dict[str, dict[str, NDArray[np.int64]]] = {kind: {} for kind in trained.kinds}
+        self.histograms: dict[str, dict[str, NDArray[np.int64]]] = {
+            kind: {} for kind in trained.kinds
+        }
 
     def evaluation(self, seen: Collection[str]) -> Evaluation:
         """seen: speakers that the metric was trained on, as corpus/speaker."""
@@ -168,13 +214,22 @@ class _Counts:
         size, b = self.trained.config.size, len(aligned)
         batch = collate(aligned, size)
         boxes = region_boxes(batch["source_points"], size).to(self.device)
-        sources, targets = [batch["source"].to(self.device)], {"aligned": (torch.arange(b), batch["target"])}
+        sources, targets = (
+            [batch["source"].to(self.device)],
+            {"aligned": (torch.arange(b), batch["target"])},
+        )
         for name, windows in conditions.items():
             there = [i for i, window in enumerate(windows) if window is not None]
             if name != "aligned" and there:
                 found = collate([window for window in windows if window is not None], size)
                 targets[name] = torch.tensor(there), found["target"]
-        noise = torch.stack([_noise(self.config.seed, self.windows + i, batch["source"].shape[1:]) for i in range(b)], dim=1)
+        noise = torch.stack(
+            [
+                _noise(self.config.seed, self.windows + i, batch["source"].shape[1:])
+                for i in range(b)
+            ],
+            dim=1,
+        )
         sources.append(noise[0].to(self.device))
         targets["noise"] = torch.arange(b), noise[1]
         sides = [*sources, *(frames.to(self.device) for _, frames in targets.values())]
@@ -183,10 +238,22 @@ class _Counts:
                 for name, features in zip(targets, others, strict=True):
                     rows = targets[name][0].to(self.device)
                     if name != "noise":
-                        self._compare(metric, stages, name, layer, source[rows], features, rows, boxes, aligned)
+                        self._compare(
+                            metric,
+                            stages,
+                            name,
+                            layer,
+                            source[rows],
+                            features,
+                            rows,
+                            boxes,
+                            aligned,
+                        )
                         continue
                     for place in ("noise", "noise_elsewhere"):
-                        self._compare(metric, stages, place, layer, noisy, features, rows, boxes, aligned)
+                        self._compare(
+                            metric, stages, place, layer, noisy, features, rows, boxes, aligned
+                        )
         self.windows += b
 
     def _compare(
@@ -206,22 +273,58 @@ class _Counts:
         for number, kind in enumerate(metric.kinds):
             for draw in range(self.config.draws):
                 seeds = [
-                    (((self.config.seed * 100_003 + self.windows + int(i)) * 101 + draw) * 11 + layer) * 5 + number for i in rows
+                    (
+                        ((self.config.seed * 100_003 + self.windows + int(i)) * 101 + draw) * 11
+                        + layer
+                    )
+                    * 5
+                    + number
+                    for i in rows
                 ]
                 generators = [torch.Generator().manual_seed(seed) for seed in seeds]
                 places = metric.places(kind, layer, source, generators)
-                x, y = build_tokens(kind, source, places).values, build_tokens(kind, target, places).values
-                if condition == "noise_elsewhere":  # beside the tokens of the next place, neighbour for neighbour
+                x, y = (
+                    build_tokens(kind, source, places).values,
+                    build_tokens(kind, target, places).values,
+                )
+                if (
+                    condition == "noise_elsewhere"
+                ):  # beside the tokens of the next place, neighbour for neighbour
                     y = y.roll(x.shape[2] // places.shape[1], dims=2)
                 regions = _regions(boxes[rows], places, x.shape[2], h, w, metric.config.size)
-                times = torch.stack(time_pairs(frames, x.device), dim=-1) if kind == "tcc_vd" else None
+                times = (
+                    torch.stack(time_pairs(frames, x.device), dim=-1) if kind == "tcc_vd" else None
+                )
                 for stage in stages:
-                    z, k = (unit(t) if stage.endswith("before") else metric.embed(kind, layer, t) for t in (x, y))
+                    z, k = (
+                        unit(t) if stage.endswith("before") else metric.embed(kind, layer, t)
+                        for t in (x, y)
+                    )
                     crossed = compare(z, k, across_time=True, times=times)
-                    for view, similarities in zip(VIEWS, (_same_time(crossed), crossed), strict=True):
-                        self._sum(stage, condition, view, number, layer, similarities, regions, [windows[int(i)] for i in rows])
-                    if stage == "after" and condition in ("aligned", f"shifted_{VERDICT_SHIFT}", "other_sentence"):
-                        self._histogram(kind, condition, _same_time(crossed), regions[..., ALL_REGIONS.index("mouth")] > 0)
+                    for view, similarities in zip(
+                        VIEWS, (_same_time(crossed), crossed), strict=True
+                    ):
+                        self._sum(
+                            stage,
+                            condition,
+                            view,
+                            number,
+                            layer,
+                            similarities,
+                            regions,
+                            [windows[int(i)] for i in rows],
+                        )
+                    if stage == "after" and condition in (
+                        "aligned",
+                        f"shifted_{VERDICT_SHIFT}",
+                        "other_sentence",
+                    ):
+                        self._histogram(
+                            kind,
+                            condition,
+                            _same_time(crossed),
+                            regions[..., ALL_REGIONS.index("mouth")] > 0,
+                        )
 
     def _sum(
         self,
@@ -245,7 +348,9 @@ class _Counts:
             "auc": 1 - (found.rank - 1) / (candidates - 1).clamp_min(1),
             "chance": (1 / candidates).expand_as(found.rank),
         }
-        values = torch.stack([torch.ones_like(found.rank), *(measures[name] for name in MEASURES)], dim=-1)
+        values = torch.stack(
+            [torch.ones_like(found.rank), *(measures[name] for name in MEASURES)], dim=-1
+        )
         summed = torch.einsum("basm,bsr->brm", values, regions).double().cpu().numpy()
         shape = (
             len(STAGES),
@@ -261,14 +366,18 @@ class _Counts:
             pair = window.source, window.target, window.speaker, window.target_emotion
             self.sums.setdefault(pair, np.zeros(shape))[cell] += value
 
-    def _histogram(self, kind: str, condition: str, similarities: Similarities, mouth: Tensor) -> None:
+    def _histogram(
+        self, kind: str, condition: str, similarities: Similarities, mouth: Tensor
+    ) -> None:
         """mouth: (b, S) bool, the tokens that are counted."""
         matched, others, counted = similarities
         here = mouth[:, None].expand_as(matched)
 
         def add(name: str, cosines: Tensor) -> None:
             counts = np.histogram(cosines.clamp(-1, 1).cpu().numpy(), BINS)[0]
-            self.histograms[kind][name] = self.histograms[kind].get(name, np.zeros(len(BINS) - 1, np.int64)) + counts
+            self.histograms[kind][name] = (
+                self.histograms[kind].get(name, np.zeros(len(BINS) - 1, np.int64)) + counts
+            )
 
         add("matched" if condition == "aligned" else condition, matched[here])
         if condition == "aligned":
@@ -289,13 +398,19 @@ def _features(metric: CorrelationMetric, sides: Sequence[Tensor]) -> list[list[T
 def _same_time(similarities: Similarities) -> Similarities:
     """The candidates at other places of the same time alone, which come first."""
     s = similarities.matched.shape[-1]
-    return Similarities(similarities.matched, similarities.others[..., :s], similarities.counted[..., :s])
+    return Similarities(
+        similarities.matched, similarities.others[..., :s], similarities.counted[..., :s]
+    )
 
 
-def _regions(boxes: Tensor, places: Tensor, tokens: int, height: int, width: int, size: int) -> Tensor:
+def _regions(
+    boxes: Tensor, places: Tensor, tokens: int, height: int, width: int, size: int
+) -> Tensor:
     """(b, S, regions) float, 1 where a token's centre is in the region. boxes: (b, 2, 4). places: (b, L, 2), of maps of frames of
     `size`."""
-    inside = torch.stack([within(box, height, width, size).flatten(1) for box in boxes.unbind(1)], dim=-1)  # (b, HW, 2)
+    inside = torch.stack(
+        [within(box, height, width, size).flatten(1) for box in boxes.unbind(1)], dim=-1
+    )  # (b, HW, 2)
     at = (places[..., 0] * width + places[..., 1])[..., None].expand(-1, -1, inside.shape[-1])
     mouth, eyes = inside.gather(1, at).unbind(-1)
     eyes = eyes & ~mouth

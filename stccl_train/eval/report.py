@@ -35,7 +35,12 @@ _STAGE_NAMES = {
 _SHIFTED = f"shifted_{VERDICT_SHIFT}"
 
 
-def write_report(folder: str | Path, evaluation: Evaluation, about: Mapping[str, Any], run: str | Path | None = None) -> str:
+def write_report(
+    folder: str | Path,
+    evaluation: Evaluation,
+    about: Mapping[str, Any],
+    run: str | Path | None = None,
+) -> str:
     """Write eval.json, eval.txt and the pictures into `folder`; returns the text.
 
     about: what was evaluated on what, for eval.json. run: the folder of the run, whose metrics.jsonl gives the training curves.
@@ -44,7 +49,10 @@ def write_report(folder: str | Path, evaluation: Evaluation, about: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     text = as_text(evaluation)
     write_text(folder / TEXT, text)
-    write_text(folder / JSON, json.dumps({**about, **as_record(evaluation)}, indent=1, allow_nan=False) + "\n")
+    write_text(
+        folder / JSON,
+        json.dumps({**about, **as_record(evaluation)}, indent=1, allow_nan=False) + "\n",
+    )
     plot_similarities(folder / PICTURES[0], evaluation)
     plot_shifts(folder / PICTURES[1], evaluation)
     if run is not None and (curves := _curves(Path(run) / "metrics.jsonl")):
@@ -61,7 +69,12 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
         for view, stage, condition in product(VIEWS, STAGES, evaluation.conditions)
         for term in names
         for part in _parts(evaluation, finely=view == HEADLINE[term[:3]])
-        if (row := _row(evaluation, term, {"view": view, "stage": stage, "condition": condition, **part})) is not None
+        if (
+            row := _row(
+                evaluation, term, {"view": view, "stage": stage, "condition": condition, **part}
+            )
+        )
+        is not None
     ]
     return {
         "version": VERSION,
@@ -101,9 +114,20 @@ def _row(evaluation: Evaluation, term: str, chosen: dict[str, Any]) -> dict[str,
     recall = evaluation.interval("recall", term, **chosen)
     if recall is None:
         return None
-    means = {measure: _mean(evaluation, measure, term, **chosen) for measure in MEASURES if measure != "recall"}
+    means = {
+        measure: _mean(evaluation, measure, term, **chosen)
+        for measure in MEASURES
+        if measure != "recall"
+    }
     named = {"layer": "mean", "emotion": "all", **chosen}
-    return {"term": term, **named, **means, "recall": recall.mean, "recall_low": recall.low, "recall_high": recall.high}
+    return {
+        "term": term,
+        **named,
+        **means,
+        "recall": recall.mean,
+        "recall_low": recall.low,
+        "recall_high": recall.high,
+    }
 
 
 def _mean(evaluation: Evaluation, measure: str, term: str, **chosen: Any) -> float:
@@ -119,7 +143,12 @@ def as_text(evaluation: Evaluation) -> str:
         "",
     ]
     for term in evaluation.terms:
-        lines += [_term_title(term), *_by_condition(evaluation, term), *_measures(evaluation, term), *_by_layer(evaluation, term)]
+        lines += [
+            _term_title(term),
+            *_by_condition(evaluation, term),
+            *_measures(evaluation, term),
+            *_by_layer(evaluation, term),
+        ]
         lines += [*_by_kind(evaluation, term), *_by_emotion(evaluation, term)]
     said = [verdict.sentence for verdict in verdicts(evaluation)] or [verdict_line(evaluation)]
     return "\n".join([*lines, "Verdict", *(f"  {sentence}" for sentence in said), ""])
@@ -127,7 +156,10 @@ def as_text(evaluation: Evaluation) -> str:
 
 def _term_title(term: str) -> str:
     named = {"scc": "SCC, spatial", "tcc": "TCC, temporal"}[term]
-    among = {"place": "other places of the frame", "place+time": "other places, and the same place at other times"}[HEADLINE[term]]
+    among = {
+        "place": "other places of the frame",
+        "place+time": "other places, and the same place at other times",
+    }[HEADLINE[term]]
     return f"{named} (R@1 among {among})"
 
 
@@ -135,9 +167,19 @@ def _by_condition(evaluation: Evaluation, term: str) -> list[str]:
     conditions = evaluation.conditions
     rows = []
     for stage, region in product(STAGES, ALL_REGIONS):
-        cells = [_cell(evaluation.interval("recall", term, stage=stage, region=region, condition=c)) for c in conditions]
+        cells = [
+            _cell(evaluation.interval("recall", term, stage=stage, region=region, condition=c))
+            for c in conditions
+        ]
         gap = evaluation.gap(term, _SHIFTED, stage=stage, region=region)
-        rows.append([_STAGE_NAMES[stage] if region == "all" else "", region, *cells, "-" if gap is None else str(gap)])
+        rows.append(
+            [
+                _STAGE_NAMES[stage] if region == "all" else "",
+                region,
+                *cells,
+                "-" if gap is None else str(gap),
+            ]
+        )
     names = [_short(name) for name in conditions]
     return _table(["R@1", "region", *names, f"aligned less +{VERDICT_SHIFT}"], rows)
 
@@ -145,15 +187,30 @@ def _by_condition(evaluation: Evaluation, term: str) -> list[str]:
 def _measures(evaluation: Evaluation, term: str) -> list[str]:
     rows = []
     for stage, condition in product(STAGES, ("aligned", _SHIFTED, "other_sentence", "noise")):
-        if condition not in evaluation.conditions or evaluation.interval("recall", term, stage=stage, condition=condition) is None:
+        if (
+            condition not in evaluation.conditions
+            or evaluation.interval("recall", term, stage=stage, condition=condition) is None
+        ):
             continue
-        found = {measure: _mean(evaluation, measure, term, stage=stage, condition=condition) for measure in MEASURES}
+        found = {
+            measure: _mean(evaluation, measure, term, stage=stage, condition=condition)
+            for measure in MEASURES
+        }
         margin = found["matched"] - found["mismatched"]
         values = [found["matched"], found["mismatched"], margin, found["recall"], found["chance"]]
         values += [found["reciprocal_rank"], found["auc"]]
         name = _short(condition)
-        rows.append([_STAGE_NAMES[stage] if condition == "aligned" else "", name, *(f"{value:.3f}" for value in values)])
-    return _table(["all regions", "target", "matched", "mismatched", "margin", "R@1", "chance", "MRR", "AUC"], rows)
+        rows.append(
+            [
+                _STAGE_NAMES[stage] if condition == "aligned" else "",
+                name,
+                *(f"{value:.3f}" for value in values),
+            ]
+        )
+    return _table(
+        ["all regions", "target", "matched", "mismatched", "margin", "R@1", "chance", "MRR", "AUC"],
+        rows,
+    )
 
 
 def _by_layer(evaluation: Evaluation, term: str) -> list[str]:
@@ -165,8 +222,13 @@ def _by_layer(evaluation: Evaluation, term: str) -> list[str]:
             for condition in ("aligned", _SHIFTED)
         ]
         chance = _mean(evaluation, "chance", term, stage=stage, layer=layer)
-        rows.append([str(layer) if stage == "after" else "", _STAGE_NAMES[stage], *cells, f"{chance:.3f}"])
-    return _table(["layer", "", "all", f"all +{VERDICT_SHIFT}", "mouth", f"mouth +{VERDICT_SHIFT}", "chance"], rows)
+        rows.append(
+            [str(layer) if stage == "after" else "", _STAGE_NAMES[stage], *cells, f"{chance:.3f}"]
+        )
+    return _table(
+        ["layer", "", "all", f"all +{VERDICT_SHIFT}", "mouth", f"mouth +{VERDICT_SHIFT}", "chance"],
+        rows,
+    )
 
 
 def _by_kind(evaluation: Evaluation, term: str) -> list[str]:
@@ -174,10 +236,22 @@ def _by_kind(evaluation: Evaluation, term: str) -> list[str]:
     kinds = [kind for kind in evaluation.kinds if kind.startswith(term)]
     rows = []
     for kind, stage in product(kinds if len(kinds) > 1 else [], ("after", "untrained")):
-        found = [_recall(evaluation, kind, condition, stage=stage, region="mouth") for condition in ("aligned", _SHIFTED)]
+        found = [
+            _recall(evaluation, kind, condition, stage=stage, region="mouth")
+            for condition in ("aligned", _SHIFTED)
+        ]
         gap = evaluation.gap(kind, _SHIFTED, stage=stage)
-        rows.append([kind if stage == "after" else "", _STAGE_NAMES[stage], *map(_cell, found), "-" if gap is None else str(gap)])
-    return _table(["form", "", "mouth", f"mouth +{VERDICT_SHIFT}", "difference"], rows) if rows else []
+        rows.append(
+            [
+                kind if stage == "after" else "",
+                _STAGE_NAMES[stage],
+                *map(_cell, found),
+                "-" if gap is None else str(gap),
+            ]
+        )
+    return (
+        _table(["form", "", "mouth", f"mouth +{VERDICT_SHIFT}", "difference"], rows) if rows else []
+    )
 
 
 def _by_emotion(evaluation: Evaluation, term: str) -> list[str]:
@@ -185,19 +259,37 @@ def _by_emotion(evaluation: Evaluation, term: str) -> list[str]:
     for emotion in evaluation.emotions:
         whole = evaluation.interval("recall", term, emotion=emotion)
         mouth = evaluation.interval("recall", term, emotion=emotion, region="mouth")
-        gaps = [evaluation.gap(term, _SHIFTED, emotion=emotion, stage=stage) for stage in ("after", "untrained")]
-        rows.append([emotion, _cell(whole), _cell(mouth), *("-" if gap is None else str(gap) for gap in gaps)])
+        gaps = [
+            evaluation.gap(term, _SHIFTED, emotion=emotion, stage=stage)
+            for stage in ("after", "untrained")
+        ]
+        rows.append(
+            [
+                emotion,
+                _cell(whole),
+                _cell(mouth),
+                *("-" if gap is None else str(gap) for gap in gaps),
+            ]
+        )
     less = f"mouth, less +{VERDICT_SHIFT}"
     return _table(["emotion", "all", "mouth", less, "untrained"], rows)
 
 
 def _recall(evaluation: Evaluation, term: str, condition: str, **chosen: Any) -> Interval | None:
     """R@1 under a condition; None where that was not looked at."""
-    return evaluation.interval("recall", term, condition=condition, **chosen) if condition in evaluation.conditions else None
+    return (
+        evaluation.interval("recall", term, condition=condition, **chosen)
+        if condition in evaluation.conditions
+        else None
+    )
 
 
 def _short(condition: str) -> str:
-    return condition.replace("shifted_", "+").replace("other_sentence", "other").replace("noise_elsewhere", "wrong place")
+    return (
+        condition.replace("shifted_", "+")
+        .replace("other_sentence", "other")
+        .replace("noise_elsewhere", "wrong place")
+    )
 
 
 def _cell(interval: Interval | None) -> str:
@@ -211,7 +303,9 @@ def _count(n: int, noun: str) -> str:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     lines = [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (headings, *rows)
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (headings, *rows)
     ]
     return [*lines, ""]
 
@@ -225,31 +319,57 @@ def plot_similarities(path: str | Path, evaluation: Evaluation) -> None:
             label = name.replace("shifted_", "shifted by ").replace("_", " ")
             axes.plot(centres, counts / max(1, counts.sum()), drawstyle="steps-mid", label=label)
         title = f"{kind.upper().replace('_', '-')}, at the mouth"
-        axes.set(title=title, xlabel="cosine", ylabel="share of tokens", yscale="log", ylim=(1e-4, 1))
+        axes.set(
+            title=title, xlabel="cosine", ylabel="share of tokens", yscale="log", ylim=(1e-4, 1)
+        )
         axes.legend(loc="upper left")
     figure.savefig(path, dpi=110)
 
 
 def plot_shifts(path: str | Path, evaluation: Evaluation) -> None:
     """R@1 at the mouth by how many frames the target is shifted, trained and untrained, with intervals and chance."""
-    shifts = sorted(int(name.rpartition("_")[2]) for name in evaluation.conditions if name.startswith("shifted_"))
+    shifts = sorted(
+        int(name.rpartition("_")[2])
+        for name in evaluation.conditions
+        if name.startswith("shifted_")
+    )
     figure, panels = _figure(len(evaluation.terms))
     for axes, term in zip(panels, evaluation.terms, strict=True):
         for stage in STAGES:
-            region = "mouth" if evaluation.interval("recall", term, region="mouth") is not None else "all"
+            region = (
+                "mouth"
+                if evaluation.interval("recall", term, region="mouth") is not None
+                else "all"
+            )
             names = ["aligned", *(f"shifted_{shift}" for shift in shifts)]
-            found = [evaluation.interval("recall", term, stage=stage, condition=name, region=region) for name in names]
-            known = [(shift, one) for shift, one in zip((0, *shifts), found, strict=True) if one is not None]
+            found = [
+                evaluation.interval("recall", term, stage=stage, condition=name, region=region)
+                for name in names
+            ]
+            known = [
+                (shift, one)
+                for shift, one in zip((0, *shifts), found, strict=True)
+                if one is not None
+            ]
             at = [shift for shift, _ in known]
             axes.plot(at, [one.mean for _, one in known], marker="o", label=_STAGE_NAMES[stage])
-            axes.fill_between(at, [one.low for _, one in known], [one.high for _, one in known], alpha=0.15)
+            axes.fill_between(
+                at, [one.low for _, one in known], [one.high for _, one in known], alpha=0.15
+            )
         axes.axhline(_mean(evaluation, "chance", term), color="grey", linestyle=":", label="chance")
-        axes.set(title=f"{term.upper()}, at the mouth", xlabel="target shifted by, frames", ylabel="R@1", ylim=(0, None))
+        axes.set(
+            title=f"{term.upper()}, at the mouth",
+            xlabel="target shifted by, frames",
+            ylabel="R@1",
+            ylim=(0, None),
+        )
         axes.legend()
     figure.savefig(path, dpi=110)
 
 
-def plot_training(path: str | Path, curves: Mapping[str, Mapping[str, list[tuple[float, float]]]]) -> None:
+def plot_training(
+    path: str | Path, curves: Mapping[str, Mapping[str, list[tuple[float, float]]]]
+) -> None:
     """curves: what (loss, scc_vd.recall, ...) -> section (train, val) -> (step, value)."""
     figure, panels = _figure(len(curves))
     for axes, (name, sections) in zip(panels, curves.items(), strict=True):
@@ -270,7 +390,9 @@ def _curves(path: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
             continue
         for name, value in record.items():
             if name == "loss" or (name.endswith(".recall") and name.count(".") == 1):
-                curves.setdefault(name, {}).setdefault(record["section"], []).append((record["step"], value))
+                curves.setdefault(name, {}).setdefault(record["section"], []).append(
+                    (record["step"], value)
+                )
     return curves
 
 

@@ -18,7 +18,14 @@ from stccl_data.features.signals import Signals, read_signals
 from stccl_train.data.windows import points_in_crop
 from stccl_train.eval.statistics import HEADLINE, VERDICT_SHIFT
 from stccl_train.model.contrast import compare, retrieval
-from stccl_train.model.metric import CorrelationMetric, build_tokens, favouring, load_metric, region_boxes, within
+from stccl_train.model.metric import (
+    CorrelationMetric,
+    build_tokens,
+    favouring,
+    load_metric,
+    region_boxes,
+    within,
+)
 from stccl_train.model.tokens import draw_places, time_pairs
 from stccl_train.train.distributed import usable_device
 
@@ -57,7 +64,10 @@ class Score:
     def record(self) -> dict[str, Any]:
         """Plain values for JSON: means, shifted, and the columns by frame, None for NaN."""
         columns = {name: value for name, value in asdict(self).items() if name != "shifted"}
-        frames = {name: [None if np.isnan(v) else round(float(v), 5) for v in value] for name, value in columns.items()}
+        frames = {
+            name: [None if np.isnan(v) else round(float(v), 5) for v in value]
+            for name, value in columns.items()
+        }
         return {"means": self.means, "shifted": self.shifted, "frames": frames}
 
 
@@ -96,7 +106,9 @@ def score(
             f"{source} and {target} have no {metric.config.frames} frames, {metric.config.stride} apart, with a face on both sides",
         )
     later = _compare(metric, a, b, _moved(to, len(b)), place)
-    shifted = {name: None if later is None else _mean(later[:, i]) for i, name in enumerate(_COLUMNS)}
+    shifted = {
+        name: None if later is None else _mean(later[:, i]) for i, name in enumerate(_COLUMNS)
+    }
     target_times = np.where(to >= 0, b.times[np.maximum(to, 0)], np.nan)
     columns = dict(zip(_COLUMNS, values.T, strict=True))
     return Score(times=a.times, target_times=target_times, shifted=shifted, **columns)
@@ -114,7 +126,9 @@ def _read(path: str, *, sound: bool) -> tuple[Track, Signals]:
     return track, replace(heard, mouth=mouth, frame_times=track.times)
 
 
-def _frame_map(a: tuple[Track, Signals], b: tuple[Track, Signals], alignment: Alignment) -> NDArray[np.int32]:
+def _frame_map(
+    a: tuple[Track, Signals], b: tuple[Track, Signals], alignment: Alignment
+) -> NDArray[np.int32]:
     """(n_source,): the target's frame for each frame of the source, -1 where there is none."""
     if alignment not in ALIGNMENTS:
         raise ValueError(f"alignment {alignment!r} is not one of {', '.join(ALIGNMENTS)}")
@@ -122,7 +136,9 @@ def _frame_map(a: tuple[Track, Signals], b: tuple[Track, Signals], alignment: Al
         return align(a[1], b[1], AlignConfig(mode=alignment)).frame_map
     times, others = a[0].times - a[0].times[0], b[0].times - b[0].times[0]
     step = float(np.median(np.diff(others)))
-    return np.where(times <= others[-1] + step / 2, nearest_frame(others, times), -1).astype(np.int32)
+    return np.where(times <= others[-1] + step / 2, nearest_frame(others, times), -1).astype(
+        np.int32
+    )
 
 
 def _moved(to: NDArray[np.int32], frames: int) -> NDArray[np.int32]:
@@ -142,7 +158,11 @@ def _compare(
     last = len(a) - 1 - span
     # as many starts in a row as frames are passed over, so that every frame is in a window, and again some windows later
     some_later = max(1, config.frames // _OVERLAP)
-    starts = [i for i in range(last + 1) if i // config.stride % some_later == 0 or i > last - config.stride]
+    starts = [
+        i
+        for i in range(last + 1)
+        if i // config.stride % some_later == 0 or i > last - config.stride
+    ]
     windows = [start + config.stride * np.arange(config.frames) for start in starts]
     windows = [at for at in windows if good[at].all()]
     if not windows:
@@ -150,8 +170,12 @@ def _compare(
     sums, counts = np.zeros((len(a), 4)), np.zeros((len(a), 4))
     for first in range(0, len(windows), _BATCH):
         some = windows[first : first + _BATCH]
-        source, target = (_frames(track, which) for track, which in ((a, some), (b, [to[at] for at in some])))
-        points = torch.from_numpy(np.stack([points_in_crop(a.landmarks[at], a.face_transforms[at]) for at in some]))
+        source, target = (
+            _frames(track, which) for track, which in ((a, some), (b, [to[at] for at in some]))
+        )
+        points = torch.from_numpy(
+            np.stack([points_in_crop(a.landmarks[at], a.face_transforms[at]) for at in some])
+        )
         boxes = region_boxes(points, source.shape[-1])[:, 0].to(device)
         for layer, (x, y) in enumerate(metric.features(source.to(device), target.to(device))):
             for kind in metric.kinds:
@@ -177,13 +201,22 @@ def _add(
     """Add what the mouth tokens of a kind say to the frames that they are of. source, target: (B, T, C, H, W)."""
     b, t, _, h, w = source.shape
     mouth = within(boxes, h, w, metric.config.size)
-    places = draw_places(b, metric.places(kind, layer, source).shape[1], h, w, generator, favouring(mouth, 0.5))
-    z, k = (metric.embed(kind, layer, build_tokens(kind, side, places).values) for side in (source, target))
+    places = draw_places(
+        b, metric.places(kind, layer, source).shape[1], h, w, generator, favouring(mouth, 0.5)
+    )
+    z, k = (
+        metric.embed(kind, layer, build_tokens(kind, side, places).values)
+        for side in (source, target)
+    )
     pairs = torch.stack(time_pairs(t, z.device), dim=-1)
     across = HEADLINE[kind[:3]] == "place+time"
     found = retrieval(compare(z, k, across, times=pairs if kind == "tcc_vd" else None))
     rows = torch.arange(b, device=z.device)[:, None]
-    there = mouth[rows, places[..., 0], places[..., 1]].repeat_interleave(z.shape[2] // places.shape[1], dim=1).float()
+    there = (
+        mouth[rows, places[..., 0], places[..., 1]]
+        .repeat_interleave(z.shape[2] // places.shape[1], dim=1)
+        .float()
+    )
     values = torch.stack([found.matched, found.recall, torch.ones_like(found.matched)], dim=-1)
     slots = torch.einsum("basm,bs->bam", values, there).double().cpu().numpy()  # (B, A, 3)
     columns = [0, 2] if kind.startswith("scc") else [1, 3]
@@ -200,7 +233,9 @@ def _add(
 def _frames(track: Track, windows: list[NDArray[Any]]) -> Tensor:
     """(B, T, 3, H, W) uint8."""
     assert track.face is not None
-    return torch.from_numpy(np.stack([track.face.decode(at) for at in windows])).permute(0, 1, 4, 2, 3)
+    return torch.from_numpy(np.stack([track.face.decode(at) for at in windows])).permute(
+        0, 1, 4, 2, 3
+    )
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

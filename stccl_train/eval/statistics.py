@@ -42,7 +42,9 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f}" + (f" [{self.low:.3f}, {self.high:.3f}]" if self.low < self.high else "")
+        return f"{self.mean:.3f}" + (
+            f" [{self.low:.3f}, {self.high:.3f}]" if self.low < self.high else ""
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +98,17 @@ class Evaluation:
 
         term: scc or tcc (mean over its variants), or a kind such as scc_vd. layer: 1 to 4; their mean where None.
         """
-        picked = self.sums[:, STAGES.index(stage), self.conditions.index(condition), VIEWS.index(view or HEADLINE[term[:3]])]
+        picked = self.sums[
+            :,
+            STAGES.index(stage),
+            self.conditions.index(condition),
+            VIEWS.index(view or HEADLINE[term[:3]]),
+        ]
         kinds = [i for i, kind in enumerate(self.kinds) if kind.startswith(term)]
         layers = range(self.layers) if layer is None else [layer - 1]
-        cells = picked[:, kinds][:, :, list(layers), ALL_REGIONS.index(region)]  # (pairs, kinds, layers, 1 + measures)
+        cells = picked[:, kinds][
+            :, :, list(layers), ALL_REGIONS.index(region)
+        ]  # (pairs, kinds, layers, 1 + measures)
         counts, sums = cells[..., 0], cells[..., 1 + MEASURES.index(measure)]
         if emotion is not None:
             mine = np.array([target == emotion for *_, target in self.pairs])[:, None, None]
@@ -110,7 +119,9 @@ class Evaluation:
         scale = np.where(seen, 1 / np.maximum(totals, 1), 0) / max(1, seen.sum())
         return np.stack([(sums * scale).sum((1, 2)), (counts * scale).sum((1, 2))], axis=1)
 
-    def interval(self, measure: str, term: str, *, less: Mapping[str, Any] | None = None, **chosen: Any) -> Interval | None:
+    def interval(
+        self, measure: str, term: str, *, less: Mapping[str, Any] | None = None, **chosen: Any
+    ) -> Interval | None:
         """A measure's mean with its interval, or its difference to that of another choice: `less` changes some of `chosen`.
 
         Differences are of the same pairs in each resample. None where nothing was counted.
@@ -132,7 +143,9 @@ class Evaluation:
             return of[..., 0] / of[..., 1]
 
         found = mean(grouped[0].sum(0)) - (mean(grouped[1].sum(0)) if less is not None else 0)
-        again = mean(grouped[0][draw].sum(1)) - (mean(grouped[1][draw].sum(1)) if less is not None else 0)
+        again = mean(grouped[0][draw].sum(1)) - (
+            mean(grouped[1][draw].sum(1)) if less is not None else 0
+        )
         low, high = np.quantile(again, [0.025, 0.975])
         return Interval(float(found), float(low), float(high))
 
@@ -154,7 +167,9 @@ class Evaluation:
         """R@1 aligned less R@1 under another condition; at the mouth unless another region is chosen."""
         if against not in self.conditions:
             return None
-        return self.interval("recall", term, less={"condition": against}, **{"region": "mouth", **chosen})
+        return self.interval(
+            "recall", term, less={"condition": against}, **{"region": "mouth", **chosen}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +206,22 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
     found = []
     for term in evaluation.terms:
         gap, untrained, bare = (
-            evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage=stage) for stage in ("after", "untrained", "untrained_before")
+            evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage=stage)
+            for stage in ("after", "untrained", "untrained_before")
         )
-        noise = evaluation.interval("recall", term, condition="noise", less={"condition": "noise_elsewhere"})
+        noise = evaluation.interval(
+            "recall", term, condition="noise", less={"condition": "noise_elsewhere"}
+        )
         wrong = evaluation.interval("recall", term, condition="noise_elsewhere")
         chance = evaluation.interval("chance", term, condition="noise")
-        if gap is None or untrained is None or bare is None or noise is None or wrong is None or chance is None:
+        if (
+            gap is None
+            or untrained is None
+            or bare is None
+            or noise is None
+            or wrong is None
+            or chance is None
+        ):
             continue
         other = evaluation.gap(term, "other_sentence")
         doubts = []
@@ -205,17 +230,28 @@ def verdicts(evaluation: Evaluation) -> list[Verdict]:
         if len(evaluation.pairs) < _LEAST_PAIRS:
             doubts.append(f"{len(evaluation.pairs)} pairs are too few")
         quiet = noise.low <= _QUIET * wrong.mean
-        hears = gap.mean >= 2 * untrained.mean and gap.low > max(0.0, untrained.high, bare.high) and quiet and not doubts
+        hears = (
+            gap.mean >= 2 * untrained.mean
+            and gap.low > max(0.0, untrained.high, bare.high)
+            and quiet
+            and not doubts
+        )
         hears = hears and (other is None or other.low > 0)
         sentence = (
             f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: "
             + "".join(f"{doubt}; " for doubt in doubts)
             + f"at the mouth aligned beats shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {_times(gap, untrained)} the "
             f"untrained {untrained}, {_times(gap, bare)} the untrained backbone's own tokens {bare}; "
-            + (f"another sentence by {other}; " if other is not None else "there is no other sentence to compare with; ")
+            + (
+                f"another sentence by {other}; "
+                if other is not None
+                else "there is no other sentence to compare with; "
+            )
             + f"noise is {'at' if quiet else 'above'} chance ({wrong.mean + noise.mean:.3f}, at a wrong place {wrong.mean:.3f})"
         )
-        found.append(Verdict(term, gap, untrained, bare, other, noise, chance.mean, hears, sentence))
+        found.append(
+            Verdict(term, gap, untrained, bare, other, noise, chance.mean, hears, sentence)
+        )
     return found
 
 

@@ -61,7 +61,10 @@ class IResNet(Backbone):
         self.conv1 = _conv3x3(3, 64, 1, padding)
         self.bn1 = nn.BatchNorm2d(64)
         self.prelu = nn.PReLU(64)
-        stages = [_stage(a, b, n, padding) for a, b, n in zip((64, 64, 128, 256), self.channels, blocks, strict=True)]
+        stages = [
+            _stage(a, b, n, padding)
+            for a, b, n in zip((64, 64, 128, 256), self.channels, blocks, strict=True)
+        ]
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -137,13 +140,19 @@ def load_weights(backbone: Backbone, path: str | Path) -> None:
         raise ValueError(f"{path}: there is no such file of backbone weights")
     try:
         weights = _read_weights(path)
-    except Exception as error:  # torch and safetensors raise RuntimeError, UnpicklingError, OSError, EOFError, ...
-        raise ValueError(f"{path} is neither safetensors nor tensors that torch saved ({type(error).__name__})") from error
+    except (
+        Exception
+    ) as error:  # torch and safetensors raise RuntimeError, UnpicklingError, OSError, EOFError, ...
+        raise ValueError(
+            f"{path} is neither safetensors nor tensors that torch saved ({type(error).__name__})"
+        ) from error
     try:
         backbone.load_state_dict(weights)
     except Exception as error:  # what is no state dict raises whatever it leads torch to
         said = " ".join(str(error).split())[:300]
-        raise ValueError(f"{path} does not hold the weights of this {type(backbone).__name__}: {said}") from error
+        raise ValueError(
+            f"{path} does not hold the weights of this {type(backbone).__name__}: {said}"
+        ) from error
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
@@ -176,9 +185,13 @@ def _conv3x3(channels_in: int, channels: int, stride: int, padding: str) -> nn.C
 
 def _stage(channels_in: int, channels: int, blocks: int, padding: str) -> nn.Sequential:
     first = IBasicBlock(channels_in, channels, 2, padding)
-    return nn.Sequential(first, *(IBasicBlock(channels, channels, 1, padding) for _ in range(1, blocks)))
+    return nn.Sequential(
+        first, *(IBasicBlock(channels, channels, 1, padding) for _ in range(1, blocks))
+    )
 
 
 def _leave_embedding_aside(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    for name in [name for name in state if name.startswith(tuple(prefix + part for part in _EMBEDDING))]:
+    for name in [
+        name for name in state if name.startswith(tuple(prefix + part for part in _EMBEDDING))
+    ]:
         del state[name]

@@ -22,7 +22,9 @@ class Similarities(NamedTuple):
     counted: Tensor
 
 
-def compare(z: Tensor, k: Tensor, across_time: bool, guard: int = 0, times: Tensor | None = None) -> Similarities:
+def compare(
+    z: Tensor, k: Tensor, across_time: bool, guard: int = 0, times: Tensor | None = None
+) -> Similarities:
     """Cosines z_s . k_t of anchors with candidates, in float32.
 
     z, k: (B, A, S, D), of unit length; slot (a, s) of z and of k belong together. across_time: whether the candidates of (a, s)
@@ -37,11 +39,15 @@ def compare(z: Tensor, k: Tensor, across_time: bool, guard: int = 0, times: Tens
         matched = others.diagonal(dim1=-2, dim2=-1)
         counted = ~torch.eye(s, dtype=torch.bool, device=z.device)[None]
         if across_time and a > 1:
-            by_time = z.transpose(1, 2) @ k.permute(0, 2, 3, 1)  # (B, S, A, A): all times at the same place
+            by_time = z.transpose(1, 2) @ k.permute(
+                0, 2, 3, 1
+            )  # (B, S, A, A): all times at the same place
             slots = torch.arange(a, device=z.device)[:, None] if times is None else times
             apart = (slots[:, None] - slots[None]).abs().amax(-1) >= max(guard, 1)
             others = torch.cat([others, by_time.transpose(1, 2)], dim=-1)
-            counted = torch.cat([counted.expand(a, -1, -1), apart[:, None].expand(-1, s, -1)], dim=-1)
+            counted = torch.cat(
+                [counted.expand(a, -1, -1), apart[:, None].expand(-1, s, -1)], dim=-1
+            )
         return Similarities(matched, others, counted)
 
 
@@ -87,4 +93,6 @@ def retrieval(similarities: Similarities) -> Retrieval:
     mismatched = torch.where(counted, others, 0.0).sum(-1) / count.clamp_min(1)
     better = (~(others <= matched[..., None]) & counted).sum(-1)
     equal = ((others == matched[..., None]) & counted).sum(-1)
-    return Retrieval(matched, mismatched, 1 + better + equal / 2, (better == 0) / (1.0 + equal), 1 + count)
+    return Retrieval(
+        matched, mismatched, 1 + better + equal / 2, (better == 0) / (1.0 + equal), 1 + count
+    )

@@ -56,15 +56,29 @@ class MetricConfig:
     guard: with `place+time`, source frames nearer than this many steps of the window are no negatives of each other.
     """
 
-    backbone: str = field(default="iresnet50", metadata={"help": "Network whose features are compared.", "choices": BACKBONES})
+    backbone: str = field(
+        default="iresnet50",
+        metadata={"help": "Network whose features are compared.", "choices": BACKBONES},
+    )
     padding: str = field(
-        default="circular", metadata={"help": "What lies beyond a map's border; zeros tell a place.", "choices": PADDINGS}
+        default="circular",
+        metadata={
+            "help": "What lies beyond a map's border; zeros tell a place.",
+            "choices": PADDINGS,
+        },
     )
     terms: tuple[str, ...] = field(default=("scc", "tcc"), metadata={"help": "scc, tcc or both."})
     variant: str = field(
-        default="vd", metadata={"help": "Tokens: visual disparity, correlation matrix, or both.", "choices": ("vd", "cm", "both")}
+        default="vd",
+        metadata={
+            "help": "Tokens: visual disparity, correlation matrix, or both.",
+            "choices": ("vd", "cm", "both"),
+        },
     )
-    motion: bool = field(default=True, metadata={"help": "A second form of SCC: disparities less their mean over the window."})
+    motion: bool = field(
+        default=True,
+        metadata={"help": "A second form of SCC: disparities less their mean over the window."},
+    )
     negatives: str = field(
         default="place+time",
         metadata={
@@ -73,35 +87,60 @@ class MetricConfig:
         },
     )
     frames: int = field(default=9, metadata={"help": "T, frames of a window."})
-    stride: int = field(default=3, metadata={"help": "Source frames from one frame of a window to the next."})
-    size: int = field(default=224, metadata={"help": "Pixels of a frame's side when it enters the backbone."})
+    stride: int = field(
+        default=3, metadata={"help": "Source frames from one frame of a window to the next."}
+    )
+    size: int = field(
+        default=224, metadata={"help": "Pixels of a frame's side when it enters the backbone."}
+    )
     tau: float = field(default=0.07, metadata={"help": "Temperature of the contrast."})
     eta: float = field(default=1.0, metadata={"help": "Weight of TCC beside SCC."})
-    guard: int = field(default=1, metadata={"help": "Frames nearer than this many steps are no negatives of each other."})
-    mouth: float = field(default=0.5, metadata={"help": "Share of the places drawn at the mouth (with landmarks)."})
-    adaptive: bool = field(default=True, metadata={"help": "Weight tokens by how much is going on."})
+    guard: int = field(
+        default=1,
+        metadata={"help": "Frames nearer than this many steps are no negatives of each other."},
+    )
+    mouth: float = field(
+        default=0.5, metadata={"help": "Share of the places drawn at the mouth (with landmarks)."}
+    )
+    adaptive: bool = field(
+        default=True, metadata={"help": "Weight tokens by how much is going on."}
+    )
     lam: float = field(default=2.0, metadata={"help": "lambda of the adaptive weight."})
     r: float = field(default=2.0, metadata={"help": "r, the exponent of the adaptive weight."})
     theta: float = field(default=0.8, metadata={"help": "theta, above which a token is weighted."})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "terms", tuple(self.terms))
-        if not self.terms or set(self.terms) - {"scc", "tcc"} or len(set(self.terms)) != len(self.terms):
+        if (
+            not self.terms
+            or set(self.terms) - {"scc", "tcc"}
+            or len(set(self.terms)) != len(self.terms)
+        ):
             raise ValueError(f"terms is {list(self.terms)}; it names scc, tcc or both")
         for name in ("backbone", "padding", "variant", "negatives"):
-            choices = next(f for f in dataclasses.fields(self) if f.name == name).metadata["choices"]
+            choices = next(f for f in dataclasses.fields(self) if f.name == name).metadata[
+                "choices"
+            ]
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, not one of {', '.join(choices)}")
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, not one of {', '.join(choices)}"
+                )
         if self.frames < 1 or self.stride < 1 or self.guard < 1:
             raise ValueError("frames, stride and guard are at least 1")
         if "tcc" in self.terms and self.frames < 3:
-            raise ValueError(f"tcc needs windows of 3 frames or more, not {self.frames}; with fewer, terms is [scc]")
+            raise ValueError(
+                f"tcc needs windows of 3 frames or more, not {self.frames}; with fewer, terms is [scc]"
+            )
         if self.size < 48:
-            raise ValueError(f"size is {self.size}; below 48 pixels the last layer has no place with eight neighbours")
+            raise ValueError(
+                f"size is {self.size}; below 48 pixels the last layer has no place with eight neighbours"
+            )
         if not 0 <= self.mouth <= 1:
             raise ValueError(f"mouth is {self.mouth}; it is a share, 0 to 1")
         if not self.tau > 0 or not self.eta >= 0:
-            raise ValueError(f"tau is {self.tau} and eta {self.eta}; tau is above 0, eta at least 0")
+            raise ValueError(
+                f"tau is {self.tau} and eta {self.eta}; tau is above 0, eta at least 0"
+            )
         if not self.lam > 0 or not self.r >= 0 or not 0 <= self.theta <= 1:
             raise ValueError(
                 f"lam is {self.lam}, r {self.r}, theta {self.theta}; lam is above 0, r at least 0, theta a sigmoid's value, 0 to 1"
@@ -138,21 +177,33 @@ class CorrelationMetric(nn.Module):
         """freeze_backbone: no gradient into the backbone, which stays in eval mode (for published weights)."""
         super().__init__()
         self.config, self.freeze_backbone = config, freeze_backbone
-        self.backbone = make_backbone(config.backbone, config.padding).requires_grad_(not freeze_backbone)
+        self.backbone = make_backbone(config.backbone, config.padding).requires_grad_(
+            not freeze_backbone
+        )
         forms = ("vd", "cm") if config.variant == "both" else (config.variant,)
-        forms_of = {"scc": (*forms, *(("md",) if config.motion and config.frames > 1 else ())), "tcc": forms}
+        forms_of = {
+            "scc": (*forms, *(("md",) if config.motion and config.frames > 1 else ())),
+            "tcc": forms,
+        }
         self.kinds = [f"{term}_{form}" for term in config.terms for form in forms_of[term]]
         self.heads = nn.ModuleDict(
-            {kind: nn.ModuleList(self._head(kind, c) for c in self.backbone.channels) for kind in self.kinds}
+            {
+                kind: nn.ModuleList(self._head(kind, c) for c in self.backbone.channels)
+                for kind in self.kinds
+            }
         )
         # Running mean of |d| of each kind and layer; infinite until something was seen.
-        self.register_buffer("scale", torch.full((len(self.kinds), len(self.backbone.channels)), torch.inf))
+        self.register_buffer(
+            "scale", torch.full((len(self.kinds), len(self.backbone.channels)), torch.inf)
+        )
         self.train()
 
     def _head(self, kind: str, channels: int) -> Head:
         if kind.endswith(("vd", "md")):
             return Head(channels, channels, max(channels // 4, 16))
-        entries = 36 if kind.startswith("scc") else self.config.frames * (self.config.frames - 1) // 2
+        entries = (
+            36 if kind.startswith("scc") else self.config.frames * (self.config.frames - 1) // 2
+        )
         return Head(entries, 64, 32)
 
     def train(self, mode: bool = True) -> "CorrelationMetric":
@@ -178,7 +229,10 @@ class CorrelationMetric(nn.Module):
         return self.contrast(self.features(source, target), generator, near_mouth)
 
     def contrast(
-        self, features: list[list[Tensor]], generator: Generators = None, near_mouth: Tensor | None = None
+        self,
+        features: list[list[Tensor]],
+        generator: Generators = None,
+        near_mouth: Tensor | None = None,
     ) -> MetricOutput:
         """L of the features of two sides. features: for each layer (B, T, C, H_l, W_l) twice. near_mouth: see `mouth_box`."""
         source = features[0][0]
@@ -197,7 +251,11 @@ class CorrelationMetric(nn.Module):
             self._follow(means)
         for kind in self.kinds:
             for name in ("loss", "positive", "negative", "recall"):
-                values = [v for k, v in statistics.items() if k.startswith(f"{kind}.") and k.endswith(f".{name}")]
+                values = [
+                    v
+                    for k, v in statistics.items()
+                    if k.startswith(f"{kind}.") and k.endswith(f".{name}")
+                ]
                 if values:
                     statistics[f"{kind}.{name}"] = torch.stack(values).mean()
         return MetricOutput(total.mean(), statistics, total.detach())
@@ -213,11 +271,17 @@ class CorrelationMetric(nn.Module):
         sides: (B_k, T, 3, H, W) each. Returns, for each layer, those of each side: (B_k, T, C, H_l, W_l).
         """
         frames = torch.cat([as_input(side, self.config.size) for side in sides])
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not (self.freeze_backbone and not frames.requires_grad)):
+        with torch.set_grad_enabled(
+            torch.is_grad_enabled() and not (self.freeze_backbone and not frames.requires_grad)
+        ):
             layers = self.backbone(frames)
         counts = [side.shape[0] * side.shape[1] for side in sides]
         return [
-            [part.unflatten(0, side.shape[:2]) for part, side in zip(layer.split(counts), sides, strict=True)] for layer in layers
+            [
+                part.unflatten(0, side.shape[:2])
+                for part, side in zip(layer.split(counts), sides, strict=True)
+            ]
+            for layer in layers
         ]
 
     def mouth_box(self, points: Tensor | None, size: tuple[int, int]) -> Tensor | None:
@@ -231,7 +295,10 @@ class CorrelationMetric(nn.Module):
         return region_boxes(points, size)[:, 0]
 
     def tokens(
-        self, features: list[list[Tensor]], generator: Generators = None, near_mouth: Tensor | None = None
+        self,
+        features: list[list[Tensor]],
+        generator: Generators = None,
+        near_mouth: Tensor | None = None,
     ) -> Iterator[tuple[str, int, Tokens, Tokens]]:
         """For each kind and layer the tokens of source and target, at the same places: kind, layer, and twice (B, A, S, D)."""
         for kind in self.kinds:
@@ -239,10 +306,20 @@ class CorrelationMetric(nn.Module):
                 if not self._speaks(kind, source.shape[1]):
                     continue
                 places = self.places(kind, layer, source, generator, near_mouth)
-                yield kind, layer, build_tokens(kind, source, places), build_tokens(kind, target, places)
+                yield (
+                    kind,
+                    layer,
+                    build_tokens(kind, source, places),
+                    build_tokens(kind, target, places),
+                )
 
     def places(
-        self, kind: str, layer: int, features: Tensor, generator: Generators = None, near_mouth: Tensor | None = None
+        self,
+        kind: str,
+        layer: int,
+        features: Tensor,
+        generator: Generators = None,
+        near_mouth: Tensor | None = None,
     ) -> Tensor:
         """Places of a kind in a layer, (B, L, 2), (y, x). features: (B, T, C, H, W) of one side; its size is what matters."""
         b, _, _, h, w = features.shape
@@ -261,9 +338,17 @@ class CorrelationMetric(nn.Module):
         """Cosines of anchors and candidates as this metric contrasts them. z, k: (B, A, S, D), of windows of `frames` frames."""
         if kind.startswith("scc"):
             return compare(z, k, self.config.negatives == "place+time", self.config.guard)
-        return compare(z, k, z.shape[1] > 1, self.config.guard, torch.stack(time_pairs(frames, z.device), dim=-1))
+        return compare(
+            z,
+            k,
+            z.shape[1] > 1,
+            self.config.guard,
+            torch.stack(time_pairs(frames, z.device), dim=-1),
+        )
 
-    def _contrast(self, kind: str, layer: int, x: Tokens, y: Tokens) -> tuple[Tensor, dict[str, Tensor]]:
+    def _contrast(
+        self, kind: str, layer: int, x: Tokens, y: Tokens
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """A kind's loss in a layer, (B,), mean over tokens and both directions, and its statistics."""
         z, k = self.embed(kind, layer, x.values), self.embed(kind, layer, y.values)
         frames = self.config.frames if kind.endswith("cm") else _frames_of(kind, z.shape[1])
@@ -274,7 +359,9 @@ class CorrelationMetric(nn.Module):
             loss = info_nce(similarities, self.config.tau)
             if self.config.adaptive:
                 scale = self.scale[self.kinds.index(kind), layer]
-                loss = loss * adaptive_weight(tokens.disparity, scale, self.config.lam, self.config.r, self.config.theta)
+                loss = loss * adaptive_weight(
+                    tokens.disparity, scale, self.config.lam, self.config.r, self.config.theta
+                )
             losses.append(loss.mean(dim=(1, 2)))
             found = found or retrieval(Similarities(*(part.detach() for part in similarities)))
         total = (losses[0] + losses[1]) / 2
@@ -292,7 +379,9 @@ class CorrelationMetric(nn.Module):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(means)
             means /= torch.distributed.get_world_size()
-        self.scale.copy_(torch.where(self.scale.isinf(), means, torch.lerp(self.scale, means, 0.01)))
+        self.scale.copy_(
+            torch.where(self.scale.isinf(), means, torch.lerp(self.scale, means, 0.01))
+        )
 
 
 def build_tokens(kind: str, features: Tensor, places: Tensor) -> Tokens:
@@ -318,7 +407,9 @@ def as_input(frames: Tensor, size: int) -> Tensor:
         flat = flat.float() / 127.5 - 1
     if flat.shape[-2:] != (size, size):
         # in float32: CPUs resize nothing shorter
-        resized = functional.interpolate(flat.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
+        resized = functional.interpolate(
+            flat.float(), (size, size), mode="bilinear", antialias=True, align_corners=False
+        )
         flat = resized.to(flat.dtype)
     return flat.contiguous(memory_format=torch.channels_last)
 
@@ -362,7 +453,9 @@ def favouring(inside: Tensor, share: float) -> Tensor:
     return torch.where(inside, share / area, (1 - share) / (1 - area))
 
 
-def save_metric(folder: str | Path, metric: CorrelationMetric, card: Mapping[str, Any] | None = None) -> None:
+def save_metric(
+    folder: str | Path, metric: CorrelationMetric, card: Mapping[str, Any] | None = None
+) -> None:
     """Write the metric into `folder` as metric.safetensors and metric.json (its config, and what `card` says of where it is from).
 
     Each file is there whole or not at all; the card comes last.
@@ -392,15 +485,27 @@ def load_metric(folder: str | Path) -> CorrelationMetric:
             raise MetricError(
                 f"{folder / CARD_FILE} has version {record['version']}, this stccl reads {VERSION}: install a newer stccl"
             )
-        metric = CorrelationMetric(MetricConfig(**record["config"]), freeze_backbone=record["freeze_backbone"])
+        metric = CorrelationMetric(
+            MetricConfig(**record["config"]), freeze_backbone=record["freeze_backbone"]
+        )
         metric.load_state_dict(load_file(folder / WEIGHTS_FILE))
-        if broken := [name for name, value in metric.named_parameters() if not value.isfinite().all()]:
-            raise MetricError(f"{folder / WEIGHTS_FILE} is damaged: {broken[0]} is not finite; train again, or take another copy")
+        if broken := [
+            name for name, value in metric.named_parameters() if not value.isfinite().all()
+        ]:
+            raise MetricError(
+                f"{folder / WEIGHTS_FILE} is damaged: {broken[0]} is not finite; train again, or take another copy"
+            )
     except FileNotFoundError:
-        missing = next((name for name in (CARD_FILE, WEIGHTS_FILE) if not (folder / name).is_file()), CARD_FILE)
-        raise MetricError(f"{folder} holds no trained metric: {missing} is missing; run `stccl train`") from None
+        missing = next(
+            (name for name in (CARD_FILE, WEIGHTS_FILE) if not (folder / name).is_file()), CARD_FILE
+        )
+        raise MetricError(
+            f"{folder} holds no trained metric: {missing} is missing; run `stccl train`"
+        ) from None
     except KeyError as error:
-        raise MetricError(f"{folder / CARD_FILE} is not as stccl writes it: it has no {error}") from None
+        raise MetricError(
+            f"{folder / CARD_FILE} is not as stccl writes it: it has no {error}"
+        ) from None
     except MetricError:
         raise
     except Exception as error:  # safetensors has its own errors, torch raises RuntimeError, a card by hand anything
@@ -412,7 +517,9 @@ def load_metric(folder: str | Path) -> CorrelationMetric:
 def trained_speakers(folder: str | Path) -> tuple[str, ...]:
     """The speakers, corpus/speaker, that the metric in `folder` was trained on; none where its card does not say."""
     try:
-        return tuple(json.loads((Path(folder) / CARD_FILE).read_bytes())["card"]["data"]["speakers"])
+        return tuple(
+            json.loads((Path(folder) / CARD_FILE).read_bytes())["card"]["data"]["speakers"]
+        )
     except (OSError, ValueError, LookupError, TypeError):
         return ()
 

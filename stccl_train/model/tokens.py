@@ -26,7 +26,12 @@ class Tokens(NamedTuple):
 
 
 def draw_places(
-    batch: int, count: int, height: int, width: int, generator: Generators = None, likelihood: Tensor | None = None
+    batch: int,
+    count: int,
+    height: int,
+    width: int,
+    generator: Generators = None,
+    likelihood: Tensor | None = None,
 ) -> Tensor:
     """`count` places a window, without replacement, whose 3 x 3 neighbourhood lies within the map: rows in [1, H-2], columns alike.
 
@@ -37,11 +42,17 @@ def draw_places(
     """
     rows, columns = height - 2, width - 2
     if rows < 1 or columns < 1:
-        raise ValueError(f"a feature map of {height} x {width} has no place with eight neighbours; use larger frames")
+        raise ValueError(
+            f"a feature map of {height} x {width} has no place with eight neighbours; use larger frames"
+        )
     if isinstance(generator, Sequence):
         if len(generator) != batch:
-            raise ValueError(f"{len(generator)} generators for {batch} windows; give one, or one a window")
-        uniform = torch.stack([torch.rand(rows * columns, generator=one, device=one.device) for one in generator])
+            raise ValueError(
+                f"{len(generator)} generators for {batch} windows; give one, or one a window"
+            )
+        uniform = torch.stack(
+            [torch.rand(rows * columns, generator=one, device=one.device) for one in generator]
+        )
     else:
         device = generator.device if generator is not None else None
         uniform = torch.rand(batch, rows * columns, generator=generator, device=device)
@@ -128,7 +139,9 @@ def unit(x: Tensor, eps: float = 1e-6) -> Tensor:
 def _gram(vectors: Tensor) -> Tensor:
     """(..., K, C) -> (..., K (K-1) / 2): cosines between the K vectors, in float32."""
     i, j = time_pairs(vectors.shape[-2], vectors.device)
-    with torch.autocast(vectors.device.type, enabled=False):  # it would take the product in bfloat16
+    with torch.autocast(
+        vectors.device.type, enabled=False
+    ):  # it would take the product in bfloat16
         x = unit(vectors)
         return (x @ x.transpose(-1, -2))[..., i, j]
 

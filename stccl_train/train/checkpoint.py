@@ -54,7 +54,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file, or replace it, atomically."""
-    record = {"version": VERSION, **{one.name: getattr(checkpoint, one.name) for one in fields(Checkpoint)}}
+    record = {
+        "version": VERSION,
+        **{one.name: getattr(checkpoint, one.name) for one in fields(Checkpoint)},
+    }
     with atomic_writer(path) as file:
         torch.save(record, file)
 
@@ -67,32 +70,47 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
     except Exception as error:  # torch's reader raises whatever the bytes lead it to
         said = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path} is no checkpoint that can be read ({said}); remove it to start over") from None
+        raise CheckpointError(
+            f"{path} is no checkpoint that can be read ({said}); remove it to start over"
+        ) from None
     if not isinstance(record, Mapping) or "version" not in record:
         raise CheckpointError(f"{path} is no checkpoint of `stccl train`; remove it to start over")
     if record["version"] != VERSION:
-        raise CheckpointError(f"{path} has version {record['version']}, this stccl reads {VERSION}; finish the run with the other")
+        raise CheckpointError(
+            f"{path} has version {record['version']}, this stccl reads {VERSION}; finish the run with the other"
+        )
     try:
         return Checkpoint(**{name: value for name, value in record.items() if name != "version"})
     except TypeError as error:
-        raise CheckpointError(f"{path} is not as `stccl train` writes it ({error}); remove it to start over") from None
+        raise CheckpointError(
+            f"{path} is not as `stccl train` writes it ({error}); remove it to start over"
+        ) from None
 
 
 def random_state() -> dict[str, Any]:
     """The state of torch's own generators. The trainer draws windows and places from generators made of seed and position."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
     """Set torch's generators to a state that `random_state` gave; a GPU's only where there are as many of them."""
     torch.set_rng_state(state["cpu"])
-    if state["cuda"] and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+    if (
+        state["cuda"]
+        and torch.cuda.is_available()
+        and len(state["cuda"]) == torch.cuda.device_count()
+    ):
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
 def fingerprint(dataset: Dataset, *splits: str) -> str:
     """Names what these splits hold, in hexadecimal: the same shards and pairs, the same name, wherever they lie."""
-    shards = sorted((shard.split, shard.path, shard.sha256) for shard in dataset.shards if shard.split in splits)
+    shards = sorted(
+        (shard.split, shard.path, shard.sha256) for shard in dataset.shards if shard.split in splits
+    )
     pairs = dataset.path / PAIRS
     table = hashlib.sha256(pairs.read_bytes()).hexdigest() if pairs.is_file() else ""
     return hashlib.sha256(repr((shards, table)).encode()).hexdigest()

@@ -51,7 +51,9 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
     place = usable_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    if distributed.is_available() and distributed.is_initialized():  # by the caller, who ends it as well
+    if (
+        distributed.is_available() and distributed.is_initialized()
+    ):  # by the caller, who ends it as well
         yield Ranks(distributed.get_rank(), distributed.get_world_size(), place)
         return
     if world == 1:
@@ -74,8 +76,12 @@ def usable_device(name: str = "auto", local: int = 0) -> torch.device:
         place = torch.device(f"cuda:{local}" if found == "cuda" else found)
     except RuntimeError as error:
         raise ValueError(f"device {name!r}: {str(error).splitlines()[0]}") from None
-    if place.type == "cuda" and (not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()):
-        raise ValueError(f"device {str(place)!r}: torch sees {torch.cuda.device_count()} CUDA devices here")
+    if place.type == "cuda" and (
+        not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()
+    ):
+        raise ValueError(
+            f"device {str(place)!r}: torch sees {torch.cuda.device_count()} CUDA devices here"
+        )
     try:
         torch.zeros(1, device=place).sum().item()
     except (RuntimeError, NotImplementedError, AssertionError) as error:
@@ -88,6 +94,11 @@ def averaged(module: nn.Module, ranks: Ranks) -> nn.Module:
     if ranks.world == 1:
         return module
     known = inspect.signature(DistributedDataParallel).parameters
-    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # renamed in torch 2.13
-    options: dict[str, Any] = {name: False, "device_ids": [ranks.device.index] if ranks.device.type == "cuda" else None}
+    name = (
+        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    )  # renamed in torch 2.13
+    options: dict[str, Any] = {
+        name: False,
+        "device_ids": [ranks.device.index] if ranks.device.type == "cuda" else None,
+    }
     return DistributedDataParallel(module, **options)

@@ -20,7 +20,9 @@ class TrainingError(Exception):
     """Training cannot begin, or cannot go on. The message is a sentence that says why."""
 
 
-def check(loss: float, norm: float, state: Checkpoint, config: TrainConfig, seen: Seen, ranks: Ranks) -> None:
+def check(
+    loss: float, norm: float, state: Checkpoint, config: TrainConfig, seen: Seen, ranks: Ranks
+) -> None:
     """Raises TrainingError, with the windows, where a step's loss or gradient is no number, or the loss explodes.
 
     loss, norm: over all ranks, so that all of them raise together.
@@ -41,9 +43,13 @@ def check(loss: float, norm: float, state: Checkpoint, config: TrainConfig, seen
             mine.append(name)
             broken += [] if finite else [name]
     everywhere = ranks.gathered((mine, broken))
-    blamed = [name for _, some in everywhere for name in some] or [name for some, _ in everywhere for name in some]
+    blamed = [name for _, some in everywhere for name in some] or [
+        name for some, _ in everywhere for name in some
+    ]
     raise TrainingError(
-        f"{what}. Its windows:\n  " + "\n  ".join(blamed) + "\nNothing of this step is saved. Look at these windows "
+        f"{what}. Its windows:\n  "
+        + "\n  ".join(blamed)
+        + "\nNothing of this step is saved. Look at these windows "
         "(`stccl preview`), or begin again with a lower lr"
     )
 
@@ -55,14 +61,18 @@ def add(state: Checkpoint, loss: Tensor, norm: Tensor, seen: Seen) -> None:
         values[name] = torch.stack([found.statistics[name] for _, found in seen]).mean()
     for name, value in values.items():
         before = state.sums.get(name)
-        state.sums[name] = value.detach() if before is None else before.to(value.device) + value.detach()
+        state.sums[name] = (
+            value.detach() if before is None else before.to(value.device) + value.detach()
+        )
     state.summed += 1
 
 
 def means(state: Checkpoint, ranks: Ranks) -> dict[str, float]:
     """The means since the last line, over all ranks; the sums begin anew."""
     names = list(state.sums)
-    means = ranks.sums(torch.stack([state.sums[name].double() for name in names])) / (state.summed * ranks.world)
+    means = ranks.sums(torch.stack([state.sums[name].double() for name in names])) / (
+        state.summed * ranks.world
+    )
     state.sums, state.summed = {}, 0
     return dict(zip(names, means.tolist(), strict=True))
 
@@ -71,7 +81,11 @@ def similarity(statistics: Mapping[str, Tensor]) -> dict[str, float]:
     """Mean cosine of matched and of mismatched tokens over all heads, for people who watch."""
     out = {}
     for shown in ("positive", "negative"):
-        values = [value for name, value in statistics.items() if name.count(".") == 1 and name.endswith(shown)]
+        values = [
+            value
+            for name, value in statistics.items()
+            if name.count(".") == 1 and name.endswith(shown)
+        ]
         if values:
             out[shown] = torch.stack(values).mean().item()
     return out

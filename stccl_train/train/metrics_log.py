@@ -16,12 +16,20 @@ class Record:
     def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
         """step: lines of later steps were written by an attempt that was cut off after its last checkpoint; they go."""
         self._path = run / METRICS
-        write_text(self._path, "".join(line + "\n" for line in _lines(self._path) if json.loads(line)["step"] <= step))
+        write_text(
+            self._path,
+            "".join(line + "\n" for line in _lines(self._path) if json.loads(line)["step"] <= step),
+        )
         self._events = _event_writer(run / "tensorboard", step) if tensorboard else None
 
     def write(self, step: int, epoch: int, values: Mapping[str, float], section: str) -> None:
         """A line of values; `section` (train, val) tells what of."""
-        line = {"step": step, "epoch": epoch, "section": section, **{name: float(f"{v:.7g}") for name, v in values.items()}}
+        line = {
+            "step": step,
+            "epoch": epoch,
+            "section": section,
+            **{name: float(f"{v:.7g}") for name, v in values.items()},
+        }
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         self.show(step, values, section)

@@ -47,10 +47,14 @@ def held(run: Path, ranks: Ranks) -> Iterator[None]:
             sweep(run)
             yield
     except LockedError as error:
-        raise TrainingError(f"{run} is being trained by process {error.owner}; wait for it, or end it") from None
+        raise TrainingError(
+            f"{run} is being trained by process {error.owner}; wait for it, or end it"
+        ) from None
 
 
-def resumed(run: Path, dataset: Dataset, config: TrainConfig, plan: ReaderPlan, ranks: Ranks) -> Checkpoint:
+def resumed(
+    run: Path, dataset: Dataset, config: TrainConfig, plan: ReaderPlan, ranks: Ranks
+) -> Checkpoint:
     """The state to go on from. Raises CheckpointError where the run was of other data, or asked for something else."""
     batch, readers = plan.batch * config.accumulate * plan.world, plan.readers * plan.world
     name = fingerprint(dataset, TRAIN, VAL)
@@ -59,9 +63,13 @@ def resumed(run: Path, dataset: Dataset, config: TrainConfig, plan: ReaderPlan, 
         return Checkpoint(config=as_values(config), fingerprint=name, batch=batch, readers=readers)
     state = load_checkpoint(path)
     if changed := differing(config_from(state.config), config):
-        raise CheckpointError(f"{run} was begun with other values of {', '.join(changed)}; give those again, or another RUN")
+        raise CheckpointError(
+            f"{run} was begun with other values of {', '.join(changed)}; give those again, or another RUN"
+        )
     if state.fingerprint != name:
-        raise CheckpointError(f"{run} was begun on other data than {dataset.path} holds now; give another RUN")
+        raise CheckpointError(
+            f"{run} was begun on other data than {dataset.path} holds now; give another RUN"
+        )
     if (state.batch, state.readers) != (batch, readers) or len(state.rng) != ranks.world:
         raise CheckpointError(
             f"{run} was begun by {len(state.rng)} processes with {state.batch} windows a step from {state.readers} readers, "

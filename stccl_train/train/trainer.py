@@ -66,7 +66,12 @@ class Trained:
     notes: tuple[str, ...]
 
 
-def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, watcher: Watcher | None = None) -> Trained:
+def fit(
+    out: str | Path,
+    run: str | Path,
+    config: TrainConfig | None = None,
+    watcher: Watcher | None = None,
+) -> Trained:
     """Train a metric on the shards in `out`, into the folder `run`; where `run` holds a checkpoint, go on from it.
 
     config: None takes that of the run, or of a new run the default preset.
@@ -77,7 +82,9 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
     """
     run, dataset = Path(run), open_dataset(out)
     if run.resolve().is_relative_to(dataset.path.resolve()):
-        raise TrainingError(f"{run} lies in the dataset {dataset.path}, which training only reads: give another folder for the run")
+        raise TrainingError(
+            f"{run} lies in the dataset {dataset.path}, which training only reads: give another folder for the run"
+        )
     config = config or config_of_run(run) or load_config()
     with joined_ranks(config.device) as ranks, asked_to_stop() as stop, ExitStack() as stack:
         watcher = watcher if watcher is not None and ranks.first else Nobody()
@@ -108,7 +115,9 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
         model = _wrapped(metric, config, ranks)
         on_gpu = ranks.device.type == "cuda"
         done_batches = state.step * config.accumulate
-        reader = open_reader(dataset, TRAIN, config.windows, plan, ranks.rank, done_batches, pin=on_gpu)
+        reader = open_reader(
+            dataset, TRAIN, config.windows, plan, ranks.rank, done_batches, pin=on_gpu
+        )
         first_step, loss_written = state.step, None
         began = last = time.monotonic()
         watcher.begin(steps, state.step)
@@ -124,7 +133,10 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
                 waited += time.monotonic() - asked
                 number = (state.step * config.accumulate + part) * ranks.world + ranks.rank
                 numbers = range(number * plan.batch, (number + 1) * plan.batch)
-                with _gradients_stay(model, part < config.accumulate - 1), _precision(config, ranks.device):
+                with (
+                    _gradients_stay(model, part < config.accumulate - 1),
+                    _precision(config, ranks.device),
+                ):
                     found = _forward(model, batch, config.seed, numbers, ranks.device)
                 (found.loss / config.accumulate).backward()  # type: ignore[no-untyped-call]
                 seen.append((batch, found))
@@ -145,22 +157,32 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
             seconds, last = max(1e-9, now - last), now
             images = 2 * plan.frames * plan.batch * config.accumulate * ranks.world
             pace = {"images/s": images / seconds, "waiting": waited / seconds}
-            watcher.step(state.step, epoch, {"loss": loss_now, **similarity(found.statistics), **pace})
+            watcher.step(
+                state.step, epoch, {"loss": loss_now, **similarity(found.statistics), **pace}
+            )
 
             if state.step % config.log_every == 0 or ends_epoch:
                 line = means(state, ranks)
                 loss_written = line["loss"]
                 if record is not None:
-                    record.write(state.step, epoch, {**line, "lr": optimiser.param_groups[0]["lr"]}, TRAIN)
+                    record.write(
+                        state.step, epoch, {**line, "lr": optimiser.param_groups[0]["lr"]}, TRAIN
+                    )
                     record.show(state.step, pace, "pace")
             better = False
-            if VAL in dataset.splits and ends_epoch and (epoch % config.validate_every == 0 or state.step == steps):
+            if (
+                VAL in dataset.splits
+                and ends_epoch
+                and (epoch % config.validate_every == 0 or state.step == steps)
+            ):
                 values = validate(metric, dataset, config, ranks)
                 if better := bool(values) and (state.best is None or values["loss"] < state.best):
                     state.best, state.best_step = values["loss"], state.step
                 if values and record is not None:
                     record.write(state.step, epoch, values, VAL)
-                    watcher.note(f"epoch {epoch}: val loss {values['loss']:.4f}{', the lowest so far' if better else ''}")
+                    watcher.note(
+                        f"epoch {epoch}: val loss {values['loss']:.4f}{', the lowest so far' if better else ''}"
+                    )
                 last = time.monotonic()
             state.finished = state.step == steps
             if ends_epoch or stops or state.step % config.save_every == 0:
@@ -172,7 +194,16 @@ def fit(out: str | Path, run: str | Path, config: TrainConfig | None = None, wat
         if not state.finished:
             raise KeyboardInterrupt(f"stopped after step {state.step} of {steps}")
         seconds = time.monotonic() - began
-        return Trained(run, steps, steps - first_step, seconds, loss_written, state.best, state.best_step, notes)
+        return Trained(
+            run,
+            steps,
+            steps - first_step,
+            seconds,
+            loss_written,
+            state.best,
+            state.best_step,
+            notes,
+        )
 
 
 def learning_rate(step: int, steps: int, steps_an_epoch: int, config: TrainConfig) -> float:
@@ -181,11 +212,15 @@ def learning_rate(step: int, steps: int, steps_an_epoch: int, config: TrainConfi
     if step < warm:
         return config.lr * (step + 1) / warm
     done = min(1.0, (step - warm) / max(1, steps - 1 - warm))
-    return config.lr * (config.last_lr + (1 - config.last_lr) * 0.5 * (1 + math.cos(math.pi * done)))
+    return config.lr * (
+        config.last_lr + (1 - config.last_lr) * 0.5 * (1 + math.cos(math.pi * done))
+    )
 
 
 @torch.no_grad()
-def validate(metric: CorrelationMetric, dataset: Dataset, config: TrainConfig, ranks: Ranks) -> dict[str, float]:
+def validate(
+    metric: CorrelationMetric, dataset: Dataset, config: TrainConfig, ranks: Ranks
+) -> dict[str, float]:
     """Mean loss and statistics over windows of the val split, each counted once; the same windows and places every time.
 
     The ranks share the windows. Empty where the split has none.
@@ -204,8 +239,14 @@ def validate(metric: CorrelationMetric, dataset: Dataset, config: TrainConfig, r
     metric.eval()
     sums: dict[str, float] = {}
     seen = 0
-    for batch in batches(islice(windows, ranks.rank, None, ranks.world), config.batch, config.metric.size):
-        numbers = range(ranks.rank + ranks.world * seen, ranks.rank + ranks.world * (seen + len(batch["key"])), ranks.world)
+    for batch in batches(
+        islice(windows, ranks.rank, None, ranks.world), config.batch, config.metric.size
+    ):
+        numbers = range(
+            ranks.rank + ranks.world * seen,
+            ranks.rank + ranks.world * (seen + len(batch["key"])),
+            ranks.world,
+        )
         with _precision(config, ranks.device):
             found = _forward(metric, batch, config.seed, numbers, ranks.device)
         for name, value in {"loss": found.loss, **found.statistics}.items():
@@ -221,7 +262,9 @@ def validate(metric: CorrelationMetric, dataset: Dataset, config: TrainConfig, r
 def _plan(dataset: Dataset, config: TrainConfig, ranks: Ranks) -> ReaderPlan:
     """How the train split is read."""
     if TRAIN not in dataset.splits:
-        raise TrainingError(f"{dataset.path} has no {TRAIN} split; `stccl prepare --split` decides who trains")
+        raise TrainingError(
+            f"{dataset.path} has no {TRAIN} split; `stccl prepare --split` decides who trains"
+        )
     return plan_reader(
         dataset,
         TRAIN,
@@ -245,7 +288,9 @@ def _metric(config: TrainConfig, ranks: Ranks) -> CorrelationMetric:
     return metric.to(ranks.device)
 
 
-def _optimiser(metric: CorrelationMetric, config: TrainConfig, device: torch.device) -> torch.optim.AdamW:
+def _optimiser(
+    metric: CorrelationMetric, config: TrainConfig, device: torch.device
+) -> torch.optim.AdamW:
     """AdamW; matrices and kernels decay, biases and the scales of norms do not."""
     learned = [parameter for parameter in metric.parameters() if parameter.requires_grad]
     groups = [
@@ -276,25 +321,39 @@ def _precision(config: TrainConfig, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
-def _forward(model: torch.nn.Module, batch: Batch, seed: int, numbers: range, device: torch.device) -> MetricOutput:
+def _forward(
+    model: torch.nn.Module, batch: Batch, seed: int, numbers: range, device: torch.device
+) -> MetricOutput:
     """The metric of a batch. Frames travel as bytes and become numbers on the device.
 
     Where each window is looked at is drawn from its number among all: neither the batch it is in nor the past decides it.
     """
-    places = [torch.Generator(device).manual_seed((seed * 0x9E3779B97F4A7C15 + number) % (1 << 63)) for number in numbers]
+    places = [
+        torch.Generator(device).manual_seed((seed * 0x9E3779B97F4A7C15 + number) % (1 << 63))
+        for number in numbers
+    ]
     source, target, points = (
-        side.to(device, non_blocking=True) for side in (batch["source"], batch["target"], batch["source_points"])
+        side.to(device, non_blocking=True)
+        for side in (batch["source"], batch["target"], batch["source_points"])
     )
     return cast(MetricOutput, model(source, target, places, points))
 
 
-def _notes(dataset: Dataset, config: TrainConfig, plan: ReaderPlan, device: torch.device) -> tuple[str, ...]:
+def _notes(
+    dataset: Dataset, config: TrainConfig, plan: ReaderPlan, device: torch.device
+) -> tuple[str, ...]:
     """What a user should know before it begins."""
     notes = list(plan.notes)
     if VAL not in dataset.splits:
-        notes.append(f"{dataset.path} has no {VAL} split: the last metric is exported, not the best")
+        notes.append(
+            f"{dataset.path} has no {VAL} split: the last metric is exported, not the best"
+        )
     if device.type == "cpu" and config.metric.backbone != "tiny":
-        notes.append(f"{config.metric.backbone} on a CPU takes tens of seconds for a window; `--preset tiny` is for CPUs")
+        notes.append(
+            f"{config.metric.backbone} on a CPU takes tens of seconds for a window; `--preset tiny` is for CPUs"
+        )
     if config.frozen and config.backbone_weights is None:
-        notes.append("the backbone is frozen and was given no weights: what is learned is built on random features")
+        notes.append(
+            "the backbone is frozen and was given no weights: what is learned is built on random features"
+        )
     return tuple(notes)

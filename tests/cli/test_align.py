@@ -35,7 +35,12 @@ def clips(tmp_path):
     even, long = np.full(9, 0.15), np.full(9, 0.2)
     write(tmp_path / "calm.wav", voice.say("aisouesai", even)[0])
     write(tmp_path / "löud ünd.wav", voice.say("aisouesai", long, pitch=180, gain=0.8, seed=2)[0])
-    write(tmp_path / "left.wav", voice.say("aisouesai", long, pitch=180, gain=0.8, seed=2)[0], channels=2, dead=(1,))
+    write(
+        tmp_path / "left.wav",
+        voice.say("aisouesai", long, pitch=180, gain=0.8, seed=2)[0],
+        channels=2,
+        dead=(1,),
+    )
     write(tmp_path / "silent.wav", np.zeros(voice.RATE))
     write(tmp_path / "word.wav", voice.say("a", [0.1], noise=0)[0])
     (tmp_path / "text.wav").write_text("no sound")
@@ -77,7 +82,10 @@ def test_json_holds_the_path_in_seconds(clips):
 
 
 def test_a_dead_channel_changes_nothing(clips):
-    whole, half = (json.loads(call(clips / "calm.wav", clips / name, "--json").output) for name in ("löud ünd.wav", "left.wav"))
+    whole, half = (
+        json.loads(call(clips / "calm.wav", clips / name, "--json").output)
+        for name in ("löud ünd.wav", "left.wav")
+    )
     assert half["target_time"] == whole["target_time"]
 
 
@@ -88,7 +96,14 @@ def test_a_list_prints_one_line_a_pair_in_order_and_goes_on_after_a_failure(clip
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert result.exit_code == 1
     assert [Path(row["source"]).name for row in rows] == [a for a, _ in pairs]
-    assert [row.get("reason") for row in rows] == [None, "no_signal", "missing_file", "too_short", "not_media", None]
+    assert [row.get("reason") for row in rows] == [
+        None,
+        "no_signal",
+        "missing_file",
+        "too_short",
+        "not_media",
+        None,
+    ]
     assert all(row["error"] for row in rows[1:5])
 
 
@@ -126,7 +141,9 @@ def test_a_face_is_followed_without_a_word_from_native_libraries(corpus):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("args", [(), ("a.wav",), ("a.wav", "b.wav", "--list", "x.csv"), ("--list", "absent.csv")])
+@pytest.mark.parametrize(
+    "args", [(), ("a.wav",), ("a.wav", "b.wav", "--list", "x.csv"), ("--list", "absent.csv")]
+)
 def test_a_call_that_makes_no_sense_is_a_usage_error(args):
     assert call(*args).exit_code == 2
 

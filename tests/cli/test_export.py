@@ -18,14 +18,28 @@ def test_a_pair_file_is_written_and_counted(prepared, tmp_path):
     assert f"{pairs} pairs, " in result.output
     assert "view front; levels: angry 3, happy 3, neutral 1" in result.output
     written = json.loads((tmp_path / "pairs.json").read_text())
-    assert sum(len(entries) for emotions in written.values() for entries in emotions.values()) == pairs
+    assert (
+        sum(len(entries) for emotions in written.values() for entries in emotions.values()) == pairs
+    )
 
 
 def test_folders_are_written_and_counted_in_json(prepared, tmp_path):
-    result = run(prepared.out, tmp_path / "faces", "--form", "folders", "--size", 32, "--split", "test", "--json")
+    result = run(
+        prepared.out,
+        tmp_path / "faces",
+        "--form",
+        "folders",
+        "--size",
+        32,
+        "--split",
+        "test",
+        "--json",
+    )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert found["made"] == found["clips"] == len(list((tmp_path / "faces").glob("*/align_img/*/*")))
+    assert (
+        found["made"] == found["clips"] == len(list((tmp_path / "faces").glob("*/align_img/*/*")))
+    )
 
 
 @pytest.mark.parametrize("form", ["aligned-path", "folders"])

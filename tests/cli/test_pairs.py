@@ -20,15 +20,22 @@ def run(*arguments):
 @pytest.fixture
 def pair_file(tmp_path):
     path = tmp_path / "pairs.json"
-    path.write_text('{"M035": {"disgusted": {"001_028": [[0, 1], [0, 1]], "001_001": [[0, 1], [0, 1]]}}}')
+    path.write_text(
+        '{"M035": {"disgusted": {"001_028": [[0, 1], [0, 1]], "001_001": [[0, 1], [0, 1]]}}}'
+    )
     return path
 
 
 def test_audit_prints_counts_and_each_finding(pair_file):
     result = run("audit", pair_file)
     assert result.exit_code == 0, result.output
-    assert ["disgusted", "2", "1", "0", "0", "4", "2"] in [line.split() for line in result.output.splitlines()]
-    assert "M035 disgusted 001_028: neutral 001 says s009, disgusted 028 says s007; 001_001 would be right" in result.output
+    assert ["disgusted", "2", "1", "0", "0", "4", "2"] in [
+        line.split() for line in result.output.splitlines()
+    ]
+    assert (
+        "M035 disgusted 001_028: neutral 001 says s009, disgusted 028 says s007; 001_001 would be right"
+        in result.output
+    )
     assert "1 of 2 pairs join two different sentences, 2 of 4 frame pairs." in result.output
 
 
@@ -41,7 +48,9 @@ def test_audit_says_it_in_json(pair_file):
 
 def test_audit_goes_by_transcripts_where_they_are_given(pair_file, tmp_path):
     listed = tmp_path / "list.txt"
-    listed.write_text("M035_level_1_neutral_001 A\nM035_level_3_disgusted_028 A\nM035_level_3_disgusted_001 B\n")
+    listed.write_text(
+        "M035_level_1_neutral_001 A\nM035_level_3_disgusted_028 A\nM035_level_3_disgusted_001 B\n"
+    )
     found = json.loads(run("audit", pair_file, "--transcripts", listed, "--json").output)
     assert [finding["pair"] for finding in found["findings"]] == ["001_001"]
 
@@ -62,7 +71,10 @@ def test_regate_prints_what_changes_and_keeps_the_thresholds_that_are_not_given(
     result = run("regate", prepared_copy, "--max-longest-repeat", 100, "--json")
     found = json.loads(result.output)
     assert found["changes"] == []
-    assert (found["gates"]["min_eye_distance"], found["gates"]["max_longest_repeat"]) == (10_000, 100)
+    assert (found["gates"]["min_eye_distance"], found["gates"]["max_longest_repeat"]) == (
+        10_000,
+        100,
+    )
 
 
 @pytest.mark.parametrize("content", ["{}", '{"M035": {}}', '{"M035": {"sad": {}}}'])
@@ -75,7 +87,10 @@ def test_a_file_without_a_pair_is_refused(tmp_path, content):
 
 
 def test_a_threshold_that_is_no_number_is_a_usage_error(prepared_copy, pair_file, tmp_path):
-    for arguments in (("regate", prepared_copy), ("import", pair_file, "--clips", tmp_path, "--out", tmp_path / "out")):
+    for arguments in (
+        ("regate", prepared_copy),
+        ("import", pair_file, "--clips", tmp_path, "--out", tmp_path / "out"),
+    ):
         result = run(*arguments, "--min-content-score", "nan")
         assert result.exit_code == 2
         assert "min_content_score must be a number" in result.output
@@ -122,11 +137,16 @@ def test_listen_names_the_clips_that_sound_like_another_text(prepared, corpus, t
     rows = [row | {"text": said[row["path"]]} for row in table.to_pylist()]
     wrong, other = rows[0], next(row for row in rows if row["text"] != rows[0]["text"])
     right, wrong["text"] = wrong["text"], other["text"]
-    schema = pa.schema([pa.field("text", pa.string()) if field.name == "text" else field for field in table.schema])
+    schema = pa.schema(
+        [pa.field("text", pa.string()) if field.name == "text" else field for field in table.schema]
+    )
     pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / CLIPS)
     result = run("listen", tmp_path)
     assert result.exit_code == 0, result.output
-    assert f"{wrong['clip_id']}: labelled {wrong['sentence']} ({wrong['text']!r}), sounds like {right!r}" in result.output
+    assert (
+        f"{wrong['clip_id']}: labelled {wrong['sentence']} ({wrong['text']!r}), sounds like {right!r}"
+        in result.output
+    )
     assert "1 of 12 clips sound more like another text than like their own" in result.output
     found = json.loads(run("listen", tmp_path, "--rivals", 1, "--json").stdout)
     assert [one["clip_id"] for one in found["contradicted"]] == [wrong["clip_id"]]

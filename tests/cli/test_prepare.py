@@ -40,7 +40,9 @@ def test_a_person_reads_clips_pairs_shards_and_what_is_next(corpus, tmp_path):
 
 def test_a_second_run_says_that_there_is_nothing_to_do(corpus, out):
     result = prepare(corpus.folder, out)
-    assert result.exit_code == 0 and result.stdout.startswith(f"Nothing to do: {out} is complete.\n")
+    assert result.exit_code == 0 and result.stdout.startswith(
+        f"Nothing to do: {out} is complete.\n"
+    )
     assert "extract: 12 of 12 are there already" in result.stderr
 
 
@@ -56,10 +58,15 @@ def test_a_machine_reads_one_line_of_json(corpus, out):
 def test_a_clip_that_cannot_be_read_exits_1_with_reason_and_advice(tmp_path):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).write_bytes(b"no media at all" * 20)
-    (tmp_path / "manifest.csv").write_text("path,speaker,emotion,sentence\na.mp4,a,sad,1\nb.mp4,a,neutral,1\n")
+    (tmp_path / "manifest.csv").write_text(
+        "path,speaker,emotion,sentence\na.mp4,a,sad,1\nb.mp4,a,neutral,1\n"
+    )
     result = prepare(tmp_path / "manifest.csv", tmp_path / "out")
     assert result.exit_code == 1
-    assert "2 not_media: the content is no audio or video that ffmpeg knows; check the file" in result.stdout
+    assert (
+        "2 not_media: the content is no audio or video that ffmpeg knows; check the file"
+        in result.stdout
+    )
     assert "1 partner_failed" in result.stdout and "shards  none" in result.stdout
     assert "not_media 2" in result.stderr
 
@@ -78,7 +85,9 @@ def test_a_clip_that_cannot_be_read_exits_1_with_reason_and_advice(tmp_path):
         (["raw", "--crops", "round"], "'round' is not one of 'similarity', 'bbox', 'none'"),
     ],
 )
-def test_a_question_without_an_answer_exits_2_and_writes_nothing(corpus, tmp_path, monkeypatch, arguments, words):
+def test_a_question_without_an_answer_exits_2_and_writes_nothing(
+    corpus, tmp_path, monkeypatch, arguments, words
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "raw").symlink_to(corpus.folder)
     result = prepare(arguments[0], tmp_path / "out", *arguments[1:], quick=("--executor", "inline"))
@@ -125,10 +134,24 @@ def test_options_reach_the_configuration():
     def probe(**values):
         seen.append(config_of(PrepareConfig, values))
 
-    given = ["--views", "front, top", "--max-duration-ratio", "2", "--retry-failed", "--shard-mb", "7", "--timeout", "9.5"]
+    given = [
+        "--views",
+        "front, top",
+        "--max-duration-ratio",
+        "2",
+        "--retry-failed",
+        "--shard-mb",
+        "7",
+        "--timeout",
+        "9.5",
+    ]
     assert CliRunner().invoke(probe, given, catch_exceptions=False).exit_code == 0
     gates = GateConfig(max_duration_ratio=2.0)
-    assert seen == [PrepareConfig(views=("front", "top"), retry_failed=("all",), shard_mb=7, timeout=9.5, gates=gates)]
+    assert seen == [
+        PrepareConfig(
+            views=("front", "top"), retry_failed=("all",), shard_mb=7, timeout=9.5, gates=gates
+        )
+    ]
 
 
 def test_the_help_of_the_group_names_the_command():

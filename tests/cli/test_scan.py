@@ -37,7 +37,15 @@ def test_a_person_reads_clips_pairs_estimates_and_findings(mead):
     assert lines[1] == "4 clips: 1 speakers, 3 emotions, 1 sentences"
     assert "1 of them say a sentence that is not known" in lines
     row = next(line.split() for line in lines if line.startswith("M003"))
-    assert row == ["M003", "1", "2", "1", "1", "2", "1"]  # neutral, sad, angry, levels 1 2, sentences
+    assert row == [
+        "M003",
+        "1",
+        "2",
+        "1",
+        "1",
+        "2",
+        "1",
+    ]  # neutral, sad, angry, levels 1 2, sentences
     assert "--reference neutral: 2 pairs of 3 clips; 1 sentence_unknown" in lines
     assert "--reference any: 3 pairs of 3 clips; 1 sentence_unknown" in lines
     assert any(line.startswith("not_unpacked (1 file): unpack the tar") for line in lines)
@@ -54,7 +62,9 @@ def test_a_machine_reads_everything(mead):
     assert found["plans"]["any"]["pairs"] == 3
     assert found["plans"]["neutral"]["frames"] == 3 * 129
     assert found["findings"] == {"unknown_name": 1, "not_unpacked": 1, "not_selected": 1}
-    assert all(detail["advice"] and detail["detail"] and detail["path"] for detail in found["details"])
+    assert all(
+        detail["advice"] and detail["detail"] and detail["path"] for detail in found["details"]
+    )
 
 
 def test_options_select(mead):
@@ -75,7 +85,12 @@ def test_no_clip_at_all_says_what_is_recognised_and_exits_1(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["absent"], [".", "--corpus", "grid"], [".", "--transcripts", "absent.txt", "--corpus", "mead"]]
+    "arguments",
+    [
+        ["absent"],
+        [".", "--corpus", "grid"],
+        [".", "--transcripts", "absent.txt", "--corpus", "mead"],
+    ],
 )
 def test_a_question_without_an_answer_exits_2(arguments, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -86,7 +101,9 @@ def test_a_question_without_an_answer_exits_2(arguments, monkeypatch, tmp_path):
 
 def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path):
     (tmp_path / "a.mp4").touch()
-    (tmp_path / "manifest.csv").write_text("path,speaker,emotion,sentence\na.mp4,[red]Ann[/],sad,1\nb.mp4,[bold]Bob,sad,1\n")
+    (tmp_path / "manifest.csv").write_text(
+        "path,speaker,emotion,sentence\na.mp4,[red]Ann[/],sad,1\nb.mp4,[bold]Bob,sad,1\n"
+    )
     result = scan(tmp_path / "manifest.csv")
     assert "[red]Ann[/]" in result.output
     assert "manifest.csv, row 3: path b.mp4 is not there" in result.output

@@ -35,7 +35,11 @@ def test_a_run_is_made_and_told_and_made_only_once(out, tmp_path):
     assert done.exit_code == 0, done.output
     assert "steps   2 of 2" in done.stdout and "best    val loss" in done.stdout
     assert f"next    stccl eval {tmp_path / 'run'} {out}" in done.stdout
-    assert "epoch 1, step 2 of 2: loss" in done.stderr and "images/s" in done.stderr and "positive" in done.stderr
+    assert (
+        "epoch 1, step 2 of 2: loss" in done.stderr
+        and "images/s" in done.stderr
+        and "positive" in done.stderr
+    )
     again = call(out, tmp_path / "run", "--json")  # the run knows its config
     assert again.exit_code == 0 and json.loads(again.stdout)["made"] == 0
     other = call(out, tmp_path / "run", "--set", "metric.tau=0.5")
@@ -46,7 +50,10 @@ def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
     (tmp_path / "mine.yaml").write_text("metric: {tau: 0.2}\n")
     done = call(out, tmp_path / "run", *MICRO, "--config", tmp_path / "mine.yaml", "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["steps"] == 2 and "tau: 0.2" in (tmp_path / "run" / "config.yaml").read_text()
+    assert (
+        json.loads(done.stdout)["steps"] == 2
+        and "tau: 0.2" in (tmp_path / "run" / "config.yaml").read_text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,11 @@ def test_a_mistake_of_usage_is_exit_code_2(out, tmp_path, words, message):
 def test_a_run_that_cannot_be_written_is_a_sentence(out, tmp_path):
     (tmp_path / "file").write_text("mine")
     done = call(out, tmp_path / "file" / "run", *MICRO)
-    assert done.exit_code == 1 and "cannot be written" in done.stderr and (tmp_path / "file").read_text() == "mine"
+    assert (
+        done.exit_code == 1
+        and "cannot be written" in done.stderr
+        and (tmp_path / "file").read_text() == "mine"
+    )
 
 
 def test_a_folder_that_is_no_dataset_is_exit_code_1(tmp_path):
@@ -77,7 +88,10 @@ def test_a_folder_that_is_no_dataset_is_exit_code_1(tmp_path):
     assert done.exit_code == 1 and "holds no finished dataset" in done.stderr
 
 
-@pytest.mark.parametrize(("command", "missing"), [("train", "torch"), ("train", "yaml"), ("eval", "torch"), ("score", "torch")])
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [("train", "torch"), ("train", "yaml"), ("eval", "torch"), ("score", "torch")],
+)
 def test_without_the_extra_a_command_says_what_to_install(out, tmp_path, command, missing):
     code = f"import sys; sys.modules[{missing!r}] = None; from stccl_cli.main import main; main()"
     words = {
@@ -86,15 +100,26 @@ def test_without_the_extra_a_command_says_what_to_install(out, tmp_path, command
         "score": [out / "index.jsonl", out / "index.jsonl", "--run", out],
     }
     done = subprocess.run(
-        [sys.executable, "-c", code, command, *map(str, words[command])], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, command, *map(str, words[command])],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.returncode == 1 and f"{missing} is not installed" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 1
+        and f"{missing} is not installed" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_all_keys_are_listed():
     done = call("--keys")
     assert done.exit_code == 0
-    assert "metric.tau=0.07" in done.output and "windows.crop=face" in done.output and "epochs=" in done.output
+    assert (
+        "metric.tau=0.07" in done.output
+        and "windows.crop=face" in done.output
+        and "epochs=" in done.output
+    )
 
 
 def test_ctrl_c_is_exit_code_130_and_the_same_command_goes_on(out, tmp_path):
@@ -108,5 +133,9 @@ def test_ctrl_c_is_exit_code_130_and_the_same_command_goes_on(out, tmp_path):
             process.send_signal(signal.SIGINT)
             break
     rest = process.stderr.read()
-    assert process.wait(timeout=60) == 130 and "Interrupted: stopped after step" in rest and "Traceback" not in rest
+    assert (
+        process.wait(timeout=60) == 130
+        and "Interrupted: stopped after step" in rest
+        and "Traceback" not in rest
+    )
     assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()

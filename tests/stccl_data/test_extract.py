@@ -45,7 +45,15 @@ def extracted(spoken: Path, landmarker: Landmarker):
 
 
 def a_clip(path: Path, **labels) -> Clip:
-    return Clip(clip_id="own/a", corpus="own", speaker="a", emotion="sad", sentence="1", path=str(path), **labels)
+    return Clip(
+        clip_id="own/a",
+        corpus="own",
+        speaker="a",
+        emotion="sad",
+        sentence="1",
+        path=str(path),
+        **labels,
+    )
 
 
 def placed(points: np.ndarray, transforms: np.ndarray) -> np.ndarray:
@@ -67,8 +75,16 @@ def test_every_frame_of_a_spoken_clip_has_a_face_at_the_containers_time(corpus, 
     assert track.face.decode([0, n - 1]).shape == (2, 224, 224, 3) and len(track.face) == n
     assert track.mouth.decode([n // 2]).shape == (1, 96, 96, 3) and len(track.mouth) == n
     assert scores["face_rate"] == 1 and scores["longest_gap"] == 0 and scores["several_faces"] == 0
-    assert scores["corrupt_frames"] == 0 and scores["frozen_frames"] < n / 4 and scores["sharpness"] > 1
-    assert abs(scores["roll"]) < 10 and 20 < scores["eye_distance"] < 120 and 30 < scores["exposure"] < 220
+    assert (
+        scores["corrupt_frames"] == 0
+        and scores["frozen_frames"] < n / 4
+        and scores["sharpness"] > 1
+    )
+    assert (
+        abs(scores["roll"]) < 10
+        and 20 < scores["eye_distance"] < 120
+        and 30 < scores["exposure"] < 220
+    )
 
 
 def test_the_eyes_come_to_lie_on_the_template_and_the_lips_in_the_mouth_crop(extracted):
@@ -96,17 +112,27 @@ def test_the_streamed_crops_are_those_of_the_clip_taken_as_a_whole(spoken, extra
         np.testing.assert_allclose(track.face_transforms[i], to_face, atol=1e-3)
         if i % 7 == 0:
             whole = track.face.decode([i])[0].astype(int)
-            assert np.abs(whole - face.crop(image, to_face, 224)).mean() < 4, "the picture that the transform says"
-            assert track.face.picture(i) == encode_jpeg(face.crop(image, track.face_transforms[i], 224), 95)
+            assert np.abs(whole - face.crop(image, to_face, 224)).mean() < 4, (
+                "the picture that the transform says"
+            )
+            assert track.face.picture(i) == encode_jpeg(
+                face.crop(image, track.face_transforms[i], 224), 95
+            )
             mouth = face.crop(image, track.mouth_transforms[i], 96)
-            assert track.mouth.picture(i) == encode_jpeg(mouth, 95), "cut from the frame itself, no enlargement of the face crop"
-    np.testing.assert_allclose(track.landmarks, face.smooth_landmarks(raw, np.ones(len(raw), bool)), atol=1e-4)
+            assert track.mouth.picture(i) == encode_jpeg(mouth, 95), (
+                "cut from the frame itself, no enlargement of the face crop"
+            )
+    np.testing.assert_allclose(
+        track.landmarks, face.smooth_landmarks(raw, np.ones(len(raw), bool)), atol=1e-4
+    )
 
 
 def test_a_frame_without_a_face_keeps_its_index(tmp_path, studio, frames, landmarker):
     film = [frames[i % len(frames)] for i in range(34)]
     lost = {0, 1, 2, 8, 9, *range(15, 25), 32, 33}
-    path = studio.record(tmp_path / "lost.mp4", [blank(f) if i in lost else f for i, f in enumerate(film)])
+    path = studio.record(
+        tmp_path / "lost.mp4", [blank(f) if i in lost else f for i, f in enumerate(film)]
+    )
     track, scores, _ = extract_track(str(path), landmarker, CropConfig())
     assert set(np.flatnonzero(~track.valid)) == lost
     np.testing.assert_allclose(track.times, np.arange(34) / 25, atol=1e-6)
@@ -114,13 +140,17 @@ def test_a_frame_without_a_face_keeps_its_index(tmp_path, studio, frames, landma
     assert set(np.flatnonzero(np.isnan(track.landmarks[:, 0, 0]))) == nothing
     assert set(np.flatnonzero(np.isnan(track.face_transforms[:, 0, 0]))) == nothing
     pictures = track.face.decode()
-    assert {i for i in range(34) if pictures[i].max() < 10} == nothing, "black where there is no crop"
+    assert {i for i in range(34) if pictures[i].max() < 10} == nothing, (
+        "black where there is no crop"
+    )
     assert scores["face_rate"] == pytest.approx(1 - len(lost) / 34) and scores["longest_gap"] == 10
 
 
 def test_a_clip_without_any_face_says_so(tmp_path, studio, frames, landmarker):
     path = studio.record(tmp_path / "wall.mp4", [blank(frames[0])] * 4)
-    with pytest.raises(ClipError, match=r"wall\.mp4 shows no face in any of its 4 frames") as caught:
+    with pytest.raises(
+        ClipError, match=r"wall\.mp4 shows no face in any of its 4 frames"
+    ) as caught:
         extract_track(str(path), landmarker, CropConfig())
     assert caught.value.reason is Reason.NO_FACE
 
@@ -133,11 +163,15 @@ def test_one_frame_is_too_short(tmp_path, studio, frames, landmarker):
 
 
 def test_two_frames_are_a_clip(tmp_path, studio, frames, landmarker):
-    track, *_ = extract_track(str(studio.record(tmp_path / "two.mp4", frames[:2])), landmarker, CropConfig())
+    track, *_ = extract_track(
+        str(studio.record(tmp_path / "two.mp4", frames[:2])), landmarker, CropConfig()
+    )
     assert len(track) == 2 and track.valid.all() and not np.isnan(track.face_transforms).any()
 
 
-def test_two_faces_are_scored_and_the_speaker_is_followed(tmp_path, studio, corpus, frames, landmarker):
+def test_two_faces_are_scored_and_the_speaker_is_followed(
+    tmp_path, studio, corpus, frames, landmarker
+):
     """The other face is smaller at first and larger later; who was followed stays followed."""
     other = next(c for c in corpus.clips if c.speaker != corpus.clips[0].speaker)
     passer = next(media.read_frames(corpus.folder / other.path)).image
@@ -146,21 +180,37 @@ def test_two_faces_are_scored_and_the_speaker_is_followed(tmp_path, studio, corp
         canvas = np.full((288, 560, 3), 90, np.uint8)
         canvas[60:252, 20:212] = frame
         side = 130 if i < 7 else 270
-        canvas[9 : 9 + side, 560 - side :] = cv2.resize(passer, (side, side), interpolation=cv2.INTER_AREA)
+        canvas[9 : 9 + side, 560 - side :] = cv2.resize(
+            passer, (side, side), interpolation=cv2.INTER_AREA
+        )
         film.append(canvas)
-    track, scores, _ = extract_track(str(studio.record(tmp_path / "two.mp4", film)), landmarker, CropConfig())
+    track, scores, _ = extract_track(
+        str(studio.record(tmp_path / "two.mp4", film)), landmarker, CropConfig()
+    )
     assert scores["several_faces"] > 0.8
     assert (track.landmarks[:, :, 0].mean(axis=1) < 230).all()
 
 
 def test_a_face_at_the_border_is_padded_and_not_moved(tmp_path, studio, frames, landmarker):
-    film = [np.roll(f, -52, axis=1)[:, :-52] for f in frames[:10]]  # the head's right side lies outside
-    track, *_ = extract_track(str(studio.record(tmp_path / "border.mp4", [f[:, :140] for f in film])), landmarker, CropConfig())
+    film = [
+        np.roll(f, -52, axis=1)[:, :-52] for f in frames[:10]
+    ]  # the head's right side lies outside
+    track, *_ = extract_track(
+        str(studio.record(tmp_path / "border.mp4", [f[:, :140] for f in film])),
+        landmarker,
+        CropConfig(),
+    )
     assert track.valid.all()
-    off = placed(ibug68(track.landmarks)[:, face.STABLE_68], track.face_transforms) - face.face_template(224)
+    off = placed(
+        ibug68(track.landmarks)[:, face.STABLE_68], track.face_transforms
+    ) - face.face_template(224)
     assert np.abs(off).max() < 20, "the eyes are where they are in every crop"
     picture = track.face.decode([5])[0]
-    assert picture.shape == (224, 224, 3) and picture[60:160, :3].max() < 12 and picture[60:160, 110:130].mean() > 30
+    assert (
+        picture.shape == (224, 224, 3)
+        and picture[60:160, :3].max() < 12
+        and picture[60:160, 110:130].mean() > 30
+    )
 
 
 def test_crops_by_a_constant_box_hold_still(spoken, landmarker, extracted):
@@ -182,21 +232,33 @@ def test_without_crops_the_landmarks_stay(spoken, landmarker, extracted):
 def test_sizes_and_quality_of_the_crops_are_as_asked_for(tmp_path, studio, frames, landmarker):
     path = studio.record(tmp_path / "a.mp4", frames[:4])
     fine, *_ = extract_track(str(path), landmarker, CropConfig(face_size=112, mouth_size=64))
-    coarse, *_ = extract_track(str(path), landmarker, CropConfig(face_size=112, mouth_size=64, jpeg_quality=30))
-    assert fine.face.decode([0]).shape[1:] == (112, 112, 3) and fine.mouth.decode([0]).shape[1:] == (64, 64, 3)
+    coarse, *_ = extract_track(
+        str(path), landmarker, CropConfig(face_size=112, mouth_size=64, jpeg_quality=30)
+    )
+    assert fine.face.decode([0]).shape[1:] == (112, 112, 3) and fine.mouth.decode([0]).shape[
+        1:
+    ] == (64, 64, 3)
     assert len(coarse.face.data) < 0.6 * len(fine.face.data)
 
 
 def test_smoothing_holds_a_still_face_stiller(tmp_path, studio, frames, landmarker):
     """A still face in the noise of a camera: how far its true place wanders in the crop."""
     noise = np.random.default_rng(1)
-    film = [np.clip(frames[0] + noise.normal(0, 14, frames[0].shape), 0, 255).astype(np.uint8) for _ in range(24)]
+    film = [
+        np.clip(frames[0] + noise.normal(0, 14, frames[0].shape), 0, 255).astype(np.uint8)
+        for _ in range(24)
+    ]
     path = studio.record(tmp_path / "still.mkv", film, codec="ffv1", pix_fmt="yuv444p")
     track, *_ = extract_track(str(path), landmarker, CropConfig())
-    stable = [ibug68(landmarker.detect([f.image])[0][0])[face.STABLE_68] for f in media.read_frames(path)]
+    stable = [
+        ibug68(landmarker.detect([f.image])[0][0])[face.STABLE_68] for f in media.read_frames(path)
+    ]
     alone = np.stack([face.similarity(points, face.face_template(224)) for points in stable])
     eyes = np.tile(np.mean(stable, axis=0)[None, :4], (24, 1, 1))
-    wander = [np.hypot(*np.std(placed(eyes, transforms), axis=0).T).mean() for transforms in (track.face_transforms, alone)]
+    wander = [
+        np.hypot(*np.std(placed(eyes, transforms), axis=0).T).mean()
+        for transforms in (track.face_transforms, alone)
+    ]
     assert wander[0] < 0.75 * wander[1], wander
 
 
@@ -204,12 +266,22 @@ def test_a_large_picture_gives_the_landmarks_of_a_small_one(tmp_path, studio, fr
     """A frame far larger than the landmark network looks at is made smaller first; no point moves by it."""
     small = frames[:8]
     large = [cv2.resize(f, (1536, 1536), interpolation=cv2.INTER_CUBIC) for f in small]
-    near, *_ = extract_track(str(studio.record(tmp_path / "s.mp4", small)), landmarker, CropConfig())
-    far, scores, size = extract_track(str(studio.record(tmp_path / "l.mp4", large)), landmarker, CropConfig())
-    assert size == (1536, 1536) and scores["eye_distance"] > 240, "large enough that frames are reduced"
-    off = np.hypot(*np.moveaxis(far.landmarks / 8 - near.landmarks, -1, 0)) / (scores["eye_distance"] / 8)
+    near, *_ = extract_track(
+        str(studio.record(tmp_path / "s.mp4", small)), landmarker, CropConfig()
+    )
+    far, scores, size = extract_track(
+        str(studio.record(tmp_path / "l.mp4", large)), landmarker, CropConfig()
+    )
+    assert size == (1536, 1536) and scores["eye_distance"] > 240, (
+        "large enough that frames are reduced"
+    )
+    off = np.hypot(*np.moveaxis(far.landmarks / 8 - near.landmarks, -1, 0)) / (
+        scores["eye_distance"] / 8
+    )
     assert np.median(off) < 0.015 and off.max() < 0.12
-    eyes = placed(ibug68(far.landmarks)[:, face.STABLE_68], far.face_transforms) - face.face_template(224)
+    eyes = placed(
+        ibug68(far.landmarks)[:, face.STABLE_68], far.face_transforms
+    ) - face.face_template(224)
     assert np.median(np.abs(eyes)) < 5
     seen, expected = far.face.decode().astype(int), near.face.decode().astype(int)
     assert np.abs(seen - expected).mean() < 8
@@ -268,7 +340,9 @@ def test_a_minute_of_large_frames_stays_below_a_gigabyte(tmp_path, studio, frame
         "track, *_ = extract_track(sys.argv[1], open_landmarker(), CropConfig())\n"
         "print(len(track), int(re.search(r'VmHWM:\\s*(\\d+)', Path('/proc/self/status').read_text())[1]) / 1024)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
     n, megabytes = done.stdout.split()
     assert int(n) == 180 and float(megabytes) < 1000
 
@@ -287,7 +361,12 @@ def opener(landmarker: Landmarker) -> Callable[[], Landmarker]:
 def test_a_clip_brings_what_its_file_says_of_itself(spoken, landmarker, corpus):
     extraction = extract_clip(a_clip(spoken), opener(landmarker))
     clip, truth = extraction.clip, corpus.clips[0]
-    assert (clip.fps, clip.n_frames, clip.width, clip.height) == (Fraction(15), truth.n_frames, 192, 192)
+    assert (clip.fps, clip.n_frames, clip.width, clip.height) == (
+        Fraction(15),
+        truth.n_frames,
+        192,
+        192,
+    )
     assert clip.audio_rate is not None and abs(clip.duration_s - truth.duration) < 0.1
     assert abs(extraction.scores["av_difference_s"]) < 0.15
     first, last = extraction.speech.span
@@ -305,7 +384,9 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path, studio, frames, landmarker
 def test_pictures_that_begin_late_keep_their_times(tmp_path, studio, frames, landmarker, ffmpeg):
     path = studio.record(tmp_path / "a.mp4", frames[:8], studio.tone(1.0))
     late = tmp_path / "late.mp4"
-    ffmpeg("-itsoffset", 0.4, "-i", path, "-i", path, "-map", "0:v", "-map", "1:a", "-c", "copy", late)
+    ffmpeg(
+        "-itsoffset", 0.4, "-i", path, "-i", path, "-map", "0:v", "-map", "1:a", "-c", "copy", late
+    )
     extraction = extract_clip(a_clip(late), opener(landmarker))
     assert abs(extraction.track.times[0] - extraction.speech.start - 0.4) < 0.03
     np.testing.assert_array_equal(extraction.frame_times, extraction.track.times)
@@ -326,7 +407,11 @@ def test_faces_are_not_looked_for_where_nobody_asked(spoken, tmp_path, studio, f
 def test_sound_alone_is_a_clip_where_no_faces_are_wanted(tmp_path, studio, landmarker):
     sound = studio.record(tmp_path / "a.wav", sound=studio.tone(1.0), audio_codec="pcm_s16le")
     extraction = extract_clip(a_clip(sound), never, pictures="if_silent")
-    assert extraction.speech is not None and len(extraction.frame_times) == 0 and extraction.clip.duration_s == 1.0
+    assert (
+        extraction.speech is not None
+        and len(extraction.frame_times) == 0
+        and extraction.clip.duration_s == 1.0
+    )
     with pytest.raises(ClipError, match="has no video stream") as caught:
         extract_clip(a_clip(sound), opener(landmarker))
     assert caught.value.reason is Reason.NO_VIDEO
@@ -337,7 +422,11 @@ def test_a_silent_clip_is_followed_by_its_mouth_alone(tmp_path, studio, frames, 
     mute = studio.record(tmp_path / "mute.mp4", frames[:8], np.zeros(8000, np.float32))
     for path in (silent, mute):
         extraction = extract_clip(a_clip(path), opener(landmarker))
-        assert extraction.speech is None and extraction.reference is None and len(extraction.track) == 8
+        assert (
+            extraction.speech is None
+            and extraction.reference is None
+            and len(extraction.track) == 8
+        )
 
 
 def test_own_sound_files_win_and_a_corpus_copy_of_the_sound_does_not(tmp_path, studio, frames):

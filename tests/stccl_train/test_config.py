@@ -27,19 +27,39 @@ def test_a_preset_loads_and_survives_being_written(preset, tmp_path):
 
 def test_the_paper_preset_is_the_published_form():
     config = load_config("paper")
-    assert (config.metric.frames, config.batch, config.epochs, config.metric.size) == (9, 8, 100, 224)
-    assert (config.metric.backbone, config.metric.negatives, config.metric.tau) == ("iresnet50", "place", 0.07)
+    assert (config.metric.frames, config.batch, config.epochs, config.metric.size) == (
+        9,
+        8,
+        100,
+        224,
+    )
+    assert (config.metric.backbone, config.metric.negatives, config.metric.tau) == (
+        "iresnet50",
+        "place",
+        0.07,
+    )
 
 
 def test_settings_go_over_the_file_and_the_file_over_the_preset(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("epochs: 3\nmetric:\n  tau: 0.1\nwindows: {crop: both, gates: {min_face_rate: 0.5}}\n")
-    config = load_config("tiny", file, ["epochs=4", "lr=1e-4", "windows.gates.max_local_slope=2", "metric.terms=[scc]"])
-    assert (config.epochs, config.lr, config.metric.tau, config.metric.backbone) == (4, 1e-4, 0.1, "tiny")
+    file.write_text(
+        "epochs: 3\nmetric:\n  tau: 0.1\nwindows: {crop: both, gates: {min_face_rate: 0.5}}\n"
+    )
+    config = load_config(
+        "tiny",
+        file,
+        ["epochs=4", "lr=1e-4", "windows.gates.max_local_slope=2", "metric.terms=[scc]"],
+    )
+    assert (config.epochs, config.lr, config.metric.tau, config.metric.backbone) == (
+        4,
+        1e-4,
+        0.1,
+        "tiny",
+    )
     assert config.windows.crop == "both" and config.metric.terms == ("scc",)
-    assert load_config("tiny", settings=["metric.terms=scc,tcc", "windows.gates={min_face_rate: 1}"]).windows.gates == {
-        "min_face_rate": 1.0
-    }
+    assert load_config(
+        "tiny", settings=["metric.terms=scc,tcc", "windows.gates={min_face_rate: 1}"]
+    ).windows.gates == {"min_face_rate": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +94,9 @@ def test_a_mistake_is_named(setting, message):
 
 
 def test_a_file_that_is_none_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="there is no preset 'huge'; there are paper, default, tiny"):
+    with pytest.raises(
+        ConfigError, match="there is no preset 'huge'; there are paper, default, tiny"
+    ):
         load_config("huge")
     for text in ("just words", "a: [", "- 1"):
         (tmp_path / "bad.yaml").write_text(text)
@@ -86,14 +108,22 @@ def test_a_file_that_is_none_is_named(tmp_path):
 
 def test_a_backbone_with_weights_is_frozen_unless_it_is_said_otherwise():
     assert not TrainConfig().frozen and TrainConfig(backbone_weights="w.pt").frozen
-    assert not TrainConfig(backbone_weights="w.pt", freeze_backbone=False).frozen and TrainConfig(freeze_backbone=True).frozen
+    assert (
+        not TrainConfig(backbone_weights="w.pt", freeze_backbone=False).frozen
+        and TrainConfig(freeze_backbone=True).frozen
+    )
 
 
 def test_only_what_changes_the_outcome_makes_two_configs_differ():
     one = load_config("tiny")
-    free = load_config("tiny", settings=["device=cpu", "windows.workers=3", "tensorboard=true", "save_every=7"])
+    free = load_config(
+        "tiny", settings=["device=cpu", "windows.workers=3", "tensorboard=true", "save_every=7"]
+    )
     assert differing(one, free) == []
-    assert differing(one, load_config("tiny", settings=["seed=1", "metric.tau=0.2"])) == ["metric.tau", "seed"]
+    assert differing(one, load_config("tiny", settings=["seed=1", "metric.tau=0.2"])) == [
+        "metric.tau",
+        "seed",
+    ]
 
 
 def test_every_key_has_a_word_of_help():

@@ -6,13 +6,21 @@ import pytest
 import torch
 
 from stccl_train import STCCLLoss
-from stccl_train.model.metric import CorrelationMetric, MetricConfig, MetricError, load_metric, save_metric
+from stccl_train.model.metric import (
+    CorrelationMetric,
+    MetricConfig,
+    MetricError,
+    load_metric,
+    save_metric,
+)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    config = MetricConfig(backbone="tiny", variant="both", negatives="place+time", frames=4, size=64)
+    config = MetricConfig(
+        backbone="tiny", variant="both", negatives="place+time", frames=4, size=64
+    )
     metric = CorrelationMetric(config, freeze_backbone=False)
     frames = torch.rand(2, 4, 3, 64, 64) * 2 - 1
     metric(frames, frames)
@@ -81,7 +89,9 @@ def test_one_frame_gives_the_spatial_term_alone(run: Path) -> None:
 
 def test_the_weight_is_on_the_sum_over_layers(run: Path) -> None:
     heavy, light = STCCLLoss.from_run(run, weight=0.3), STCCLLoss.from_run(run, weight=0.1)
-    assert torch.allclose(heavy(frames(0), frames(1), seeded()), 3 * light(frames(0), frames(1), seeded()))
+    assert torch.allclose(
+        heavy(frames(0), frames(1), seeded()), 3 * light(frames(0), frames(1), seeded())
+    )
 
 
 def test_it_works_under_autocast(run: Path) -> None:
@@ -100,21 +110,43 @@ def test_it_works_under_autocast(run: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "generated", "sentence"),
     [
-        (torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64), r"give \(B, T, 3, H, W\), and single pictures as"),
-        (torch.zeros(2, 4, 64, 64, 3), torch.zeros(2, 4, 64, 64, 3), r"source has the shape \(2, 4, 64, 64, 3\)"),
-        (torch.zeros(2, 4, 3, 64, 64), torch.zeros(2, 3, 3, 64, 64), "give each generated frame the source frame"),
+        (
+            torch.zeros(2, 3, 64, 64),
+            torch.zeros(2, 3, 64, 64),
+            r"give \(B, T, 3, H, W\), and single pictures as",
+        ),
+        (
+            torch.zeros(2, 4, 64, 64, 3),
+            torch.zeros(2, 4, 64, 64, 3),
+            r"source has the shape \(2, 4, 64, 64, 3\)",
+        ),
+        (
+            torch.zeros(2, 4, 3, 64, 64),
+            torch.zeros(2, 3, 3, 64, 64),
+            "give each generated frame the source frame",
+        ),
         (
             torch.zeros(2, 4, 3, 64, 64),
             torch.full((2, 4, 3, 64, 64), 255.0),
             r"generated goes from 255 to 255; give RGB in \[-1, 1\]",
         ),
         (torch.full((2, 4, 3, 64, 64), -3.0), torch.zeros(2, 4, 3, 64, 64), "source goes from -3"),
-        (torch.zeros(2, 4, 3, 64, 64), torch.full((2, 4, 3, 64, 64), torch.nan), "generated goes from nan to nan"),
+        (
+            torch.zeros(2, 4, 3, 64, 64),
+            torch.full((2, 4, 3, 64, 64), torch.nan),
+            "generated goes from nan to nan",
+        ),
         (torch.zeros(0, 4, 3, 64, 64), torch.zeros(0, 4, 3, 64, 64), "nothing to compare"),
-        (torch.zeros(2, 5, 3, 64, 64), torch.zeros(2, 5, 3, 64, 64), "learned with T = 4: give windows of 4 frames"),
+        (
+            torch.zeros(2, 5, 3, 64, 64),
+            torch.zeros(2, 5, 3, 64, 64),
+            "learned with T = 4: give windows of 4 frames",
+        ),
     ],
 )
-def test_wrong_frames_get_a_sentence(run: Path, source: torch.Tensor, generated: torch.Tensor, sentence: str) -> None:
+def test_wrong_frames_get_a_sentence(
+    run: Path, source: torch.Tensor, generated: torch.Tensor, sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         STCCLLoss.from_run(run)(source, generated)
 
@@ -134,7 +166,9 @@ def test_the_metric_that_it_was_made_of_can_be_trained_on(run: Path) -> None:
 def test_points_are_as_many_as_frames(run: Path) -> None:
     crit, points = STCCLLoss.from_run(run), torch.rand(2, 4, 68, 2) * 8 + 40
     assert crit(frames(0), frames(1), seeded(), points) != crit(frames(0), frames(1), seeded())
-    with pytest.raises(ValueError, match=r"source_points has the shape \(2, 68, 2\); give \(2, 4, 68, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"source_points has the shape \(2, 68, 2\); give \(2, 4, 68, 2\)"
+    ):
         crit(frames(0), frames(1), seeded(), points[:, 0])
 
 
@@ -142,7 +176,9 @@ def test_points_are_as_many_as_frames(run: Path) -> None:
 def test_it_may_be_of_another_precision(run: Path, dtype: torch.dtype) -> None:
     crit = STCCLLoss.from_run(run)
     exact = crit(frames(0, size=80), frames(1, size=80), seeded())
-    assert torch.allclose(crit.to(dtype)(frames(0, size=80), frames(1, size=80), seeded()).float(), exact, rtol=0.1)
+    assert torch.allclose(
+        crit.to(dtype)(frames(0, size=80), frames(1, size=80), seeded()).float(), exact, rtol=0.1
+    )
 
 
 def test_wrong_dtypes_get_a_sentence(run: Path) -> None:

@@ -132,7 +132,9 @@ def make_dataset(
         writer = ShardWriter(out, split, 60_000)
         for speaker in speakers:
             for sentence in SENTENCES:
-                made = {e: make_clip(speaker, e, sentence, (paths or {}).get(e, "")) for e in EMOTIONS}
+                made = {
+                    e: make_clip(speaker, e, sentence, (paths or {}).get(e, "")) for e in EMOTIONS
+                }
                 key = utterance_key(made["neutral"])
                 names = {e: clip_name(clip) for e, clip in made.items()}
                 content = {e: clip_members(tracks[e], tracks[e].times, flac) for e in EMOTIONS}
@@ -146,7 +148,16 @@ def make_dataset(
                         "diagonal_fraction": 0.9, "local_slope": 0.1,
                     }  # fmt: skip
                     reason = None if target == "angry" else "longest_repeat"
-                    records.append(PairRecord(names["neutral"], names[target], shown, reason is None, reason, alignment))
+                    records.append(
+                        PairRecord(
+                            names["neutral"],
+                            names[target],
+                            shown,
+                            reason is None,
+                            reason,
+                            alignment,
+                        )
+                    )
                     pairs.append(
                         {
                             "source": made["neutral"].clip_id, "target": made[target].clip_id, "utterance": key,
@@ -155,24 +166,41 @@ def make_dataset(
                             "accepted": reason is None, "reason": reason, "detail": None,
                         }
                     )  # fmt: skip
-                together = [[(list(EMOTIONS), records)], [(["neutral", "angry"], records[:1]), (["neutral", "happy"], records[1:])]]
+                together = [
+                    [(list(EMOTIONS), records)],
+                    [(["neutral", "angry"], records[:1]), (["neutral", "happy"], records[1:])],
+                ]
                 pieces = together[parts and sentence == "s001"]
                 for number, (emotions, own) in enumerate(pieces, 1):
                     part_key = key if number == 1 else f"{key}+p{number}"
                     members = {names[e]: (made[e], scores, content[e]) for e in emotions}
-                    writer.add(part_key, sample_members(part_key, members, own, number, len(pieces)))
+                    writer.add(
+                        part_key, sample_members(part_key, members, own, number, len(pieces))
+                    )
                     keys.append(part_key)
                 for e, clip in made.items():
                     state = (
-                        {"state": "paired", "reason": None} if e != "happy" else {"state": "unpaired", "reason": "longest_repeat"}
+                        {"state": "paired", "reason": None}
+                        if e != "happy"
+                        else {"state": "unpaired", "reason": "longest_repeat"}
                     )
                     clips.append(
-                        {**clip.row(), **state, "detail": None, "split": split, "utterance": key, "name": names[e], **scores}
+                        {
+                            **clip.row(),
+                            **state,
+                            "detail": None,
+                            "split": split,
+                            "utterance": key,
+                            "name": names[e],
+                            **scores,
+                        }
                     )
         files += writer.close()
     if extra_row:
         source = clips[0]
-        failed = replace(make_clip("M003", "angry", "s001"), clip_id="mead/M003/front/angry-3/s001-t002", take=2)
+        failed = replace(
+            make_clip("M003", "angry", "s001"), clip_id="mead/M003/front/angry-3/s001-t002", take=2
+        )
         clips.append(
             {**failed.row(), "state": "failed", "reason": "no_face", "detail": "no face", "split": "train",
              "utterance": source["utterance"], "name": "angry-3-t002", **dict.fromkeys(scores)}
@@ -183,10 +211,21 @@ def make_dataset(
              "source_emotion": "neutral", "target_emotion": "angry", "accepted": False, "reason": "partner_failed"}
         )  # fmt: skip
     write_tables(out, clips, pairs)
-    listed = [{"path": f.path, "split": f.split, "utterances": f.utterances, "bytes": f.bytes, "sha256": f.sha256} for f in files]
+    listed = [
+        {
+            "path": f.path,
+            "split": f.split,
+            "utterances": f.utterances,
+            "bytes": f.bytes,
+            "sha256": f.sha256,
+        }
+        for f in files
+    ]
     (out / SHARDS).write_text(json.dumps({"schema": 1, "fingerprint": "0", "shards": listed}))
     (out / INDEX).write_text("".join(json.dumps(line) + "\n" for f in files for line in f.index))
-    (out / STATS).write_text(json.dumps({"clips": len(clips), "pairs": len(pairs), "bytes": sum(f.bytes for f in files)}))
+    (out / STATS).write_text(
+        json.dumps({"clips": len(clips), "pairs": len(pairs), "bytes": sum(f.bytes for f in files)})
+    )
     (out / PROVENANCE).write_text("{}")
     (out / CARD).write_text("# A small dataset\n")
     return Small(out, clips, pairs, keys)

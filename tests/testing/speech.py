@@ -4,7 +4,13 @@ import numpy as np
 
 RATE = 16_000
 #: First three formants in Hz of some vowels, and noise bands for fricatives (Peterson & Barney 1952, rounded).
-SOUNDS = {"a": (730, 1090, 2440), "i": (270, 2290, 3010), "u": (300, 870, 2240), "e": (530, 1840, 2480), "o": (570, 840, 2410)}
+SOUNDS = {
+    "a": (730, 1090, 2440),
+    "i": (270, 2290, 3010),
+    "u": (300, 870, 2240),
+    "e": (530, 1840, 2480),
+    "o": (570, 840, 2410),
+}
 
 
 def say(sounds, lengths, pitch=120.0, gain=0.3, noise=1e-4, lead=0.3, tail=0.3, seed=0):
@@ -21,10 +27,14 @@ def say(sounds, lengths, pitch=120.0, gain=0.3, noise=1e-4, lead=0.3, tail=0.3, 
         else:
             harmonics = np.arange(1, int(4000 / pitch))
             gains = sum(1 / (1 + ((harmonics * pitch - f) / 90) ** 2) for f in SOUNDS[sound])
-            piece = (gains[:, None] * np.sin(2 * np.pi * pitch * harmonics[:, None] * t)).sum(axis=0)
+            piece = (gains[:, None] * np.sin(2 * np.pi * pitch * harmonics[:, None] * t)).sum(
+                axis=0
+            )
         ramp = np.minimum(1, np.minimum(np.arange(n), np.arange(n)[::-1]) / (0.008 * RATE))
         pieces.append(gain * piece * ramp)
     pieces.append(np.zeros(int(tail * RATE)))
     samples = np.concatenate(pieces)
-    samples = samples / max(1e-9, np.abs(samples).max()) * gain + noise * rng.normal(size=len(samples))
+    samples = samples / max(1e-9, np.abs(samples).max()) * gain + noise * rng.normal(
+        size=len(samples)
+    )
     return samples.astype(np.float32), lead + np.concatenate([[0], np.cumsum(lengths)])

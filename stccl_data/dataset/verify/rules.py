@@ -19,7 +19,9 @@ _FRAME_ARRAYS: dict[str, tuple[type, tuple[int | None, ...]]] = {
 CROPS = ("face", "mouth")
 
 
-def clip_faults(arrays: Arrays, n_frames: int | None, crop_bytes: Mapping[str, int]) -> Iterator[str]:
+def clip_faults(
+    arrays: Arrays, n_frames: int | None, crop_bytes: Mapping[str, int]
+) -> Iterator[str]:
     """What is wrong with KEY.CLIP.npz, a sentence each.
 
     n_frames: by KEY.json. crop_bytes: crop -> size of its mjpg, for the crops that the sample holds.
@@ -70,7 +72,12 @@ def pair_faults(arrays: Arrays, n_source: int, n_target: int) -> Iterator[str]:
             yield f"frame_map leads outside the {n_target} frames of the target"
         if (np.diff(mapped) < 0).any():
             yield "frame_map goes backwards"
-    if source.dtype != np.float64 or source.ndim != 1 or source.shape != target.shape or target.dtype != np.float64:
+    if (
+        source.dtype != np.float64
+        or source.ndim != 1
+        or source.shape != target.shape
+        or target.dtype != np.float64
+    ):
         yield "source_time and target_time are not float64 of one length"
     elif not np.isfinite(source).all() or not np.isfinite(target).all():
         yield "source_time or target_time is not finite"
@@ -79,4 +86,6 @@ def pair_faults(arrays: Arrays, n_source: int, n_target: int) -> Iterator[str]:
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(wanted) and all(w is None or s == w for s, w in zip(shape, wanted, strict=True))
+    return len(shape) == len(wanted) and all(
+        w is None or s == w for s, w in zip(shape, wanted, strict=True)
+    )

@@ -61,7 +61,11 @@ class ShardFindings:
 
 
 def check_shard(
-    out: Path, shard: ShardInfo, places: Mapping[str, Places], decode: bool, tick: Callable[[int], None]
+    out: Path,
+    shard: ShardInfo,
+    places: Mapping[str, Places],
+    decode: bool,
+    tick: Callable[[int], None],
 ) -> ShardFindings:
     """All that is wrong with one shard by itself.
 
@@ -75,16 +79,22 @@ def check_shard(
         found.problems.append(Problem(shard.path, f"cannot be read ({error.strerror})", COPY))
         return found
     if size != shard.bytes:
-        found.problems.append(Problem(shard.path, f"has {size:,} bytes, and {SHARDS} says {shard.bytes:,}", COPY))
+        found.problems.append(
+            Problem(shard.path, f"has {size:,} bytes, and {SHARDS} says {shard.bytes:,}", COPY)
+        )
     elif digest != shard.sha256:
-        what = f"is not what was written: its SHA-256 begins {digest[:12]} and not {shard.sha256[:12]}"
+        what = (
+            f"is not what was written: its SHA-256 begins {digest[:12]} and not {shard.sha256[:12]}"
+        )
         found.problems.append(Problem(shard.path, what, COPY))
     if not shard.path.startswith(f"shards/{shard.split}/"):
         found.problems.append(Problem(SHARDS, f"{shard.path} is said to be {shard.split}", AGAIN))
     try:
         for key, members in groupby(read_headers(path, shard.path), key=lambda member: member.key):
             listed = list(members)
-            sample, problems = _check_sample(path, shard, size, key, listed, places.get(key), decode)
+            sample, problems = _check_sample(
+                path, shard, size, key, listed, places.get(key), decode
+            )
             found.samples.append(sample)
             found.problems += [Problem(shard.path, what, AGAIN) for what in problems]
             tick(size + listed[-1].offset)
@@ -116,7 +126,13 @@ def _checksum(path: Path, tick: Callable[[int], None]) -> tuple[int, str]:
 
 
 def _check_sample(
-    path: Path, shard: ShardInfo, size: int, key: str, listed: list[TarMember], indexed: Places | None, decode: bool
+    path: Path,
+    shard: ShardInfo,
+    size: int,
+    key: str,
+    listed: list[TarMember],
+    indexed: Places | None,
+    decode: bool,
 ) -> tuple[Sample, list[str]]:
     """The sample and all that is wrong with it, a sentence each."""
     places = {member.suffix: (member.offset, member.size) for member in listed}
@@ -124,8 +140,12 @@ def _check_sample(
     if indexed is None:
         problems.append(f"{key} has no line in the index")
     elif dict(indexed) != places:
-        odd = sorted(suffix for suffix in {*indexed, *places} if indexed.get(suffix) != places.get(suffix))
-        problems.append(f"{key}.{odd[0]} lies at {places.get(odd[0])}, and the index says {indexed.get(odd[0])}")
+        odd = sorted(
+            suffix for suffix in {*indexed, *places} if indexed.get(suffix) != places.get(suffix)
+        )
+        problems.append(
+            f"{key}.{odd[0]} lies at {places.get(odd[0])}, and the index says {indexed.get(odd[0])}"
+        )
     members = TarMembers(path, shard.path, size, places)
     try:
         utterance = parse_utterance(key, members)
@@ -140,9 +160,16 @@ def _check_sample(
     for clip in utterance.clips.values():
         faults, lengths[clip.name] = _clip_faults(clip, members, decode)
         problems += [f"{key}.{clip.name}: {fault}" for fault in faults]
-    known = {"json", "pairs.npz"} | {f"{clip}.{part}" for clip in utterance.clips for part in ("npz", "flac", *_MJPG)}
-    problems += [f"{key}.{suffix} belongs to no clip of {key}.json" for suffix in sorted(places.keys() - known)]
-    problems += [f"{key}.pairs.npz: {fault}" for fault in _pairs_faults(utterance, members, lengths)]
+    known = {"json", "pairs.npz"} | {
+        f"{clip}.{part}" for clip in utterance.clips for part in ("npz", "flac", *_MJPG)
+    }
+    problems += [
+        f"{key}.{suffix} belongs to no clip of {key}.json"
+        for suffix in sorted(places.keys() - known)
+    ]
+    problems += [
+        f"{key}.pairs.npz: {fault}" for fault in _pairs_faults(utterance, members, lengths)
+    ]
     return sample, problems
 
 
@@ -173,7 +200,9 @@ def _clip_faults(clip: UtteranceClip, members: TarMembers, decode: bool) -> tupl
             faults.append(f"it has {next(iter(sizes))} crops alone")
         if not faults:
             for crop in sizes:
-                faults += _picture_faults(members.read(f"{clip.name}.{crop}.mjpg"), arrays, crop, decode)
+                faults += _picture_faults(
+                    members.read(f"{clip.name}.{crop}.mjpg"), arrays, crop, decode
+                )
         if clip.has_audio:
             flac = members.read(f"{clip.name}.flac")
             if not flac.startswith(b"fLaC"):
@@ -190,7 +219,11 @@ def _picture_faults(data: bytes, arrays: Arrays, crop: str, decode: bool) -> Ite
     """Each picture begins and ends as a JPEG file does; with `decode`, each can be decoded, and all have one size."""
     offsets = arrays[f"{crop}_offsets"].tolist()
     bounds = list(pairwise(offsets))
-    odd = [i for i, (a, b) in enumerate(bounds) if data[a : a + 2] != b"\xff\xd8" or data[b - 2 : b] != b"\xff\xd9"]
+    odd = [
+        i
+        for i, (a, b) in enumerate(bounds)
+        if data[a : a + 2] != b"\xff\xd8" or data[b - 2 : b] != b"\xff\xd9"
+    ]
     if odd:
         yield f"{crop}.mjpg: {len(odd)} of {len(bounds)} frames are no JPEG pictures, the first is frame {odd[0]}"
         return
@@ -205,7 +238,9 @@ def _picture_faults(data: bytes, arrays: Arrays, crop: str, decode: bool) -> Ite
         yield f"{crop}.mjpg: its frames have different sizes: {', '.join(map(str, sorted(shapes)))}"
 
 
-def _pairs_faults(utterance: Utterance, members: TarMembers, lengths: Mapping[str, int]) -> list[str]:
+def _pairs_faults(
+    utterance: Utterance, members: TarMembers, lengths: Mapping[str, int]
+) -> list[str]:
     try:
         arrays = member_arrays(members.read("pairs.npz"), "pairs.npz")
     except ShardError as error:
@@ -220,10 +255,15 @@ def _pairs_faults(utterance: Utterance, members: TarMembers, lengths: Mapping[st
         own: dict[str, np.ndarray[Any, Any]] = {
             part: arrays[f"{name}.{part}"] for part in PAIR_ARRAYS if f"{name}.{part}" in arrays
         }
-        faults += [f"{name}: {fault}" for fault in pair_faults(own, lengths[pair.source.name], lengths[pair.target.name])]
+        faults += [
+            f"{name}: {fault}"
+            for fault in pair_faults(own, lengths[pair.source.name], lengths[pair.target.name])
+        ]
         if pair.source.emotion == pair.target.emotion:
             faults.append(f"{name} joins two clips of one emotion")
         if pair.accepted != (pair.reason is None):
-            faults.append(f"{name} is {'accepted' if pair.accepted else 'refused'}, and its reason is {pair.reason}")
+            faults.append(
+                f"{name} is {'accepted' if pair.accepted else 'refused'}, and its reason is {pair.reason}"
+            )
     stray = sorted(name for name in arrays if name.rpartition(".")[0] not in names)
     return faults + [f"{name} belongs to no pair of KEY.json" for name in stray]

@@ -14,8 +14,27 @@ _STATES = ("paired", "unpaired", "failed")
 _REASONS = frozenset(str(reason) for reason in Reason)
 
 _UTTERANCE_LABELS, _CLIP_LABELS = ("corpus", "speaker", "sentence"), ("emotion", "level", "take")
-_CLIP_COLUMNS = ("clip_id", *_UTTERANCE_LABELS, *_CLIP_LABELS, "state", "reason", "split", "utterance", "name")
-_PAIR_COLUMNS = ("source", "target", "utterance", "source_name", "target_name", "split", "mode", "accepted", "reason")
+_CLIP_COLUMNS = (
+    "clip_id",
+    *_UTTERANCE_LABELS,
+    *_CLIP_LABELS,
+    "state",
+    "reason",
+    "split",
+    "utterance",
+    "name",
+)
+_PAIR_COLUMNS = (
+    "source",
+    "target",
+    "utterance",
+    "source_name",
+    "target_name",
+    "split",
+    "mode",
+    "accepted",
+    "reason",
+)
 
 Row = Mapping[str, Any]
 
@@ -29,9 +48,13 @@ def check_tables(out: Path, samples: Sequence[Sample], complete: bool) -> Iterat
     pair_rows, pair_problem = _rows(out, PAIRS, _PAIR_COLUMNS)
     yield from (problem for problem in (clip_problem, pair_problem) if problem is not None)
     if clip_rows is not None:
-        yield from (Problem(CLIPS, what, AGAIN) for what in _clip_faults(clip_rows, samples, complete))
+        yield from (
+            Problem(CLIPS, what, AGAIN) for what in _clip_faults(clip_rows, samples, complete)
+        )
     if pair_rows is not None:
-        yield from (Problem(PAIRS, what, AGAIN) for what in _pair_faults(pair_rows, samples, complete))
+        yield from (
+            Problem(PAIRS, what, AGAIN) for what in _pair_faults(pair_rows, samples, complete)
+        )
     if clip_rows is not None and pair_rows is not None:
         yield from (Problem(PAIRS, what, AGAIN) for what in _between(clip_rows, pair_rows))
 
@@ -63,7 +86,10 @@ def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool)
             yield f"the clip {row['clip_id']} has the emotion {row['emotion']!r}"
         if row["state"] not in _STATES:
             yield f"the clip {row['clip_id']} has the state {row['state']}"
-        elif (row["reason"] is None) != (row["state"] == "paired") or row["reason"] not in {None, *_REASONS}:
+        elif (row["reason"] is None) != (row["state"] == "paired") or row["reason"] not in {
+            None,
+            *_REASONS,
+        }:
             yield f"the clip {row['clip_id']} is {row['state']}, and its reason is {row['reason']}"
         if row["split"] is not None:
             splits[row["corpus"], row["speaker"]].add(row["split"])

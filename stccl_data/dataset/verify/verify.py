@@ -17,7 +17,9 @@ __all__ = ["Problem", "verify"]
 Progress = Callable[[int, int], None]
 
 
-def verify(out: str | Path, *, decode: bool = False, progress: Progress | None = None) -> list[Problem]:
+def verify(
+    out: str | Path, *, decode: bool = False, progress: Progress | None = None
+) -> list[Problem]:
     """All that is wrong with the dataset in `out`; an empty list where all is well.
 
     decode: decode every picture and every sound too, which takes about a millisecond a frame. progress: told bytes done and
@@ -47,9 +49,15 @@ def _problems(out: Path, decode: bool, progress: Progress) -> Iterator[Problem]:
         found = check_shard(out, shard, index.of(shard.path), decode, tick)
         yield from found.problems
         samples += found.samples
-        complete = complete and found.walked and all(sample.utterance is not None for sample in found.samples)
+        complete = (
+            complete
+            and found.walked
+            and all(sample.utterance is not None for sample in found.samples)
+        )
         if found.walked:
-            yield from _index_rest(shard, index.of(shard.path), {sample.key for sample in found.samples})
+            yield from _index_rest(
+                shard, index.of(shard.path), {sample.key for sample in found.samples}
+            )
         done += 2 * shard.bytes
         progress(done, total)
     yield from _across(samples)
@@ -77,26 +85,38 @@ class _Index:
                 self.problems.append(from_error(INDEX, error))
                 continue
             if path not in self._places:
-                self._add(f"line {number} ({key}) names the shard {path}, which {SHARDS} does not list")
+                self._add(
+                    f"line {number} ({key}) names the shard {path}, which {SHARDS} does not list"
+                )
                 continue
             if split != split_of[path]:
-                self._add(f"line {number} ({key}) says {split}, and {SHARDS} says that {path} is {split_of[path]}")
+                self._add(
+                    f"line {number} ({key}) says {split}, and {SHARDS} says that {path} is {split_of[path]}"
+                )
             if key in seen:
                 self._add(f"line {number}: the key {key} occurs a second time")
             seen.add(key)
             self._places[path][key] = places
 
     def _add(self, what: str) -> None:
-        self.problems.append(Problem(INDEX, what, "run `stccl prepare` again, which writes the index anew"))
+        self.problems.append(
+            Problem(INDEX, what, "run `stccl prepare` again, which writes the index anew")
+        )
 
     def of(self, path: str) -> Mapping[str, Places]:
         return self._places[path]
 
 
-def _index_rest(shard: ShardInfo, places: Mapping[str, Places], seen: Collection[str]) -> Iterator[Problem]:
+def _index_rest(
+    shard: ShardInfo, places: Mapping[str, Places], seen: Collection[str]
+) -> Iterator[Problem]:
     for key in places:
         if key not in seen:
-            yield Problem(INDEX, f"{key} is not in {shard.path}", "run `stccl prepare` again, which writes the index anew")
+            yield Problem(
+                INDEX,
+                f"{key} is not in {shard.path}",
+                "run `stccl prepare` again, which writes the index anew",
+            )
 
 
 def _across(samples: list[Sample]) -> Iterator[Problem]:
@@ -113,12 +133,16 @@ def _across(samples: list[Sample]) -> Iterator[Problem]:
         if sample.utterance is None:
             continue
         parts[sample.base][sample.utterance.part] = sample.utterance.parts
-        splits[sample.utterance.corpus, sample.utterance.speaker].setdefault(sample.split, sample.key)
+        splits[sample.utterance.corpus, sample.utterance.speaker].setdefault(
+            sample.split, sample.key
+        )
     for base, found in parts.items():
         count = max(found.values())
         if set(found) != set(range(1, count + 1)) or set(found.values()) != {count}:
             have = ", ".join(map(str, sorted(found)))
-            yield Problem(SHARDS, f"{base} is stored in {count} parts, of which {have} are there", again)
+            yield Problem(
+                SHARDS, f"{base} is stored in {count} parts, of which {have} are there", again
+            )
     for (corpus, speaker), where in splits.items():
         if len(where) > 1:
             said = " and ".join(f"{split} ({key})" for split, key in where.items())
@@ -130,19 +154,33 @@ LEAK_ADVICE = "what is measured on held-out speakers is worth nothing so: run `s
 
 def _other_files(out: Path, shards: Collection[ShardInfo]) -> Iterator[Problem]:
     """Files that are missing beside the shards, and files that should not be there."""
-    for name, what in ((STATS, "counts"), (PROVENANCE, "how the dataset was made"), (CARD, "the dataset card")):
+    for name, what in (
+        (STATS, "counts"),
+        (PROVENANCE, "how the dataset was made"),
+        (CARD, "the dataset card"),
+    ):
         path = out / name
         if not path.is_file():
-            yield Problem(name, f"is missing ({what})", "run `stccl prepare` again, which writes it anew")
+            yield Problem(
+                name, f"is missing ({what})", "run `stccl prepare` again, which writes it anew"
+            )
         elif name.endswith(".json"):
             yield from _stats_problems(out, path, shards)
     listed = {shard.path for shard in shards}
     for path in sorted((out / "shards").rglob("*")) + sorted(out.glob(".*.tmp")):
         name = path.relative_to(out).as_posix()
         if path.name.startswith(".") and path.name.endswith(".tmp"):
-            yield Problem(name, "is left over from a run that was killed", "delete it, unless `stccl prepare` is running")
+            yield Problem(
+                name,
+                "is left over from a run that was killed",
+                "delete it, unless `stccl prepare` is running",
+            )
         elif path.suffix == ".tar" and name not in listed:
-            yield Problem(name, f"is not listed in {SHARDS}", "delete it, or training by file names would read it")
+            yield Problem(
+                name,
+                f"is not listed in {SHARDS}",
+                "delete it, or training by file names would read it",
+            )
 
 
 def _stats_problems(out: Path, path: Path, shards: Collection[ShardInfo]) -> Iterator[Problem]:
@@ -151,13 +189,21 @@ def _stats_problems(out: Path, path: Path, shards: Collection[ShardInfo]) -> Ite
         if not isinstance(said, dict):
             raise ValueError("no record")
     except (OSError, ValueError, RecursionError) as error:
-        yield Problem(path.name, f"cannot be read ({error})", "run `stccl prepare` again, which writes it anew")
+        yield Problem(
+            path.name,
+            f"cannot be read ({error})",
+            "run `stccl prepare` again, which writes it anew",
+        )
         return
     if path.name != STATS:
         return
     for name, counted in _counts(out, shards).items():
         if name in said and said[name] != counted:
-            yield Problem(STATS, f"says {name}: {said[name]}, and there are {counted}", "run `stccl prepare` again")
+            yield Problem(
+                STATS,
+                f"says {name}: {said[name]}, and there are {counted}",
+                "run `stccl prepare` again",
+            )
 
 
 def _counts(out: Path, shards: Collection[ShardInfo]) -> dict[str, int]:

@@ -32,7 +32,9 @@ def boundary_errors(source, target, source_bounds, target_bounds):
 def test_boundaries_are_found_whatever_tempo_pitch_and_loudness():
     lengths = np.array([0.1, 0.25, 0.1, 0.2, 0.3, 0.12, 0.2, 0.1, 0.3])
     calm, calm_bounds = voice.say(SENTENCE, EVEN, pitch=110, gain=0.05)
-    loud, loud_bounds = voice.say(SENTENCE, lengths, pitch=190, gain=0.8, lead=0.7, tail=0.1, seed=1)
+    loud, loud_bounds = voice.say(
+        SENTENCE, lengths, pitch=190, gain=0.8, lead=0.7, tail=0.1, seed=1
+    )
     error = boundary_errors(heard(calm), heard(loud), calm_bounds, loud_bounds)
     assert np.median(error) < 0.015
     assert error.max() < 0.05
@@ -66,7 +68,9 @@ def test_the_two_directions_agree():
     slow, _ = voice.say(SENTENCE, EVEN * 1.5, pitch=160, seed=3)
     there, back = align(heard(calm), heard(slow)), align(heard(slow), heard(calm))
     at = np.linspace(0.35, 1.6, 30)
-    again = np.interp(np.interp(at, there.source_time, there.target_time), back.source_time, back.target_time)
+    again = np.interp(
+        np.interp(at, there.source_time, there.target_time), back.source_time, back.target_time
+    )
     assert np.abs(again - at).max() < 0.03
     assert there.cost == pytest.approx(back.cost, rel=1e-3)
 
@@ -87,7 +91,9 @@ def test_the_frame_map_is_monotone_and_inside_the_clip(rates):
 
 
 def test_a_target_without_frames_maps_to_nothing():
-    assert np.array_equal(frame_map(np.arange(3.0), np.empty(0), np.arange(2.0), np.arange(2.0)), [-1, -1, -1])
+    assert np.array_equal(
+        frame_map(np.arange(3.0), np.empty(0), np.arange(2.0), np.arange(2.0)), [-1, -1, -1]
+    )
 
 
 def test_repeats_and_leaps_are_counted():
@@ -129,7 +135,15 @@ def silence(seconds=1.0):
         (voice.say("a", [0.3])[0], Reason.DURATION_RATIO),
         (voice.say(SENTENCE * 10, np.tile(EVEN, 10))[0], Reason.DURATION_RATIO),
     ],
-    ids=["silent", "constant", "not a number", "empty", "one sound", "one word", "ten times longer"],
+    ids=[
+        "silent",
+        "constant",
+        "not a number",
+        "empty",
+        "one sound",
+        "one word",
+        "ten times longer",
+    ],
 )
 def test_what_cannot_be_aligned_has_a_reason(samples, reason):
     speech, _ = voice.say(SENTENCE, EVEN)

@@ -69,7 +69,9 @@ def test_equal_costs_go_along_the_diagonal():
     assert np.array_equal(path, np.repeat(np.arange(5)[:, None], 2, axis=1))
 
 
-@pytest.mark.parametrize("cost", [np.empty((0, 3)), np.full((2, 2), np.nan), np.array([[0.0, np.inf]]), np.zeros(3)])
+@pytest.mark.parametrize(
+    "cost", [np.empty((0, 3)), np.full((2, 2), np.nan), np.array([[0.0, np.inf]]), np.zeros(3)]
+)
 def test_a_matrix_that_is_none_is_refused(cost):
     with pytest.raises(ValueError, match="cost matrix"):
         warping_path(cost)

@@ -14,7 +14,11 @@ from stccl_data.dataset.layout import CLIPS
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
 from stccl_data.media.video import SPEECH_RATE
 
-TEXTS = ("Kids are talking by the door.", "Dogs are sitting by the door.", "She had your dark suit in greasy wash water.")
+TEXTS = (
+    "Kids are talking by the door.",
+    "Dogs are sitting by the door.",
+    "She had your dark suit in greasy wash water.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,9 @@ def test_an_answer_hardly_depends_on_loudness_or_on_what_was_heard_before(recogn
 
 
 @pytest.mark.parametrize(
-    "samples", [np.empty(0), np.zeros(SPEECH_RATE), spoken("kids")[3000:5000]], ids=["empty", "silent", "short"]
+    "samples",
+    [np.empty(0), np.zeros(SPEECH_RATE), spoken("kids")[3000:5000]],
+    ids=["empty", "silent", "short"],
 )
 def test_a_text_that_cannot_be_laid_on_the_sound_fits_not_at_all(recogniser, samples):
     assert recogniser.fit(samples, TEXTS[2]) == -np.inf
@@ -105,11 +111,16 @@ def test_texts_with_unknown_words_and_sound_that_is_gone_are_left_out_by_name(wi
     first, second = (row["clip_id"] for row in pq.read_table(prepared.out / CLIPS).to_pylist()[:2])
     out = with_texts(lambda clip_id, text: "zzyzx" if clip_id == first else text)
     table = pq.read_table(out / CLIPS)
-    rows = [row | ({"path": "gone.mp4", "audio_path": None} if row["clip_id"] == second else {}) for row in table.to_pylist()]
+    rows = [
+        row | ({"path": "gone.mp4", "audio_path": None} if row["clip_id"] == second else {})
+        for row in table.to_pylist()
+    ]
     pq.write_table(pa.Table.from_pylist(rows, table.schema), out / CLIPS)
     found = listen(out)
     assert found.untold == (first,)
-    assert [name for name, _ in found.unheard] == [second] and "gone.mp4 does not exist" in found.unheard[0][1]
+    assert [name for name, _ in found.unheard] == [
+        second
+    ] and "gone.mp4 does not exist" in found.unheard[0][1]
     assert (found.heard, found.contradicted) == (10, ())
 
 

@@ -11,7 +11,9 @@ from stccl_data.pairs.candidates import candidate_pairs
 
 def test_a_name_says_all_labels_and_the_sound_beside_goes_with_it(grow):
     stem = "1001_IEO_ANG_HI"
-    scan = scan_corpus(grow([f"VideoFlash/{stem}.flv", f"AudioMP3/{stem}.mp3", f"AudioWAV/{stem}.wav"]))
+    scan = scan_corpus(
+        grow([f"VideoFlash/{stem}.flv", f"AudioMP3/{stem}.mp3", f"AudioWAV/{stem}.wav"])
+    )
     (clip,) = scan.clips
     assert (scan.corpus, scan.findings) == ("cremad", ())
     assert clip.clip_id == "cremad/1001/front/angry-3/ieo-t001"

@@ -21,7 +21,11 @@ ROWS = [
 def own(tmp_path):
     """Write a manifest and the files that it names; `text` as it is, or rows in the form of the suffix."""
 
-    def write(rows, name="manifest.csv", files=("a.mp4", "b.mp4", "c.mp4", "d.mp4", "clips of mine/b c.mp4", "zoë.mp4")):
+    def write(
+        rows,
+        name="manifest.csv",
+        files=("a.mp4", "b.mp4", "c.mp4", "d.mp4", "clips of mine/b c.mp4", "zoë.mp4"),
+    ):
         raw = tmp_path / "raw"
         for file in files:
             (raw / file).parent.mkdir(parents=True, exist_ok=True)
@@ -38,20 +42,28 @@ def own(tmp_path):
         else:
             cell = "{}".format if path.suffix == ".tsv" else '"{}"'.format
             between = "\t" if path.suffix == ".tsv" else ","
-            lines = [between.join(rows[0]), *(between.join(cell(value) for value in row.values()) for row in rows)]
+            lines = [
+                between.join(rows[0]),
+                *(between.join(cell(value) for value in row.values()) for row in rows),
+            ]
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
     return write
 
 
-@pytest.mark.parametrize("name", ["manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet"])
+@pytest.mark.parametrize(
+    "name", ["manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet"]
+)
 def test_every_form_of_manifest_gives_the_same_clips(own, name):
     path = own(ROWS, name)
     scan = scan_corpus(path)
     assert scan == scan_corpus(path, "own")
     assert (scan.corpus, scan.findings) == ("own", ())
-    assert [(clip.speaker, clip.emotion, clip.sentence, clip.level, clip.take, clip.view) for clip in scan.clips] == [
+    assert [
+        (clip.speaker, clip.emotion, clip.sentence, clip.level, clip.take, clip.view)
+        for clip in scan.clips
+    ] == [
         ("Ann", "angry", "1", 1, 1, "front"),
         ("Ann", "neutral", "1", 1, 1, "front"),
         ("Zoë", "happy", "hello, you", 1, 1, "front"),
@@ -62,7 +74,10 @@ def test_every_form_of_manifest_gives_the_same_clips(own, name):
         "zoë.mp4",
     ]
     assert scan.clips[1].clip_id == "own/Ann/front/neutral-1/1-t001"
-    assert all(clip.clip_id.isascii() and " " not in clip.clip_id and "." not in clip.clip_id for clip in scan.clips)
+    assert all(
+        clip.clip_id.isascii() and " " not in clip.clip_id and "." not in clip.clip_id
+        for clip in scan.clips
+    )
     assert scan_corpus(path.parent).clips == scan.clips
 
 
@@ -100,19 +115,26 @@ def test_optional_columns_are_kept_and_clip_id_word_for_word(own):
 
 def test_numbers_in_a_table_are_read_as_people_wrote_them(own):
     (clip,) = scan_corpus(
-        own([{**ROWS[0], "speaker": 7.0, "sentence": 12, "level": 2.0, "take": None}], "manifest.parquet")
+        own(
+            [{**ROWS[0], "speaker": 7.0, "sentence": 12, "level": 2.0, "take": None}],
+            "manifest.parquet",
+        )
     ).clips
     assert (clip.speaker, clip.sentence, clip.level) == ("7", "12", 2)
 
 
 def test_absolute_paths_and_paths_from_home_are_read(own, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "raw"))
-    path = own([{**ROWS[0], "path": "~/a.mp4"}, {**ROWS[1], "path": str(tmp_path / "raw" / "b.mp4")}])
+    path = own(
+        [{**ROWS[0], "path": "~/a.mp4"}, {**ROWS[1], "path": str(tmp_path / "raw" / "b.mp4")}]
+    )
     assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"a.mp4", "b.mp4"}
 
 
 def test_a_file_whose_name_begins_with_a_tilde_is_a_file(own):
-    path = own([{**ROWS[0], "path": "~a.mp4"}, {**ROWS[1], "path": "b.mp4"}], files=("~a.mp4", "b.mp4"))
+    path = own(
+        [{**ROWS[0], "path": "~a.mp4"}, {**ROWS[1], "path": "b.mp4"}], files=("~a.mp4", "b.mp4")
+    )
     assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"~a.mp4", "b.mp4"}
 
 
@@ -123,7 +145,11 @@ def test_a_file_whose_name_begins_with_a_tilde_is_a_file(own):
         ("b.mp4,Ann,,one", Reason.BAD_ROW, "no value in column emotion"),
         ("b.mp4,,sad,", Reason.BAD_ROW, "no value in column speaker, sentence"),
         ("b.mp4,Ann", Reason.BAD_ROW, "no value in column emotion, sentence"),
-        ("b.mp4,Ann,bored,one", Reason.BAD_ROW, "'bored' is not known; the words are neutral, calm"),
+        (
+            "b.mp4,Ann,bored,one",
+            Reason.BAD_ROW,
+            "'bored' is not known; the words are neutral, calm",
+        ),
         ("b.mp4,Ann,sad,one,two", Reason.BAD_ROW, "5 cells where the header names 4"),
         ("gone.mp4,Ann,sad,one", Reason.MISSING_FILE, "gone.mp4 is not there"),
         ("clips of mine,Ann,sad,one", Reason.MISSING_FILE, "is no file"),
@@ -132,7 +158,11 @@ def test_a_file_whose_name_begins_with_a_tilde_is_a_file(own):
     ],
 )
 def test_a_bad_row_is_named_by_its_number_and_the_others_go_on(own, row, reason, said):
-    text = "path,speaker,emotion,sentence\na.mp4,Ann,neutral,one\n" + "\n" * 3 + f"{row}\nc.mp4,Ann,happy,one\n"
+    text = (
+        "path,speaker,emotion,sentence\na.mp4,Ann,neutral,one\n"
+        + "\n" * 3
+        + f"{row}\nc.mp4,Ann,happy,one\n"
+    )
     path = own(text, files=("a.mp4", "b.mp4", "c.mp4", "notes.txt", "clips of mine/x.mp4"))
     scan = scan_corpus(path)
     assert [clip.emotion for clip in scan.clips] == ["happy", "neutral"]
@@ -151,7 +181,15 @@ def test_a_cell_over_two_lines_is_one_row(own):
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("level", "high"), ("level", "-1"), ("level", "1.5"), ("take", "0"), ("take", "nan"), ("level", "inf")]
+    ("column", "value"),
+    [
+        ("level", "high"),
+        ("level", "-1"),
+        ("level", "1.5"),
+        ("take", "0"),
+        ("take", "nan"),
+        ("level", "inf"),
+    ],
 )
 def test_a_level_or_take_that_is_no_count_is_a_bad_row(own, column, value):
     (finding,) = scan_corpus(own([{**ROWS[0], column: value}])).findings
@@ -171,7 +209,9 @@ def test_json_lines_that_are_none_are_named(own):
 def test_a_missing_column_stops_the_scan_and_the_columns_found_are_named(own):
     for name in ("manifest.csv", "manifest.jsonl", "manifest.parquet"):
         row = {"path": "a.mp4", "speaker": "Ann", "feeling": "sad", "sentence": "1"}
-        with pytest.raises(ScanError, match="no column emotion; its columns are path, speaker, feeling, sentence"):
+        with pytest.raises(
+            ScanError, match="no column emotion; its columns are path, speaker, feeling, sentence"
+        ):
             scan_corpus(own([row], name))
         (own([row], name)).unlink()
     with pytest.raises(ScanError, match="its columns are none"):
@@ -216,17 +256,25 @@ def test_one_file_under_two_labels_is_used_under_neither(own):
 
 def test_equal_labels_are_takes_in_the_order_of_the_rows(own):
     rows = [
-        {**ROWS[0], "path": path, "take": take} for path, take in (("a.mp4", ""), ("b.mp4", "1"), ("c.mp4", ""), ("d.mp4", "1"))
+        {**ROWS[0], "path": path, "take": take}
+        for path, take in (("a.mp4", ""), ("b.mp4", "1"), ("c.mp4", ""), ("d.mp4", "1"))
     ]
     scan = scan_corpus(own(rows))
-    assert {Path(clip.path).name: clip.take for clip in scan.clips} == {"b.mp4": 1, "a.mp4": 2, "c.mp4": 3}
+    assert {Path(clip.path).name: clip.take for clip in scan.clips} == {
+        "b.mp4": 1,
+        "a.mp4": 2,
+        "c.mp4": 3,
+    }
     (finding,) = scan.findings
     assert "row 5: the labels are those of row 3" in finding.detail
 
 
 def test_labels_that_differ_never_share_a_clip_id(own):
     speakers = ["A.1", "A 1", "A-1", "a.1"]
-    rows = [{**ROWS[0], "path": path, "speaker": speaker} for path, speaker in zip("abcd", speakers, strict=True)]
+    rows = [
+        {**ROWS[0], "path": path, "speaker": speaker}
+        for path, speaker in zip("abcd", speakers, strict=True)
+    ]
     rows = [{**row, "path": row["path"] + ".mp4"} for row in rows]
     scan = scan_corpus(own(rows))
     assert len({clip.clip_id for clip in scan.clips}) == 4
@@ -239,7 +287,9 @@ def test_a_made_id_gives_way_to_a_given_one(own):
 
 
 def test_all_views_of_an_own_corpus_are_wanted_unless_some_are_named(own):
-    path = own([{**row, "view": view} for row, view in zip(ROWS, ("front", "left", "cam2"), strict=True)])
+    path = own(
+        [{**row, "view": view} for row, view in zip(ROWS, ("front", "left", "cam2"), strict=True)]
+    )
     assert len(scan_corpus(path).clips) == 3
     assert [clip.view for clip in scan_corpus(path, views=["cam2"]).clips] == ["cam2"]
 

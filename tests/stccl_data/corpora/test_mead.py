@@ -68,8 +68,13 @@ def test_all_views_are_there_and_front_is_the_default(grow):
     raw = grow(f"M003/video/{view}/angry/level_1/001.mp4" for view in views)
     assert ids(raw) == ["mead/M003/front/angry-1/s009-t001"]
     assert len(ids(raw, views=["all"])) == 7
-    assert {clip.view for clip in scan_corpus(raw, views=["top", "left_30"]).clips} == {"top", "left_30"}
-    (left_out,) = [finding for finding in scan_corpus(raw).findings if finding.reason == Reason.NOT_SELECTED]
+    assert {clip.view for clip in scan_corpus(raw, views=["top", "left_30"]).clips} == {
+        "top",
+        "left_30",
+    }
+    (left_out,) = [
+        finding for finding in scan_corpus(raw).findings if finding.reason == Reason.NOT_SELECTED
+    ]
     assert left_out.files == 6
     assert "--views" in left_out.detail
     with pytest.raises(ScanError, match=r"no view back.*left_30"):
@@ -106,11 +111,31 @@ def test_sound_alone_is_a_corpus_of_sounds(grow):
 @pytest.mark.parametrize(
     ("name", "reason", "said"),
     [
-        ("M003/video/front/angry/level_1/M005_front_angry_level_1_001.mp4", Reason.LABEL_CONFLICT, "actor M005.*M003"),
-        ("M003/video/front/angry/level_1/M003_front_sad_level_1_001.mp4", Reason.LABEL_CONFLICT, "emotion sad.*angry"),
-        ("M003/video/front/angry/level_1/M003_front_angry_level_2_001.mp4", Reason.LABEL_CONFLICT, "level 2.*1"),
-        ("M003/video/front/angry/level_1/M003_top_angry_level_1_001.mp4", Reason.LABEL_CONFLICT, "view top.*front"),
-        ("M003/video/front/angry/happy/level_1/001.mp4", Reason.LABEL_CONFLICT, "emotion happy and angry"),
+        (
+            "M003/video/front/angry/level_1/M005_front_angry_level_1_001.mp4",
+            Reason.LABEL_CONFLICT,
+            "actor M005.*M003",
+        ),
+        (
+            "M003/video/front/angry/level_1/M003_front_sad_level_1_001.mp4",
+            Reason.LABEL_CONFLICT,
+            "emotion sad.*angry",
+        ),
+        (
+            "M003/video/front/angry/level_1/M003_front_angry_level_2_001.mp4",
+            Reason.LABEL_CONFLICT,
+            "level 2.*1",
+        ),
+        (
+            "M003/video/front/angry/level_1/M003_top_angry_level_1_001.mp4",
+            Reason.LABEL_CONFLICT,
+            "view top.*front",
+        ),
+        (
+            "M003/video/front/angry/happy/level_1/001.mp4",
+            Reason.LABEL_CONFLICT,
+            "emotion happy and angry",
+        ),
         ("M003/video/front/angri/level_1/001.mp4", Reason.UNKNOWN_CODE, "'angri'"),
         ("M003/video/front/calm/level_1/001.mp4", Reason.UNKNOWN_CODE, "'calm'"),
         ("M003/video/front/angry/level_4/001.mp4", Reason.UNKNOWN_CODE, "level 4"),
@@ -119,7 +144,11 @@ def test_sound_alone_is_a_corpus_of_sounds(grow):
         ("M003_front_bored_level_1_001.mp4", Reason.UNKNOWN_CODE, "'bored'"),
         ("M003_left_45_sad_level_1_001.mp4", Reason.UNKNOWN_CODE, "left_45"),
         ("video/front/angry/level_1/001.mp4", Reason.UNKNOWN_NAME, "no actor"),
-        ("M003/video/front/angry/level_1/take one.mp4", Reason.UNKNOWN_NAME, "not named as a MEAD clip"),
+        (
+            "M003/video/front/angry/level_1/take one.mp4",
+            Reason.UNKNOWN_NAME,
+            "not named as a MEAD clip",
+        ),
         ("M003/video/front/angry/001.mp4", Reason.UNKNOWN_NAME, "no level"),
         ("M003/001.mp4", Reason.UNKNOWN_NAME, "no emotion"),
         ("M003/video/front/angry/level_1/001.mp4.part", Reason.NOT_MEDIA, "'.part'"),
@@ -153,7 +182,11 @@ def test_only_tars_are_recognised_as_mead(grow):
 
 
 def test_a_doubled_tree_is_one_finding_and_the_outer_copy_is_used(grow):
-    names = [f"video/front/angry/level_{level}/{number:03d}.mp4" for level in (1, 2, 3) for number in range(1, 20)]
+    names = [
+        f"video/front/angry/level_{level}/{number:03d}.mp4"
+        for level in (1, 2, 3)
+        for number in range(1, 20)
+    ]
     raw = grow([f"M003/{name}" for name in names] + [f"M003/M003/{name}" for name in names])
     scan = scan_corpus(raw)
     assert len(scan.clips) == len(names)
@@ -177,11 +210,16 @@ def test_one_second_copy_is_named_with_the_first(grow):
     assert len(scan.clips) == 2
     (finding,) = scan.findings
     assert finding.reason == Reason.DUPLICATE_CLIP
-    assert "M003_front_angry_level_1_001.mp4 is a second copy of M003/video/front/angry/level_1/001.mp4" in finding.detail
+    assert (
+        "M003_front_angry_level_1_001.mp4 is a second copy of M003/video/front/angry/level_1/001.mp4"
+        in finding.detail
+    )
 
 
 def test_a_number_that_the_table_does_not_hold_has_no_sentence(grow):
-    scan = scan_corpus(grow(["M003/video/front/angry/level_1/099.mp4", "M099/video/front/angry/level_1/001.mp4"]))
+    scan = scan_corpus(
+        grow(["M003/video/front/angry/level_1/099.mp4", "M099/video/front/angry/level_1/001.mp4"])
+    )
     assert [(clip.clip_id, clip.sentence) for clip in scan.clips] == [
         ("mead/M003/front/angry-1/n099-t001", None),
         ("mead/M099/front/angry-1/n001-t001", None),
@@ -204,7 +242,14 @@ def test_litter_of_operating_systems_is_passed_over(grow):
 
 
 def test_known_defects_of_the_release_are_remarks_on_clips_that_are_used(grow):
-    scan = scan_corpus(grow(["M009/video/front/surprised/level_1/001.mp4", "M009/video/front/surprised/level_3/001.mp4"]))
+    scan = scan_corpus(
+        grow(
+            [
+                "M009/video/front/surprised/level_1/001.mp4",
+                "M009/video/front/surprised/level_3/001.mp4",
+            ]
+        )
+    )
     assert len(scan.clips) == 2
     (finding,) = scan.findings
     assert (finding.reason, finding.files) == (Reason.KNOWN_DEFECT, 0)
@@ -213,10 +258,15 @@ def test_known_defects_of_the_release_are_remarks_on_clips_that_are_used(grow):
 
 def test_selecting_speakers_and_emotions_counts_what_it_left_out(grow):
     raw = grow(
-        f"{actor}/video/front/{emotion}/level_1/001.mp4" for actor in ("M003", "M005") for emotion in ("angry", "neutral", "sad")
+        f"{actor}/video/front/{emotion}/level_1/001.mp4"
+        for actor in ("M003", "M005")
+        for emotion in ("angry", "neutral", "sad")
     )
     scan = scan_corpus(raw, speakers=["M003"], emotions=["anger", "neutral"])
-    assert [(clip.speaker, clip.emotion) for clip in scan.clips] == [("M003", "angry"), ("M003", "neutral")]
+    assert [(clip.speaker, clip.emotion) for clip in scan.clips] == [
+        ("M003", "angry"),
+        ("M003", "neutral"),
+    ]
     assert [finding.files for finding in scan.findings] == [3, 1]
     with pytest.raises(ScanError, match=r"no speaker M004; the speakers are M003, M005"):
         scan_corpus(raw, speakers=["M003", "M004"])
@@ -231,7 +281,11 @@ def test_the_numbering_table_holds_the_listed_clips_and_no_sentence_twice_in_a_s
     assert len(numbering) >= 31_060
     assert len({(*key[:3], sentence) for key, sentence in numbering.items()}) == len(numbering)
     # Three figures known from elsewhere: the papers' common sentences are clips 1 to 3, but not in every 'disgusted'.
-    assert [numbering["M003", "neutral", 1, number] for number in (1, 2, 3)] == ["s009", "s001", "s013"]
+    assert [numbering["M003", "neutral", 1, number] for number in (1, 2, 3)] == [
+        "s009",
+        "s001",
+        "s013",
+    ]
     assert numbering["M030", "disgusted", 3, 1] == "s009"
     assert numbering["W009", "disgusted", 3, 1] != "s009"
 
@@ -254,7 +308,13 @@ def test_a_full_name_says_its_labels(actor, view, emotion, level, number):
     ):
         labels = labels_of_name(form)
         assert labels is not None
-        assert (labels.actor, labels.view, labels.emotion, labels.level, labels.number) == (actor, view, emotion, level, number)
+        assert (labels.actor, labels.view, labels.emotion, labels.level, labels.number) == (
+            actor,
+            view,
+            emotion,
+            level,
+            number,
+        )
 
 
 @pytest.mark.skipif(not (SHARED / "mead").is_dir(), reason="needs the shared MEAD clips")

@@ -16,15 +16,28 @@ def test_a_name_says_all_labels(grow):
     (clip,) = scan.clips
     assert scan.corpus == "ravdess"
     assert clip.clip_id == "ravdess/07/front/fear-2/s02-t001"
-    assert (clip.speaker, clip.emotion, clip.level, clip.sentence, clip.take) == ("07", "fear", 2, "s02", 1)
+    assert (clip.speaker, clip.emotion, clip.level, clip.sentence, clip.take) == (
+        "07",
+        "fear",
+        2,
+        "s02",
+        1,
+    )
 
 
 def test_of_one_recording_the_fullest_modality_is_the_clip_and_the_others_are_counted(grow):
     rest = "01-03-01-01-01-07"
-    raw = grow([f"Actor_07/{modality}-{rest}.{suffix}" for modality, suffix in (("01", "mp4"), ("02", "mp4"), ("03", "wav"))])
+    raw = grow(
+        [
+            f"Actor_07/{modality}-{rest}.{suffix}"
+            for modality, suffix in (("01", "mp4"), ("02", "mp4"), ("03", "wav"))
+        ]
+    )
     scan = scan_corpus(raw)
     assert [Path(clip.path).name for clip in scan.clips] == [f"01-{rest}.mp4"]
-    assert [(finding.reason, finding.files) for finding in scan.findings] == [(Reason.NOT_SELECTED, 1)] * 2
+    assert [(finding.reason, finding.files) for finding in scan.findings] == [
+        (Reason.NOT_SELECTED, 1)
+    ] * 2
     (raw / f"Actor_07/01-{rest}.mp4").unlink()
     assert [Path(clip.path).name for clip in scan_corpus(raw).clips] == [f"02-{rest}.mp4"]
     (raw / f"Actor_07/02-{rest}.mp4").unlink()
@@ -32,7 +45,9 @@ def test_of_one_recording_the_fullest_modality_is_the_clip_and_the_others_are_co
 
 
 def test_a_song_never_pairs_with_speech(grow):
-    scan = scan_corpus(grow(["Actor_01/01-01-01-01-01-01-01.mp4", "Actor_01/01-02-03-01-01-01-01.mp4"]))
+    scan = scan_corpus(
+        grow(["Actor_01/01-01-01-01-01-01-01.mp4", "Actor_01/01-02-03-01-01-01-01.mp4"])
+    )
     assert sorted(clip.sentence for clip in scan.clips) == ["s01", "song-s01"]
     assert not candidate_pairs(scan.clips, "any").pairs
 
@@ -48,7 +63,11 @@ def test_a_song_never_pairs_with_speech(grow):
         ("Actor_07/01-01-03-01-01-03-07.mp4", Reason.UNKNOWN_CODE, "repetition 03"),
         ("Actor_25/01-01-03-01-01-01-25.mp4", Reason.UNKNOWN_CODE, "actor 25"),
         ("Actor_07/01-01-01-02-01-01-07.mp4", Reason.UNKNOWN_CODE, "strong intensity"),
-        ("Actor_08/01-01-03-01-01-01-07.mp4", Reason.LABEL_CONFLICT, "actor 07 in its name, but its folder says 08"),
+        (
+            "Actor_08/01-01-03-01-01-01-07.mp4",
+            Reason.LABEL_CONFLICT,
+            "actor 07 in its name, but its folder says 08",
+        ),
         ("Actor_07/clip.mp4", Reason.UNKNOWN_NAME, "not named as a RAVDESS clip"),
         ("Actor_07/01-01-03-01-01-01-07.txt", Reason.NOT_MEDIA, "'.txt'"),
         ("Video_Speech_Actor_08.zip", Reason.NOT_UNPACKED, "has not been unpacked"),
@@ -80,7 +99,11 @@ def test_an_archive_whose_actor_was_found_is_unpacked_but_only_for_its_channel_a
 
 
 def test_the_tree_that_a_copy_nests_in_itself_is_one_finding(grow):
-    names = [f"Actor_{actor:02d}/03-01-03-0{level}-01-01-{actor:02d}.wav" for actor in range(1, 25) for level in (1, 2)]
+    names = [
+        f"Actor_{actor:02d}/03-01-03-0{level}-01-01-{actor:02d}.wav"
+        for actor in range(1, 25)
+        for level in (1, 2)
+    ]
     raw = grow([*names, *(f"audio_speech_actors_01-24/{name}" for name in names)])
     scan = scan_corpus(raw)
     assert len(scan.clips) == 48
@@ -89,7 +112,9 @@ def test_the_tree_that_a_copy_nests_in_itself_is_one_finding(grow):
     assert finding.path == str(raw / "audio_speech_actors_01-24")
 
 
-@pytest.mark.skipif(not (SHARED / "ravdess_audio").is_dir(), reason="needs the shared RAVDESS sounds")
+@pytest.mark.skipif(
+    not (SHARED / "ravdess_audio").is_dir(), reason="needs the shared RAVDESS sounds"
+)
 def test_real_sounds_of_four_actors_pair_as_their_names_say():
     scan = scan_corpus(SHARED / "ravdess_audio")
     assert (scan.corpus, len(scan.clips), scan.findings) == ("ravdess", 240, ())

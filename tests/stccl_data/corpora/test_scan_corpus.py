@@ -24,12 +24,22 @@ TREES = {
         "M003/video/front/angry/level_1/outtake.mov",
     ],
     "ravdess": [
-        *(f"Actor_{a:02d}/0{m}-01-0{e}-01-01-01-{a:02d}.mp4" for a in range(1, 5) for m in (1, 2) for e in range(1, 9)),
+        *(
+            f"Actor_{a:02d}/0{m}-01-0{e}-01-01-01-{a:02d}.mp4"
+            for a in range(1, 5)
+            for m in (1, 2)
+            for e in range(1, 9)
+        ),
         "Actor_01/01-01-03-01-01-01-02.mp4",
         "Actor_01/01-01-99-01-01-01-01.mp4",
     ],
     "cremad": [
-        *(f"VideoFlash/10{a:02d}_{s}_{e}_XX.flv" for a in range(1, 9) for s in ("TIE", "IOM") for e in ("NEU", "SAD")),
+        *(
+            f"VideoFlash/10{a:02d}_{s}_{e}_XX.flv"
+            for a in range(1, 9)
+            for s in ("TIE", "IOM")
+            for e in ("NEU", "SAD")
+        ),
         "AudioWAV/1099_TIE_NEU_XX.wav",
         "VideoFlash/1001_TIE_NEU_YY.flv",
         "VideoFlash/1064_IEO_DIS_MD.flv",
@@ -39,14 +49,18 @@ TREES = {
 
 
 @pytest.mark.parametrize("corpus", TREES)
-def test_a_corpus_is_recognised_and_every_media_file_is_a_clip_a_sound_or_in_a_finding(grow, corpus):
+def test_a_corpus_is_recognised_and_every_media_file_is_a_clip_a_sound_or_in_a_finding(
+    grow, corpus
+):
     raw = grow(TREES[corpus])
     scan = scan_corpus(raw)
     assert scan.corpus == corpus
     assert scan.root == raw
     ids = [clip.clip_id for clip in scan.clips]
     assert ids == sorted(set(ids))
-    used = {clip.path for clip in scan.clips} | {clip.audio_path for clip in scan.clips if clip.audio_path}
+    used = {clip.path for clip in scan.clips} | {
+        clip.audio_path for clip in scan.clips if clip.audio_path
+    }
     media = [path for path in raw.rglob("*") if path.suffix in MEDIA]
     assert len(used) + sum(finding.files for finding in scan.findings) == len(media)
     assert not used & {finding.path for finding in scan.findings}
@@ -60,9 +74,13 @@ def test_a_scan_does_not_depend_on_where_raw_is_called_from(grow, monkeypatch):
 
 def test_nothing_in_raw_changes(grow):
     raw = grow(TREES["mead"])
-    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]}
+    before = {
+        path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]
+    }
     scan_corpus(raw)
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]
+    } == before
 
 
 def test_a_corpus_that_was_named_is_not_guessed(grow):
@@ -100,11 +118,15 @@ def test_a_folder_that_cannot_be_entered_is_named_and_the_others_go_on(nobodys):
     assert "M003 cannot be entered: Permission denied" in finding.detail
 
 
-def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_out_of_reach(nobodys):
+def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_out_of_reach(
+    nobodys,
+):
     (nobodys / "raw").mkdir()
     (nobodys / "raw").chmod(0)
     scan = scan_corpus(nobodys / "raw")
-    assert [(finding.reason, finding.path) for finding in scan.findings] == [(Reason.NOT_PERMITTED, str(nobodys / "raw"))]
+    assert [(finding.reason, finding.path) for finding in scan.findings] == [
+        (Reason.NOT_PERMITTED, str(nobodys / "raw"))
+    ]
     with pytest.raises(ScanError, match="cannot be entered"):
         scan_corpus(nobodys / "raw" / "MEAD")
 
@@ -139,4 +161,6 @@ def test_a_link_to_itself_costs_nothing_but_itself(grow):
     for name in ("M003/video/front/angry/level_1/002.mp4", "M003/nowhere"):
         (raw / name).symlink_to(raw / name)
     scan = scan_corpus(raw)
-    assert "mead/M003/front/angry-1" in scan.clips[0].clip_id and {clip.path[-7:] for clip in scan.clips} <= {"001.mp4", "002.mp4"}
+    assert "mead/M003/front/angry-1" in scan.clips[0].clip_id and {
+        clip.path[-7:] for clip in scan.clips
+    } <= {"001.mp4", "002.mp4"}

@@ -30,7 +30,10 @@ def test_parts_add_up_are_near_their_ratio_and_none_is_empty_if_there_is_enough(
     if total >= len(ratios):
         assert min(counts.values()) >= 1
         assert (
-            all(abs(counts[split] - total * ratio / sum(parts)) < 2 or counts[split] == 1 for split, ratio in ratios.items())
+            all(
+                abs(counts[split] - total * ratio / sum(parts)) < 2 or counts[split] == 1
+                for split, ratio in ratios.items()
+            )
             or total < 6
         )
     if 0 < total < len(ratios):
@@ -38,7 +41,15 @@ def test_parts_add_up_are_near_their_ratio_and_none_is_empty_if_there_is_enough(
 
 
 @pytest.mark.parametrize(
-    ("speakers", "counts"), [(1, (1, 0, 0)), (2, (1, 1, 0)), (3, (1, 1, 1)), (4, (2, 1, 1)), (10, (8, 1, 1)), (47, (37, 5, 5))]
+    ("speakers", "counts"),
+    [
+        (1, (1, 0, 0)),
+        (2, (1, 1, 0)),
+        (3, (1, 1, 1)),
+        (4, (2, 1, 1)),
+        (10, (8, 1, 1)),
+        (47, (37, 5, 5)),
+    ],
 )
 def test_few_speakers_are_shared_out_sensibly(speakers, counts):
     found = Counter(assign_splits([f"S{number}" for number in range(speakers)], RATIOS).values())
@@ -50,9 +61,18 @@ def test_a_lone_speaker_trains_even_where_the_ratio_of_train_is_small():
 
 
 def test_the_note_says_which_split_has_nobody():
-    assert split_note(assign_splits(["A"], RATIOS), RATIOS) == "speakers: 1 train; none is left for val and test"
-    assert split_note(assign_splits("ABCDEFGHIJ", RATIOS), RATIOS) == "speakers: 8 train, 1 val, 1 test"
-    assert split_note(assign_splits(["M005"], "mead-paper"), "mead-paper") == "speakers: 1 train; none is left for test"
+    assert (
+        split_note(assign_splits(["A"], RATIOS), RATIOS)
+        == "speakers: 1 train; none is left for val and test"
+    )
+    assert (
+        split_note(assign_splits("ABCDEFGHIJ", RATIOS), RATIOS)
+        == "speakers: 8 train, 1 val, 1 test"
+    )
+    assert (
+        split_note(assign_splits(["M005"], "mead-paper"), "mead-paper")
+        == "speakers: 1 train; none is left for test"
+    )
 
 
 def test_the_seed_changes_who_is_where():
@@ -69,8 +89,19 @@ def test_ratios_are_of_any_scale_and_zero_is_nobody():
 def test_named_splits_hold_out_the_speakers_of_the_papers():
     speakers = ["M003", "M005", "M009", "M012", "M030", "W015", "W021", "W029"]
     paper = assign_splits(speakers, "mead-paper")
-    assert [speaker for speaker in speakers if paper[speaker] == "test"] == ["M003", "M009", "M012", "M030", "W015", "W029"]
-    assert [speaker for speaker, split in assign_splits(speakers, "mead-w021").items() if split == "test"] == ["W021"]
+    assert [speaker for speaker in speakers if paper[speaker] == "test"] == [
+        "M003",
+        "M009",
+        "M012",
+        "M030",
+        "W015",
+        "W029",
+    ]
+    assert [
+        speaker
+        for speaker, split in assign_splits(speakers, "mead-w021").items()
+        if split == "test"
+    ] == ["W021"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +124,11 @@ def test_a_split_that_is_none_is_refused_with_the_reason(spec, said):
 
 def test_a_table_says_the_split_of_each_speaker(tmp_path):
     path = tmp_path / "split.csv"
-    path.write_text("\ufeffSpeaker,Split,why\r\nA,train,\r\nB, TEST,\r\nZ,val,\r\n", encoding="utf-8", newline="")
+    path.write_text(
+        "\ufeffSpeaker,Split,why\r\nA,train,\r\nB, TEST,\r\nZ,val,\r\n",
+        encoding="utf-8",
+        newline="",
+    )
     assert assign_splits(["B", "A"], str(path)) == {"A": "train", "B": "test"}
     with pytest.raises(SplitError, match="does not say the split of C, D"):
         assign_splits(["A", "D", "C"], str(path))

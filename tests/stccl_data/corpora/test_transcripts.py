@@ -11,7 +11,9 @@ from stccl_data.corpora.transcripts import plain, read_transcripts
 from stccl_data.errors import Reason
 from stccl_data.pairs.candidates import candidate_pairs
 
-LIST = Path(__file__).resolve().parents[4] / "shared" / "data" / "reference" / "mead_transcripts.txt"
+LIST = (
+    Path(__file__).resolve().parents[4] / "shared" / "data" / "reference" / "mead_transcripts.txt"
+)
 CLIPS = [
     "M003/video/front/neutral/level_1/001.mp4",
     "M003/video/front/neutral/level_1/002.mp4",
@@ -43,17 +45,25 @@ def test_the_list_wins_over_the_table(grow, listed):
         "M003_level_1_angry_001 WHO PAINTED THIS WALL\nM003_level_1_angry_002 green boats -- drift past\n"
     )
     assert sorted(pairs(raw, crossed)) == [("001", "002"), ("002", "001")]
-    clip = next(clip for clip in scan_corpus(raw, transcripts=crossed).clips if clip.path.endswith("neutral/level_1/001.mp4"))
+    clip = next(
+        clip
+        for clip in scan_corpus(raw, transcripts=crossed).clips
+        if clip.path.endswith("neutral/level_1/001.mp4")
+    )
     assert clip.text == "Green boats drift past."
 
 
 def test_texts_lend_the_tables_ids_so_that_ids_stay_comparable(grow, listed):
     path = listed("M003_level_1_neutral_001 green boats\nM003_level_1_angry_001 Green Boats\n")
-    assert {clip.sentence for clip in scan_corpus(grow([CLIPS[0], CLIPS[2]]), transcripts=path).clips} == {"s009"}
+    assert {
+        clip.sentence for clip in scan_corpus(grow([CLIPS[0], CLIPS[2]]), transcripts=path).clips
+    } == {"s009"}
 
 
 def test_a_text_that_the_table_says_is_another_sentence_gets_an_id_of_its_own(grow, listed):
-    lines = [f"{actor}_level_1_neutral_001 green boats drift past" for actor in ("M003", "M005", "M007")]
+    lines = [
+        f"{actor}_level_1_neutral_001 green boats drift past" for actor in ("M003", "M005", "M007")
+    ]
     path = listed("\n".join([*lines, "M009_level_1_neutral_001 who painted this wall"]))
     raw = grow(f"{actor}/video/front/neutral/level_1/001.mp4" for actor in ("M003", "M009"))
     here, other = scan_corpus(raw, transcripts=path).clips
@@ -64,9 +74,13 @@ def test_a_text_that_the_table_says_is_another_sentence_gets_an_id_of_its_own(gr
 
 
 def test_a_misspelt_text_is_the_same_sentence_where_the_table_agrees(listed):
-    path = listed("M003_level_1_neutral_001 green boats drift past\nM005_level_1_neutral_001 green boats drifft past\n")
+    path = listed(
+        "M003_level_1_neutral_001 green boats drift past\nM005_level_1_neutral_001 green boats drifft past\n"
+    )
     assert set(read_transcripts(path, mead_numbering()).sentences.values()) == {"s009"}
-    unknown = listed("M098_level_1_neutral_001 green boats drift past\nM099_level_1_neutral_001 green boats drifft past\n")
+    unknown = listed(
+        "M098_level_1_neutral_001 green boats drift past\nM099_level_1_neutral_001 green boats drifft past\n"
+    )
     assert len(set(read_transcripts(unknown, mead_numbering()).sentences.values())) == 2
 
 
@@ -95,7 +109,9 @@ def test_bad_lines_are_findings_with_their_line_and_the_others_count(grow, liste
     ]
     sentences = {clip.path[len(str(scan.root)) + 1 :]: clip.sentence for clip in scan.clips}
     assert sentences[CLIPS[0]] is not None
-    assert sentences[CLIPS[3]] is None  # two lines contradict each other, and the table does not overrule the list
+    assert (
+        sentences[CLIPS[3]] is None
+    )  # two lines contradict each other, and the table does not overrule the list
 
 
 def test_a_list_that_cannot_be_read_stops_the_scan(grow, listed, tmp_path):
@@ -110,11 +126,18 @@ def test_a_list_that_cannot_be_read_stops_the_scan(grow, listed, tmp_path):
 
 def test_only_mead_takes_transcripts(grow, listed):
     with pytest.raises(ScanError, match="transcripts are for MEAD"):
-        scan_corpus(grow(["1001_IEO_ANG_HI.flv"]), transcripts=listed("M003_level_1_neutral_001 green boats\n"))
+        scan_corpus(
+            grow(["1001_IEO_ANG_HI.flv"]),
+            transcripts=listed("M003_level_1_neutral_001 green boats\n"),
+        )
 
 
 def test_texts_are_compared_without_case_punctuation_and_spacing():
-    assert plain(" Don\u2019t  ask, ME\tto -- carry_it. ") == plain("DONT ASK ME TO CARRY IT") == "dont ask me to carry it"
+    assert (
+        plain(" Don\u2019t  ask, ME\tto -- carry_it. ")
+        == plain("DONT ASK ME TO CARRY IT")
+        == "dont ask me to carry it"
+    )
     assert plain("Zeit für Öl") == "zeit für öl"
 
 
@@ -129,7 +152,9 @@ def test_pairing_by_the_table_is_pairing_by_the_texts_for_all_of_mead(grow):
     raw = grow(names)
     by_table, by_text = scan_corpus(raw), scan_corpus(raw, transcripts=LIST)
     assert len(by_table.clips) == 31_060
-    assert [(clip.path, clip.sentence) for clip in by_table.clips] == [(clip.path, clip.sentence) for clip in by_text.clips]
+    assert [(clip.path, clip.sentence) for clip in by_table.clips] == [
+        (clip.path, clip.sentence) for clip in by_text.clips
+    ]
     neutral = candidate_pairs(by_table.clips).pairs
     assert len(neutral) == len({target.clip_id for _, target in neutral}) == 14_582
     assert len(candidate_pairs(by_table.clips, "any").pairs) == 130_001

@@ -29,20 +29,68 @@ from stccl_data.features.speech import speech_features
 from stccl_data.pairs.candidates import candidate_pairs, clip_names, utterance_key
 from tests.testing import datasets as small
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 EXTENSIVE = settings(SLOW, max_examples=150)
 
 #: What people and machines write into cells, and what neither should.
 CELL = st.one_of(
-    st.sampled_from(["a.mp4", "b.wav", "./a.mp4", "neutral", "angry", "s001", "1", "2.0", "", "NaN", "-1", "1e400", "a.mp4\0"]),
-    st.sampled_from(["../../../etc/passwd", "/dev/zero", ".", "~nobody/a", "a" * 5000, "\ud800", "𝕒.mp4", "a\nb", '"', "\u202e.a"]),
+    st.sampled_from(
+        [
+            "a.mp4",
+            "b.wav",
+            "./a.mp4",
+            "neutral",
+            "angry",
+            "s001",
+            "1",
+            "2.0",
+            "",
+            "NaN",
+            "-1",
+            "1e400",
+            "a.mp4\0",
+        ]
+    ),
+    st.sampled_from(
+        [
+            "../../../etc/passwd",
+            "/dev/zero",
+            ".",
+            "~nobody/a",
+            "a" * 5000,
+            "\ud800",
+            "𝕒.mp4",
+            "a\nb",
+            '"',
+            "\u202e.a",
+        ]
+    ),
     st.text(max_size=12),
 )
-COLUMNS = ("path", "speaker", "emotion", "sentence", "clip_id", "audio_path", "level", "take", "view", "text", "corpus")
+COLUMNS = (
+    "path",
+    "speaker",
+    "emotion",
+    "sentence",
+    "clip_id",
+    "audio_path",
+    "level",
+    "take",
+    "view",
+    "text",
+    "corpus",
+)
 ROWS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(COLUMNS, CELL)), max_size=6)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | CELL,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(COLUMNS) | st.text(max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(COLUMNS) | st.text(max_size=3), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 
@@ -73,7 +121,14 @@ def scanned(raw: Path, corpus: str = "auto") -> Scan | None:
         assert finding.reason.advice and finding.detail
     candidates = candidate_pairs(scan.clips, "any")
     keys = [utterance_key(clip) for pair in candidates.pairs for clip in pair]
-    assert all(key.isascii() and "." not in key and " " not in key and ".." not in key and not key.startswith("/") for key in keys)
+    assert all(
+        key.isascii()
+        and "." not in key
+        and " " not in key
+        and ".." not in key
+        and not key.startswith("/")
+        for key in keys
+    )
     json.dumps([clip.row() for clip in scan.clips], ensure_ascii=False).encode()  # it can be stored
     json.dumps([finding.detail for finding in scan.findings], ensure_ascii=False).encode()
     pa.Table.from_pylist([clip.row() for clip in scan.clips])
@@ -121,7 +176,10 @@ def test_json_lines_of_any_shape(values):
 @SLOW
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS[:4], CELL)), min_size=1, max_size=4))
 def test_cells_of_anything_in_csv_and_parquet_mean_the_same(rows):
-    rows = [{name: cell.encode("utf-8", "replace").decode() for name, cell in row.items()} for row in rows]
+    rows = [
+        {name: cell.encode("utf-8", "replace").decode() for name, cell in row.items()}
+        for row in rows
+    ]
     with folder() as raw:
         pq.write_table(pa.Table.from_pylist(rows), raw / "manifest.parquet")
         one = scanned(raw)
@@ -131,12 +189,23 @@ def test_cells_of_anything_in_csv_and_parquet_mean_the_same(rows):
         assert one is not None and other is not None and one.clips == other.clips
 
 
-KINDS = (pa.binary(), pa.list_(pa.string()), pa.struct([("a", pa.int32())]), pa.timestamp("ns"), pa.null())
+KINDS = (
+    pa.binary(),
+    pa.list_(pa.string()),
+    pa.struct([("a", pa.int32())]),
+    pa.timestamp("ns"),
+    pa.null(),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_parquet_columns_of_other_types_are_findings(tmp_path, kind):
-    values = {"binary": [b"\xff\xfe"], "list<item: string>": [["a.mp4"]], "timestamp[ns]": [0], "null": [None]}
+    values = {
+        "binary": [b"\xff\xfe"],
+        "list<item: string>": [["a.mp4"]],
+        "timestamp[ns]": [0],
+        "null": [None],
+    }
     column = pa.array(values.get(str(kind), [{"a": 1}]), kind)
     (tmp_path / "a.mp4").touch()
     pq.write_table(pa.table(dict.fromkeys(COLUMNS, column)), tmp_path / "manifest.parquet")
@@ -147,18 +216,65 @@ def test_parquet_columns_of_other_types_are_findings(tmp_path, kind):
 # --- names -------------------------------------------------------------------------------------------------------------------
 
 WORD = st.one_of(
-    st.sampled_from(["M003", "W009", "video", "audio", "front", "top", "angry", "neutral", "level_1", "level_9", "Actor_01"]),
-    st.sampled_from(["001", "000", "999", "1001_IEO_ANG_XX", "01-01-05-01-02-01-12", "M003_front_angry_level_1_001", "VideoFlash"]),
-    st.sampled_from(["...", "-", "--help", "%s%n", "a\\b", "$(touch x)", "`x`", "é", "e\u0301", "\u202e", "M003;rm", "01-01"]),
-    st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=8).filter(
-        lambda name: name.strip(".") != ""
+    st.sampled_from(
+        [
+            "M003",
+            "W009",
+            "video",
+            "audio",
+            "front",
+            "top",
+            "angry",
+            "neutral",
+            "level_1",
+            "level_9",
+            "Actor_01",
+        ]
     ),
+    st.sampled_from(
+        [
+            "001",
+            "000",
+            "999",
+            "1001_IEO_ANG_XX",
+            "01-01-05-01-02-01-12",
+            "M003_front_angry_level_1_001",
+            "VideoFlash",
+        ]
+    ),
+    st.sampled_from(
+        [
+            "...",
+            "-",
+            "--help",
+            "%s%n",
+            "a\\b",
+            "$(touch x)",
+            "`x`",
+            "é",
+            "e\u0301",
+            "\u202e",
+            "M003;rm",
+            "01-01",
+        ]
+    ),
+    st.text(
+        st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]),
+        min_size=1,
+        max_size=8,
+    ).filter(lambda name: name.strip(".") != ""),
 )
-PLACE = st.tuples(st.lists(WORD, max_size=5), WORD, st.sampled_from([".mp4", ".MP4", ".wav", ".m4a", ".flv", ".txt", ".tar", ""]))
+PLACE = st.tuples(
+    st.lists(WORD, max_size=5),
+    WORD,
+    st.sampled_from([".mp4", ".MP4", ".wav", ".m4a", ".flv", ".txt", ".tar", ""]),
+)
 
 
 @EXTENSIVE
-@given(st.lists(PLACE, min_size=1, max_size=8), st.sampled_from(["auto", "mead", "ravdess", "cremad"]))
+@given(
+    st.lists(PLACE, min_size=1, max_size=8), st.sampled_from(["auto", "mead", "ravdess", "cremad"])
+)
 def test_trees_of_any_names(places, corpus):
     with tempfile.TemporaryDirectory() as name:
         raw = Path(name) / "raw"
@@ -168,18 +284,25 @@ def test_trees_of_any_names(places, corpus):
                 path = raw.joinpath(*parts, stem + suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-            except (OSError, ValueError):  # a file stands where a folder is to be, or the name is too long
+            except (
+                OSError,
+                ValueError,
+            ):  # a file stands where a folder is to be, or the name is too long
                 continue
         if any(path.name in ("manifest.csv", "manifest.jsonl") for path in raw.iterdir()):
             return
         scan = scanned(raw, corpus)
         if scan is None or scan.corpus == "own":
             return
-        used = {clip.path for clip in scan.clips} | {clip.audio_path for clip in scan.clips if clip.audio_path}
+        used = {clip.path for clip in scan.clips} | {
+            clip.audio_path for clip in scan.clips if clip.audio_path
+        }
         media = [
             path
             for path in raw.rglob("*")
-            if path.is_file() and path.suffix.lower() in MEDIA and not any(p.startswith(".") for p in path.relative_to(raw).parts)
+            if path.is_file()
+            and path.suffix.lower() in MEDIA
+            and not any(p.startswith(".") for p in path.relative_to(raw).parts)
         ]
         told = sum(finding.files for finding in scan.findings)
         assert len(used) + told >= len(media), "every media file is a clip, a sound or in a finding"
@@ -191,39 +314,61 @@ def test_a_slug_is_fit_for_a_key_and_no_two_texts_share_one(one, other):
     assert (slug(one) == slug(other)) == (one == other)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["sad", "happy"]), st.integers(0, 3), st.integers(1, 2)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["sad", "happy"]), st.integers(0, 3), st.integers(1, 2)),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_clips_of_an_utterance_have_names_of_their_own(labels):
     one = Clip(clip_id="", corpus="own", speaker="a", emotion="sad", sentence="1", path="")
-    clips = [replace(one, clip_id=str(i), emotion=e, level=level, take=take) for i, (e, level, take) in enumerate(labels)]
+    clips = [
+        replace(one, clip_id=str(i), emotion=e, level=level, take=take)
+        for i, (e, level, take) in enumerate(labels)
+    ]
     names = clip_names(clips)
     assert len(set(names.values())) == len(clips) and clip_names(clips[::-1]) == names
 
 
 # --- signals -----------------------------------------------------------------------------------------------------------------
 
-ODD = st.floats(width=32) | st.sampled_from([0.0, 1.0, -1.0, float("nan"), float("inf"), 1e-38, 3e38])
+ODD = st.floats(width=32) | st.sampled_from(
+    [0.0, 1.0, -1.0, float("nan"), float("inf"), 1e-38, 3e38]
+)
 SOUND = st.one_of(
     arrays(np.float32, st.integers(0, 40), elements=ODD).map(lambda a: np.repeat(a, 400)),
-    st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).normal(size=24_000).astype(np.float32) * 0.1),
+    st.integers(0, 2**32 - 1).map(
+        lambda seed: np.random.default_rng(seed).normal(size=24_000).astype(np.float32) * 0.1
+    ),
     st.just(np.zeros(16_000, np.float32)),
 )
-CLOCK = st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.integers(0, 60)).map(lambda c: c[0] + c[1] * np.arange(c[2]))
+CLOCK = st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.integers(0, 60)).map(
+    lambda c: c[0] + c[1] * np.arange(c[2])
+)
 
 
 @st.composite
 def signals(draw) -> Signals:
     """Of a clip whose sound, face and clock are anything."""
     with np.errstate(all="ignore"):
-        rate, start = draw(st.sampled_from([8_000, 16_000, 44_100])), draw(st.sampled_from([0.0, -3.0, 1e5]))
+        rate, start = (
+            draw(st.sampled_from([8_000, 16_000, 44_100])),
+            draw(st.sampled_from([0.0, -3.0, 1e5])),
+        )
         speech = speech_features(draw(SOUND), rate, start)
     clock = draw(CLOCK)
     mouth = None
     if len(clock) and draw(st.booleans()):
         spread = draw(st.sampled_from([0, 1, 1e6]))
-        points = np.random.default_rng(draw(st.integers(0, 99))).normal(300, spread, (len(clock), 68, 2))
+        points = np.random.default_rng(draw(st.integers(0, 99))).normal(
+            300, spread, (len(clock), 68, 2)
+        )
         points[draw(st.integers(0, len(clock))) :] = draw(ODD)
         with np.errstate(all="ignore"):
-            mouth = mouth_features(points, clock, np.arange(len(clock)) % draw(st.integers(1, 5)) == 0)
+            mouth = mouth_features(
+                points, clock, np.arange(len(clock)) % draw(st.integers(1, 5)) == 0
+            )
     return Signals(speech, mouth, clock, None, "clip.mp4")
 
 
@@ -240,7 +385,9 @@ def test_signals_of_anything_align_or_have_a_reason(source, target, mode):
     assert np.isfinite(found.target_time).all() and (np.diff(found.target_time) >= 0).all()
     assert len(found.frame_map) == len(source.frame_times) and (np.diff(found.frame_map) >= 0).all()
     inside = -1 if not len(target.frame_times) else len(target.frame_times) - 1
-    assert not len(found.frame_map) or (found.frame_map.min() >= min(0, inside) and found.frame_map.max() <= inside)
+    assert not len(found.frame_map) or (
+        found.frame_map.min() >= min(0, inside) and found.frame_map.max() <= inside
+    )
 
 
 # --- shards ------------------------------------------------------------------------------------------------------------------
@@ -272,10 +419,18 @@ def test_a_damaged_tar_is_read_or_has_a_sentence(tar, data):
     for _ in range(data.draw(st.integers(1, 6))):
         header = 512 * data.draw(st.integers(0, len(tar) // 512 - 1))
         damaged[header + data.draw(st.integers(0, 511))] = data.draw(st.integers(0, 255))
-    stream = _Stream(bytes(damaged[: data.draw(st.integers(0, len(tar)))] if data.draw(st.booleans()) else damaged))
+    stream = _Stream(
+        bytes(
+            damaged[: data.draw(st.integers(0, len(tar)))] if data.draw(st.booleans()) else damaged
+        )
+    )
     try:
         for member, content in read_stream(stream, "x.tar"):
-            assert len(content) == member.size and ".." not in member.name and not member.name.startswith("/")
+            assert (
+                len(content) == member.size
+                and ".." not in member.name
+                and not member.name.startswith("/")
+            )
     except ShardError as error:
         assert "x.tar" in str(error)
     assert stream.most <= 2**20, "nothing is asked for by a size that is only claimed"
@@ -284,7 +439,13 @@ def test_a_damaged_tar_is_read_or_has_a_sentence(tar, data):
 @SLOW
 @given(st.data())
 def test_a_damaged_npz_member_is_read_or_has_a_sentence(tar, data):
-    content = bytearray(next(content for member, content in read_stream(_Stream(tar), "x") if member.suffix == "pairs.npz"))
+    content = bytearray(
+        next(
+            content
+            for member, content in read_stream(_Stream(tar), "x")
+            if member.suffix == "pairs.npz"
+        )
+    )
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from stccl_data.dataset import ShardError, open_dataset
-from stccl_data.dataset.preview import FILM_TILE, LABEL, constant_rate, find_pair, preview_name, write_preview, write_sheet
+from stccl_data.dataset.preview import (
+    FILM_TILE,
+    LABEL,
+    constant_rate,
+    find_pair,
+    preview_name,
+    write_preview,
+    write_sheet,
+)
 from stccl_data.media.video import Audio, encode_flac, probe, read_audio, read_frames
 from tests.testing import datasets as small
 
@@ -24,7 +32,9 @@ def shared(tmp_path_factory):
 @pytest.fixture(scope="module")
 def film(shared, tmp_path_factory):
     path = tmp_path_factory.mktemp("film") / "pair.mp4"
-    return write_preview(shared, find_pair(shared, KEY, "angry"), path), [frame.image for frame in read_frames(path)]
+    return write_preview(shared, find_pair(shared, KEY, "angry"), path), [
+        frame.image for frame in read_frames(path)
+    ]
 
 
 def tile(image, row, column):
@@ -38,8 +48,12 @@ def test_each_source_frame_stands_beside_the_frame_that_the_map_gives(shared, fi
     preview, images = film
     assert preview.frames == len(images) == 12 and images[0].shape == (*preview.size, 3)
     for row in (0, 1):
-        assert [small.seen(tile(image, row, 0)) for image in images] == [("neutral", i) for i in range(12)]
-        assert [small.seen(tile(image, row, 1)) for image in images] == [("angry", int(j)) for j in pair.frame_map]
+        assert [small.seen(tile(image, row, 0)) for image in images] == [
+            ("neutral", i) for i in range(12)
+        ]
+        assert [small.seen(tile(image, row, 1)) for image in images] == [
+            ("angry", int(j)) for j in pair.frame_map
+        ]
 
 
 def test_a_browser_can_play_it(film):
@@ -49,7 +63,10 @@ def test_a_browser_can_play_it(film):
     with av.open(str(preview.path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 25)
-        assert stream.width % 2 == stream.height % 2 == 0 and container.streams.audio[0].codec.name == "aac"
+        assert (
+            stream.width % 2 == stream.height % 2 == 0
+            and container.streams.audio[0].codec.name == "aac"
+        )
     data = preview.path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")  # it starts before all of it has come
 
@@ -79,7 +96,9 @@ def test_sound_comes_from_the_file_where_the_shards_have_none(tmp_path):
     small.make_dataset(tmp_path / "out", paths={"neutral": str(tmp_path / "neutral clip.flac")})
     dataset = open_dataset(tmp_path / "out")
     made = write_preview(dataset, find_pair(dataset, KEY, "angry"), tmp_path / "a.mp4")
-    assert made.sound.endswith("neutral clip.flac") and probe(tmp_path / "a.mp4").audio_rate == 16_000
+    assert (
+        made.sound.endswith("neutral clip.flac") and probe(tmp_path / "a.mp4").audio_rate == 16_000
+    )
     (tmp_path / "neutral clip.flac").unlink()
     made = write_preview(dataset, find_pair(dataset, KEY, "angry"), tmp_path / "b.mp4")
     assert made.sound.startswith("no sound") and probe(tmp_path / "b.mp4").audio_rate is None
@@ -93,17 +112,23 @@ def test_the_sheet_shows_moments_from_first_to_last(shared, tmp_path):
     for band in (0, 1):
         for column in range(6):
             top, left, i = 2 * LABEL + band * (LABEL + 800), column * 200, 6 * band + column
-            cells = [sheet[top + k * 200 + 20 : top + k * 200 + 180, left + 20 : left + 180] for k in range(4)]
+            cells = [
+                sheet[top + k * 200 + 20 : top + k * 200 + 180, left + 20 : left + 180]
+                for k in range(4)
+            ]
             expected = [("neutral", i), ("angry", int(pair.frame_map[i]))]
             assert [small.seen(cell) for cell in cells] == expected * 2
 
 
 def test_a_pair_is_chosen_by_emotion_and_a_refused_one_can_be_seen(shared, tmp_path):
     pair = find_pair(shared, KEY, "happy", "neutral")
-    assert pair.reason == "longest_repeat" and preview_name(pair).endswith("s001-t001-happy-2-t001.mp4")
+    assert pair.reason == "longest_repeat" and preview_name(pair).endswith(
+        "s001-t001-happy-2-t001.mp4"
+    )
     assert write_preview(shared, pair, tmp_path / "refused.mp4").frames == 12
     with pytest.raises(
-        ShardError, match=r"has no pair any emotion -> sad in the shards; it has neutral -> angry, neutral -> happy"
+        ShardError,
+        match=r"has no pair any emotion -> sad in the shards; it has neutral -> angry, neutral -> happy",
     ):
         find_pair(shared, KEY, "sad")
 

@@ -50,7 +50,9 @@ def shards_of(out, split="train"):
 
 def test_keys_are_listed_by_split(shared):
     dataset = open_dataset(shared.out)
-    assert dataset.keys() == shared.keys and len(dataset) == 6 and dataset.splits == ("train", "val")
+    assert (
+        dataset.keys() == shared.keys and len(dataset) == 6 and dataset.splits == ("train", "val")
+    )
     assert dataset.keys("val") == ["mead/M005/front/s001", "mead/M005/front/s002"]
     assert KEY in dataset and dataset.split_of(KEY) == "train"
     with pytest.raises(ValueError, match="no split 'test'; it has train, val"):
@@ -64,11 +66,26 @@ def test_an_unknown_key_is_answered_with_the_nearest(shared):
 
 def test_an_utterance_knows_its_labels_and_clips(shared):
     utterance = open_dataset(shared.out)[KEY]
-    assert (utterance.corpus, utterance.speaker, utterance.view, utterance.sentence) == ("mead", "M003", "front", "s001")
-    assert utterance.text == "She had your dark suit." and (utterance.part, utterance.parts) == (1, 1)
+    assert (utterance.corpus, utterance.speaker, utterance.view, utterance.sentence) == (
+        "mead",
+        "M003",
+        "front",
+        "s001",
+    )
+    assert utterance.text == "She had your dark suit." and (utterance.part, utterance.parts) == (
+        1,
+        1,
+    )
     assert list(utterance.clips) == ["angry-3-t001", "happy-2-t001", "neutral-1-t001"]
     clip = utterance.clips["angry-3-t001"]
-    assert (clip.emotion, clip.level, clip.take, clip.fps, clip.n_frames, len(clip)) == ("angry", 3, 1, 25, 15, 15)
+    assert (clip.emotion, clip.level, clip.take, clip.fps, clip.n_frames, len(clip)) == (
+        "angry",
+        3,
+        1,
+        25,
+        15,
+        15,
+    )
     assert clip.scores == {"eye_distance": 80.0, "face_rate": 0.916667, "yaw": None}
 
 
@@ -87,10 +104,17 @@ def test_frames_come_in_the_order_asked_for_and_may_repeat(shared):
     clip = open_dataset(shared.out)[KEY].clips["angry-3-t001"]
     frames = clip.frames("face", np.array([4, 4, 2, 14]))
     assert frames.shape == (4, 64, 64, 3) and frames.dtype == np.uint8
-    assert [small.seen(frame) for frame in frames] == [("angry", 4), ("angry", 4), ("angry", 2), ("angry", 14)]
+    assert [small.seen(frame) for frame in frames] == [
+        ("angry", 4),
+        ("angry", 4),
+        ("angry", 2),
+        ("angry", 14),
+    ]
     assert clip.frames("mouth").shape == (15, 32, 32, 3)
     assert clip.frames("face", []).shape == (0, 0, 0, 3)
-    with pytest.raises(IndexError, match="frame 15 of mead/M003/front/angry-3/s001-t001, which has 15"):
+    with pytest.raises(
+        IndexError, match="frame 15 of mead/M003/front/angry-3/s001-t001, which has 15"
+    ):
         clip.frames("face", [15])
     with pytest.raises(IndexError):
         clip.jpeg("face", -1)
@@ -104,7 +128,11 @@ def test_a_pair_leads_from_each_source_frame_to_its_target_frame(shared):
     np.testing.assert_array_equal(pair.frame_map, wrote.frame_map)
     np.testing.assert_array_equal(pair.source_time, wrote.source_time)
     np.testing.assert_array_equal(pair.target_time, wrote.target_time)
-    assert pair.scores["cost"] == 0.5 and pair.scores["mode"] == "audio" and pair.scores["content_score"] is None
+    assert (
+        pair.scores["cost"] == 0.5
+        and pair.scores["mode"] == "audio"
+        and pair.scores["content_score"] is None
+    )
     warped = pair.target.frames("face", pair.frame_map)
     assert [small.seen(frame)[1] for frame in warped] == pair.frame_map.tolist()
 
@@ -112,9 +140,14 @@ def test_a_pair_leads_from_each_source_frame_to_its_target_frame(shared):
 def test_pairs_are_filtered_by_emotion_and_by_what_the_gates_said(shared):
     utterance = open_dataset(shared.out)[KEY]
     assert [pair.target.emotion for pair in utterance.pairs()] == ["angry"]
-    assert [(pair.target.emotion, pair.reason) for pair in utterance.pairs(accepted=False)] == [("happy", "longest_repeat")]
+    assert [(pair.target.emotion, pair.reason) for pair in utterance.pairs(accepted=False)] == [
+        ("happy", "longest_repeat")
+    ]
     assert len(utterance.pairs(accepted=None)) == 2
-    assert utterance.pairs(source="angry") == [] and utterance.pairs(target="anger")[0].target.name == "angry-3-t001"
+    assert (
+        utterance.pairs(source="angry") == []
+        and utterance.pairs(target="anger")[0].target.name == "angry-3-t001"
+    )
     with pytest.raises(ValueError, match="emotion 'cross' is not one of neutral"):
         utterance.pairs(target="cross")
 
@@ -136,9 +169,14 @@ def test_parts_of_an_utterance_are_utterances_that_share_the_reference(tmp_path)
     made = small.make_dataset(tmp_path, parts=True)
     dataset = open_dataset(tmp_path)
     second = dataset[f"{KEY}+p2"]
-    assert (second.part, second.parts) == (2, 2) and list(second.clips) == ["happy-2-t001", "neutral-1-t001"]
+    assert (second.part, second.parts) == (2, 2) and list(second.clips) == [
+        "happy-2-t001",
+        "neutral-1-t001",
+    ]
     assert [pair.target.emotion for pair in second.pairs(accepted=None)] == ["happy"]
-    assert second.pairs() == []  # the table's row bears the utterance's key, and counts for the part
+    assert (
+        second.pairs() == []
+    )  # the table's row bears the utterance's key, and counts for the part
     row = made.pairs[1]
     assert dataset.find_pair(row["source"], row["target"]).target.emotion == "happy"
 
@@ -146,7 +184,9 @@ def test_parts_of_an_utterance_are_utterances_that_share_the_reference(tmp_path)
 def test_the_sound_is_on_the_clock_of_the_frames(shared):
     clip = open_dataset(shared.out)[KEY].clips["neutral-1-t001"]
     samples, rate = clip.audio()
-    assert clip.has_audio and rate == 16_000 and samples.dtype == np.float32 and len(samples) == 8_000
+    assert (
+        clip.has_audio and rate == 16_000 and samples.dtype == np.float32 and len(samples) == 8_000
+    )
     np.testing.assert_allclose(samples, small.SOUND, atol=1e-4)
 
 
@@ -167,9 +207,17 @@ def test_a_clip_whose_face_was_not_followed_has_times_alone():
             "duration_s": 1, "audio_rate": None, "scores": {}}  # fmt: skip
     labels = {"schema": 1, "key": "own/a/front/b", "corpus": "own", "speaker": "a", "view": "front", "sentence": "b", "text": None,
               "part": 1, "parts": 1, "clips": {"sad-1-t001": clip}, "pairs": []}  # fmt: skip
-    members = {"json": json.dumps(labels).encode(), "sad-1-t001.npz": npz_bytes({"times": np.arange(5.0)})}
+    members = {
+        "json": json.dumps(labels).encode(),
+        "sad-1-t001.npz": npz_bytes({"times": np.arange(5.0)}),
+    }
     read = parse_utterance("own/a/front/b", LoadedMembers("x.tar", members)).clips["sad-1-t001"]
-    assert len(read) == 5 and not read.valid.any() and read.landmarks.shape == (0, 0, 2) and read.face_transforms.shape == (0, 2, 3)
+    assert (
+        len(read) == 5
+        and not read.valid.any()
+        and read.landmarks.shape == (0, 0, 2)
+        and read.face_transforms.shape == (0, 2, 3)
+    )
 
 
 def test_only_the_bytes_asked_for_are_read(shared, monkeypatch):
@@ -186,9 +234,17 @@ def test_only_the_bytes_asked_for_are_read(shared, monkeypatch):
     monkeypatch.setattr(TarMembers, "read", counted)
     clip = open_dataset(shared.out)[KEY].clips["angry-3-t001"]
     clip.frames("face", [3, 4, 5, 9])
-    assert [suffix for suffix, _ in read] == ["json", "angry-3-t001.npz", "angry-3-t001.face.mjpg", "angry-3-t001.face.mjpg"]
+    assert [suffix for suffix, _ in read] == [
+        "json",
+        "angry-3-t001.npz",
+        "angry-3-t001.face.mjpg",
+        "angry-3-t001.face.mjpg",
+    ]
     track = small.make_track("angry").face
-    assert [size for _, size in read[2:]] == [track.offsets[6] - track.offsets[3], track.offsets[10] - track.offsets[9]]
+    assert [size for _, size in read[2:]] == [
+        track.offsets[6] - track.offsets[3],
+        track.offsets[10] - track.offsets[9],
+    ]
 
 
 def test_a_dataset_is_shared_by_threads_and_travels_to_other_processes(shared):
@@ -205,12 +261,18 @@ def test_a_dataset_is_shared_by_threads_and_travels_to_other_processes(shared):
 
 
 def test_an_index_of_many_utterances_opens_quickly(tmp_path):
-    suffixes = [f"{name}.{part}" for name in ("neutral-1-t001", "angry-3-t001") * 4 for part in ("face.mjpg", "mouth.mjpg", "npz")]
+    suffixes = [
+        f"{name}.{part}"
+        for name in ("neutral-1-t001", "angry-3-t001") * 4
+        for part in ("face.mjpg", "mouth.mjpg", "npz")
+    ]
     members = {suffix: [1_000_000 * i, 1_000_000] for i, suffix in enumerate(suffixes)}
     shard = "shards/train/stccl-train-000000.tar"
     (tmp_path / INDEX).write_text(
         "".join(
-            json.dumps({"key": f"a/b/c/s{i}", "split": "train", "shard": shard, "members": members}) + "\n" for i in range(5000)
+            json.dumps({"key": f"a/b/c/s{i}", "split": "train", "shard": shard, "members": members})
+            + "\n"
+            for i in range(5000)
         )
     )
     listed = [{"path": shard, "split": "train", "utterances": 5000, "bytes": 1, "sha256": ""}]
@@ -220,7 +282,9 @@ def test_an_index_of_many_utterances_opens_quickly(tmp_path):
 
 def test_an_index_whose_members_come_first_is_read_too(fresh):
     lines = [json.loads(line) for line in (fresh.out / INDEX).read_text().splitlines()]
-    (fresh.out / INDEX).write_text("".join(json.dumps(dict(reversed(line.items()))) + "\n" for line in lines))
+    (fresh.out / INDEX).write_text(
+        "".join(json.dumps(dict(reversed(line.items()))) + "\n" for line in lines)
+    )
     assert open_dataset(fresh.out)[KEY].pairs()
 
 
@@ -230,16 +294,36 @@ def test_an_index_whose_members_come_first_is_read_too(fresh):
 def test_a_pair_is_found_by_its_clips(shared):
     row = shared.pairs[1]
     pair = open_dataset(shared.out).find_pair(row["source"], row["target"])
-    assert not pair.accepted and pair.reason == "longest_repeat" and pair.source.clip_id == row["source"]
+    assert (
+        not pair.accepted
+        and pair.reason == "longest_repeat"
+        and pair.source.clip_id == row["source"]
+    )
 
 
 @pytest.mark.parametrize(
     ("source", "target", "words"),
     [
-        ("neutral-1/s001-t01", "angry-3/s001-t001", "did you mean mead/M003/front/neutral-1/s001-t001"),
-        ("angry-3/s001-t001", "neutral-1/s001-t001", "stored the other way round: source mead/M003/front/neutral-1/s001-t001"),
-        ("neutral-1/s001-t001", "angry-3/s001-t002", "no alignment in the shards; it was refused: partner_failed"),
-        ("neutral-1/s001-t001", "angry-3/s002-t001", "are no pair.*did you mean mead/M003/front/angry-3/s001-t00"),
+        (
+            "neutral-1/s001-t01",
+            "angry-3/s001-t001",
+            "did you mean mead/M003/front/neutral-1/s001-t001",
+        ),
+        (
+            "angry-3/s001-t001",
+            "neutral-1/s001-t001",
+            "stored the other way round: source mead/M003/front/neutral-1/s001-t001",
+        ),
+        (
+            "neutral-1/s001-t001",
+            "angry-3/s001-t002",
+            "no alignment in the shards; it was refused: partner_failed",
+        ),
+        (
+            "neutral-1/s001-t001",
+            "angry-3/s002-t001",
+            "are no pair.*did you mean mead/M003/front/angry-3/s001-t00",
+        ),
     ],
 )
 def test_clips_that_are_no_pair_are_explained(shared, source, target, words):
@@ -262,21 +346,29 @@ def test_a_stream_brings_every_utterance_of_its_split_once(shared):
     streamed = {utterance.key: utterance for utterance in dataset.stream("train")}
     assert list(streamed) == dataset.keys("train")
     (pair,) = streamed[KEY].pairs("neutral", "angry")
-    assert small.seen(pair.target.frames("face", [9])[0]) == ("angry", 9) and pair.frame_map.shape == (12,)
+    assert small.seen(pair.target.frames("face", [9])[0]) == (
+        "angry",
+        9,
+    ) and pair.frame_map.shape == (12,)
     with pytest.raises(ValueError, match="no split 'dev'"):
         dataset.stream("dev")
 
 
 def test_a_shuffled_stream_follows_its_seed(shared):
     dataset = open_dataset(shared.out)
-    orders = [[u.key for u in dataset.stream("train", shuffle=True, seed=seed)] for seed in (0, 0, 1, 2, 3)]
+    orders = [
+        [u.key for u in dataset.stream("train", shuffle=True, seed=seed)]
+        for seed in (0, 0, 1, 2, 3)
+    ]
     assert orders[0] == orders[1] and len({tuple(order) for order in orders}) > 1
     assert all(sorted(order) == sorted(dataset.keys("train")) for order in orders)
 
 
 def test_a_stream_needs_no_more_than_the_tars(shared):
     paths = shards_of(shared.out)
-    assert [utterance.key for utterance in open_stream(paths)] == open_dataset(shared.out).keys("train")
+    assert [utterance.key for utterance in open_stream(paths)] == open_dataset(shared.out).keys(
+        "train"
+    )
     braces = str(shared.out / "shards" / "val" / "stccl-val-{000000..000001}.tar")
     assert len(list(open_stream(braces))) == 2
     assert len(list(open_stream(paths[0]))) == 1
@@ -314,7 +406,9 @@ def test_a_shard_that_was_cut_short_is_named(fresh, cut):
         dataset.stream("train")
 
 
-@pytest.mark.parametrize("where", ["in a member", "in a header", "between members", "between samples", "in the end mark"])
+@pytest.mark.parametrize(
+    "where", ["in a member", "in a header", "between members", "between samples", "in the end mark"]
+)
 def test_a_stream_of_bare_tars_notices_a_missing_end(fresh, where, tmp_path):
     parts = [io.BytesIO(path.read_bytes()) for path in shards_of(fresh.out)[:1]]
     shard = tmp_path / "bare.tar"
@@ -345,11 +439,15 @@ def test_a_shard_that_is_gone_is_named(fresh):
 def test_what_is_no_dataset_is_said(tmp_path, fresh):
     with pytest.raises(ShardError, match="is no folder"):
         open_dataset(tmp_path / "nowhere")
-    with pytest.raises(ShardError, match=r"holds no finished dataset: shards.json is missing; run `stccl prepare"):
+    with pytest.raises(
+        ShardError, match=r"holds no finished dataset: shards.json is missing; run `stccl prepare"
+    ):
         open_dataset(tmp_path)
     record = json.loads((fresh.out / SHARDS).read_text())
     (fresh.out / SHARDS).write_text(json.dumps({**record, "schema": 2}))
-    with pytest.raises(ShardError, match="has schema 2; this stccl reads up to 1: install a newer stccl"):
+    with pytest.raises(
+        ShardError, match="has schema 2; this stccl reads up to 1: install a newer stccl"
+    ):
         open_dataset(fresh.out)
     record["shards"][0]["path"] = "../../elsewhere.tar"
     (fresh.out / SHARDS).write_text(json.dumps(record))
@@ -364,14 +462,18 @@ def hostile_tar(path: Path, entry: tarfile.TarInfo, data: bytes = b"") -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["../../etc/cron.json", "/etc/passwd.json", "a/./b.json", "a\\b.json"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/cron.json", "/etc/passwd.json", "a/./b.json", "a\\b.json"]
+)
 def test_a_member_that_leads_out_of_the_dataset_is_refused(tmp_path, name):
     path = hostile_tar(tmp_path / "bad.tar", tarfile.TarInfo(name), b"{}")
     with pytest.raises(ShardError, match=r"which leads out of the dataset: do not trust this tar"):
         list(open_stream(path))
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
+)
 def test_links_and_devices_are_refused(tmp_path, kind):
     entry = tarfile.TarInfo("a/b/c/d.json")
     entry.type, entry.linkname = kind, "/etc/passwd"
@@ -388,8 +490,12 @@ def test_a_member_that_claims_to_be_huge_is_refused_before_it_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
-@pytest.mark.parametrize("read", [lambda path: list(open_stream(path)), lambda path: list(read_headers(path, str(path)))])
-def test_a_header_that_claims_gigabytes_is_refused_before_memory_is_taken_for_it(tmp_path, kind, read):
+@pytest.mark.parametrize(
+    "read", [lambda path: list(open_stream(path)), lambda path: list(read_headers(path, str(path)))]
+)
+def test_a_header_that_claims_gigabytes_is_refused_before_memory_is_taken_for_it(
+    tmp_path, kind, read
+):
     entry = tarfile.TarInfo("x")
     entry.type, entry.size = kind, 3 * 2**30
     with (tmp_path / "bad.tar").open("wb") as file:
@@ -404,7 +510,9 @@ def test_a_header_that_claims_gigabytes_is_refused_before_memory_is_taken_for_it
 
 def test_an_array_that_claims_more_than_there_is_takes_no_memory():
     npy, file = io.BytesIO(), io.BytesIO()
-    np.lib.format.write_array_header_1_0(npy, {"shape": (100_000_000,), "fortran_order": False, "descr": "<f8"})
+    np.lib.format.write_array_header_1_0(
+        npy, {"shape": (100_000_000,), "fortran_order": False, "descr": "<f8"}
+    )
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("times.npy", npy.getvalue() + bytes(32))
     tracemalloc.start()
@@ -427,7 +535,8 @@ def test_an_index_that_was_cut_short_is_an_error_with_its_name(fresh, kept):
     lines = (fresh.out / INDEX).read_text().splitlines(keepends=True)
     (fresh.out / INDEX).write_text("".join(lines[:kept]))
     with pytest.raises(
-        ShardError, match=r"index\.jsonl names \d utterances of shards/.*\.tar, shards\.json says \d; run `stccl verify`"
+        ShardError,
+        match=r"index\.jsonl names \d utterances of shards/.*\.tar, shards\.json says \d; run `stccl verify`",
     ):
         open_dataset(fresh.out)
 
@@ -463,12 +572,16 @@ def test_a_bomb_whose_directory_claims_little_is_not_unpacked(method):
 
 
 def test_an_array_that_claims_to_be_huge_is_an_error():
-    data = npz_bytes({"times": np.zeros(4)}).replace(b"'shape': (4,), }        ", b"'shape': (4000000000,), }"[:24])
+    data = npz_bytes({"times": np.zeros(4)}).replace(
+        b"'shape': (4,), }        ", b"'shape': (4000000000,), }"[:24]
+    )
     with pytest.raises(ShardError):
         member_arrays(data, "x.npz")
 
 
-@pytest.mark.parametrize("text", [b"{", b"[]", b'{"schema": 1}', b'{"schema": "1"}', b"[" * 100_000, b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "text", [b"{", b"[]", b'{"schema": 1}', b'{"schema": "1"}', b"[" * 100_000, b"\xff\xfe"]
+)
 def test_labels_that_are_none_are_an_error_with_a_sentence(text):
     from stccl_data.dataset.utterance import parse_utterance
 
@@ -479,33 +592,51 @@ def test_labels_that_are_none_are_an_error_with_a_sentence(text):
 # for people who do not want our code
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves its files to the collector
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # webdataset leaves its files to the collector
 def test_the_example_of_the_documentation_runs_as_it_stands(shared, monkeypatch):
     page = (Path(__file__).parents[3] / "docs" / "shards.md").read_text()
     (block,) = [
-        code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "import webdataset" in code or "webdataset as" in code
+        code
+        for code in re.findall(r"```python\n(.*?)```", page, re.S)
+        if "import webdataset" in code or "webdataset as" in code
     ]
-    assert "stccl" not in block.replace("stccl-train", "") and len([line for line in block.splitlines() if line.strip()]) <= 12
+    assert (
+        "stccl" not in block.replace("stccl-train", "")
+        and len([line for line in block.splitlines() if line.strip()]) <= 12
+    )
     monkeypatch.chdir(shared.out)
     names: dict = {}
     exec(compile(block, "docs/shards.md", "exec"), names)
     pair = open_dataset(shared.out)["mead/W009/front/s002"].pairs("neutral", "angry")[0]
-    np.testing.assert_array_equal(names["source"][..., ::-1], pair.source.frames("face", [names["i"]])[0])
-    np.testing.assert_array_equal(names["target"][..., ::-1], pair.target.frames("face", [pair.frame_map[names["i"]]])[0])
+    np.testing.assert_array_equal(
+        names["source"][..., ::-1], pair.source.frames("face", [names["i"]])[0]
+    )
+    np.testing.assert_array_equal(
+        names["target"][..., ::-1], pair.target.frames("face", [pair.frame_map[names["i"]]])[0]
+    )
 
 
 def test_the_example_of_the_reader_runs_too(shared):
     page = (Path(__file__).parents[3] / "docs" / "shards.md").read_text()
-    (block,) = [code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "open_dataset" in code]
+    (block,) = [
+        code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "open_dataset" in code
+    ]
     row = shared.pairs[0]
     here = {'"OUT"': repr(str(shared.out)), "range(10, 15)": "range(5, 10)"}
-    here |= {f"mead/M030/front/{clip}/s009-t001": row[side] for clip, side in (("neutral-1", "source"), ("angry-3", "target"))}
+    here |= {
+        f"mead/M030/front/{clip}/s009-t001": row[side]
+        for clip, side in (("neutral-1", "source"), ("angry-3", "target"))
+    }
     for written, ours in here.items():
         assert written in block
         block = block.replace(written, ours)
     names: dict = {}
     exec(compile(block, "docs/shards.md", "exec"), names)
-    assert names["source"].shape == names["target"].shape == (5, 64, 64, 3) and names["pair"].accepted
+    assert (
+        names["source"].shape == names["target"].shape == (5, 64, 64, 3) and names["pair"].accepted
+    )
 
 
 def test_reading_loads_neither_mediapipe_nor_torch(shared):
@@ -513,7 +644,9 @@ def test_reading_loads_neither_mediapipe_nor_torch(shared):
         "import sys; from stccl_data.dataset import open_dataset; d = open_dataset(sys.argv[1]); "
         f"u = d[{KEY!r}]; u.pairs()[0].target.frames('face', [1]); print({{'mediapipe', 'torch', 'webdataset'}} & set(sys.modules))"
     )
-    ended = subprocess.run([sys.executable, "-c", code, str(shared.out)], capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(shared.out)], capture_output=True, text=True, check=True
+    )
     assert ended.stdout.strip() == "set()"
 
 
@@ -525,7 +658,10 @@ def test_a_motion_jpeg_member_is_a_film_that_ffmpeg_plays(shared, tmp_path):
     data = (shared.out / members["shard"]).read_bytes()[offset : offset + size]
     (tmp_path / "clip.mjpg").write_bytes(data)
     assert len(list(read_frames(tmp_path / "clip.mjpg"))) == 15
-    assert small.seen(decode_jpeg(data[: small.make_track("angry").face.offsets[1]])) == ("angry", 0)
+    assert small.seen(decode_jpeg(data[: small.make_track("angry").face.offsets[1]])) == (
+        "angry",
+        0,
+    )
 
 
 def test_the_tables_are_plain_parquet(shared):

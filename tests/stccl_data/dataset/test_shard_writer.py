@@ -16,7 +16,13 @@ from stccl_data.alignment.align import Alignment
 from stccl_data.clip import Clip
 from stccl_data.dataset import shard_writer as write
 from stccl_data.dataset.layout import pair_name, shard_name
-from stccl_data.dataset.shard_writer import PairRecord, ShardWriter, clip_members, parts_of, sample_members
+from stccl_data.dataset.shard_writer import (
+    PairRecord,
+    ShardWriter,
+    clip_members,
+    parts_of,
+    sample_members,
+)
 from stccl_data.face.track import Track
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 
@@ -24,7 +30,9 @@ from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 def an_alignment(n: int = 5) -> Alignment:
     times = np.arange(n) / 25
     path = np.stack([np.arange(n)] * 2, axis=1).astype(np.int32)
-    return Alignment(times, times, np.arange(n, dtype=np.int32), path, "audio", 0.5, 1.0, 1, 1.0, 0.0)
+    return Alignment(
+        times, times, np.arange(n, dtype=np.int32), path, "audio", 0.5, 1.0, 1, 1.0, 0.0
+    )
 
 
 def a_pair(source: str, target: str, **scores) -> PairRecord:
@@ -44,18 +52,36 @@ def a_clip(emotion: str, **labels) -> Clip:
 
 
 def a_track(n: int = 5) -> Track:
-    pictures = JpegSeries.of([encode_jpeg(np.full((8, 8, 3), 20 * i, np.uint8), 90) for i in range(n)])
+    pictures = JpegSeries.of(
+        [encode_jpeg(np.full((8, 8, 3), 20 * i, np.uint8), 90) for i in range(n)]
+    )
     flat = np.zeros((n, 2, 3))
-    return Track(np.arange(n) / 25, np.ones(n, bool), np.zeros((n, 68, 2), np.float32), flat, flat, pictures, pictures)
+    return Track(
+        np.arange(n) / 25,
+        np.ones(n, bool),
+        np.zeros((n, 68, 2), np.float32),
+        flat,
+        flat,
+        pictures,
+        pictures,
+    )
 
 
 def a_sample(key: str = "own/a/front/1") -> dict[str, bytes]:
     track = a_track()
     clips = {
-        name: (a_clip(name.split("-")[0]), {"face_rate": 1.0, "yaw": float("nan")}, clip_members(track, track.times, b"fLaC"))
+        name: (
+            a_clip(name.split("-")[0]),
+            {"face_rate": 1.0, "yaw": float("nan")},
+            clip_members(track, track.times, b"fLaC"),
+        )
         for name in ("neutral-1-t001", "angry-3-t001")
     }
-    return sample_members(key, clips, [a_pair("neutral-1-t001", "angry-3-t001", content_score=None, local_slope=float("inf"))])
+    return sample_members(
+        key,
+        clips,
+        [a_pair("neutral-1-t001", "angry-3-t001", content_score=None, local_slope=float("inf"))],
+    )
 
 
 def test_webdataset_reads_what_was_written(tmp_path):
@@ -75,9 +101,18 @@ def test_webdataset_reads_what_was_written(tmp_path):
         "accepted": True, "reason": None,
     }  # fmt: skip
     assert labels["clips"]["angry-3-t001"]["scores"] == {"face_rate": 1.0, "yaw": None}
-    with np.load(io.BytesIO(first["angry-3-t001.npz"])) as tables, np.load(io.BytesIO(first["pairs.npz"])) as pairs:
+    with (
+        np.load(io.BytesIO(first["angry-3-t001.npz"])) as tables,
+        np.load(io.BytesIO(first["pairs.npz"])) as pairs,
+    ):
         offsets = tables["face_offsets"]
-        assert pairs[pair_name("neutral-1-t001", "angry-3-t001") + ".frame_map"].tolist() == [0, 1, 2, 3, 4]
+        assert pairs[pair_name("neutral-1-t001", "angry-3-t001") + ".frame_map"].tolist() == [
+            0,
+            1,
+            2,
+            3,
+            4,
+        ]
     assert first["angry-3-t001.face.mjpg"][offsets[2] : offsets[3]] == a_track().face.picture(2)
 
 
@@ -123,7 +158,13 @@ def test_a_new_shard_begins_where_the_size_would_be_exceeded(tmp_path):
     writer.add("last", {"bin": bytes(10)})
     files = writer.close()
     assert [file.path for file in files] == [shard_name("train", i) for i in range(len(files))]
-    assert [[line["key"] for line in file.index] for file in files] == [["k0", "k1"], ["k2", "k3"], ["k4"], ["large"], ["last"]]
+    assert [[line["key"] for line in file.index] for file in files] == [
+        ["k0", "k1"],
+        ["k2", "k3"],
+        ["k4"],
+        ["large"],
+        ["last"],
+    ]
     assert [file.utterances for file in files] == [2, 2, 1, 1, 1]
 
 
@@ -137,7 +178,9 @@ def test_an_abandoned_shard_leaves_nothing_and_finished_ones_stay(tmp_path):
     writer.add("k0", {"bin": bytes(900)})
     writer.add("k1", {"bin": bytes(900)})
     writer.abandon()
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["stccl-train-000000.tar"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [
+        "stccl-train-000000.tar"
+    ]
     writer.abandon()  # once more does no harm
 
 
@@ -173,7 +216,9 @@ def test_every_pair_stands_in_one_part_with_both_its_clips(utterance, most, heav
         patch.setattr(write, "MAX_BYTES", 60)
         parts = parts_of(names, [a_pair(*pair) for pair in pairs], sizes)
     assert sorted((p.source, p.target) for _, own in parts for p in own) == sorted(pairs)
-    assert set().union(*(members for members, _ in parts)) == set(names), "a clip that is in no pair is kept too"
+    assert set().union(*(members for members, _ in parts)) == set(names), (
+        "a clip that is in no pair is kept too"
+    )
     for members, own in parts:
         assert len(set(members)) == len(members) and members == sorted(members)
         assert {name for p in own for name in (p.source, p.target)} <= set(members)
@@ -183,9 +228,13 @@ def test_every_pair_stands_in_one_part_with_both_its_clips(utterance, most, heav
 
 @pytest.mark.parametrize("reference", ["neutral", "any"])
 def test_an_utterance_of_very_many_takes_is_split_with_little_repeated(reference):
-    names = [f"{emotion}-t{take:03d}" for emotion in ("neutral", "angry", "happy") for take in range(50)]
+    names = [
+        f"{emotion}-t{take:03d}" for emotion in ("neutral", "angry", "happy") for take in range(50)
+    ]
     every = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if a[:3] != b[:3]]
-    pairs = every if reference == "any" else [pair for pair in every if pair[0].startswith("neutral")]
+    pairs = (
+        every if reference == "any" else [pair for pair in every if pair[0].startswith("neutral")]
+    )
     parts = parts_of(names, [a_pair(*pair) for pair in pairs], dict.fromkeys(names, 1000))
     assert sum(len(own) for _, own in parts) == len(pairs)
     assert all(len(members) <= write.MAX_CLIPS for members, _ in parts)

@@ -16,7 +16,15 @@ from stccl_cli.demo import command
 
 from stccl_data.corpora import scan_corpus
 from stccl_data.corpora.tables import mead_numbering
-from stccl_data.demo import ClipTruth, DemoCorpus, DemoError, load_corpus, plan_corpus, render_corpus, true_map
+from stccl_data.demo import (
+    ClipTruth,
+    DemoCorpus,
+    DemoError,
+    load_corpus,
+    plan_corpus,
+    render_corpus,
+    true_map,
+)
 from stccl_data.demo.layouts import MEAD_ACTORS, MEAD_SENTENCES, clip_name, layout_emotions
 from stccl_data.demo.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
 from stccl_data.demo.portrait_points import photograph_landmarks
@@ -32,9 +40,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> DemoCorpus:
     """The fairest and the darkest speaker, and the emotions whose mouths are hardest to read."""
     folder = tmp_path_factory.mktemp("demo")
     begun = time.perf_counter()
-    made = render_corpus(folder, speakers=("W009", "W011"), emotions=("neutral", "happy", "sad"), sentences=(12,))
+    made = render_corpus(
+        folder, speakers=("W009", "W011"), emotions=("neutral", "happy", "sad"), sentences=(12,)
+    )
     seconds = time.perf_counter() - begun
-    print(f"{seconds / len(made.clips):.2f} s a clip, {seconds / made.duration:.2f} s a second of video, start included")
+    print(
+        f"{seconds / len(made.clips):.2f} s a clip, {seconds / made.duration:.2f} s a second of video, start included"
+    )
     return made
 
 
@@ -43,7 +55,9 @@ def seen(corpus: DemoCorpus) -> dict[str, list[list[np.ndarray]]]:
     """For each happy and sad clip, for each frame, the landmarks of the faces that MediaPipe finds in it, (478, 2) pixels each."""
     landmarker = open_landmarker()
     emotional = [clip for clip in corpus.clips if clip.emotion != "neutral"]
-    return {clip.path: landmarker.detect(frames_of(corpus.folder / clip.path)) for clip in emotional}
+    return {
+        clip.path: landmarker.detect(frames_of(corpus.folder / clip.path)) for clip in emotional
+    }
 
 
 def frames_of(path: Path) -> list[np.ndarray]:
@@ -66,43 +80,62 @@ def corner_height(face: np.ndarray) -> float:
     return float(-below @ down / np.linalg.norm(across))
 
 
-def test_mediapipe_finds_exactly_one_face_in_every_frame(corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]) -> None:
+def test_mediapipe_finds_exactly_one_face_in_every_frame(
+    corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]
+) -> None:
     for clip in (clip for clip in corpus.clips if clip.path in seen):
         assert [len(faces) for faces in seen[clip.path]] == [1] * clip.n_frames
 
 
-def test_the_lips_open_in_the_picture_as_the_truth_says(corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]) -> None:
+def test_the_lips_open_in_the_picture_as_the_truth_says(
+    corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]
+) -> None:
     for clip in (clip for clip in corpus.clips if clip.path in seen):
         faces = np.array([faces[0] for faces in seen[clip.path]])
         gap = np.linalg.norm(faces[:, LOWER_LIP] - faces[:, UPPER_LIP], axis=1)
         measured = gap / np.linalg.norm(faces[:, RIGHT_EYE] - faces[:, LEFT_EYE], axis=1)
-        by_lag = [np.corrcoef(measured[3 + lag : len(measured) - 3 + lag], clip.opening[3:-3])[0, 1] for lag in (-2, -1, 0, 1, 2)]
-        assert by_lag[2] > 0.8, clip.path  # 0.85 to 0.99, median 0.955, over eight speakers and eight emotions
+        by_lag = [
+            np.corrcoef(measured[3 + lag : len(measured) - 3 + lag], clip.opening[3:-3])[0, 1]
+            for lag in (-2, -1, 0, 1, 2)
+        ]
+        assert by_lag[2] > 0.8, (
+            clip.path
+        )  # 0.85 to 0.99, median 0.955, over eight speakers and eight emotions
         assert np.argmax(by_lag) == 2, clip.path
 
 
-def test_happy_corners_lie_higher_than_sad_ones(corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]) -> None:
+def test_happy_corners_lie_higher_than_sad_ones(
+    corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]
+) -> None:
     for speaker in ("W009", "W011"):
         happy, sad = (
-            np.mean([corner_height(faces[0]) for faces in seen[corpus.clip(speaker, emotion, 12).path]])
+            np.mean(
+                [corner_height(faces[0]) for faces in seen[corpus.clip(speaker, emotion, 12).path]]
+            )
             for emotion in ("happy", "sad")
         )
         assert happy > sad + 0.05  # measured: 0.11 and 0.01
 
 
 def test_a_clip_is_the_same_bytes_alone_or_among_others(corpus: DemoCorpus, tmp_path: Path) -> None:
-    alone = render_corpus(tmp_path / "alone", speakers=("W011",), emotions=("sad",), sentences=(12,)).clips[0]
+    alone = render_corpus(
+        tmp_path / "alone", speakers=("W011",), emotions=("sad",), sentences=(12,)
+    ).clips[0]
     assert alone == corpus.clip("W011", "sad", 12)
     for file in (alone.path, alone.audio_path):
         assert filecmp.cmp(tmp_path / "alone" / str(file), corpus.folder / str(file), shallow=False)
 
 
 def test_another_seed_gives_another_performance(corpus: DemoCorpus, tmp_path: Path) -> None:
-    other = render_corpus(tmp_path / "other", speakers=("W009",), emotions=("sad",), sentences=(12,), seed=1, size=96).clips[0]
+    other = render_corpus(
+        tmp_path / "other", speakers=("W009",), emotions=("sad",), sentences=(12,), seed=1, size=96
+    ).clips[0]
     assert other.phonemes != corpus.clip("W009", "sad", 12).phonemes
 
 
-def test_picture_and_sound_are_of_one_length_and_the_speech_lies_where_the_truth_says(corpus: DemoCorpus) -> None:
+def test_picture_and_sound_are_of_one_length_and_the_speech_lies_where_the_truth_says(
+    corpus: DemoCorpus,
+) -> None:
     for clip in corpus.clips:
         assert len(frames_of(corpus.folder / clip.path)) == clip.n_frames == len(clip.opening)
         for file in (clip.path, clip.audio_path):
@@ -120,7 +153,11 @@ def test_a_stop_is_silent_where_its_closure_is(corpus: DemoCorpus) -> None:
     """`Please move the map from my table`: the p of `map` and the t of `table` begin in silence, not at their burst."""
     for clip in corpus.clips:
         sound = sound_of(corpus.folder / clip.path)[0]
-        stops = [b.start for a, b in pairwise(clip.phonemes) if b.symbol in "pt" and VISEMES[a.symbol][0].opening > 0.3]
+        stops = [
+            b.start
+            for a, b in pairwise(clip.phonemes)
+            if b.symbol in "pt" and VISEMES[a.symbol][0].opening > 0.3
+        ]
         assert len(stops) == 2
         for start in stops:
             inside = sound[round((start + 0.005) * 48_000) : round((start + 0.02) * 48_000)]
@@ -146,7 +183,9 @@ def test_the_lips_are_shut_in_the_middle_of_p_b_and_m_and_in_silence(corpus: Dem
 
 def test_emotions_differ_in_pace(corpus: DemoCorpus) -> None:
     for speaker in ("W009", "W011"):
-        happy, neutral, sad = (corpus.clip(speaker, emotion, 12) for emotion in ("happy", "neutral", "sad"))
+        happy, neutral, sad = (
+            corpus.clip(speaker, emotion, 12) for emotion in ("happy", "neutral", "sad")
+        )
         lengths = [clip.speech_end - clip.speech_start for clip in (happy, neutral, sad)]
         assert lengths[0] < lengths[1] < lengths[2]
 
@@ -154,7 +193,10 @@ def test_emotions_differ_in_pace(corpus: DemoCorpus) -> None:
 def test_phonemes_follow_one_another_without_gaps(corpus: DemoCorpus) -> None:
     for clip in corpus.clips:
         assert all(a.end == b.start and a.start < a.end for a, b in pairwise(clip.phonemes))
-        assert (clip.phonemes[0].start, clip.phonemes[-1].end) == (clip.speech_start, clip.speech_end)
+        assert (clip.phonemes[0].start, clip.phonemes[-1].end) == (
+            clip.speech_start,
+            clip.speech_end,
+        )
 
 
 def test_the_true_map_rises_and_its_ends_are_the_ends_of_the_speech(corpus: DemoCorpus) -> None:
@@ -164,13 +206,19 @@ def test_the_true_map_rises_and_its_ends_are_the_ends_of_the_speech(corpus: Demo
     clips = {clip.path: clip for clip in corpus.clips}
     for pair in pairs:
         source, target = clips[pair["source"]], clips[pair["target"]]
-        assert (source.emotion, source.speaker, source.sentence) == ("neutral", target.speaker, target.sentence)
+        assert (source.emotion, source.speaker, source.sentence) == (
+            "neutral",
+            target.speaker,
+            target.sentence,
+        )
         times = np.loadtxt(corpus.folder / pair["map"], delimiter=",", skiprows=1)
         assert (np.diff(times, axis=0) > 0).all()
         assert np.diff(times[:, 0]).max() <= 0.0101
         assert times[0] == pytest.approx([source.speech_start, target.speech_start])
         assert times[-1] == pytest.approx([source.speech_end, target.speech_end])
-        for p, q in zip(source.phonemes, target.phonemes, strict=True):  # the sentence is spoken alike, so every boundary is a knot
+        for p, q in zip(
+            source.phonemes, target.phonemes, strict=True
+        ):  # the sentence is spoken alike, so every boundary is a knot
             assert np.interp(p.end, *times.T) == pytest.approx(q.end, abs=1e-5)
 
 
@@ -196,7 +244,9 @@ def test_a_scan_of_the_mead_layout_finds_each_clip_with_its_sentence(corpus: Dem
     scan = scan_corpus(corpus.folder)
     assert not scan.findings
     found = {(clip.speaker, clip.emotion, clip.level, clip.sentence) for clip in scan.clips}
-    assert found == {(clip.speaker, clip.emotion, clip.level, f"s{clip.sentence:03d}") for clip in corpus.clips}
+    assert found == {
+        (clip.speaker, clip.emotion, clip.level, f"s{clip.sentence:03d}") for clip in corpus.clips
+    }
     lines = (corpus.folder / "transcripts.txt").read_text().splitlines()
     assert len(lines) == len(corpus.clips)
     assert "W009_level_3_happy_021 Please move the map from my table." in lines
@@ -205,19 +255,33 @@ def test_a_scan_of_the_mead_layout_finds_each_clip_with_its_sentence(corpus: Dem
 def test_the_meads_numbers_are_those_of_the_numbering_table() -> None:
     table = mead_numbering()
     for name in plan_corpus("mead", 8, layout_emotions("mead"), len(MEAD_SENTENCES)):
-        assert table[name.speaker, name.emotion, name.level, int(name.path.stem)] == f"s{name.sentence:03d}"
+        assert (
+            table[name.speaker, name.emotion, name.level, int(name.path.stem)]
+            == f"s{name.sentence:03d}"
+        )
 
 
 def test_one_sentence_has_another_number_in_another_emotion() -> None:
-    assert clip_name("mead", "M003", "neutral", 9).path.as_posix() == "M003/video/front/neutral/level_1/001.mp4"
-    assert clip_name("mead", "M003", "disgusted", 9).path.as_posix() == "M003/video/front/disgusted/level_3/028.mp4"
+    assert (
+        clip_name("mead", "M003", "neutral", 9).path.as_posix()
+        == "M003/video/front/neutral/level_1/001.mp4"
+    )
+    assert (
+        clip_name("mead", "M003", "disgusted", 9).path.as_posix()
+        == "M003/video/front/disgusted/level_3/028.mp4"
+    )
     assert clip_name("mead", "M003", "disgusted", 9).audio_path is not None
     assert MEAD_ACTORS[0] == "M003"
 
 
 def test_the_ravdess_layout_has_ravdess_names(tmp_path: Path) -> None:
-    made = render_corpus(tmp_path, "ravdess", ("02",), ("neutral", "calm"), 1, size=96, fps="30000/1001")
-    assert [clip.path for clip in made.clips] == ["Actor_02/01-01-01-01-01-01-02.mp4", "Actor_02/01-01-02-02-01-01-02.mp4"]
+    made = render_corpus(
+        tmp_path, "ravdess", ("02",), ("neutral", "calm"), 1, size=96, fps="30000/1001"
+    )
+    assert [clip.path for clip in made.clips] == [
+        "Actor_02/01-01-01-01-01-01-02.mp4",
+        "Actor_02/01-01-02-02-01-01-02.mp4",
+    ]
     assert [clip.audio_path for clip in made.clips] == [None, None]
     with av.open(str(tmp_path / made.clips[0].path)) as container:
         assert str(container.streams.video[0].average_rate) == made.clips[0].fps == "30000/1001"
@@ -245,7 +309,9 @@ def test_repetitions_are_takes_of_their_own() -> None:
         ({"fps": 500}, "between 5 and 120"),
     ],
 )
-def test_a_choice_that_does_not_exist_is_refused_in_a_sentence(tmp_path: Path, choices: dict, sentence: str) -> None:
+def test_a_choice_that_does_not_exist_is_refused_in_a_sentence(
+    tmp_path: Path, choices: dict, sentence: str
+) -> None:
     with pytest.raises(DemoError, match=sentence):
         render_corpus(tmp_path / "new", **choices)
     assert not (tmp_path / "new").exists()
@@ -280,7 +346,12 @@ def test_every_sound_of_the_sentences_has_a_mouth_shape(corpus: DemoCorpus) -> N
 
 
 def test_an_open_vowel_opens_the_mouth_wider_than_a_close_one() -> None:
-    phonemes = [Phoneme("m", 0.0, 0.1), Phoneme("A:", 0.1, 0.3), Phoneme("b", 0.3, 0.4), Phoneme("u:", 0.4, 0.6)]
+    phonemes = [
+        Phoneme("m", 0.0, 0.1),
+        Phoneme("A:", 0.1, 0.3),
+        Phoneme("b", 0.3, 0.4),
+        Phoneme("u:", 0.4, 0.6),
+    ]
     track = mouth_track(phonemes, np.array([-1.0, 0.05, 0.2, 0.35, 0.5, 2.0]))
     assert track.opening == pytest.approx([0, 0, 1, 0, 0.22, 0])
     assert track.spread[4] == pytest.approx(-1)
@@ -288,5 +359,7 @@ def test_an_open_vowel_opens_the_mouth_wider_than_a_close_one() -> None:
 
 def test_the_stored_landmarks_are_those_of_the_photograph() -> None:
     photograph = astronaut()
-    (face,) = open_landmarker().detect([np.ascontiguousarray(np.kron(photograph[0:240, 100:340], np.ones((4, 4, 1), np.uint8)))])[0]
+    (face,) = open_landmarker().detect(
+        [np.ascontiguousarray(np.kron(photograph[0:240, 100:340], np.ones((4, 4, 1), np.uint8)))]
+    )[0]
     assert np.abs(face[:468] / 4 + [100, 0] - photograph_landmarks()[:, :2]).max() < 2

@@ -71,7 +71,13 @@ def executor(request) -> Iterator[str]:
         import ray
 
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=80 * 2**20,
+        )
         yield "ray"
         ray.shutdown()
     else:
@@ -94,16 +100,26 @@ def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
     found = outcomes(units, executor=executor, count=2)
     assert set(found) == {unit.name for unit in units}
     assert (found["root"].result, found["root"].reason, found["length"].result) == (16, None, 3)
-    assert found["clip"].reason is Reason.MISSING_FILE and found["clip"].detail == f"{tmp_path / 'gone.mp4'} does not exist"
+    assert (
+        found["clip"].reason is Reason.MISSING_FILE
+        and found["clip"].detail == f"{tmp_path / 'gone.mp4'} does not exist"
+    )
     assert found["value"].reason is Reason.INTERNAL_ERROR
-    assert "value: JSONDecodeError" in found["value"].detail and "Traceback" in found["value"].detail
+    assert (
+        "value: JSONDecodeError" in found["value"].detail and "Traceback" in found["value"].detail
+    )
     assert found["exit"].reason is Reason.INTERNAL_ERROR
     assert all(outcome.seconds >= 0 for outcome in found.values())
-    assert all(any(outcome.unit is unit for unit in units) for outcome in found.values()), "the caller's own units come back"
+    assert all(any(outcome.unit is unit for unit in units) for outcome in found.values()), (
+        "the caller's own units come back"
+    )
 
 
 def test_a_library_that_cannot_be_loaded_ends_the_run_and_no_unit_is_blamed(executor):
-    with pytest.raises(StopRunError, match=r"a library cannot be loaded .* \(No module named 'no_such_library'\): `stccl doctor`"):
+    with pytest.raises(
+        StopRunError,
+        match=r"a library cannot be loaded .* \(No module named 'no_such_library'\): `stccl doctor`",
+    ):
         outcomes([call("first", importlib.import_module, "no_such_library")], executor=executor)
 
 
@@ -116,20 +132,33 @@ def test_for_nothing_no_worker_is_started(monkeypatch):
     assert outcomes([], executor="local") == {}
 
 
-def test_the_initializer_runs_before_the_first_unit_where_the_units_run(executor, tmp_path, monkeypatch):
+def test_the_initializer_runs_before_the_first_unit_where_the_units_run(
+    executor, tmp_path, monkeypatch
+):
     monkeypatch.chdir(Path.cwd())  # inline changes it for us
-    found = outcomes([call("where", os.getcwd)], executor=executor, initializer=os.chdir, initargs=(str(tmp_path),))
+    found = outcomes(
+        [call("where", os.getcwd)],
+        executor=executor,
+        initializer=os.chdir,
+        initargs=(str(tmp_path),),
+    )
     assert found["where"].result == str(tmp_path)
 
 
 def test_a_unit_may_end_the_whole_run_with_a_sentence(executor):
-    unit = call("model", exec, "from stccl_data.executors import StopRunError; raise StopRunError('the model is broken')")
+    unit = call(
+        "model",
+        exec,
+        "from stccl_data.executors import StopRunError; raise StopRunError('the model is broken')",
+    )
     with pytest.raises(StopRunError, match="the model is broken"):
         outcomes([unit, *(call(str(i), int) for i in range(3))], executor=executor)
 
 
 def test_a_full_disk_has_its_own_reason():
-    found = outcomes([call("full", Path("/dev/full").write_bytes, b"x" * 100_000)], executor="inline")
+    found = outcomes(
+        [call("full", Path("/dev/full").write_bytes, b"x" * 100_000)], executor="inline"
+    )
     assert found["full"].reason is Reason.DISK_FULL
 
 
@@ -146,7 +175,10 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_unit_alone(executor):
     assert [found[str(i)].result for i in range(12)] == [i * i for i in range(12)]
     assert [found[name].reason for name in ("segfault", "abort", "exit")] == [Reason.CRASHED] * 3
     assert "SIGSEGV" in found["segfault"].detail and "exit code 7" in found["exit"].detail
-    assert found["hangs"].reason is Reason.TIMED_OUT and found["hangs"].detail == "hangs took longer than 1 s"
+    assert (
+        found["hangs"].reason is Reason.TIMED_OUT
+        and found["hangs"].detail == "hangs took longer than 1 s"
+    )
 
 
 #: Notes that it was begun, and kills its own worker the first `int(times)` times.
@@ -162,7 +194,9 @@ if len(list(notes.iterdir())) <= {times}:
 
 @crash_proof
 @pytest.mark.parametrize(("times", "reason", "begun"), [(2, None, 3), (99, Reason.CRASHED, 3)])
-def test_a_unit_whose_worker_is_killed_from_outside_is_done_again_but_not_for_ever(executor, tmp_path, times, reason, begun):
+def test_a_unit_whose_worker_is_killed_from_outside_is_done_again_but_not_for_ever(
+    executor, tmp_path, times, reason, begun
+):
     unit = call("victim", exec, KILLED.format(folder=str(tmp_path), times=times))
     found = outcomes([unit, call("other", int, "3")], executor, count=1)
     assert (found["victim"].reason, found["other"].result) == (reason, 3)
@@ -173,7 +207,11 @@ def test_a_unit_whose_worker_is_killed_from_outside_is_done_again_but_not_for_ev
 @crash_proof
 def test_a_unit_that_asks_for_more_memory_than_a_worker_may_have_costs_itself_alone(executor):
     greedy = call("greedy", exec, "x = bytearray(2**31)")
-    found = outcomes([greedy, call("modest", exec, "x = bytearray(2**28)"), call("small", int, "3")], executor, memory_mb=1024)
+    found = outcomes(
+        [greedy, call("modest", exec, "x = bytearray(2**28)"), call("small", int, "3")],
+        executor,
+        memory_mb=1024,
+    )
     assert found["greedy"].reason is Reason.OUT_OF_MEMORY and "1,024 MB" in found["greedy"].detail
     assert (found["modest"].reason, found["small"].result) == (None, 3)
 
@@ -181,7 +219,10 @@ def test_a_unit_that_asks_for_more_memory_than_a_worker_may_have_costs_itself_al
 @crash_proof
 def test_workers_without_a_cap_have_the_limits_of_everybody(executor):
     limit = call("limit", resource.getrlimit, resource.RLIMIT_DATA)
-    assert outcomes([limit], executor, memory_mb=None)["limit"].result[0] == resource.getrlimit(resource.RLIMIT_DATA)[0]
+    assert (
+        outcomes([limit], executor, memory_mb=None)["limit"].result[0]
+        == resource.getrlimit(resource.RLIMIT_DATA)[0]
+    )
     assert outcomes([limit], executor, memory_mb=1024)["limit"].result[0] == 2**30
 
 
@@ -197,14 +238,26 @@ with open({!r}, "a") as log:
 @crash_proof
 def test_a_worker_that_has_grown_is_replaced_and_no_unit_is_lost(executor, tmp_path):
     log = tmp_path / "pids"
-    found = outcomes([call(str(i), exec, LEAK.format(str(log))) for i in range(8)], executor, count=1, memory_mb=1024)
+    found = outcomes(
+        [call(str(i), exec, LEAK.format(str(log))) for i in range(8)],
+        executor,
+        count=1,
+        memory_mb=1024,
+    )
     assert all(outcome.reason is None for outcome in found.values()), found
     pids = log.read_text().split()
-    assert len(pids) == 8 and len(set(pids)) > 2, "each unit was done once, by several workers in turn"
+    assert len(pids) == 8 and len(set(pids)) > 2, (
+        "each unit was done once, by several workers in turn"
+    )
 
 
 def test_outcomes_come_as_units_end_and_not_in_their_order():
-    names = [outcome.unit.name for outcome in run([call("slow", time.sleep, 2), call("quick", int)], operator.call, Setup(2))]
+    names = [
+        outcome.unit.name
+        for outcome in run(
+            [call("slow", time.sleep, 2), call("quick", int)], operator.call, Setup(2)
+        )
+    ]
     assert names == ["quick", "slow"]
 
 
@@ -224,7 +277,11 @@ def test_units_are_drawn_only_a_little_ahead_of_the_workers():
 
 def test_leaving_the_loop_stops_the_workers():
     before = children()
-    work = run([call("now", int), *(call(str(i), time.sleep, 60) for i in range(4))], operator.call, Setup(2))
+    work = run(
+        [call("now", int), *(call(str(i), time.sleep, 60) for i in range(4))],
+        operator.call,
+        Setup(2),
+    )
     next(work)
     started = children() - before
     assert started
@@ -252,16 +309,27 @@ def test_a_worker_killed_between_two_units_costs_nothing():
 
 def test_workers_that_cannot_start_end_the_run_with_a_sentence():
     with pytest.raises(StopRunError, match="die before they do anything"):
-        list(run([call("never", int)], operator.call, Setup(initializer=os.chdir, initargs=("/nowhere/at/all",))))
+        list(
+            run(
+                [call("never", int)],
+                operator.call,
+                Setup(initializer=os.chdir, initargs=("/nowhere/at/all",)),
+            )
+        )
 
 
 def shards(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted((out / "shards").rglob("*.tar"))}
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted((out / "shards").rglob("*.tar"))
+    }
 
 
 @pytest.mark.parametrize("executor", ["ray"], indirect=True)  # test_prepare compares local
 def test_a_dataset_is_the_same_whoever_does_the_work(executor, corpus, tmp_path):
-    config = PrepareConfig(crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor)
+    config = PrepareConfig(
+        crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor
+    )
     assert prepare(corpus.folder, tmp_path / "out", config).pairs == {"": 8}
     prepare(corpus.folder, tmp_path / "inline", replace(config, executor="inline"))
     assert shards(tmp_path / "out") == shards(tmp_path / "inline") != {}
@@ -286,7 +354,9 @@ def begun(folder: Path) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a suite in the background ignores
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # which a suite in the background ignores
     )
 
 
@@ -332,7 +402,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(("kind", "how"), [("local", signal.SIGKILL), ("ray", signal.SIGINT), ("ray", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("kind", "how"), [("local", signal.SIGKILL), ("ray", signal.SIGINT), ("ray", signal.SIGKILL)]
+)
 def test_no_worker_that_hangs_outlives_its_run(tmp_path, kind, how):
     (tmp_path / "script.py").write_text(HANGING)
     process = subprocess.Popen(

@@ -6,20 +6,35 @@ import sys
 import time
 
 
-def test_a_machine_that_is_lost_in_mid_run_costs_time_and_nothing_else(prepared, digests, corpus, tmp_path, monkeypatch):
+def test_a_machine_that_is_lost_in_mid_run_costs_time_and_nothing_else(
+    prepared, digests, corpus, tmp_path, monkeypatch
+):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     from ray.cluster_utils import Cluster
 
     out = tmp_path / "out"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    )
     process = None
     try:
         others = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20) for _ in range(2)]
         cluster.wait_for_nodes()
-        options = ["--audio", "--split", prepared.config.split, "--executor", "ray", "--ray-address", cluster.address, "--json"]
+        options = [
+            "--audio",
+            "--split",
+            prepared.config.split,
+            "--executor",
+            "ray",
+            "--ray-address",
+            cluster.address,
+            "--json",
+        ]
         main = [sys.executable, "-c", "from stccl_cli.main import main; main()"]
         command = [*main, "prepare", str(corpus.folder), str(out), *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         while len(list((out / "work").glob("clips/*/*.npz"))) < 3:
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)

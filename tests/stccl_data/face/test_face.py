@@ -39,7 +39,9 @@ def test_similarity_is_umeyamas_least_squares_solution() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         points, template = rng.normal(size=(9, 2)) * 100, rng.normal(size=(9, 2)) * 100
-        np.testing.assert_allclose(similarity(points, template), umeyama_by_svd(points, template), atol=1e-8)
+        np.testing.assert_allclose(
+            similarity(points, template), umeyama_by_svd(points, template), atol=1e-8
+        )
 
 
 def test_similarity_of_coinciding_points_is_refused() -> None:
@@ -76,7 +78,9 @@ def smoothed_as_a_whole(points: list[np.ndarray | None], window: int) -> list[np
     window=st.sampled_from([7, 9, 11]),
     seed=st.integers(0, 9),
 )
-def test_streaming_smoothing_equals_smoothing_the_whole_clip(found: list[bool], window: int, seed: int) -> None:
+def test_streaming_smoothing_equals_smoothing_the_whole_clip(
+    found: list[bool], window: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     points = [rng.normal(size=(9, 2)) if f else None for f in found]
     stabiliser = Stabiliser(window)
@@ -148,7 +152,9 @@ def test_gaps_are_bridged_when_short_and_left_when_long() -> None:
 
 def test_smoothing_leaves_a_parabola_as_it_is_and_calms_noise() -> None:
     t = np.linspace(0, 1, 40)
-    clean = np.stack([100 + 30 * t + 20 * t**2, 50 - 10 * t], axis=1)[:, None] * np.ones((1, 478, 1))
+    clean = np.stack([100 + 30 * t + 20 * t**2, 50 - 10 * t], axis=1)[:, None] * np.ones(
+        (1, 478, 1)
+    )
     np.testing.assert_allclose(smooth_landmarks(clean, np.ones(40, bool)), clean, atol=1e-3)
     noisy = clean + np.random.default_rng(0).normal(size=clean.shape)
     assert (smooth_landmarks(noisy, np.ones(40, bool)) - clean).std() < 0.72
@@ -161,7 +167,9 @@ def test_the_speaker_is_followed_when_a_larger_face_walks_in() -> None:
     speaker, passer = square(400, 200, 200), square(100, 100, 300)
     assert choose_face([passer, speaker], None, (720, 1280)) == 0
     assert choose_face([passer, speaker + 5], speaker, (720, 1280)) == 1
-    assert choose_face([square(0, 0, 210), square(540, 260, 200)], None, (720, 1280)) == 1, "the central one of two alike"
+    assert choose_face([square(0, 0, 210), square(540, 260, 200)], None, (720, 1280)) == 1, (
+        "the central one of two alike"
+    )
 
 
 def projected_face(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -178,10 +186,15 @@ def projected_face(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return points
 
 
-@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (25, 0, 0), (-40, 0, 0), (0, 15, 0), (0, -20, 0), (0, 0, 18)])
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "roll"),
+    [(0, 0, 0), (25, 0, 0), (-40, 0, 0), (0, 15, 0), (0, -20, 0), (0, 0, 18)],
+)
 def test_head_pose_recovers_a_known_turn(yaw: float, pitch: float, roll: float) -> None:
     pose = head_pose(projected_face(yaw, pitch, roll))
-    np.testing.assert_allclose([pose.yaw[0], pose.pitch[0], pose.roll[0]], [yaw, pitch, roll], atol=0.5)
+    np.testing.assert_allclose(
+        [pose.yaw[0], pose.pitch[0], pose.roll[0]], [yaw, pitch, roll], atol=0.5
+    )
 
 
 def test_the_constant_box_holds_every_point_of_the_clip() -> None:

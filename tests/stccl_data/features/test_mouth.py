@@ -15,9 +15,14 @@ def face(opening, width=60.0):
     points[36], points[45] = (100, 100), (200, 100)
     points[33], points[8] = (150, 140), (150, 220 + opening)
     angle = np.linspace(np.pi, -np.pi, 12, endpoint=False)
-    points[48:60] = np.stack([150 + width / 2 * np.cos(angle), 180 + opening / 2 - (opening / 2 + 10) * np.sin(angle)], axis=1)
+    points[48:60] = np.stack(
+        [150 + width / 2 * np.cos(angle), 180 + opening / 2 - (opening / 2 + 10) * np.sin(angle)],
+        axis=1,
+    )
     angle = np.linspace(np.pi, -np.pi, 8, endpoint=False)
-    points[60:68] = np.stack([150 + width / 2.5 * np.cos(angle), 180 + opening / 2 - opening / 2 * np.sin(angle)], axis=1)
+    points[60:68] = np.stack(
+        [150 + width / 2.5 * np.cos(angle), 180 + opening / 2 - opening / 2 * np.sin(angle)], axis=1
+    )
     return points
 
 
@@ -26,7 +31,9 @@ def talking(time, fps=25.0, seconds=3):
     times = np.arange(0, seconds, 1 / fps)
     moved = time(times)
     opening = 10 + 8 * np.sin(6 * moved) + 5 * np.sin(11 * moved + 1)
-    landmarks = np.stack([face(o, 60 + 5 * np.sin(4 * m)) for o, m in zip(opening, moved, strict=True)])
+    landmarks = np.stack(
+        [face(o, 60 + 5 * np.sin(4 * m)) for o, m in zip(opening, moved, strict=True)]
+    )
     return landmarks, times, np.ones(len(times), bool)
 
 
@@ -74,7 +81,11 @@ def test_silent_clips_are_aligned_by_the_mouth():
         return t * 0.85 + 0.1 * np.sin(2 * t)
 
     source, target = mouth_features(*talking(lambda t: t)), mouth_features(*talking(late))
-    found = align(Signals(None, source, source.times), Signals(None, target, target.times), AlignConfig(mode="auto"))
+    found = align(
+        Signals(None, source, source.times),
+        Signals(None, target, target.times),
+        AlignConfig(mode="auto"),
+    )
     at = np.arange(0.3, 2.2, 0.05)
     truth = np.interp(at, late(np.arange(0, 3, 0.001)), np.arange(0, 3, 0.001))
     assert found.mode == "visual"
@@ -91,7 +102,10 @@ def test_visual_mode_without_a_mouth_has_a_reason():
 def test_a_silent_clip_ten_times_longer_than_its_partner_has_a_reason():
     short = mouth_features(*talking(lambda t: t))
     landmarks, times, valid = talking(lambda t: t, seconds=30)
-    clips = [Signals(None, features, features.times) for features in (short, mouth_features(landmarks, times, valid))]
+    clips = [
+        Signals(None, features, features.times)
+        for features in (short, mouth_features(landmarks, times, valid))
+    ]
     for pair in (clips, clips[::-1]):
         with pytest.raises(ClipError) as caught:
             align(*pair)

@@ -1,10 +1,15 @@
 """Speech features: what they ignore, and what they keep."""
 
-
 import numpy as np
 import pytest
 
-from stccl_data.features.speech import AUDIBLE, mel_filters, reference_cepstra, slope, speech_features
+from stccl_data.features.speech import (
+    AUDIBLE,
+    mel_filters,
+    reference_cepstra,
+    slope,
+    speech_features,
+)
 from tests.testing import speech as voice
 
 
@@ -32,7 +37,9 @@ def test_times_are_the_middles_of_the_frames_on_the_containers_clock():
     assert np.allclose(np.diff(features.times), 0.01)
     assert features.start == 2.0
     assert features.end == pytest.approx(2.0 + len(spoken()) / voice.RATE)
-    assert len(features.vectors) == len(features.times) == len(features.speech) == len(features.level)
+    assert (
+        len(features.vectors) == len(features.times) == len(features.speech) == len(features.level)
+    )
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
@@ -43,7 +50,10 @@ def test_any_rate_gives_finite_vectors(rate):
     assert len(features.times) in (99, 100)
 
 
-@pytest.mark.parametrize("samples", [np.empty(0), np.zeros(16_000), np.full(16_000, 0.5), np.full(16_000, np.nan), np.ones(10)])
+@pytest.mark.parametrize(
+    "samples",
+    [np.empty(0), np.zeros(16_000), np.full(16_000, 0.5), np.full(16_000, np.nan), np.ones(10)],
+)
 def test_nothing_to_hear_is_none(samples):
     assert speech_features(samples, 16_000) is None
 

@@ -22,7 +22,14 @@ from stccl_data.interchange.audit import audit, mead_sentences
 from stccl_data.interchange.folders import export_folders
 from stccl_data.interchange.import_pairs import choose_pairs, import_pairs
 from stccl_data.interchange.names import published_names
-from stccl_data.interchange.pair_file import FilePair, PairFileError, longest_run, pair_file_bytes, path_faults, read_pair_file
+from stccl_data.interchange.pair_file import (
+    FilePair,
+    PairFileError,
+    longest_run,
+    pair_file_bytes,
+    path_faults,
+    read_pair_file,
+)
 from stccl_data.interchange.selection import ExportConfig, ExportError
 from stccl_data.pairs.imported import follow
 from stccl_data.pipeline.config import PrepareConfig
@@ -63,9 +70,18 @@ def written(tmp_path):
         ({"M003": 1}, "M003 is not an object of emotions, but 1"),
         ({"M003": {"sad": None}}, "M003 sad is not an object of pairs such as 001_001, but null"),
         ({"M003": {"sad": {"001_001": [[0]]}}}, "M003 sad 001_001 is not two lists of frames"),
-        ({"M003": {"sad": {"001_001": [[0], 0]}}}, "M003 sad 001_001: the list of target frames is not a list, but 0"),
-        ({"M003": {"sad": {"001_001": [[0, 1.5], [0, 1]]}}}, "the list of source frames has 1.5 at place 1"),
-        ({"M003": {"sad": {"001_001": [[0], [True]]}}}, "the list of target frames has true at place 0"),
+        (
+            {"M003": {"sad": {"001_001": [[0], 0]}}},
+            "M003 sad 001_001: the list of target frames is not a list, but 0",
+        ),
+        (
+            {"M003": {"sad": {"001_001": [[0, 1.5], [0, 1]]}}},
+            "the list of source frames has 1.5 at place 1",
+        ),
+        (
+            {"M003": {"sad": {"001_001": [[0], [True]]}}},
+            "the list of target frames has true at place 0",
+        ),
         ({"M003": {"sad": {"001_001": [[0], [10**20]]}}}, "has 100000000000000000000 at place 0"),
         (b'{"M003": {"sad": {"001_001": [[0], [NaN]]}}}', "has NaN at place 0"),
         (b'{"M003": {}, "M003": {}}', "the name 'M003' occurs twice"),
@@ -85,7 +101,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 NEARLY = st.dictionaries(
@@ -93,8 +111,11 @@ NEARLY = st.dictionaries(
     st.dictionaries(
         st.sampled_from(["sad", "disgusted", "neutral", "joy", ""]),
         st.dictionaries(
-            st.sampled_from(["001_001", "001_028", "1_1", "a_b", "", "_", "٣_٣", "999_999", "1_2_3"]),
-            st.lists(st.lists(st.integers(-3, 300), max_size=6) | JSON, min_size=2, max_size=2) | JSON,
+            st.sampled_from(
+                ["001_001", "001_028", "1_1", "a_b", "", "_", "٣_٣", "999_999", "1_2_3"]
+            ),
+            st.lists(st.lists(st.integers(-3, 300), max_size=6) | JSON, min_size=2, max_size=2)
+            | JSON,
             max_size=2,
         ),
         max_size=2,
@@ -123,12 +144,18 @@ def test_whatever_a_file_holds_it_is_audited_or_refused_with_a_sentence(tmp_path
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from("MW"), st.sampled_from(["sad", "fear"]), st.integers(1, 40)), unique=True, min_size=1, max_size=8
+        st.tuples(st.sampled_from("MW"), st.sampled_from(["sad", "fear"]), st.integers(1, 40)),
+        unique=True,
+        min_size=1,
+        max_size=8,
     )
 )
 def test_what_is_written_is_read_back(tmp_path_factory, keys):
     path = tmp_path_factory.getbasetemp() / "written.json"
-    pairs = [pair(f"001_{n:03d}", emotion, speaker + "003", range(n), range(n)) for speaker, emotion, n in keys]
+    pairs = [
+        pair(f"001_{n:03d}", emotion, speaker + "003", range(n), range(n))
+        for speaker, emotion, n in keys
+    ]
     path.write_bytes(pair_file_bytes(pairs))
     read = {one.place: (one.source.tolist(), one.target.tolist()) for one in read_pair_file(path)}
     assert read == {one.place: (one.source.tolist(), one.target.tolist()) for one in pairs}
@@ -209,7 +236,11 @@ def test_a_clip_that_transcripts_contradict_is_unknown():
 
 
 def test_the_level_decides_which_clip_is_meant():
-    sentences = {("A", "neutral", 1, 1): "s001", ("A", "sad", 3, 1): "s001", ("A", "sad", 2, 1): "s002"}
+    sentences = {
+        ("A", "neutral", 1, 1): "s001",
+        ("A", "sad", 3, 1): "s001",
+        ("A", "sad", 2, 1): "s002",
+    }
     one = pair("001_001", "sad", "A")
     assert audit([one], sentences).wrong == 0
     assert audit([one], sentences, level=2).wrong == 1
@@ -225,7 +256,11 @@ def test_a_right_pair_with_a_bad_path_is_a_finding():
 def test_the_published_file_joins_different_sentences_in_78_pairs():
     found = audit(read_pair_file(PUBLISHED), mead_sentences())
     assert (found.pairs, found.wrong, found.unknown, found.faulty_paths) == (648, 78, 0, 0)
-    assert (found.frame_pairs, found.wrong_frame_pairs, found.longest_repeat) == (70_303, 11_490, 153)
+    assert (found.frame_pairs, found.wrong_frame_pairs, found.longest_repeat) == (
+        70_303,
+        11_490,
+        153,
+    )
     assert found.emotions["disgusted"].wrong == 69
     assert len(found.findings) == 78
 
@@ -234,8 +269,18 @@ def test_the_published_file_joins_different_sentences_in_78_pairs():
 
 
 def clip_of(path, **labels):
-    known = {"corpus": "mead", "speaker": "M003", "emotion": "sad", "sentence": "s001", "level": 3} | labels
-    return Clip(clip_id=labels.get("clip_id", path), path=path, **{k: v for k, v in known.items() if k != "clip_id"})
+    known = {
+        "corpus": "mead",
+        "speaker": "M003",
+        "emotion": "sad",
+        "sentence": "s001",
+        "level": 3,
+    } | labels
+    return Clip(
+        clip_id=labels.get("clip_id", path),
+        path=path,
+        **{k: v for k, v in known.items() if k != "clip_id"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -273,7 +318,9 @@ def stored(out):
 
 def numbers(out):
     rows = pq.read_table(out / "clips.parquet").to_pylist()
-    return {row["clip_id"]: (row["speaker"], row["emotion"], Path(row["path"]).stem) for row in rows}
+    return {
+        row["clip_id"]: (row["speaker"], row["emotion"], Path(row["path"]).stem) for row in rows
+    }
 
 
 def test_the_exported_file_has_the_published_files_invariants(prepared, tmp_path):
@@ -287,9 +334,13 @@ def test_the_exported_file_has_the_published_files_invariants(prepared, tmp_path
     assert (found.wrong, found.unknown, found.faulty_paths) == (0, 0, 0)
 
 
-def test_the_exported_paths_lead_from_the_first_frames_to_the_last_along_the_map(prepared, tmp_path):
+def test_the_exported_paths_lead_from_the_first_frames_to_the_last_along_the_map(
+    prepared, tmp_path
+):
     export_aligned_path(prepared.out, tmp_path / "pairs.json")
-    read = {(one.speaker, one.emotion, one.key): one for one in read_pair_file(tmp_path / "pairs.json")}
+    read = {
+        (one.speaker, one.emotion, one.key): one for one in read_pair_file(tmp_path / "pairs.json")
+    }
     number = numbers(prepared.out)
     for (source, target), pair in stored(prepared.out).items():
         speaker, emotion, name = number[target]
@@ -312,7 +363,11 @@ def test_a_file_that_is_there_is_kept(prepared, tmp_path):
 
 def test_nothing_is_exported_into_the_dataset_itself(prepared):
     before = sorted(prepared.out.rglob("*"))
-    for place in (prepared.out, prepared.out / "pairs.json", prepared.out / "shards" / ".." / "faces"):
+    for place in (
+        prepared.out,
+        prepared.out / "pairs.json",
+        prepared.out / "shards" / ".." / "faces",
+    ):
         for export in (export_aligned_path, export_folders):
             with pytest.raises(ExportError, match="lies in the dataset"):
                 export(prepared.out, place)
@@ -358,7 +413,9 @@ def test_of_several_takes_the_first_pair_is_written_on_request(prepared_copy, tm
     next(row for row in clips if row["clip_id"] == second["target"])["take"] = 2
     change(prepared_copy, "pairs.parquet", pairs)
     change(prepared_copy, "clips.parquet", clips)
-    written = export_aligned_path(prepared_copy, tmp_path / "pairs.json", ExportConfig(takes="first"))
+    written = export_aligned_path(
+        prepared_copy, tmp_path / "pairs.json", ExportConfig(takes="first")
+    )
     assert "left out: 1 pairs of later takes" in written.notes
 
 
@@ -373,10 +430,17 @@ def test_refused_pairs_are_not_written(prepared_copy, tmp_path):
 
 def test_labels_of_a_table_by_somebody_else_lead_nowhere(prepared_copy, tmp_path):
     rows = pq.read_table(prepared_copy / "clips.parquet")
-    emotions = ["../../../ESCAPED" if emotion == "angry" else emotion for emotion in rows["emotion"].to_pylist()]
+    emotions = [
+        "../../../ESCAPED" if emotion == "angry" else emotion
+        for emotion in rows["emotion"].to_pylist()
+    ]
     column = rows.column_names.index("emotion")
-    pq.write_table(rows.set_column(column, "emotion", pa.array(emotions)), prepared_copy / "clips.parquet")
-    with pytest.raises(ExportError, match=r"has the emotion '\.\./\.\./\.\./ESCAPED'\); run `stccl verify`"):
+    pq.write_table(
+        rows.set_column(column, "emotion", pa.array(emotions)), prepared_copy / "clips.parquet"
+    )
+    with pytest.raises(
+        ExportError, match=r"has the emotion '\.\./\.\./\.\./ESCAPED'\); run `stccl verify`"
+    ):
         export_folders(prepared_copy, tmp_path / "deep" / "faces", size=64)
     assert not (tmp_path / "deep").exists()
 
@@ -384,12 +448,22 @@ def test_labels_of_a_table_by_somebody_else_lead_nowhere(prepared_copy, tmp_path
 def test_every_frame_becomes_a_picture_under_its_number(prepared, tmp_path):
     written = export_folders(prepared.out, tmp_path / "faces", size=64)
     number = numbers(prepared.out)
-    clips = {clip.clip_id: clip for pair in stored(prepared.out).values() for clip in (pair.source, pair.target)}
-    assert (written.clips, written.made, written.frames) == (len(clips), len(clips), sum(len(clip) for clip in clips.values()))
+    clips = {
+        clip.clip_id: clip
+        for pair in stored(prepared.out).values()
+        for clip in (pair.source, pair.target)
+    }
+    assert (written.clips, written.made, written.frames) == (
+        len(clips),
+        len(clips),
+        sum(len(clip) for clip in clips.values()),
+    )
     for clip_id, clip in clips.items():
         speaker, emotion, name = number[clip_id]
         folder = tmp_path / "faces" / speaker / "align_img" / emotion / name
-        assert sorted(path.name for path in folder.iterdir()) == [f"{i:06d}.jpg" for i in range(len(clip))]
+        assert sorted(path.name for path in folder.iterdir()) == [
+            f"{i:06d}.jpg" for i in range(len(clip))
+        ]
     image = cv2.cvtColor(cv2.imread(str(folder / "000003.jpg")), cv2.COLOR_BGR2RGB)
     small = cv2.resize(clip.frames("face", [3])[0], (64, 64), interpolation=cv2.INTER_AREA)
     assert image.shape == (64, 64, 3)
@@ -408,7 +482,9 @@ def test_the_pair_file_names_folders_and_pictures_that_are_there(prepared, tmp_p
     export_aligned_path(prepared.out, tmp_path / "pairs.json")
     export_folders(prepared.out, tmp_path / "faces", size=32)
     for one in read_pair_file(tmp_path / "pairs.json"):
-        for name, emotion, frames in zip(one.names, ("neutral", one.emotion), (one.source, one.target), strict=True):
+        for name, emotion, frames in zip(
+            one.names, ("neutral", one.emotion), (one.source, one.target), strict=True
+        ):
             folder = tmp_path / "faces" / one.speaker / "align_img" / emotion / name
             assert (folder / f"{frames[-1]:06d}.jpg").exists()
             assert not (folder / f"{frames[-1] + 1:06d}.jpg").exists()
@@ -526,18 +602,29 @@ def round_trip(corpus, prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("round")
     export_aligned_path(prepared.out, folder / "pairs.json")
     config = PrepareConfig(workers=2, split="train=0.5,test=0.5")
-    return folder / "pairs.json", folder / "out", import_pairs(folder / "pairs.json", corpus.folder, folder / "out", config)
+    return (
+        folder / "pairs.json",
+        folder / "out",
+        import_pairs(folder / "pairs.json", corpus.folder, folder / "out", config),
+    )
 
 
 def test_an_imported_file_becomes_a_dataset_like_any_other(round_trip, prepared):
     _, out, imported = round_trip
     assert verify(out, decode=True) == []
     assert stored(out).keys() == stored(prepared.out).keys()
-    assert (imported.named, imported.not_found, imported.numbering, imported.content) == (len(stored(out)), 0, (), ())
+    assert (imported.named, imported.not_found, imported.numbering, imported.content) == (
+        len(stored(out)),
+        0,
+        (),
+        (),
+    )
     assert json.loads((out / "provenance.json").read_text())["pairs_from"].endswith("pairs.json")
 
 
-def test_an_exported_map_comes_back_wherever_a_path_without_corners_can_say_it(round_trip, prepared):
+def test_an_exported_map_comes_back_wherever_a_path_without_corners_can_say_it(
+    round_trip, prepared
+):
     before, after = stored(prepared.out), stored(round_trip[1])
     apart = np.concatenate([np.abs(before[ids].frame_map - after[ids].frame_map) for ids in before])
     assert (apart == 0).mean() > 0.95
@@ -552,7 +639,9 @@ def test_an_imported_file_exported_again_is_the_same_file(round_trip, tmp_path):
 
 def test_importing_again_does_nothing(round_trip, corpus):
     file, out, _ = round_trip
-    again = import_pairs(file, corpus.folder, out, PrepareConfig(workers=2, split="train=0.5,test=0.5"))
+    again = import_pairs(
+        file, corpus.folder, out, PrepareConfig(workers=2, split="train=0.5,test=0.5")
+    )
     assert again.summary.made == 0
 
 
@@ -570,7 +659,12 @@ def test_every_pair_that_cannot_be_imported_has_a_reason(round_trip, corpus, pre
     content = {speaker: {"angry": angry, "happy": {crossed: angry[good]}}}
     (tmp_path / "pairs.json").write_text(json.dumps(content))
     out = tmp_path / "out"
-    imported = import_pairs(tmp_path / "pairs.json", corpus.folder, out, PrepareConfig(workers=2, crops="none", align="audio"))
+    imported = import_pairs(
+        tmp_path / "pairs.json",
+        corpus.folder,
+        out,
+        PrepareConfig(workers=2, crops="none", align="audio"),
+    )
     assert verify(out) == []
     assert (imported.named, imported.not_found) == (5, 2)
     assert imported.summary.pairs == {"": 1, "bad_path": 1, "content_mismatch": 1}
@@ -579,7 +673,10 @@ def test_every_pair_that_cannot_be_imported_has_a_reason(round_trip, corpus, pre
     assert contradicted["content_score"] is not None
     found = [json.loads(line) for line in (out / "findings.jsonl").read_text().splitlines()]
     assert {finding["reason"] for finding in found} == {"bad_row", "missing_file", "not_selected"}
-    assert any("angry 001_777 names the angry clip 777, which is not there" in finding["detail"] for finding in found)
+    assert any(
+        "angry 001_777 names the angry clip 777, which is not there" in finding["detail"]
+        for finding in found
+    )
     regate(out, replace(stored_gates(out), min_content_score=0.0))
     rows = pq.read_table(out / "pairs.parquet").to_pylist()
     assert sorted(row["reason"] or "" for row in rows) == ["", "bad_path", "content_mismatch"]
@@ -595,7 +692,13 @@ def test_a_file_of_other_speakers_is_refused_before_any_work(corpus, tmp_path):
 @pytest.fixture
 def empty_mead(tmp_path):
     """Names alone, in two views and two levels."""
-    for name in ("front/neutral/level_1", "front/sad/level_2", "front/sad/level_3", "top/neutral/level_1", "top/sad/level_3"):
+    for name in (
+        "front/neutral/level_1",
+        "front/sad/level_2",
+        "front/sad/level_3",
+        "top/neutral/level_1",
+        "top/sad/level_3",
+    ):
         path = tmp_path / "raw" / "M003" / "video" / name / "001.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -614,10 +717,16 @@ def test_the_highest_level_is_meant_unless_one_is_named(empty_mead):
 
 def test_a_file_names_no_view_so_there_may_be_only_one(empty_mead):
     with pytest.raises(ScanError, match="choose one by --views"):
-        choose_pairs(scan_corpus(empty_mead, views=["all"]), [pair("001_001", "sad")], Path("pairs.json"))
+        choose_pairs(
+            scan_corpus(empty_mead, views=["all"]), [pair("001_001", "sad")], Path("pairs.json")
+        )
 
 
 def test_a_pair_that_is_named_twice_is_taken_once(empty_mead):
-    given = choose_pairs(scan_corpus(empty_mead), [pair("001_001", "sad"), pair("1_1", "sadness")], Path("pairs.json"))
+    given = choose_pairs(
+        scan_corpus(empty_mead),
+        [pair("001_001", "sad"), pair("1_1", "sadness")],
+        Path("pairs.json"),
+    )
     assert len(given.paths) == 1
     assert any("named before" in finding.detail for finding in given.scan.findings)

@@ -42,5 +42,10 @@ def test_where_the_start_fails_every_word_of_it_comes_through(capfd):
 
 def test_a_process_without_stderr_goes_on():
     code = "from stccl_data.landmarks.chatter import without_chatter\nwith without_chatter(): print('well')"
-    done = subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "well\n")

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stccl_data.landmarks import LIPS_68, LandmarkConfig, Landmarker, ModelError, ibug68, landmarker_identity, open_landmarker
+from stccl_data.landmarks import (
+    LIPS_68,
+    LandmarkConfig,
+    Landmarker,
+    ModelError,
+    ibug68,
+    landmarker_identity,
+    open_landmarker,
+)
 from stccl_data.landmarks.fan import WEIGHTS_NAME, FanLandmarker, checked_weights
 from stccl_data.landmarks.mediapipe import MODEL_SHA256, checked_model
 from stccl_data.media import video as media
@@ -35,7 +43,9 @@ def test_the_packaged_model_is_the_one_we_know():
 
 
 def test_a_missing_model_is_named_with_the_option(tmp_path):
-    with pytest.raises(ModelError, match=r"gone\.task cannot be read: No such file.*--landmarker-model"):
+    with pytest.raises(
+        ModelError, match=r"gone\.task cannot be read: No such file.*--landmarker-model"
+    ):
         open_landmarker(LandmarkConfig(landmarker_model=str(tmp_path / "gone.task")))
 
 
@@ -52,7 +62,9 @@ def test_another_model_file_is_taken_where_it_is_named(tmp_path, frames, landmar
     copy = tmp_path / "mine.task"
     copy.write_bytes(checked_model(None)[0].read_bytes())
     mine = open_landmarker(LandmarkConfig(landmarker_model=str(copy)))
-    np.testing.assert_array_equal(mine.detect(frames[:1])[0][0], landmarker.detect(frames[:1])[0][0])
+    np.testing.assert_array_equal(
+        mine.detect(frames[:1])[0][0], landmarker.detect(frames[:1])[0][0]
+    )
 
 
 def test_an_unknown_backend_is_named():
@@ -64,11 +76,15 @@ def test_results_are_named_by_backend_version_and_model(tmp_path):
     plain = landmarker_identity(LandmarkConfig())
     assert plain == f"mediapipe-{version('mediapipe')}-{MODEL_SHA256[:16]}"
     (tmp_path / "other.task").write_bytes(b"another")
-    assert landmarker_identity(LandmarkConfig(landmarker_model=str(tmp_path / "other.task"))) != plain
+    assert (
+        landmarker_identity(LandmarkConfig(landmarker_model=str(tmp_path / "other.task"))) != plain
+    )
 
 
 def test_every_face_of_every_picture_is_found_in_pixels_of_the_picture(frames, landmarker):
-    single, double, none = landmarker.detect([frames[0], beside(frames[0], frames[3]), np.full((99, 80, 3), 90, np.uint8)])
+    single, double, none = landmarker.detect(
+        [frames[0], beside(frames[0], frames[3]), np.full((99, 80, 3), 90, np.uint8)]
+    )
     assert len(single) == 1 and single[0].shape == (478, 2) and single[0].dtype == np.float32
     assert (single[0] > 0).all() and (single[0] < 192).all()
     left, right = sorted(double, key=lambda points: float(points[:, 0].mean()))
@@ -90,10 +106,18 @@ def test_the_68_points_view_keeps_leading_axes_and_lies_on_the_face(frames, land
     view = ibug68(points)
     assert view.shape == (68, 2) and ibug68(np.stack([points] * 3)[None]).shape == (1, 3, 68, 2)
     assert ibug68(view) is view, "68 points are 68 points"
-    eyes_right, eyes_left, nose, mouth, chin = view[36:42].mean(0), view[42:48].mean(0), view[30], view[LIPS_68].mean(0), view[8]
+    eyes_right, eyes_left, nose, mouth, chin = (
+        view[36:42].mean(0),
+        view[42:48].mean(0),
+        view[30],
+        view[LIPS_68].mean(0),
+        view[8],
+    )
     assert eyes_right[0] < nose[0] < eyes_left[0]
     assert eyes_right[1] < nose[1] < mouth[1] < chin[1]
-    assert view[48, 0] < view[54, 0] and view[51, 1] < view[57, 1], "the mouth's corners, and upper before lower lip"
+    assert view[48, 0] < view[54, 0] and view[51, 1] < view[57, 1], (
+        "the mouth's corners, and upper before lower lip"
+    )
 
 
 # --- FAN, with random weights written to disk: its loading, its batches and its crops are real -------------------------------
@@ -152,7 +176,9 @@ def test_missing_fan_weights_are_named_with_their_place(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["text", "pickle", "other"])
-def test_a_file_that_does_not_hold_fans_weights_is_refused_with_a_sentence(tmp_path, landmarker, content):
+def test_a_file_that_does_not_hold_fans_weights_is_refused_with_a_sentence(
+    tmp_path, landmarker, content
+):
     torch = pytest.importorskip("torch")
     pytest.importorskip("face_alignment")
     wrong = tmp_path / "wrong.pth"

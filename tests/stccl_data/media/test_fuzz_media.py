@@ -62,7 +62,9 @@ def zeroed(data: bytearray, rng: random.Random) -> None:
 def huge_numbers(data: bytearray, rng: random.Random) -> None:
     """Sizes and counts stand in four bytes: one of them becomes as large as can be."""
     start = rng.randrange(min(len(data) - 4, 1200))
-    data[start : start + 4] = rng.choice([b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\xff\xff"])
+    data[start : start + 4] = rng.choice(
+        [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\xff\xff"]
+    )
 
 
 def with_the_head_of_another(data: bytearray, rng: random.Random, heads: list[bytes]) -> None:
@@ -81,7 +83,9 @@ def whole(corpus, studio, tmp_path_factory) -> dict[str, bytes]:
     for name, form in FORMS.items():
         rate = form.get("rate", 16_000)
         pictures = [] if name.startswith("sound") else frames
-        path = studio.record(folder / name, pictures, sound[:: 48_000 // rate], **{"fps": 15, "rate": rate, **form})
+        path = studio.record(
+            folder / name, pictures, sound[:: 48_000 // rate], **{"fps": 15, "rate": rate, **form}
+        )
         assert media.probe(path)
         made[name] = path.read_bytes()
     return made
@@ -90,19 +94,35 @@ def whole(corpus, studio, tmp_path_factory) -> dict[str, bytes]:
 def test_every_damaged_file_ends_as_a_clip_or_with_a_reason(whole, tmp_path):
     rng = random.Random(SEED)
     heads = [content[:600] for content in whole.values()]
-    plan = ExtractPlan(LandmarkConfig(), CropConfig(face_size=64, mouth_size=32), "if_silent", audio=True)
+    plan = ExtractPlan(
+        LandmarkConfig(), CropConfig(face_size=64, mouth_size=32), "if_silent", audio=True
+    )
     units = []
     for i in range(COUNT):
         name = rng.choice(list(whole))
         data = bytearray(whole[name])
-        change = rng.choice([flipped, flipped_in_the_header, cut, without_a_middle, zeroed, huge_numbers, with_the_head_of_another])
+        change = rng.choice(
+            [
+                flipped,
+                flipped_in_the_header,
+                cut,
+                without_a_middle,
+                zeroed,
+                huge_numbers,
+                with_the_head_of_another,
+            ]
+        )
         change(data, rng, *([heads] if change is with_the_head_of_another else []))
         path = tmp_path / f"{i}-{change.__name__}-{name}"
         path.write_bytes(data)
-        clip = Clip(clip_id=str(i), corpus="own", speaker="a", emotion="sad", sentence="1", path=str(path))
+        clip = Clip(
+            clip_id=str(i), corpus="own", speaker="a", emotion="sad", sentence="1", path=str(path)
+        )
         # every other one has its pictures followed, whether or not it can be heard
         chosen = plan if i % 2 else ExtractPlan(plan.landmarks, plan.crops, "always", audio=True)
-        units.append(Unit(str(path), (clip, str(tmp_path / "work" / f"{i}.npz"), chosen), timeout_s=120.0))
+        units.append(
+            Unit(str(path), (clip, str(tmp_path / "work" / f"{i}.npz"), chosen), timeout_s=120.0)
+        )
     outcomes = list(run(units, extract_unit, Setup(count=2, memory_mb=2048)))
     assert len(outcomes) == COUNT
     bugs = [outcome.detail for outcome in outcomes if outcome.reason is Reason.INTERNAL_ERROR]
@@ -113,6 +133,8 @@ def test_every_damaged_file_ends_as_a_clip_or_with_a_reason(whole, tmp_path):
         if outcome.reason is not None:
             assert outcome.unit.name in outcome.detail
     counts = Counter(str(outcome.reason or "result") for outcome in outcomes)
-    print(f"{COUNT} damaged files: {', '.join(f'{n} {reason}' for reason, n in counts.most_common())}")
+    print(
+        f"{COUNT} damaged files: {', '.join(f'{n} {reason}' for reason, n in counts.most_common())}"
+    )
     assert len(counts) > 2, "the damage is of more than one kind"
     assert not list((tmp_path / "work").glob(".*")), "nothing half-written is left"

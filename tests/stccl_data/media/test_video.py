@@ -33,14 +33,19 @@ def picture(i: int, width: int = 96, height: int = 64) -> np.ndarray:
 
 def numbers(path: Path) -> list[int]:
     """Which frame of `picture` each picture of the file is."""
-    return [round((float(f.image[-f.image.shape[0] // 4, -f.image.shape[1] // 4, 0]) - 20) / 8) for f in read_frames(path)]
+    return [
+        round((float(f.image[-f.image.shape[0] // 4, -f.image.shape[1] // 4, 0]) - 20) / 8)
+        for f in read_frames(path)
+    ]
 
 
 def times_of(path: Path) -> np.ndarray:
     return np.array([frame.time for frame in read_frames(path)])
 
 
-def refused(path: str | Path, how: Callable[..., object] = lambda path: list(read_frames(path))) -> ClipError:
+def refused(
+    path: str | Path, how: Callable[..., object] = lambda path: list(read_frames(path))
+) -> ClipError:
     with pytest.raises(ClipError) as caught:
         how(path)
     assert str(path) in caught.value.detail, "the sentence names the file"
@@ -50,7 +55,11 @@ def refused(path: str | Path, how: Callable[..., object] = lambda path: list(rea
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory, studio) -> Path:
-    return studio.record(tmp_path_factory.mktemp("media") / "clip.mp4", [picture(i) for i in range(N)], studio.tone(1.0))
+    return studio.record(
+        tmp_path_factory.mktemp("media") / "clip.mp4",
+        [picture(i) for i in range(N)],
+        studio.tone(1.0),
+    )
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------------------
@@ -60,19 +69,31 @@ def test_a_clip_gives_its_frames_in_order_at_the_containers_times(clip):
     assert numbers(clip) == list(range(N))
     np.testing.assert_allclose(times_of(clip), np.arange(N) / 25, atol=1e-9)
     info = probe(clip)
-    assert (info.fps, info.n_frames, info.width, info.height, info.audio_rate) == (25, N, 96, 64, 16_000)
+    assert (info.fps, info.n_frames, info.width, info.height, info.audio_rate) == (
+        25,
+        N,
+        96,
+        64,
+        16_000,
+    )
     assert abs(info.duration_s - 1.0) < 0.01
 
 
 def test_colours_are_red_green_blue_in_that_order(clip):
     first = next(read_frames(clip)).image.astype(int)
     assert first.shape == (64, 96, 3)
-    for (y, x), colour in {(10, 10): (200, 40, 40), (10, 80): (40, 160, 60), (50, 10): (30, 60, 190)}.items():
+    for (y, x), colour in {
+        (10, 10): (200, 40, 40),
+        (10, 80): (40, 160, 60),
+        (50, 10): (30, 60, 190),
+    }.items():
         assert np.abs(first[y, x] - colour).max() < 16
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_rotated_recording_stands_upright_as_ffmpeg_itself_turns_it(clip, tmp_path, ffmpeg, degrees):
+def test_a_rotated_recording_stands_upright_as_ffmpeg_itself_turns_it(
+    clip, tmp_path, ffmpeg, degrees
+):
     turned, upright = tmp_path / "turned.mp4", tmp_path / "upright.png"
     ffmpeg("-display_rotation", degrees, "-i", clip, "-c", "copy", turned)
     ffmpeg("-i", turned, "-frames:v", 1, upright)
@@ -85,14 +106,21 @@ def test_a_rotated_recording_stands_upright_as_ffmpeg_itself_turns_it(clip, tmp_
 
 
 def test_pixels_become_square_and_the_height_stays(tmp_path, studio):
-    wide = studio.record(tmp_path / "wide.mp4", [picture(i) for i in range(3)], aspect=Fraction(4, 3))
+    wide = studio.record(
+        tmp_path / "wide.mp4", [picture(i) for i in range(3)], aspect=Fraction(4, 3)
+    )
     assert [frame.image.shape for frame in read_frames(wide)] == [(64, 128, 3)] * 3
     assert (probe(wide).width, probe(wide).height) == (128, 64)
 
 
 @pytest.mark.parametrize(("width", "height"), [(95, 63), (97, 64), (33, 51)])
 def test_odd_sizes_keep_every_pixel(tmp_path, studio, width, height):
-    odd = studio.record(tmp_path / "odd.mkv", [picture(i, width, height) for i in range(3)], codec="ffv1", pix_fmt="yuv444p")
+    odd = studio.record(
+        tmp_path / "odd.mkv",
+        [picture(i, width, height) for i in range(3)],
+        codec="ffv1",
+        pix_fmt="yuv444p",
+    )
     for i, frame in enumerate(read_frames(odd)):
         assert np.abs(frame.image.astype(int) - picture(i, width, height)).max() <= 4
 
@@ -100,7 +128,10 @@ def test_odd_sizes_keep_every_pixel(tmp_path, studio, width, height):
 @pytest.mark.parametrize("width", [96, 90])
 def test_full_range_444_by_the_fast_path_is_what_swscale_makes_of_it(tmp_path, studio, width):
     noise = np.random.default_rng(0)
-    smooth = [np.kron(noise.integers(0, 256, (8, width // 2, 3)), np.ones((8, 2, 1))).astype(np.uint8) for _ in range(3)]
+    smooth = [
+        np.kron(noise.integers(0, 256, (8, width // 2, 3)), np.ones((8, 2, 1))).astype(np.uint8)
+        for _ in range(3)
+    ]
     raw = studio.record(tmp_path / "raw.mp4", smooth, pix_fmt="yuvj444p", full_range=True)
     with av.open(str(raw)) as container:
         frames = list(container.decode(video=0))
@@ -119,7 +150,9 @@ def test_other_pixel_formats_become_eight_bit_rgb(tmp_path, studio, pix_fmt):
 
 def test_b_frames_come_in_the_order_in_which_they_are_shown(tmp_path, studio):
     for name in ("b.mp4", "b.mkv"):
-        film = studio.record(tmp_path / name, [picture(i) for i in range(N)], options={"bf": "3", "b-adapt": "0"})
+        film = studio.record(
+            tmp_path / name, [picture(i) for i in range(N)], options={"bf": "3", "b-adapt": "0"}
+        )
         with av.open(str(film)) as container:
             stored = [packet.pts for packet in container.demux(video=0) if packet.pts is not None]
         assert stored != sorted(stored), "the film has B-frames"
@@ -153,8 +186,20 @@ CONTAINERS = {
 def test_the_containers_times_are_those_of_the_decoded_frames(tmp_path, studio, kind):
     settings = CONTAINERS[kind]
     path = tmp_path / f"film.{kind.split()[0]}"
-    options = {"auto-alt-ref": "1", "lag-in-frames": "12"} if kind.startswith("webm") else {} if kind == "flv" else {"bf": "2"}
-    studio.record(path, [picture(i) for i in range(N)], studio.tone(1.0, settings.get("rate", 16_000)), options=options, **settings)
+    options = (
+        {"auto-alt-ref": "1", "lag-in-frames": "12"}
+        if kind.startswith("webm")
+        else {}
+        if kind == "flv"
+        else {"bf": "2"}
+    )
+    studio.record(
+        path,
+        [picture(i) for i in range(N)],
+        studio.tone(1.0, settings.get("rate", 16_000)),
+        options=options,
+        **settings,
+    )
     assert numbers(path) == list(range(N))
     times = times_of(path)
     np.testing.assert_array_equal(frame_times(path), times)
@@ -166,10 +211,14 @@ def test_the_containers_times_are_those_of_the_decoded_frames(tmp_path, studio, 
 
 def test_a_stream_that_begins_late_keeps_its_place(clip, tmp_path, ffmpeg):
     late = tmp_path / "late.mp4"
-    ffmpeg("-itsoffset", 0.48, "-i", clip, "-i", clip, "-map", "0:v", "-map", "1:a", "-c", "copy", late)
+    ffmpeg(
+        "-itsoffset", 0.48, "-i", clip, "-i", clip, "-map", "0:v", "-map", "1:a", "-c", "copy", late
+    )
     assert abs(times_of(late)[0] - read_audio(late).start - 0.48) < 0.03
     np.testing.assert_array_equal(frame_times(late), times_of(late))
-    ffmpeg("-itsoffset", 0.48, "-i", clip, "-i", clip, "-map", "1:v", "-map", "0:a", "-c", "copy", late)
+    ffmpeg(
+        "-itsoffset", 0.48, "-i", clip, "-i", clip, "-map", "1:v", "-map", "0:a", "-c", "copy", late
+    )
     assert abs(read_audio(late).start - times_of(late)[0] - 0.48) < 0.08
 
 
@@ -212,7 +261,9 @@ def test_sample_i_is_heard_at_start_plus_i_over_rate(tmp_path, studio):
         "a.flac": {"audio_codec": "flac"},
     }.items():
         sound = read_audio(studio.record(tmp_path / name, sound=clicks, **settings))
-        assert abs(sound.start + np.argmax(np.abs(sound.samples) > 0.4) / sound.rate - 0.5) < 0.002, name
+        assert (
+            abs(sound.start + np.argmax(np.abs(sound.samples) > 0.4) / sound.rate - 0.5) < 0.002
+        ), name
 
 
 def test_a_gap_in_the_sound_is_filled_with_silence(tmp_path, studio, ffmpeg):
@@ -221,15 +272,22 @@ def test_a_gap_in_the_sound_is_filled_with_silence(tmp_path, studio, ffmpeg):
     ffmpeg("-i", source, "-af", "aselect='not(between(t,0.6,1.4))'", "-c:a", "pcm_s16le", holed)
     sound = read_audio(holed)
     assert abs(sound.duration_s - 2.0) < 0.1
-    loud = np.abs(sound.samples).reshape(-1)[: 16_000 * 2 // 1600 * 1600].reshape(-1, 1600).max(axis=1) > 0.2
+    loud = (
+        np.abs(sound.samples).reshape(-1)[: 16_000 * 2 // 1600 * 1600].reshape(-1, 1600).max(axis=1)
+        > 0.2
+    )
     assert loud[:5].all() and not loud[8:13].any() and loud[15:18].all()
 
 
 def test_a_dead_channel_does_not_halve_the_sound(tmp_path, studio):
     voice = studio.tone(0.5)
-    stereo = studio.record(tmp_path / "a.wav", sound=np.stack([voice, 0 * voice]), audio_codec="pcm_s16le")
+    stereo = studio.record(
+        tmp_path / "a.wav", sound=np.stack([voice, 0 * voice]), audio_codec="pcm_s16le"
+    )
     assert abs(np.abs(read_audio(stereo).samples).max() - 0.5) < 0.01
-    both = studio.record(tmp_path / "b.wav", sound=np.stack([voice, voice]), audio_codec="pcm_s16le")
+    both = studio.record(
+        tmp_path / "b.wav", sound=np.stack([voice, voice]), audio_codec="pcm_s16le"
+    )
     assert abs(np.abs(read_audio(both).samples).max() - 0.5) < 0.01
 
 
@@ -243,7 +301,9 @@ def test_float_sound_with_values_that_are_no_numbers_is_read(tmp_path, studio):
 
 
 def test_silence_is_sound(tmp_path, studio):
-    silent = studio.record(tmp_path / "a.wav", sound=np.zeros(8000, np.float32), audio_codec="pcm_s16le")
+    silent = studio.record(
+        tmp_path / "a.wav", sound=np.zeros(8000, np.float32), audio_codec="pcm_s16le"
+    )
     assert read_audio(silent).duration_s == 0.5
 
 
@@ -262,7 +322,9 @@ def test_flac_holds_the_samples_from_container_time_zero_on(tmp_path, studio, st
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_flac_takes_the_rates_that_recorders_use(rate):
     samples = np.zeros(rate // 2, np.float32)
-    assert encode_flac(Audio(samples, rate, 0.0)) == encode_flac(Audio(samples, rate, 0.0)), "the same bytes each time"
+    assert encode_flac(Audio(samples, rate, 0.0)) == encode_flac(Audio(samples, rate, 0.0)), (
+        "the same bytes each time"
+    )
 
 
 def test_flac_of_a_sound_that_ends_before_zero_is_flac_without_sound():
@@ -287,7 +349,21 @@ def test_a_cover_picture_is_no_video(tmp_path, studio, ffmpeg, name):
         out.mux(stream.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
         out.mux(stream.encode())
     song = tmp_path / name
-    ffmpeg("-i", sound, "-i", tmp_path / "cover.jpg", "-map", 0, "-map", 1, "-c:v", "copy", "-disposition:v", "attached_pic", song)
+    ffmpeg(
+        "-i",
+        sound,
+        "-i",
+        tmp_path / "cover.jpg",
+        "-map",
+        0,
+        "-map",
+        1,
+        "-c:v",
+        "copy",
+        "-disposition:v",
+        "attached_pic",
+        song,
+    )
     assert refused(song).reason is Reason.NO_VIDEO
     assert len(frame_times(song)) == 0 and probe(song).width is None
     assert read_audio(song).duration_s > 0.4
@@ -310,9 +386,13 @@ def cut_short(path: Path, whole: Path, share: float) -> Path:
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_an_mp4_that_was_cut_short_is_refused_wherever_its_index_lies(tmp_path, studio, share):
-    frames = [np.random.default_rng(i).integers(0, 256, (64, 96, 3)).astype(np.uint8) for i in range(N)]
+    frames = [
+        np.random.default_rng(i).integers(0, 256, (64, 96, 3)).astype(np.uint8) for i in range(N)
+    ]
     plain = studio.record(tmp_path / "plain.mp4", frames, studio.tone(1.0))
-    quick = studio.record(tmp_path / "quick.mp4", frames, studio.tone(1.0), container={"movflags": "faststart"})
+    quick = studio.record(
+        tmp_path / "quick.mp4", frames, studio.tone(1.0), container={"movflags": "faststart"}
+    )
     for whole in (plain, quick):
         damaged = cut_short(tmp_path / "cut.mp4", whole, share)
         for how in (probe, frame_times, read_audio, lambda path: list(read_frames(path))):
@@ -322,9 +402,14 @@ def test_an_mp4_that_was_cut_short_is_refused_wherever_its_index_lies(tmp_path, 
 
 @pytest.mark.parametrize("kind", ["mkv", "webm", "avi", "flv"])
 def test_other_containers_that_were_cut_short_are_refused_too(tmp_path, studio, kind):
-    frames = [np.random.default_rng(i).integers(0, 256, (64, 96, 3)).astype(np.uint8) for i in range(75)]
+    frames = [
+        np.random.default_rng(i).integers(0, 256, (64, 96, 3)).astype(np.uint8) for i in range(75)
+    ]
     whole = studio.record(
-        tmp_path / f"whole.{kind}", frames, studio.tone(3.0, CONTAINERS[kind].get("rate", 16_000)), **CONTAINERS[kind]
+        tmp_path / f"whole.{kind}",
+        frames,
+        studio.tone(3.0, CONTAINERS[kind].get("rate", 16_000)),
+        **CONTAINERS[kind],
     )
     assert len(frame_times(whole)) == 75
     damaged = cut_short(tmp_path / f"cut.{kind}", whole, 0.6)
@@ -339,7 +424,9 @@ def test_a_wav_that_was_cut_short_is_refused(tmp_path, studio):
 
 
 def test_a_clip_whose_middle_is_zeros_is_refused(tmp_path, studio):
-    frames = [np.random.default_rng(i).integers(0, 256, (64, 96, 3)).astype(np.uint8) for i in range(N)]
+    frames = [
+        np.random.default_rng(i).integers(0, 256, (64, 96, 3)).astype(np.uint8) for i in range(N)
+    ]
     whole = studio.record(tmp_path / "whole.mp4", frames)
     data = bytearray(whole.read_bytes())
     data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
@@ -349,12 +436,16 @@ def test_a_clip_whose_middle_is_zeros_is_refused(tmp_path, studio):
     except ClipError as error:
         assert error.reason is Reason.DECODE_ERROR
     else:
-        assert len(frames_read) == N and any(frame.corrupt for frame in frames_read), "concealed damage is marked"
+        assert len(frames_read) == N and any(frame.corrupt for frame in frames_read), (
+            "concealed damage is marked"
+        )
 
 
 def test_a_title_in_another_encoding_does_not_matter(tmp_path, studio):
     path = studio.record(tmp_path / "a.mkv", [picture(i) for i in range(N)])
-    path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xe4\xf6\xfc\xdf"))  # the name of the muxer, now Latin-1
+    path.write_bytes(
+        path.read_bytes().replace(b"Lavf", b"\xe4\xf6\xfc\xdf")
+    )  # the name of the muxer, now Latin-1
     assert numbers(path) == list(range(N))
 
 
@@ -418,7 +509,9 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, clip):
     own = tmp_path / "own.mp4"
     shutil.copy(clip, own)
     own.chmod(0)
-    if os.geteuid() == 0:  # nothing is closed to root: look as nobody does, who must be let in as far as the file
+    if (
+        os.geteuid() == 0
+    ):  # nothing is closed to root: look as nobody does, who must be let in as far as the file
         if not _open_to_nobody(tmp_path):
             pytest.skip("the temporary folder is closed to other users")
         os.seteuid(65534)
@@ -442,7 +535,9 @@ def _open_to_nobody(folder: Path) -> bool:
 @pytest.mark.parametrize("name", ["list.mp4", "list.m3u8"])
 def test_a_playlist_does_not_lead_to_other_files(tmp_path, clip, name):
     shutil.copy(clip, tmp_path / "secret.mp4")
-    (tmp_path / name).write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-VERSION:3\n#EXTINF:1.0,\nsecret.mp4\n#EXT-X-ENDLIST\n")
+    (tmp_path / name).write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-VERSION:3\n#EXTINF:1.0,\nsecret.mp4\n#EXT-X-ENDLIST\n"
+    )
     assert refused(tmp_path / name).reason is Reason.NOT_MEDIA
     assert refused(tmp_path / name, probe).reason is Reason.NOT_MEDIA
 

@@ -12,7 +12,15 @@ from stccl_data.pairs.candidates import candidate_pairs, clip_name, clip_names, 
 
 
 def clip(
-    emotion="neutral", sentence: str | None = "s1", *, speaker="A", view="front", level=1, take=1, corpus="own", clip_id=None
+    emotion="neutral",
+    sentence: str | None = "s1",
+    *,
+    speaker="A",
+    view="front",
+    level=1,
+    take=1,
+    corpus="own",
+    clip_id=None,
 ):
     made = f"{corpus}/{speaker}/{view}/{sentence}/{emotion}-{level}-{take}"
     return Clip(
@@ -33,7 +41,13 @@ def names(found):
 
 
 def test_every_neutral_take_pairs_with_every_clip_of_another_emotion():
-    clips = [clip(take=1), clip(take=2), clip("angry", level=1), clip("angry", level=3), clip("sad", take=2)]
+    clips = [
+        clip(take=1),
+        clip(take=2),
+        clip("angry", level=1),
+        clip("angry", level=3),
+        clip("sad", take=2),
+    ]
     found = candidate_pairs(clips)
     assert names(found) == [
         (source, target)
@@ -55,7 +69,14 @@ def test_any_two_emotions_pair_once_with_neutral_as_source():
 
 
 @pytest.mark.parametrize(
-    "other", [{"speaker": "B"}, {"view": "top"}, {"sentence": "s2"}, {"corpus": "mead"}, {"emotion": "neutral", "take": 2}]
+    "other",
+    [
+        {"speaker": "B"},
+        {"view": "top"},
+        {"sentence": "s2"},
+        {"corpus": "mead"},
+        {"emotion": "neutral", "take": 2},
+    ],
 )
 @pytest.mark.parametrize("reference", ["neutral", "any"])
 def test_clips_that_differ_in_more_than_emotion_never_pair(other, reference):
@@ -65,7 +86,9 @@ def test_clips_that_differ_in_more_than_emotion_never_pair(other, reference):
 
 
 def test_an_unknown_sentence_is_said_and_never_paired():
-    found = candidate_pairs([clip(sentence=None, clip_id="a"), clip("angry", None, clip_id="b")], "any")
+    found = candidate_pairs(
+        [clip(sentence=None, clip_id="a"), clip("angry", None, clip_id="b")], "any"
+    )
     assert found.pairs == ()
     assert [(alone.clip_id, reason) for alone, reason in found.alone] == [
         ("a", Reason.SENTENCE_UNKNOWN),
@@ -102,7 +125,9 @@ def test_each_clip_is_in_a_pair_or_has_its_reason_whatever_the_order(clips, refe
     alone = {one.clip_id for one, _ in found.alone}
     assert paired | alone == {one.clip_id for one in clips}
     assert not paired & alone
-    assert len({frozenset((source.clip_id, target.clip_id)) for source, target in found.pairs}) == len(found.pairs)
+    assert len(
+        {frozenset((source.clip_id, target.clip_id)) for source, target in found.pairs}
+    ) == len(found.pairs)
     for source, target in found.pairs:
         assert utterance_key(source) == utterance_key(target)
         assert EMOTIONS.index(source.emotion) < EMOTIONS.index(target.emotion)
@@ -111,7 +136,10 @@ def test_each_clip_is_in_a_pair_or_has_its_reason_whatever_the_order(clips, refe
 
 
 def test_the_key_of_an_utterance_is_as_the_shards_have_it():
-    assert utterance_key(clip(corpus="mead", speaker="M003", sentence="s009")) == "mead/M003/front/s009"
+    assert (
+        utterance_key(clip(corpus="mead", speaker="M003", sentence="s009"))
+        == "mead/M003/front/s009"
+    )
     with pytest.raises(ValueError, match="no sentence"):
         utterance_key(clip(sentence=None))
 
@@ -135,17 +163,30 @@ def test_keys_are_ascii_without_dots_or_spaces_and_differ_where_labels_do(one, o
     assert (key(one) == key(other)) == (one == other)
 
 
-@given(st.lists(st.sampled_from([".", " ", "-", "_", "/", "a", "A", "é", "e"]), min_size=1, max_size=4).map("".join), st.data())
+@given(
+    st.lists(
+        st.sampled_from([".", " ", "-", "_", "/", "a", "A", "é", "e"]), min_size=1, max_size=4
+    ).map("".join),
+    st.data(),
+)
 def test_speakers_that_look_alike_do_not_share_a_key(speaker, data):
     other = data.draw(
-        st.lists(st.sampled_from([".", " ", "-", "_", "/", "a", "A", "é", "e"]), min_size=1, max_size=4).map("".join)
+        st.lists(
+            st.sampled_from([".", " ", "-", "_", "/", "a", "A", "é", "e"]), min_size=1, max_size=4
+        ).map("".join)
     )
-    assert (key(("own", speaker, "front", "1")) == key(("own", other, "front", "1"))) == (speaker == other)
+    assert (key(("own", speaker, "front", "1")) == key(("own", other, "front", "1"))) == (
+        speaker == other
+    )
 
 
 def test_names_within_an_utterance_are_unique_even_where_labels_agree():
     clips = [clip("angry", clip_id=name) for name in ("c", "a", "b")] + [clip("sad")]
     found = clip_names(clips)
     assert found == clip_names(clips[::-1])
-    assert [found[name] for name in ("a", "b", "c")] == ["angry-1-t001", "angry-1-t001-2", "angry-1-t001-3"]
+    assert [found[name] for name in ("a", "b", "c")] == [
+        "angry-1-t001",
+        "angry-1-t001-2",
+        "angry-1-t001-3",
+    ]
     assert len(set(found.values())) == 4

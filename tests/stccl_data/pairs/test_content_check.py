@@ -8,7 +8,12 @@ import pytest
 from stccl_data.clip import Clip
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
-from stccl_data.pairs.content_check import MIN_CONTENT_SCORE, ContentConfig, check_content, score_pairs
+from stccl_data.pairs.content_check import (
+    MIN_CONTENT_SCORE,
+    ContentConfig,
+    check_content,
+    score_pairs,
+)
 from tests.testing import speech as voice
 
 SENTENCES = {"one": "aisouesai", "two": "uoseiasou"}
@@ -24,12 +29,29 @@ def speaker(wrong=(), takes=2, without=()):
                 name = f"{sentence}-{emotion}-{take}"
                 rng = np.random.default_rng([s, e, take])
                 lengths = 0.14 * (0.8 + 0.15 * e) * rng.uniform(0.7, 1.4, len(sounds))
-                samples, _ = voice.say(sounds, lengths, pitch=110 + 20 * e, gain=0.1 + 0.15 * e, noise=2e-3, seed=e * 7 + take)
-                label = sentence if name not in wrong else next(other for other in SENTENCES if other != sentence)
+                samples, _ = voice.say(
+                    sounds,
+                    lengths,
+                    pitch=110 + 20 * e,
+                    gain=0.1 + 0.15 * e,
+                    noise=2e-3,
+                    seed=e * 7 + take,
+                )
+                label = (
+                    sentence
+                    if name not in wrong
+                    else next(other for other in SENTENCES if other != sentence)
+                )
                 if (emotion, label) not in without:
                     signals[name] = Signals(speech_features(samples, voice.RATE))
                     clips[name] = Clip(
-                        clip_id=name, corpus="own", speaker="S", emotion=emotion, sentence=label, take=take, path=name
+                        clip_id=name,
+                        corpus="own",
+                        speaker="S",
+                        emotion=emotion,
+                        sentence=label,
+                        take=take,
+                        path=name,
                     )
     return signals, clips
 
@@ -39,11 +61,15 @@ def neutral_pairs(clips):
         (a, b)
         for a in clips
         for b in clips
-        if clips[a].emotion == "neutral" and clips[b].emotion != "neutral" and clips[a].sentence == clips[b].sentence
+        if clips[a].emotion == "neutral"
+        and clips[b].emotion != "neutral"
+        and clips[a].sentence == clips[b].sentence
     ]
 
 
-@pytest.mark.parametrize("without", [(), (("neutral", "two"),)], ids=["both neutral", "one neutral missing"])
+@pytest.mark.parametrize(
+    "without", [(), (("neutral", "two"),)], ids=["both neutral", "one neutral missing"]
+)
 def test_mislabelled_clips_are_found_named_and_told_from_the_others(without):
     wrong = {"one-angry-1", "two-sad-2"}
     signals, clips = speaker(wrong, without=without)
@@ -52,17 +78,26 @@ def test_mislabelled_clips_are_found_named_and_told_from_the_others(without):
     for pair, score in zip(pairs, check.pairs, strict=True):
         assert (score.score < MIN_CONTENT_SCORE) == bool(wrong & set(pair)), score
         assert not score.weak
-    assert {name for name, clip in check.clips.items() if clip.probably_mislabelled} == wrong & {n for p in pairs for n in p}
+    assert {name for name, clip in check.clips.items() if clip.probably_mislabelled} == wrong & {
+        n for p in pairs for n in p
+    }
     assert check.clips["two-sad-2"].suggested_sentence == "two"
 
 
 def test_with_four_labels_in_ten_wrong_every_pair_is_still_told():
-    names = [f"{sentence}-{emotion}-{take}" for sentence in SENTENCES for emotion in EMOTIONS for take in (1, 2, 3)]
+    names = [
+        f"{sentence}-{emotion}-{take}"
+        for sentence in SENTENCES
+        for emotion in EMOTIONS
+        for take in (1, 2, 3)
+    ]
     wrong = set(random.Random(5).sample(names, 4 * len(names) // 10))
     signals, clips = speaker(wrong, takes=3)
     pairs = neutral_pairs(clips)
     for pair, score in zip(pairs, score_pairs(signals, clips, pairs), strict=True):
-        assert (score.score < MIN_CONTENT_SCORE) == ((pair[0] in wrong) != (pair[1] in wrong)), score
+        assert (score.score < MIN_CONTENT_SCORE) == ((pair[0] in wrong) != (pair[1] in wrong)), (
+            score
+        )
 
 
 def test_scores_depend_neither_on_order_nor_on_chance():
@@ -72,7 +107,9 @@ def test_scores_depend_neither_on_order_nor_on_chance():
     first = {(s.source, s.target): s.score for s in score_pairs(signals, clips, pairs, config)}
     names = list(clips)
     random.Random(1).shuffle(names)
-    again = score_pairs({n: signals[n] for n in names}, {n: clips[n] for n in names}, pairs[::-1], config)
+    again = score_pairs(
+        {n: signals[n] for n in names}, {n: clips[n] for n in names}, pairs[::-1], config
+    )
     assert first == {(s.source, s.target): s.score for s in again}
 
 
@@ -83,7 +120,9 @@ def test_work_is_bounded_by_the_number_of_companions(monkeypatch):
     kernel = content.warping_path
     monkeypatch.setattr(content, "warping_path", lambda *a, **k: calls.append(1) or kernel(*a, **k))
     signals, clips = speaker(takes=2)
-    check_content(signals, clips, neutral_pairs(clips)[:1], ContentConfig(companions=2, impostors=2))
+    check_content(
+        signals, clips, neutral_pairs(clips)[:1], ContentConfig(companions=2, impostors=2)
+    )
     assert len(calls) <= 1 + 4 * len(clips)
 
 
@@ -95,7 +134,13 @@ def test_without_impostors_a_clip_of_another_sentence_ranks_last_and_the_scores_
     scores = {s.target: s for s in score_pairs({n: signals[n] for n in names}, together, pairs)}
     assert all(s.weak for s in scores.values())
     assert min(scores, key=lambda n: scores[n].score) == "two-angry-1"
-    assert sorted(s.score >= MIN_CONTENT_SCORE for s in scores.values()) == [False, True, True, True, True]
+    assert sorted(s.score >= MIN_CONTENT_SCORE for s in scores.values()) == [
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_clips_that_cannot_be_compared_have_no_score():

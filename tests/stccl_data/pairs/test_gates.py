@@ -15,13 +15,21 @@ def test_a_pair_within_every_threshold_is_accepted():
 
 def test_scores_that_are_missing_pass():
     assert judge({}, {}, {}, GateConfig()) is None
-    assert judge(dict.fromkeys(PAIR), dict.fromkeys(CLIP), dict.fromkeys(CLIP), GateConfig()) is None
+    assert (
+        judge(dict.fromkeys(PAIR), dict.fromkeys(CLIP), dict.fromkeys(CLIP), GateConfig()) is None
+    )
 
 
 @pytest.mark.parametrize(
     ("pair", "source", "target", "reason", "words"),
     [
-        ({"content_score": 0.49}, {}, {}, Reason.CONTENT_MISMATCH, "one sentence with probability 0.49"),
+        (
+            {"content_score": 0.49},
+            {},
+            {},
+            Reason.CONTENT_MISMATCH,
+            "one sentence with probability 0.49",
+        ),
         ({}, {"face_rate": 0.5}, {}, Reason.FEW_FACES, "the source shows a face in 50 %"),
         ({}, {}, {"face_rate": 0.89}, Reason.FEW_FACES, "the target shows a face in 89 %"),
         ({}, {}, {"eye_distance": 20.0}, Reason.SMALL_FACE, "20 pixels"),

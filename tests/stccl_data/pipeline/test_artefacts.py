@@ -69,7 +69,14 @@ def extraction() -> Extraction:
     )
     voice = (rng.normal(size=16_000) * np.hanning(16_000)).astype(np.float32) * 0.1
     speech = speech_features(voice, 16_000, 0.02)
-    return Extraction(CLIP, track, speech, reference_cepstra(voice, 16_000), track.times, {"face_rate": 0.95, "yaw": float("nan")})
+    return Extraction(
+        CLIP,
+        track,
+        speech,
+        reference_cepstra(voice, 16_000),
+        track.times,
+        {"face_rate": 0.95, "yaw": float("nan")},
+    )
 
 
 def test_an_extraction_comes_back_as_it_was(tmp_path, extraction):
@@ -85,19 +92,33 @@ def test_an_extraction_comes_back_as_it_was(tmp_path, extraction):
         else:
             assert same(mine, theirs), one.name
     signals = stored.signals()
-    assert all(same(getattr(extraction.speech, f.name), getattr(signals.speech, f.name)) for f in fields(signals.speech))
-    assert same(signals.reference, extraction.reference) and same(signals.frame_times, extraction.frame_times)
+    assert all(
+        same(getattr(extraction.speech, f.name), getattr(signals.speech, f.name))
+        for f in fields(signals.speech)
+    )
+    assert same(signals.reference, extraction.reference) and same(
+        signals.frame_times, extraction.frame_times
+    )
     assert signals.mouth is not None and signals.name == CLIP.path
     assert stored.flac() == b"fLaC..." and same(stored.frame_times(), extraction.frame_times)
 
 
 def test_what_was_not_made_is_not_there(tmp_path, extraction):
-    bare = replace(extraction, track=None, speech=None, reference=None, frame_times=np.empty(0), scores={})
+    bare = replace(
+        extraction, track=None, speech=None, reference=None, frame_times=np.empty(0), scores={}
+    )
     save_extraction(tmp_path / "a.npz", bare)
     stored = ClipArtefact(tmp_path / "a.npz")
-    assert stored.track() is None and stored.flac() is None and read_header(stored.header())[1] == {}
+    assert (
+        stored.track() is None and stored.flac() is None and read_header(stored.header())[1] == {}
+    )
     signals = stored.signals()
-    assert signals.speech is None and signals.mouth is None and signals.reference is None and len(signals.frame_times) == 0
+    assert (
+        signals.speech is None
+        and signals.mouth is None
+        and signals.reference is None
+        and len(signals.frame_times) == 0
+    )
     faceless = replace(extraction, track=replace(extraction.track, face=None, mouth=None))
     save_extraction(tmp_path / "b.npz", faceless)
     assert ClipArtefact(tmp_path / "b.npz").track().face is None
@@ -138,7 +159,9 @@ def test_a_byte_that_a_disk_gave_back_wrong_is_noticed_or_makes_no_difference(tm
             assert not file.exists()
             outcomes[False] += 1
         else:
-            assert all(same(getattr(whole[0], f.name), getattr(found, f.name)) for f in fields(Alignment)), at
+            assert all(
+                same(getattr(whole[0], f.name), getattr(found, f.name)) for f in fields(Alignment)
+            ), at
             outcomes[True] += 1
     assert outcomes[False] > 600 and outcomes[True] > 50
 
@@ -150,10 +173,17 @@ def test_an_artefact_of_a_disk_that_fails_is_not_taken_for_a_damaged_one(tmp_pat
 
 
 def test_arrays_give_the_same_bytes_and_never_an_object(tmp_path):
-    arrays = {"b": np.arange(3), "a": np.array(2.5), "c": np.zeros((0, 2), np.float32), "d": np.asfortranarray(np.ones((2, 3)))}
+    arrays = {
+        "b": np.arange(3),
+        "a": np.array(2.5),
+        "c": np.zeros((0, 2), np.float32),
+        "d": np.asfortranarray(np.ones((2, 3))),
+    }
     data = npz_bytes(arrays)
     assert data == npz_bytes(arrays)
-    assert {entry.date_time[0] for entry in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {1980}, "no time of writing"
+    assert {entry.date_time[0] for entry in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {
+        1980
+    }, "no time of writing"
     back = npz_arrays(data)
     assert list(back) == list(arrays) and all(same(arrays[name], back[name]) for name in arrays)
     with pytest.raises(ValueError, match="Object arrays"):
@@ -171,7 +201,10 @@ def test_jpeg_pictures_are_found_alone(tmp_path):
     series = JpegSeries.of([encode_jpeg(colour, 95) for colour in colours])
     assert len(series) == 5
     seen = series.decode([4, 1])
-    assert seen.shape == (2, 24, 32, 3) and np.abs(seen.astype(int) - np.stack([colours[4], colours[1]])).max() < 5
+    assert (
+        seen.shape == (2, 24, 32, 3)
+        and np.abs(seen.astype(int) - np.stack([colours[4], colours[1]])).max() < 5
+    )
     assert len(series.decode()) == 5 and series.decode([]).shape == (0, 0, 0, 3)
     with pytest.raises(IndexError, match="picture 5 of 5"):
         series.picture(5)

@@ -32,7 +32,14 @@ EXPECTED = {
     "damaged.mp4": "decode_error",
 }
 #: clips that only look bad
-GOOD = ("silent.mp4", "two faces.mp4", "at the border.mp4", "Grüße aus 東京.mp4", "-i 100%d #1.mp4", "film.wav")
+GOOD = (
+    "silent.mp4",
+    "two faces.mp4",
+    "at the border.mp4",
+    "Grüße aus 東京.mp4",
+    "-i 100%d #1.mp4",
+    "film.wav",
+)
 
 
 @dataclass
@@ -77,7 +84,12 @@ def bad(corpus, studio, ffmpeg, tmp_path_factory) -> Bad:
     (raw / "damaged.mp4").write_bytes(damaged)
 
     studio.record(raw / "silent.mp4", frames, fps=15)
-    both = [np.concatenate([frame, np.full((192, 30, 3), 90, np.uint8), cv2.resize(frame, (96, 192))], axis=1) for frame in frames]
+    both = [
+        np.concatenate(
+            [frame, np.full((192, 30, 3), 90, np.uint8), cv2.resize(frame, (96, 192))], axis=1
+        )
+        for frame in frames
+    ]
     studio.record(raw / "two faces.mp4", both, fps=15, **speech)
     studio.record(raw / "at the border.mp4", [frame[:, :140] for frame in frames], fps=15, **speech)
     shutil.copy(happy, raw / "Grüße aus 東京.mp4")
@@ -95,8 +107,17 @@ def bad(corpus, studio, ffmpeg, tmp_path_factory) -> Bad:
     out = tmp_path_factory.mktemp("bad") / "out"
     config = PrepareConfig(executor="local", workers=2, split="train=1", timeout=120)
     summary = prepare(raw, out, config)
-    clips = {Path(row["path"]).name: row for row in pq.read_table(out / "clips.parquet").to_pylist()}
-    return Bad(raw, out, summary, clips, pq.read_table(out / "pairs.parquet").to_pylist(), (out / "findings.jsonl").read_text())
+    clips = {
+        Path(row["path"]).name: row for row in pq.read_table(out / "clips.parquet").to_pylist()
+    }
+    return Bad(
+        raw,
+        out,
+        summary,
+        clips,
+        pq.read_table(out / "pairs.parquet").to_pylist(),
+        (out / "findings.jsonl").read_text(),
+    )
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -106,7 +127,9 @@ def test_a_bad_clip_ends_with_its_reason_and_a_sentence_that_names_it(bad, name)
     assert str(bad.raw / name) in found["detail"] and "\n" not in found["detail"]
     assert len(Reason[found["reason"].upper()].advice) > 20
     (pair,) = (pair for pair in bad.pairs if pair["target"] == found["clip_id"])
-    assert (pair["accepted"], pair["reason"]) == (False, "partner_failed") and str(bad.raw / name) in pair["detail"]
+    assert (pair["accepted"], pair["reason"]) == (False, "partner_failed") and str(
+        bad.raw / name
+    ) in pair["detail"]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -129,9 +152,15 @@ def test_two_faces_are_told(bad):
 def test_rows_that_are_no_clips_are_findings_with_their_row(bad):
     found = [json.loads(line) for line in bad.findings.splitlines()]
     first = 2 + 2 + len(EXPECTED) + len(GOOD)
-    for row, words in enumerate(("gone.mp4 is not there", None, "twice.mp4", "x.mp4", "emotion"), first):
+    for row, words in enumerate(
+        ("gone.mp4 is not there", None, "twice.mp4", "x.mp4", "emotion"), first
+    ):
         if words is not None:
-            (finding,) = (finding for finding in found if f"row {row}" in finding["detail"].partition(",")[2].partition(":")[0])
+            (finding,) = (
+                finding
+                for finding in found
+                if f"row {row}" in finding["detail"].partition(",")[2].partition(":")[0]
+            )
             assert words in finding["detail"] and "manifest.csv" in finding["detail"]
 
 
@@ -143,7 +172,9 @@ def test_the_good_ones_make_a_dataset_that_verifies(bad):
 
 
 def test_every_clip_and_pair_is_in_one_state(bad):
-    assert len(bad.clips) == 3 + len(EXPECTED) + len(GOOD), "those, neutral.mp4, happy.mp4 and twice.mp4"
+    assert len(bad.clips) == 3 + len(EXPECTED) + len(GOOD), (
+        "those, neutral.mp4, happy.mp4 and twice.mp4"
+    )
     for row in bad.clips.values():
         assert (row["reason"] is None) == (row["state"] == "paired")
     assert len(bad.pairs) == 1 + len(EXPECTED) + len(GOOD)
@@ -156,7 +187,9 @@ def test_nothing_in_raw_was_written(bad):
 
 
 def test_running_again_tries_nothing_again(bad):
-    again = prepare(bad.raw, bad.out, PrepareConfig(executor="inline", split="train=1", timeout=120))
+    again = prepare(
+        bad.raw, bad.out, PrepareConfig(executor="inline", split="train=1", timeout=120)
+    )
     assert again.made == 0 and again.clips == bad.summary.clips
 
 
@@ -171,10 +204,19 @@ def test_a_clip_that_may_not_be_read_is_recorded_and_read_once_it_may(nobodys, s
     shut.chmod(0)
     config = PrepareConfig(crops="none", align="audio", executor="inline")
     assert prepare(nobodys / "raw", nobodys / "out", config).clips["not_permitted"] == 1
-    (row,) = (row for row in pq.read_table(nobodys / "out" / "clips.parquet").to_pylist() if row["state"] == "failed")
+    (row,) = (
+        row
+        for row in pq.read_table(nobodys / "out" / "clips.parquet").to_pylist()
+        if row["state"] == "failed"
+    )
     assert row["detail"] == f"{shut} may not be read by this user"
     shut.chmod(0o644)
-    assert prepare(nobodys / "raw", nobodys / "out", replace(config, retry_failed=("not_permitted",))).failed == 0
+    assert (
+        prepare(
+            nobodys / "raw", nobodys / "out", replace(config, retry_failed=("not_permitted",))
+        ).failed
+        == 0
+    )
 
 
 def test_a_manifest_without_a_column_is_a_question_without_an_answer(tmp_path):
@@ -190,9 +232,15 @@ def test_a_row_with_a_missing_cell_is_named_by_its_number(tmp_path, corpus):
     for i in range(20):
         name = f"clip-{i}.mp4"
         (tmp_path / name).symlink_to(clips[i % len(clips)])
-        lines.append(f"{name},a,{'neutral' if i % 2 else 'sad'},{i // 2}" if i != 15 else f"{name},a")
+        lines.append(
+            f"{name},a,{'neutral' if i % 2 else 'sad'},{i // 2}" if i != 15 else f"{name},a"
+        )
     (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
-    summary = prepare(tmp_path / "manifest.csv", tmp_path / "out", PrepareConfig(crops="none", align="audio", executor="inline"))
+    summary = prepare(
+        tmp_path / "manifest.csv",
+        tmp_path / "out",
+        PrepareConfig(crops="none", align="audio", executor="inline"),
+    )
     assert summary.findings == {"bad_row": 1} and sum(summary.clips.values()) == 19
     finding = (tmp_path / "out" / "findings.jsonl").read_text()
     assert "row 17" in finding and "emotion" in finding and "manifest.csv" in finding
@@ -201,14 +249,18 @@ def test_a_row_with_a_missing_cell_is_named_by_its_number(tmp_path, corpus):
 def test_a_corpus_of_bad_clips_alone_is_still_a_dataset_with_reasons(tmp_path):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).touch()
-    (tmp_path / "manifest.csv").write_text("path,speaker,emotion,sentence\na.mp4,a,sad,1\nb.mp4,a,neutral,1\n")
+    (tmp_path / "manifest.csv").write_text(
+        "path,speaker,emotion,sentence\na.mp4,a,sad,1\nb.mp4,a,neutral,1\n"
+    )
     out = tmp_path / "out"
     summary = prepare(tmp_path / "manifest.csv", out, PrepareConfig(executor="inline"))
     assert summary.failed == 2 and summary.shards == {} and summary.pairs == {"partner_failed": 1}
     assert verify(out) == []
 
 
-def test_labels_that_are_hostile_to_shard_keys_are_kept_and_give_keys_that_are_not(tmp_path, corpus):
+def test_labels_that_are_hostile_to_shard_keys_are_kept_and_give_keys_that_are_not(
+    tmp_path, corpus
+):
     labels = ("../../etc", "a.b c", "ä/ö")
     paths = [corpus.folder / clip.path for clip in corpus.clips[:2]]
     lines = ["path,speaker,emotion,sentence"]
@@ -222,7 +274,10 @@ def test_labels_that_are_hostile_to_shard_keys_are_kept_and_give_keys_that_are_n
     assert prepare(tmp_path / "manifest.csv", out, config).pairs == {"": 3}
     rows = pq.read_table(out / "clips.parquet").to_pylist()
     assert {row["speaker"] for row in rows} == set(labels)
-    assert all(row["utterance"].isascii() and "." not in row["utterance"] and " " not in row["utterance"] for row in rows)
+    assert all(
+        row["utterance"].isascii() and "." not in row["utterance"] and " " not in row["utterance"]
+        for row in rows
+    )
     assert verify(out) == []
     assert not list(tmp_path.glob("**/etc*")), "no path leads out of OUT"
 

@@ -25,18 +25,40 @@ LATEST_S = 12.0
 
 def written(out: Path) -> dict[str, tuple[int, int]]:
     """Artefact -> which file it is, and when it was written."""
-    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (out / "work").rglob("*.npz")}
+    return {
+        path.name: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in (out / "work").rglob("*.npz")
+    }
 
 
-def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(digests, workers_of, prepared, corpus, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(
+    digests, workers_of, prepared, corpus, tmp_path
+):
     rng = random.Random(SEED)
-    options = ["--audio", "--workers", "2", "--split", prepared.config.split, "--retry-failed=crashed"]
+    options = [
+        "--audio",
+        "--workers",
+        "2",
+        "--split",
+        prepared.config.split,
+        "--retry-failed=crashed",
+    ]
     out = tmp_path / "out"
-    command = [sys.executable, "-c", "from stccl_cli.main import main; main()", "prepare", str(corpus.folder), str(out), *options]
+    command = [
+        sys.executable,
+        "-c",
+        "from stccl_cli.main import main; main()",
+        "prepare",
+        str(corpus.folder),
+        str(out),
+        *options,
+    ]
     undisturbed = digests(prepared.out)
     done: Counter[str] = Counter()
     while done["run"] + done["worker"] < KILLS or not done["finished"]:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         while process.poll() is None and done["run"] + done["worker"] < KILLS:
             before = written(out)
             try:
@@ -53,16 +75,22 @@ def test_killed_at_any_moment_it_ends_with_the_shards_of_an_undisturbed_run(dige
                 process.wait()
                 done["run"] += 1
             after = written(out)
-            assert {name: after[name] for name in before} == before, "what was made is not made again"
+            assert {name: after[name] for name in before} == before, (
+                "what was made is not made again"
+            )
         complaint = process.communicate(timeout=600)[1]
         if process.returncode == -signal.SIGKILL:
             continue
         assert process.returncode == 0, complaint
         assert digests(out) == undisturbed
-        assert {row["state"] for row in pq.read_table(out / "clips.parquet").to_pylist()} == {"paired"}
+        assert {row["state"] for row in pq.read_table(out / "clips.parquet").to_pylist()} == {
+            "paired"
+        }
         assert verify(out) == []
         assert not list(out.rglob("*.tmp")), "nothing is left lying about"
         done["finished"] += 1
         if done["run"] + done["worker"] < KILLS:
             shutil.rmtree(out)
-    print(f"{done['run']} runs and {done['worker']} workers killed, {done['finished']} runs finished, 0 differences")
+    print(
+        f"{done['run']} runs and {done['worker']} workers killed, {done['finished']} runs finished, 0 differences"
+    )

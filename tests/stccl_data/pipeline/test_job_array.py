@@ -30,21 +30,36 @@ def a_clip(speaker: str, view: str, number: int) -> Clip:
     return Clip(clip_id=f"{speaker}/{view}/{number}", speaker=speaker, view=view, path="", **labels)
 
 
-@given(st.dictionaries(st.tuples(st.sampled_from("abcd"), st.sampled_from("lr")), st.integers(1, 9), min_size=1), st.data())
+@given(
+    st.dictionaries(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from("lr")), st.integers(1, 9), min_size=1
+    ),
+    st.data(),
+)
 def test_every_clip_is_in_one_part_with_all_of_its_speaker_and_view(sizes, data):
-    clips = [a_clip(speaker, view, i) for (speaker, view), size in sizes.items() for i in range(size)]
+    clips = [
+        a_clip(speaker, view, i) for (speaker, view), size in sizes.items() for i in range(size)
+    ]
     count = data.draw(st.integers(1, len(sizes)))
     parts = [clips_of(Part(number, count), clips) for number in range(1, count + 1)]
-    assert Counter(clip.clip_id for part in parts for clip in part) == Counter(clip.clip_id for clip in clips)
+    assert Counter(clip.clip_id for part in parts for clip in part) == Counter(
+        clip.clip_id for clip in clips
+    )
     assert all(parts), "no job has nothing to do"
     groups = [{(clip.speaker, clip.view) for clip in part} for part in parts]
     assert sum(map(len, groups)) == len(sizes)
-    assert max(map(len, parts)) <= min(map(len, parts)) + max(sizes.values()), "nobody gets more while somebody has less"
-    assert parts == [clips_of(Part(number, count), reversed(clips))[::-1] for number in range(1, count + 1)]
+    assert max(map(len, parts)) <= min(map(len, parts)) + max(sizes.values()), (
+        "nobody gets more while somebody has less"
+    )
+    assert parts == [
+        clips_of(Part(number, count), reversed(clips))[::-1] for number in range(1, count + 1)
+    ]
 
 
 def test_more_jobs_than_speakers_and_views_are_refused():
-    with pytest.raises(PartsError, match="2 speakers and views are shared among 2 jobs at most, not 3"):
+    with pytest.raises(
+        PartsError, match="2 speakers and views are shared among 2 jobs at most, not 3"
+    ):
         clips_of(Part(1, 3), [a_clip("a", "left", 0), a_clip("a", "right", 0)])
 
 
@@ -58,7 +73,10 @@ def test_what_is_no_part_is_refused(text):
 
 def test_options_survive_the_journey_to_merge():
     config = replace(QUICK, views=("front", "top"), retry_failed=("crashed",), limit=3, shard="1/2")
-    assert config_from(json.loads(json.dumps(config.__class__.outcome(config)))).outcome() == config.outcome()
+    assert (
+        config_from(json.loads(json.dumps(config.__class__.outcome(config)))).outcome()
+        == config.outcome()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +95,21 @@ def test_parts_put_together_are_byte_for_byte_what_one_run_makes(digests, raw, t
     counted = Counter()
     for shard in ("2/2", "1/2"):
         summary = prepare(raw, out, replace(QUICK, shard=shard))
-        assert summary.part == parse_part(shard) and summary.shards == {} and not (out / "shards").exists()
+        assert (
+            summary.part == parse_part(shard)
+            and summary.shards == {}
+            and not (out / "shards").exists()
+        )
         counted += Counter(summary.clips)
     assert counted.total() == 12 and counted["decode_error"] == 1
     merged = merge(out)
     assert merged.made == 1, "the shards alone"
-    assert (merged.clips, merged.pairs, merged.failed, merged.shards) == (one.clips, one.pairs, 1, one.shards)
+    assert (merged.clips, merged.pairs, merged.failed, merged.shards) == (
+        one.clips,
+        one.pairs,
+        1,
+        one.shards,
+    )
     assert digests(out) == digests(tmp_path / "one")
     assert merge(out).made == 0
     assert prepare(raw, out, QUICK).made == 0, "and prepare knows all of it"
@@ -91,7 +118,9 @@ def test_parts_put_together_are_byte_for_byte_what_one_run_makes(digests, raw, t
 def test_merge_knows_the_files_of_the_parts_wherever_it_is_called(raw, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     names = sorted({clip.speaker for clip in scan_corpus(raw).clips})
-    (tmp_path / "here" / "mine.csv").write_text("speaker,split\n" + "".join(f"{name},train\n" for name in names))
+    (tmp_path / "here" / "mine.csv").write_text(
+        "speaker,split\n" + "".join(f"{name},train\n" for name in names)
+    )
     monkeypatch.chdir(tmp_path / "here")
     for shard in ("1/2", "2/2"):
         prepare(raw, tmp_path / "out", replace(QUICK, split="mine.csv", shard=shard))
@@ -111,7 +140,9 @@ def test_a_part_run_again_does_nothing_and_one_with_other_options_starts_over(ra
     prepare(raw, tmp_path, replace(QUICK, shard="1/2"))
     assert prepare(raw, tmp_path, replace(QUICK, shard="1/2")).made == 0
     prepare(raw, tmp_path, replace(QUICK, shard="2/2", audio=True))
-    with pytest.raises(PartsError, match=r"parts 1/2 and 2/2 were not asked for the same \(audio\)"):
+    with pytest.raises(
+        PartsError, match=r"parts 1/2 and 2/2 were not asked for the same \(audio\)"
+    ):
         merge(tmp_path)
     prepare(raw, tmp_path, replace(QUICK, shard="1/2", audio=True))
     merge(tmp_path)
@@ -138,21 +169,36 @@ def test_parts_work_side_by_side_and_nothing_else_does(raw, tmp_path):
     with first.locked(), second.locked():
         with pytest.raises(StoreBusyError, match="is being prepared by process"), first.locked():
             pass
-        with pytest.raises(StoreBusyError, match="as parts of a job array, which `stccl status` names"):
+        with pytest.raises(
+            StoreBusyError, match="as parts of a job array, which `stccl status` names"
+        ):
             prepare(raw, tmp_path, QUICK)
-    with Store(tmp_path).locked(), pytest.raises(StoreBusyError, match="is being prepared by process"):
+    with (
+        Store(tmp_path).locked(),
+        pytest.raises(StoreBusyError, match="is being prepared by process"),
+    ):
         prepare(raw, tmp_path, replace(QUICK, shard="1/2"))
 
 
 def test_the_commands_say_what_is_next(raw, tmp_path):
     options = ["--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1"]
     for shard in ("1/2", "2/2"):
-        said = CliRunner().invoke(stccl, ["prepare", str(raw), str(tmp_path), "--shard", shard, *options])
-        assert f"part    {shard} is done; when all are, they are put together by: stccl merge {tmp_path}" in said.stdout
+        said = CliRunner().invoke(
+            stccl, ["prepare", str(raw), str(tmp_path), "--shard", shard, *options]
+        )
+        assert (
+            f"part    {shard} is done; when all are, they are put together by: stccl merge {tmp_path}"
+            in said.stdout
+        )
     assert [run.part for run in read_status(tmp_path).runs] == ["1-of-2", "2-of-2"]
     said = CliRunner().invoke(stccl, ["merge", str(tmp_path), "--json"])
     assert said.exit_code == 1, "one clip has failed"
     assert json.loads(said.stdout)["failed"] == 1
-    assert {row["state"] for row in pq.read_table(tmp_path / "clips.parquet").to_pylist()} == {"paired", "failed"}
-    said = CliRunner().invoke(stccl, ["prepare", str(raw), str(tmp_path), "--shard", "3/2", *options])
+    assert {row["state"] for row in pq.read_table(tmp_path / "clips.parquet").to_pylist()} == {
+        "paired",
+        "failed",
+    }
+    said = CliRunner().invoke(
+        stccl, ["prepare", str(raw), str(tmp_path), "--shard", "3/2", *options]
+    )
     assert said.exit_code == 2 and "is not I/N" in said.stderr

@@ -23,7 +23,10 @@ def contents(out: Path, names=TABLES):
 
 
 def tars(out: Path):
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in (out / "shards").rglob("*.tar")}
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in (out / "shards").rglob("*.tar")
+    }
 
 
 def rows(out: Path, name):
@@ -46,11 +49,16 @@ def test_stricter_thresholds_refuse_pairs_and_readers_follow_the_tables(prepared
     assert (found.accepted_before, found.accepted, found.clips) == (count, 0, 0)
     dataset = open_dataset(prepared_copy)
     assert not [pair for key in dataset.keys() for pair in dataset[key].pairs()]  # noqa: SIM118 - keys of a split
-    assert {pair.reason for key in dataset.keys() for pair in dataset[key].pairs(accepted=None)} == {"small_face"}  # noqa: SIM118
+    assert {
+        pair.reason for key in dataset.keys() for pair in dataset[key].pairs(accepted=None)
+    } == {"small_face"}
     assert {row["state"] for row in rows(prepared_copy, CLIPS)} == {"unpaired"}
     assert {row["reason"] for row in rows(prepared_copy, CLIPS)} == {"small_face"}
     assert json.loads((prepared_copy / STATS).read_text())["pairs_accepted"] == 0
-    assert json.loads((prepared_copy / PROVENANCE).read_text())["config"]["gates"]["min_eye_distance"] == 10_000
+    assert (
+        json.loads((prepared_copy / PROVENANCE).read_text())["config"]["gates"]["min_eye_distance"]
+        == 10_000
+    )
     assert tars(prepared_copy) == files
     assert verify(prepared_copy) == []
     regate(prepared_copy, GateConfig())
@@ -63,7 +71,9 @@ def test_a_threshold_between_the_scores_divides_the_pairs(prepared_copy):
     middle = (scores[0] + scores[-1]) / 2
     found = regate(prepared_copy, replace(stored_gates(prepared_copy), max_local_slope=middle))
     assert found.accepted == sum(score <= middle for score in scores)
-    assert all(row["accepted"] == (row["local_slope"] <= middle) for row in rows(prepared_copy, PAIRS))
+    assert all(
+        row["accepted"] == (row["local_slope"] <= middle) for row in rows(prepared_copy, PAIRS)
+    )
     assert verify(prepared_copy) == []
 
 
@@ -79,8 +89,18 @@ def test_a_dry_run_says_the_same_and_writes_nothing(prepared_copy):
 def test_pairs_that_no_gate_refused_stay_refused(prepared_copy):
     table = pq.read_table(prepared_copy / PAIRS)
     pairs = table.to_pylist()
-    pairs[0] |= {"mode": None, "accepted": False, "reason": "no_signal", "detail": "nothing to align by"}
-    pairs[1] |= {"mode": None, "accepted": False, "reason": "duration_ratio", "detail": "no two readings"}  # never aligned
+    pairs[0] |= {
+        "mode": None,
+        "accepted": False,
+        "reason": "no_signal",
+        "detail": "nothing to align by",
+    }
+    pairs[1] |= {
+        "mode": None,
+        "accepted": False,
+        "reason": "duration_ratio",
+        "detail": "no two readings",
+    }  # never aligned
     pairs[2] |= {"accepted": False, "reason": "few_faces", "detail": "by thresholds of old"}
     pq.write_table(type(table).from_pylist(pairs, schema=table.schema), prepared_copy / PAIRS)
     regate(prepared_copy, GateConfig())
@@ -93,7 +113,9 @@ def test_clips_that_were_never_aligned_keep_their_state(prepared_copy):
     table = pq.read_table(prepared_copy / CLIPS)
     clips = table.to_pylist()
     lone = {**clips[0], "clip_id": "x", "state": "failed", "reason": "no_face", "detail": "no face"}
-    pq.write_table(type(table).from_pylist([*clips, lone], schema=table.schema), prepared_copy / CLIPS)
+    pq.write_table(
+        type(table).from_pylist([*clips, lone], schema=table.schema), prepared_copy / CLIPS
+    )
     regate(prepared_copy, replace(GateConfig(), min_face_rate=1.1))
     assert rows(prepared_copy, CLIPS)[-1] == lone
 
@@ -101,7 +123,10 @@ def test_clips_that_were_never_aligned_keep_their_state(prepared_copy):
 def test_a_clip_takes_the_commonest_reason_of_its_pairs(prepared_copy):
     source = rows(prepared_copy, PAIRS)[0]["source"]
     table = pq.read_table(prepared_copy / CLIPS)
-    clips = [row | ({"eye_distance": 1.0} if row["clip_id"] == source else {}) for row in table.to_pylist()]
+    clips = [
+        row | ({"eye_distance": 1.0} if row["clip_id"] == source else {})
+        for row in table.to_pylist()
+    ]
     pq.write_table(type(table).from_pylist(clips, schema=table.schema), prepared_copy / CLIPS)
     regate(prepared_copy, GateConfig())
     by_id = {row["clip_id"]: row for row in rows(prepared_copy, CLIPS)}

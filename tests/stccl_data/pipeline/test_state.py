@@ -11,7 +11,16 @@ import pytest
 
 from stccl_data.files.lock import owner
 from stccl_data.pipeline.job_array import parse_part
-from stccl_data.pipeline.state import ClipState, StateError, Store, StoreBusyError, clip_states, fingerprint, key_of, record_clips
+from stccl_data.pipeline.state import (
+    ClipState,
+    StateError,
+    Store,
+    StoreBusyError,
+    clip_states,
+    fingerprint,
+    key_of,
+    record_clips,
+)
 
 HOLD = """
 import sys, time
@@ -29,13 +38,17 @@ with store.locked(), store.state() as state:
 
 
 def holder(out: Path) -> "subprocess.Popen[str]":
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     return process
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_one_is_gone(tmp_path, end):
+def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_one_is_gone(
+    tmp_path, end
+):
     process = holder(tmp_path)
     store = Store(tmp_path)
     try:
@@ -51,15 +64,26 @@ def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_one_is
         assert owner(tmp_path / "work" / "lock") == f"{os.getpid()} on {gethostname()}"
     assert owner(tmp_path / "work" / "lock") is None
     with store.locked(), store.state() as state:
-        assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99"), "what was recorded survives"
+        assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99"), (
+            "what was recorded survives"
+        )
 
 
 def test_a_state_is_replaced_by_the_next_of_the_same_clip(tmp_path):
     with Store(tmp_path).state() as state:
-        record_clips(state, [ClipState("a", "1", "no_face", "a.mp4 shows no face"), ClipState("b", "2", seconds=1.5)])
+        record_clips(
+            state,
+            [
+                ClipState("a", "1", "no_face", "a.mp4 shows no face"),
+                ClipState("b", "2", seconds=1.5),
+            ],
+        )
         record_clips(state, [ClipState("a", "3")])
     with Store(tmp_path).state() as state:
-        assert clip_states(state) == {"a": ClipState("a", "3"), "b": ClipState("b", "2", seconds=1.5)}
+        assert clip_states(state) == {
+            "a": ClipState("a", "3"),
+            "b": ClipState("b", "2", seconds=1.5),
+        }
 
 
 def test_states_are_recorded_together_or_not_at_all(tmp_path):
@@ -72,7 +96,16 @@ def test_states_are_recorded_together_or_not_at_all(tmp_path):
 def test_a_key_depends_on_every_part_and_on_nothing_else():
     key = key_of("place.mp4", [10, 20], {"b": 1, "a": 2})
     assert key == key_of("place.mp4", [10, 20], {"a": 2, "b": 1}) and len(key) == 32
-    assert len({key, key_of("place.mp4", [10, 21], {"a": 2, "b": 1}), key_of("place.mp4", [10, 20], {"a": 2, "b": 2})}) == 3
+    assert (
+        len(
+            {
+                key,
+                key_of("place.mp4", [10, 21], {"a": 2, "b": 1}),
+                key_of("place.mp4", [10, 20], {"a": 2, "b": 2}),
+            }
+        )
+        == 3
+    )
 
 
 def test_a_changed_file_has_another_fingerprint(tmp_path):
@@ -89,7 +122,10 @@ def test_a_changed_file_has_another_fingerprint(tmp_path):
 
 
 def test_artefacts_lie_below_the_work_folder_by_kind_and_key(tmp_path):
-    assert Store(tmp_path).artefact("clips", "abcdef") == tmp_path / "work" / "clips" / "ab" / "abcdef.npz"
+    assert (
+        Store(tmp_path).artefact("clips", "abcdef")
+        == tmp_path / "work" / "clips" / "ab" / "abcdef.npz"
+    )
 
 
 KILLED_WITHIN = """
@@ -124,5 +160,8 @@ def test_a_database_that_cannot_be_read_is_named_that_of_a_part_too(tmp_path):
             record_clips(state, [ClipState("a", "1")])
     database = tmp_path / "work" / "state-1-of-2.sqlite"
     database.write_bytes(b"SQLite format 3\0" + bytes(8000))
-    with pytest.raises(StateError, match=f"{database} cannot be used: .*; delete it, and what is extracted is found again"):
+    with pytest.raises(
+        StateError,
+        match=f"{database} cannot be used: .*; delete it, and what is extracted is found again",
+    ):
         Store(tmp_path).clip_states()

@@ -27,7 +27,11 @@ OPTIONS = ["--crops", "none", "--align", "audio", "--executor", "inline", "--spl
 
 def tree(folder: Path) -> dict[str, int]:
     """SQLite leaves its shared memory beside a database that was looked at."""
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-shm", "-wal")))
+    files = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+    )
     return {str(path): path.stat().st_mtime_ns for path in files}
 
 
@@ -78,7 +82,10 @@ with Store(Path({str(tmp_path)!r})).locked() as _, Store(Path({str(tmp_path)!r})
         assert read_status(tmp_path).runs[0].process == f"{os.getpid()} on {gethostname()}"
 
 
-@pytest.mark.parametrize(("who", "free"), [("{pid} on {host}", False), ("999999999 on {host}", True), ("1 on elsewhere", False)])
+@pytest.mark.parametrize(
+    ("who", "free"),
+    [("{pid} on {host}", False), ("999999999 on {host}", True), ("1 on elsewhere", False)],
+)
 def test_a_file_system_without_locks_goes_by_what_is_written_down(tmp_path, monkeypatch, who, free):
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
@@ -93,7 +100,10 @@ def test_a_file_system_without_locks_goes_by_what_is_written_down(tmp_path, monk
             with Store(tmp_path).locked():
                 pass
         else:
-            with pytest.raises(Exception, match="is being prepared by process"), Store(tmp_path).locked():
+            with (
+                pytest.raises(Exception, match="is being prepared by process"),
+                Store(tmp_path).locked(),
+            ):
                 pass
     finally:
         other.kill()
@@ -104,8 +114,14 @@ def test_people_and_machines_read_the_status(corpus, tmp_path):
     assert CliRunner().invoke(stccl, ["status", str(tmp_path)]).exit_code == 1
     prepare(corpus.folder, tmp_path, QUICK)
     said = CliRunner().invoke(stccl, ["status", str(tmp_path)])
-    assert said.exit_code == 0 and "nobody is at work" in said.stdout and "extract   12 of 12" in said.stdout
-    assert json.loads(CliRunner().invoke(stccl, ["status", str(tmp_path), "--json"]).stdout)["clips"] == {"": 12}
+    assert (
+        said.exit_code == 0
+        and "nobody is at work" in said.stdout
+        and "extract   12 of 12" in said.stdout
+    )
+    assert json.loads(CliRunner().invoke(stccl, ["status", str(tmp_path), "--json"]).stdout)[
+        "clips"
+    ] == {"": 12}
 
 
 def test_a_state_that_is_damaged_is_said_and_found_again_without_it(corpus, tmp_path):
@@ -114,7 +130,10 @@ def test_a_state_that_is_damaged_is_said_and_found_again_without_it(corpus, tmp_
         path.unlink()
     (tmp_path / "work" / "state.sqlite").write_bytes(b"no database " * 1000)
     advice = "delete it, and what is extracted is found again"
-    for command in (["status", str(tmp_path)], ["prepare", str(corpus.folder), str(tmp_path), *OPTIONS, "--dry-run"]):
+    for command in (
+        ["status", str(tmp_path)],
+        ["prepare", str(corpus.folder), str(tmp_path), *OPTIONS, "--dry-run"],
+    ):
         said = CliRunner().invoke(stccl, command)
         assert said.exit_code == 1 and advice in said.stderr
     with pytest.raises(PrepareError, match=advice):
@@ -138,7 +157,11 @@ def test_a_plan_says_what_a_changed_option_makes_anew(corpus, tmp_path):
     before = tree(tmp_path)
     assert not any(left for _, left in plan_run(corpus.folder, tmp_path, QUICK).stages.values())
     plan = plan_run(corpus.folder, tmp_path, replace(QUICK, audio=True))
-    assert plan.changed == {"audio": (False, True)} and plan.extract == {"changed": 12} and plan.core_hours > 0
+    assert (
+        plan.changed == {"audio": (False, True)}
+        and plan.extract == {"changed": 12}
+        and plan.core_hours > 0
+    )
     plan = plan_run(corpus.folder, tmp_path, replace(QUICK, reference="any"))
     assert plan.stages == {"extract": (12, 0), "align": (4, 4), "content": (2, 2)}
     plan = plan_run(corpus.folder, tmp_path, replace(QUICK, align="reference"))
@@ -168,7 +191,12 @@ def test_failures_are_planned_again_only_for_the_reasons_named(corpus, tmp_path)
     raw = Path(shutil.copytree(corpus.folder, tmp_path / "raw"))
     (raw / corpus.clips[0].path).write_bytes(bytes(1000))
     prepare(raw, tmp_path / "out", QUICK)
-    for retry, again in (((), 0), (("timed_out",), 0), (("decode_error", "crashed"), 1), (("all",), 1)):
+    for retry, again in (
+        ((), 0),
+        (("timed_out",), 0),
+        (("decode_error", "crashed"), 1),
+        (("all",), 1),
+    ):
         plan = plan_run(raw, tmp_path / "out", replace(QUICK, retry_failed=retry))
         assert plan.stages["extract"] == (12, again) and plan.failed == 1 - again
         assert plan.extract == ({"again": 1} if again else {})
@@ -179,10 +207,18 @@ def test_failures_are_planned_again_only_for_the_reasons_named(corpus, tmp_path)
 def test_the_command_prints_the_plan_and_takes_reasons(corpus, tmp_path):
     arguments = ["prepare", str(corpus.folder), str(tmp_path / "out"), *OPTIONS, "--dry-run"]
     said = CliRunner().invoke(stccl, arguments)
-    assert said.exit_code == 0 and "extract 12 of 12 clips" in said.stdout and "Nothing was written" in said.stdout
-    assert json.loads(CliRunner().invoke(stccl, [*arguments, "--json"]).stdout)["extract"] == {"new": 12}
+    assert (
+        said.exit_code == 0
+        and "extract 12 of 12 clips" in said.stdout
+        and "Nothing was written" in said.stdout
+    )
+    assert json.loads(CliRunner().invoke(stccl, [*arguments, "--json"]).stdout)["extract"] == {
+        "new": 12
+    }
     assert CliRunner().invoke(stccl, [*arguments, "--retry-failed"]).exit_code == 0
-    assert CliRunner().invoke(stccl, [*arguments, "--retry-failed=crashed,timed_out"]).exit_code == 0
+    assert (
+        CliRunner().invoke(stccl, [*arguments, "--retry-failed=crashed,timed_out"]).exit_code == 0
+    )
     said = CliRunner().invoke(stccl, [*arguments, "--retry-failed="])
     assert said.exit_code == 2 and "nothing is named" in said.stderr
     said = CliRunner().invoke(stccl, [*arguments, "--retry-failed=bad_luck"])
@@ -192,7 +228,9 @@ def test_the_command_prints_the_plan_and_takes_reasons(corpus, tmp_path):
 # --- the disk ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_disk_that_is_nearly_full_stops_the_run_while_there_is_room_to_say_so(corpus, tmp_path, monkeypatch):
+def test_a_disk_that_is_nearly_full_stops_the_run_while_there_is_room_to_say_so(
+    corpus, tmp_path, monkeypatch
+):
     monkeypatch.setattr("stccl_data.pipeline.run.free_bytes", lambda folder: 5 * 2**20)
     with pytest.raises(PrepareError, match=r"full but for 5 MB\): free some space and run again"):
         prepare(corpus.folder, tmp_path, QUICK)
@@ -217,7 +255,9 @@ def test_a_run_that_has_ended_may_be_looked_at_by_those_who_may_not_write_there(
     """Of whom WAL, which wants to write beside the database, would let nobody look."""
     store = Store(nobodys)
     with store.locked(), store.state() as state:
-        record_clips(state, [ClipState("a", "1"), ClipState("b", "2", "no_face", "b.mp4 shows no face")])
+        record_clips(
+            state, [ClipState("a", "1"), ClipState("b", "2", "no_face", "b.mp4 shows no face")]
+        )
     for path in (*nobodys.rglob("*"), nobodys):
         path.chmod(0o555 if path.is_dir() else 0o444)
     found = read_status(nobodys)

@@ -9,13 +9,24 @@ from stccl_data.corpora import Finding, Scan
 from stccl_data.errors import Reason
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.estimate import needed_bytes
-from stccl_data.pipeline.survey import BYTES_PER_FRAME, FRAMES_PER_CLIP, FRAMES_PER_CORE_SECOND, survey
+from stccl_data.pipeline.survey import (
+    BYTES_PER_FRAME,
+    FRAMES_PER_CLIP,
+    FRAMES_PER_CORE_SECOND,
+    survey,
+)
 
 
 def clip(emotion, suffix=".mp4", sentence: str | None = "s001", level=1):
     clip_id = f"mead/M003/front/{emotion}-{level}/{sentence}{suffix}"
     return Clip(
-        clip_id=clip_id, corpus="mead", speaker="M003", emotion=emotion, sentence=sentence, path=f"x{suffix}", level=level
+        clip_id=clip_id,
+        corpus="mead",
+        speaker="M003",
+        emotion=emotion,
+        sentence=sentence,
+        path=f"x{suffix}",
+        level=level,
     )
 
 
@@ -24,7 +35,12 @@ def surveyed(*clips, findings=()):
 
 
 def test_only_clips_in_a_pair_that_have_video_cost_frames():
-    counts = surveyed(clip("neutral"), clip("angry", ".wav"), clip("sad", sentence="s002"), clip("sad", sentence=None))
+    counts = surveyed(
+        clip("neutral"),
+        clip("angry", ".wav"),
+        clip("sad", sentence="s002"),
+        clip("sad", sentence=None),
+    )
     plan = counts.plans["neutral"]
     assert (plan.pairs, plan.clips) == (1, 2)
     assert plan.alone == {"no_partner": 1, "sentence_unknown": 1}
@@ -39,7 +55,9 @@ def test_clips_are_counted_by_speaker_emotion_and_level_and_findings_by_file():
         Finding("/raw/b", Reason.DUPLICATE_CLIP, "b"),
         Finding("/raw", Reason.KNOWN_DEFECT, "c", files=0),
     )
-    counts = surveyed(clip("sad"), clip("sad", level=2), clip("sad", ".mov", level=2), findings=findings)
+    counts = surveyed(
+        clip("sad"), clip("sad", level=2), clip("sad", ".mov", level=2), findings=findings
+    )
     assert counts.speakers == {"M003": {"sad": {1: 1, 2: 2}}}
     assert counts.sentences == {"s001": 3}
     assert counts.findings == {"duplicate_clip": 41, "known_defect": 0}
@@ -61,5 +79,9 @@ def test_the_disk_that_a_run_will_take_follows_its_options(options, a_frame, a_s
     config = PrepareConfig(**options)
     flac = a_second - 13_000
     sound = 129 / 30 * (13_000 + 2 * flac)
-    assert needed_bytes(config, "mead", [clip("neutral")]) == pytest.approx(2 * 129 * a_frame + sound, rel=0.1)
-    assert needed_bytes(config, "mead", [clip("neutral", ".wav")] * 2) == pytest.approx(2 * sound, rel=0.02)
+    assert needed_bytes(config, "mead", [clip("neutral")]) == pytest.approx(
+        2 * 129 * a_frame + sound, rel=0.1
+    )
+    assert needed_bytes(config, "mead", [clip("neutral", ".wav")] * 2) == pytest.approx(
+        2 * sound, rel=0.02
+    )

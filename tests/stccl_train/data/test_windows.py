@@ -15,7 +15,15 @@ from stccl_data.pairs.gates import GATE_REASONS, GateConfig
 from stccl_train.data import windows as windows_module
 from stccl_train.data.pairings import GATES, Join, joins
 from stccl_train.data.reader import WindowStreams, open_reader, plan_reader
-from stccl_train.data.windows import MIRROR_68, Window, WindowConfig, collate, draw_windows, evaluation_windows, starts
+from stccl_train.data.windows import (
+    MIRROR_68,
+    Window,
+    WindowConfig,
+    collate,
+    draw_windows,
+    evaluation_windows,
+    starts,
+)
 from tests.testing import datasets as small
 
 PLAIN = WindowConfig(flip=0, colour=0)
@@ -37,7 +45,10 @@ def plan(dataset, config=PLAIN, **changes):
 def names(dataset, config=PLAIN, count=12, rank=0, start=0, **changes):
     """The windows of the first batches, by name."""
     made = plan(dataset, config, **changes)
-    return [batch["name"] for batch in islice(open_reader(dataset, "train", config, made, rank, start), count)]
+    return [
+        batch["name"]
+        for batch in islice(open_reader(dataset, "train", config, made, rank, start), count)
+    ]
 
 
 def drawn(dataset, count=40, config=PLAIN, frames=3, key="mead/M003/front/s001", seed=0):
@@ -52,14 +63,22 @@ def test_a_window_is_consecutive_source_frames_and_the_frames_the_map_gives(data
     forward = [w for w in drawn(dataset) if w.source_emotion == "neutral"]
     assert forward
     batch = collate(forward, 64)
-    assert batch["source"].shape == (len(forward), 3, 3, 64, 64) and batch["source"].dtype == torch.uint8
+    assert (
+        batch["source"].shape == (len(forward), 3, 3, 64, 64)
+        and batch["source"].dtype == torch.uint8
+    )
     for i, window in enumerate(forward):
         first = window.source_frames[0]
         assert window.source_frames == (first, first + 1, first + 2)
         assert window.target_frames == tuple(pair.frame_map[list(window.source_frames)])
-        for side, emotion, frames in (("source", "neutral", window.source_frames), ("target", "angry", window.target_frames)):
+        for side, emotion, frames in (
+            ("source", "neutral", window.source_frames),
+            ("target", "angry", window.target_frames),
+        ):
             pictures = batch[side][i].permute(0, 2, 3, 1).numpy()
-            assert [small.seen(picture) for picture in pictures] == [(emotion, frame) for frame in frames]
+            assert [small.seen(picture) for picture in pictures] == [
+                (emotion, frame) for frame in frames
+            ]
 
 
 @settings(max_examples=150, deadline=None)
@@ -67,7 +86,9 @@ def test_a_window_is_consecutive_source_frames_and_the_frames_the_map_gives(data
 def test_windows_start_where_nothing_speaks_against_it(data):
     n, m = data.draw(st.integers(1, 25)), data.draw(st.integers(1, 25))
     frames, stride = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
-    mapped = np.array(sorted(data.draw(st.lists(st.integers(0, m - 1), min_size=n, max_size=n))), np.int32)
+    mapped = np.array(
+        sorted(data.draw(st.lists(st.integers(0, m - 1), min_size=n, max_size=n))), np.int32
+    )
     valid = [np.array(data.draw(st.lists(st.booleans(), min_size=k, max_size=k))) for k in (n, m)]
     join = Join(Clip(valid[0]), Clip(valid[1]), "direct", lambda: mapped)
     expected = []
@@ -97,7 +118,11 @@ def test_frames_without_a_face_are_in_no_window(dataset):
 
 def test_only_the_frames_of_a_window_are_decoded_and_a_repeated_one_once(dataset, monkeypatch):
     decoded = []
-    monkeypatch.setattr(windows_module, "decode_jpeg", lambda data: decoded.append(data) or np.zeros((64, 64, 3), np.uint8))
+    monkeypatch.setattr(
+        windows_module,
+        "decode_jpeg",
+        lambda data: decoded.append(data) or np.zeros((64, 64, 3), np.uint8),
+    )
     window = drawn(dataset, 1)[0]
     collate([window], 64)
     assert len(decoded) == 3 + len(set(window.target_frames))
@@ -109,9 +134,13 @@ def test_points_are_pixels_of_the_crop_and_scale_with_it(dataset):
     # the face transforms of the small dataset change nothing
     from stccl_data.landmarks import ibug68
 
-    np.testing.assert_allclose(window.source_points, ibug68(clip.landmarks[list(window.source_frames)]), rtol=1e-5)
+    np.testing.assert_allclose(
+        window.source_points, ibug68(clip.landmarks[list(window.source_frames)]), rtol=1e-5
+    )
     half = collate([window], 32)
-    np.testing.assert_allclose(half["source_points"][0].numpy(), window.source_points / 2, rtol=1e-5)
+    np.testing.assert_allclose(
+        half["source_points"][0].numpy(), window.source_points / 2, rtol=1e-5
+    )
     assert half["source"].shape[-2:] == (32, 32) and half["source_points"].dtype == torch.float32
 
 
@@ -132,16 +161,26 @@ def test_mirroring_and_colours_are_alike_on_both_sides(dataset):
     before, after = collate([plain], 64), collate([twice], 64)
     for side in ("source", "target"):
         table = torch.from_numpy(changed.look.table.astype(np.int64))
-        expected = torch.stack([table[before[side][:, :, c].long(), c] for c in range(3)], dim=2).flip(-1)
+        expected = torch.stack(
+            [table[before[side][:, :, c].long(), c] for c in range(3)], dim=2
+        ).flip(-1)
         assert torch.equal(after[side].long(), expected)
         points = before[f"{side}_points"]
-        np.testing.assert_allclose(after[f"{side}_points"][..., 0], 64 - points[:, :, MIRROR_68, 0], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(
+            after[f"{side}_points"][..., 0], 64 - points[:, :, MIRROR_68, 0], rtol=1e-5, atol=1e-4
+        )
         np.testing.assert_allclose(after[f"{side}_points"][..., 1], points[:, :, MIRROR_68, 1])
 
 
 def test_mirroring_twice_gives_every_landmark_back():
     assert (MIRROR_68[MIRROR_68] == np.arange(68)).all() and sorted(MIRROR_68) == list(range(68))
-    assert MIRROR_68[48] == 54 and MIRROR_68[36] == 45 and MIRROR_68[0] == 16 and MIRROR_68[62] == 62 and MIRROR_68[57] == 57
+    assert (
+        MIRROR_68[48] == 54
+        and MIRROR_68[36] == 45
+        and MIRROR_68[0] == 16
+        and MIRROR_68[62] == 62
+        and MIRROR_68[57] == 57
+    )
 
 
 def test_without_a_look_pixels_are_as_they_were_stored(dataset):
@@ -167,17 +206,30 @@ def test_an_alignment_is_read_in_both_directions(dataset):
 
 def test_two_emotions_meet_through_the_neutral_clip(dataset):
     found = [j for j in joins(dataset["mead/M003/front/s001"], ALL.gates) if j.via == "neutral"]
-    assert [(j.source.emotion, j.target.emotion) for j in found] == [("angry", "happy"), ("happy", "angry")]
+    assert [(j.source.emotion, j.target.emotion) for j in found] == [
+        ("angry", "happy"),
+        ("happy", "angry"),
+    ]
     # every path of the small dataset is a straight line from end to end
     line = np.arange(15) / 25 * (9 / 25 + 0.08) / (14 / 25 + 0.08)
     truth = np.abs((np.arange(10) / 25 + 0.04)[None] - (line[:, None] + 0.04 * 0.6875)).argmin(1)
-    assert np.abs(found[0].frame_map - truth).max() <= 1 and (np.diff(found[0].frame_map) >= 0).all()
-    assert all(j.via != "neutral" for j in joins(dataset["mead/M003/front/s001"], ALL.gates, through_neutral=False))
+    assert (
+        np.abs(found[0].frame_map - truth).max() <= 1 and (np.diff(found[0].frame_map) >= 0).all()
+    )
+    assert all(
+        j.via != "neutral"
+        for j in joins(dataset["mead/M003/front/s001"], ALL.gates, through_neutral=False)
+    )
 
 
 def test_what_was_aligned_and_refused_does_not_come_back_through_the_neutral_clip(dataset):
     utterance = dataset["mead/M003/front/s001"]
-    refused = {"source": "angry-3-t001", "target": "happy-2-t001", "accepted": False, "reason": "no_signal"}
+    refused = {
+        "source": "angry-3-t001",
+        "target": "happy-2-t001",
+        "accepted": False,
+        "reason": "no_signal",
+    }
     changed = replace(utterance, _pairs=[*utterance._pairs, refused])
     assert {j.via for j in joins(changed, ALL.gates)} == {"direct", "reversed"}
 
@@ -186,12 +238,18 @@ def test_gates_are_the_tables_unless_they_are_set(dataset):
     assert {w.target_emotion for w in drawn(dataset, 60)} == {"neutral", "angry"}
     assert {w.target_emotion for w in drawn(dataset, 60, ALL)} == {"neutral", "angry", "happy"}
     strict = WindowConfig(gates={"max_duration_ratio": 1.22, "max_longest_repeat": 99})
-    assert {w.target_emotion for w in drawn(dataset, 60, strict)} == {"neutral", "happy"}  # angry is 1.25 times as long
+    assert {w.target_emotion for w in drawn(dataset, 60, strict)} == {
+        "neutral",
+        "happy",
+    }  # angry is 1.25 times as long
     assert drawn(dataset, 10, WindowConfig(gates={"min_face_rate": 0.99})) == []
 
 
 def test_every_gate_of_prepare_may_be_set():
-    assert set(GATES) == {field.name for field in fields(GateConfig)} and set(GATES.values()) == GATE_REASONS
+    assert (
+        set(GATES) == {field.name for field in fields(GateConfig)}
+        and set(GATES.values()) == GATE_REASONS
+    )
 
 
 def test_a_gate_that_is_not_there_is_refused():
@@ -203,7 +261,9 @@ def test_a_gate_that_is_not_there_is_refused():
 
 
 def test_two_emotions_are_drawn_as_often_as_any_other_two(dataset):
-    found = Counter(frozenset((w.source_emotion, w.target_emotion)) for w in drawn(dataset, 300, ALL))
+    found = Counter(
+        frozenset((w.source_emotion, w.target_emotion)) for w in drawn(dataset, 300, ALL)
+    )
     assert len(found) == 3 and min(found.values()) > 75
 
 
@@ -257,7 +317,12 @@ def test_ranks_read_different_utterances(dataset, access):
     made = plan(dataset, config, world=2)
     readers = [open_reader(dataset, "train", config, made, rank) for rank in (0, 1)]
     keys = [{key for batch in islice(reader, 8) for key in batch["key"]} for reader in readers]
-    assert keys[0] and keys[1] and not keys[0] & keys[1] and keys[0] | keys[1] == set(dataset.keys("train"))
+    assert (
+        keys[0]
+        and keys[1]
+        and not keys[0] & keys[1]
+        and keys[0] | keys[1] == set(dataset.keys("train"))
+    )
 
 
 @pytest.mark.parametrize("access", ["index", "stream"])
@@ -291,8 +356,12 @@ def test_too_few_shards_are_said_and_shared(dataset):
 
 def test_more_workers_than_readers_are_not_started(dataset):
     made = plan(dataset, replace(PLAIN, readers=2, workers=5))
-    assert made.workers == 2 and made.notes == ("5 workers for 2 readers on each rank: 2 are started",)
-    assert plan(dataset, replace(PLAIN, readers=4), spare_cores=3).workers == 2  # a divisor, so that no reader changes hands
+    assert made.workers == 2 and made.notes == (
+        "5 workers for 2 readers on each rank: 2 are started",
+    )
+    assert (
+        plan(dataset, replace(PLAIN, readers=4), spare_cores=3).workers == 2
+    )  # a divisor, so that no reader changes hands
 
 
 def test_shared_shards_are_divided_by_utterances(dataset, monkeypatch):
@@ -300,7 +369,9 @@ def test_shared_shards_are_divided_by_utterances(dataset, monkeypatch):
     streams = WindowStreams(dataset, "train", config, replace_plan(plan(dataset, config, world=8)))
     shard = replace(dataset.shards[0], utterances=4)
     monkeypatch.setattr(Dataset, "read", lambda self, shards: iter("abcd"))
-    assert list(streams._own_part(shard, 0)) == ["a", "c"] and list(streams._own_part(shard, 4)) == ["b", "d"]
+    assert list(streams._own_part(shard, 0)) == ["a", "c"] and list(
+        streams._own_part(shard, 4)
+    ) == ["b", "d"]
 
 
 def replace_plan(made):
@@ -310,7 +381,10 @@ def replace_plan(made):
 @pytest.mark.parametrize("access", ["index", "stream"])
 def test_where_no_window_fits_it_is_said(dataset, access):
     config = replace(PLAIN, access=access)
-    with pytest.raises(ShardError, match=r"no window of 40 frames in 4 utterances; every pair is refused, or too short"):
+    with pytest.raises(
+        ShardError,
+        match=r"no window of 40 frames in 4 utterances; every pair is refused, or too short",
+    ):
         next(open_reader(dataset, "train", config, plan(dataset, config, frames=40)))
     with pytest.raises(ValueError, match="no test shards; it has train, val"):
         plan_reader(dataset, "test", config, frames=3, stride=1, size=64, batch=2)
@@ -323,14 +397,23 @@ def test_a_truncated_shard_is_an_error_with_its_name(tmp_path, access, workers):
     shard = out / "shards" / "train" / "stccl-train-000002.tar"
     shard.write_bytes(shard.read_bytes()[:-4096])
     config = replace(PLAIN, access=access, workers=workers)
-    with pytest.raises(ShardError, match=r"stccl-train-000002.tar has [\d,]+ bytes and not [\d,]+: it was cut short") as caught:
-        list(islice(open_reader(open_dataset(out), "train", config, plan(open_dataset(out), config)), 50))
+    with pytest.raises(
+        ShardError,
+        match=r"stccl-train-000002.tar has [\d,]+ bytes and not [\d,]+: it was cut short",
+    ) as caught:
+        list(
+            islice(
+                open_reader(open_dataset(out), "train", config, plan(open_dataset(out), config)), 50
+            )
+        )
     assert "Traceback" not in str(caught.value)
 
 
 def test_a_picture_that_is_none_is_an_error_with_its_window(dataset):
     window = drawn(dataset, 1)[0]
-    with pytest.raises(ShardError, match=r"mead/M003/front/s001: .*no JPEG picture; run `stccl verify --decode`"):
+    with pytest.raises(
+        ShardError, match=r"mead/M003/front/s001: .*no JPEG picture; run `stccl verify --decode`"
+    ):
         collate([replace(window, target_jpegs=(b"\xff\xd8nothing",) * 3)], 64)
 
 
@@ -346,7 +429,9 @@ def test_evaluation_windows_are_the_same_every_time_and_spread_over_the_pair(dat
     assert places(found) == places(list(evaluation_windows(dataset, "val", 3, 2, room=2)))
     assert len(found) == 4 and {w.key for w in found} == set(dataset.keys("val"))
     assert {(w.source_emotion, w.target_emotion) for w in found} == {("neutral", "angry")}
-    assert len({w.source_frames for w in found}) == 2 and all(w.look.table is None and not w.look.mirrored for w in found)
+    assert len({w.source_frames for w in found}) == 2 and all(
+        w.look.table is None and not w.look.mirrored for w in found
+    )
 
 
 def test_a_shift_moves_the_target_alone(dataset):
@@ -357,13 +442,17 @@ def test_a_shift_moves_the_target_alone(dataset):
         for one, other in zip(aligned, shifted, strict=True):
             moved = np.array(other.target_frames) - np.array(one.target_frames)
             assert len(set(moved)) == 1 and abs(moved[0]) == shift
-    assert list(evaluation_windows(dataset, "val", 3, 3)) == []  # 15 frames of room are not in 15 frames
+    assert (
+        list(evaluation_windows(dataset, "val", 3, 3)) == []
+    )  # 15 frames of room are not in 15 frames
 
 
 def test_another_sentence_is_by_the_same_speaker_in_the_same_emotion(dataset):
     aligned = list(evaluation_windows(dataset, "val", 3, 3, room=2))
     others = list(evaluation_windows(dataset, "val", 3, 3, mode="other_sentence", room=2))
-    assert [(w.source, w.source_frames) for w in others] == [(w.source, w.source_frames) for w in aligned]
+    assert [(w.source, w.source_frames) for w in others] == [
+        (w.source, w.source_frames) for w in aligned
+    ]
     for one, other in zip(aligned, others, strict=True):
         assert other.target != one.target and other.target_emotion == one.target_emotion
         assert other.target.split("/")[1] == one.target.split("/")[1] == "M005"

@@ -18,7 +18,10 @@ def insightface_names(blocks: tuple[int, ...]) -> set[str]:
             inside = f"layer{stage}.{block}"
             names |= {f"{inside}.conv1.weight", f"{inside}.conv2.weight", f"{inside}.prelu.weight"}
             names |= {f"{inside}.{norm}.{n}" for norm in ("bn1", "bn2", "bn3") for n in NORM}
-        names |= {f"layer{stage}.0.downsample.0.weight", *(f"layer{stage}.0.downsample.1.{n}" for n in NORM)}
+        names |= {
+            f"layer{stage}.0.downsample.0.weight",
+            *(f"layer{stage}.0.downsample.1.{n}" for n in NORM),
+        }
     return names
 
 
@@ -32,7 +35,9 @@ def embedding() -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize(("name", "blocks"), [("iresnet50", (3, 4, 14, 3)), ("iresnet18", (2, 2, 2, 2))])
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("iresnet50", (3, 4, 14, 3)), ("iresnet18", (2, 2, 2, 2))]
+)
 def test_names_are_those_of_insightface(name: str, blocks: tuple[int, ...]) -> None:
     with torch.device("meta"):
         assert set(make_backbone(name).state_dict()) == insightface_names(blocks)
@@ -114,5 +119,7 @@ def test_without_a_border_no_place_differs_from_another(name: str) -> None:
         with torch.no_grad():
             here, there = backbone(frames), backbone(frames.roll((16, 32), dims=(2, 3)))
         moved = [f.roll((8 >> layer, 16 >> layer), dims=(2, 3)) for layer, f in enumerate(here)]
-        same[padding] = [torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(moved, there, strict=True)]
+        same[padding] = [
+            torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(moved, there, strict=True)
+        ]
     assert same == {"circular": [True] * 4, "zeros": [False] * 4}

@@ -14,7 +14,13 @@ def tokens(seed: int, b: int = 2, a: int = 4, s: int = 3, d: int = 5) -> torch.T
 
 
 def negatives(
-    a: int, s: int, slots: int, places: int, across_time: bool, guard: int, frames: list[tuple[int, ...]]
+    a: int,
+    s: int,
+    slots: int,
+    places: int,
+    across_time: bool,
+    guard: int,
+    frames: list[tuple[int, ...]],
 ) -> list[tuple[int, int]]:
     """The slots (a', s') that are negatives of (a, s), spelt out."""
     found = [(a, t) for t in range(places) if t != s]
@@ -33,18 +39,30 @@ def test_loss_and_retrieval_equal_slow_loops(across_time: bool, guard: int, pair
     slots = 6 if pairs else 4
     z, k = tokens(0, a=slots), tokens(1, a=slots)
     times = torch.stack(time_pairs(4), dim=-1) if pairs else None
-    frames = [tuple(row) for row in times.tolist()] if times is not None else [(i,) for i in range(4)]
+    frames = (
+        [tuple(row) for row in times.tolist()] if times is not None else [(i,) for i in range(4)]
+    )
     similarities = compare(z, k, across_time, guard, times)
     loss, found = info_nce(similarities, 0.07), retrieval(similarities)
     for b in range(2):
         for a in range(slots):
             for s in range(3):
-                others = [float(z[b, a, s] @ k[b, c, t]) for c, t in negatives(a, s, slots, 3, across_time, guard, frames)]
+                others = [
+                    float(z[b, a, s] @ k[b, c, t])
+                    for c, t in negatives(a, s, slots, 3, across_time, guard, frames)
+                ]
                 own = float(z[b, a, s] @ k[b, a, s])
                 total = sum(math.exp(x / 0.07) for x in [own, *others])
-                assert math.isclose(loss[b, a, s], -math.log(math.exp(own / 0.07) / total), rel_tol=1e-4, abs_tol=1e-5)
+                assert math.isclose(
+                    loss[b, a, s],
+                    -math.log(math.exp(own / 0.07) / total),
+                    rel_tol=1e-4,
+                    abs_tol=1e-5,
+                )
                 assert math.isclose(found.matched[b, a, s], own, abs_tol=1e-6)
-                assert math.isclose(found.mismatched[b, a, s], sum(others) / len(others), abs_tol=1e-6)
+                assert math.isclose(
+                    found.mismatched[b, a, s], sum(others) / len(others), abs_tol=1e-6
+                )
                 assert found.rank[b, a, s] == 1 + sum(x > own for x in others)
                 assert found.recall[b, a, s] == float(own > max(others))
                 assert found.candidates.expand(slots, 3)[a, s] == 1 + len(others)
@@ -54,7 +72,9 @@ def test_loss_of_tokens_that_say_nothing_is_the_logarithm_of_the_candidates() ->
     same = unit(torch.ones(2, 4, 3, 5))
     for across_time, candidates in ((False, 3), (True, 6)):
         similarities = compare(same, same, across_time)
-        assert torch.allclose(info_nce(similarities, 0.07), torch.tensor(math.log(candidates)), atol=1e-4)
+        assert torch.allclose(
+            info_nce(similarities, 0.07), torch.tensor(math.log(candidates)), atol=1e-4
+        )
 
 
 def test_ties_are_no_success() -> None:
@@ -70,7 +90,10 @@ def test_nan_is_no_success() -> None:
     broken[0, 1, 2] = math.nan
     found = retrieval(compare(broken, tokens(1), across_time=True))
     assert found.recall[0, 1, 2] == 0 and found.rank[0, 1, 2] == found.candidates.expand(4, 3)[1, 2]
-    assert found.recall[1].isfinite().all() and retrieval(compare(tokens(1), broken, across_time=False)).recall[0, 1, 2] == 0
+    assert (
+        found.recall[1].isfinite().all()
+        and retrieval(compare(tokens(1), broken, across_time=False)).recall[0, 1, 2] == 0
+    )
 
 
 def test_a_lone_token_has_nothing_to_be_mistaken_for() -> None:
@@ -95,7 +118,9 @@ def test_the_adaptive_weight_follows_its_formula() -> None:
     raw = torch.tensor([2 * x**2 if x > 0.8 else 1.0 for x in t])
     assert raw[1] == 1 and raw[2] > 1
     assert torch.allclose(w[0, 0], raw / raw.mean())
-    assert torch.equal(adaptive_weight(disparity, torch.tensor(math.inf), 2, 2, 0.8), torch.ones(1, 1, 4))
+    assert torch.equal(
+        adaptive_weight(disparity, torch.tensor(math.inf), 2, 2, 0.8), torch.ones(1, 1, 4)
+    )
 
 
 def test_a_weight_changes_its_own_token_only() -> None:

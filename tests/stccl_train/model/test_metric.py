@@ -34,7 +34,9 @@ def make(seed: int = 0, **changes: object) -> CorrelationMetric:
     return CorrelationMetric(dataclasses.replace(SMALL, **changes), freeze_backbone=False)  # type: ignore[arg-type]
 
 
-def windows(seed: int = 0, b: int = 3, t: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+def windows(
+    seed: int = 0, b: int = 3, t: int = 4, size: int = 64
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     source = torch.rand(b, t, 3, size, size, generator=generator) * 2 - 1
     return source, (source + 0.3 * torch.randn(source.shape, generator=generator)).clamp(-1, 1)
@@ -96,11 +98,19 @@ def test_noise_is_found_as_often_as_chance(trained: bool) -> None:
                 "tcc_cm": (1, 16, 6),
             }[kind]
             with torch.no_grad():
-                z, k = (metric.embed(kind, layer, torch.randn(60, a, s, d, generator=generator)) for _ in range(2))
+                z, k = (
+                    metric.embed(kind, layer, torch.randn(60, a, s, d, generator=generator))
+                    for _ in range(2)
+                )
                 found = retrieval(metric.compare(kind, z, k, 4))
             each = found.recall.mean(dim=(1, 2))
             chance = float((1 / found.candidates).mean())
-            assert abs(each.mean() - chance) < 4 * each.std() / 60**0.5, (kind, layer, float(each.mean()), chance)
+            assert abs(each.mean() - chance) < 4 * each.std() / 60**0.5, (
+                kind,
+                layer,
+                float(each.mean()),
+                chance,
+            )
 
 
 def test_noise_is_found_no_more_often_at_its_own_place_than_at_another() -> None:
@@ -108,12 +118,17 @@ def test_noise_is_found_no_more_often_at_its_own_place_than_at_another() -> None
     metric = train_a_little(make(size=48)).eval()
     less: dict[str, list[float]] = {}
     for step in range(8):
-        noise = torch.randn(2, 4, 4, 3, 48, 48, generator=torch.Generator().manual_seed(1000 + step))
+        noise = torch.randn(
+            2, 4, 4, 3, 48, 48, generator=torch.Generator().manual_seed(1000 + step)
+        )
         with torch.no_grad():
             for kind, layer, x, y in metric.tokens(metric.features(*noise)):
                 z, k = metric.embed(kind, layer, x.values), metric.embed(kind, layer, y.values)
                 neighbours = 8 if kind in ("scc_vd", "scc_md") else 1
-                own, wrong = (retrieval(metric.compare(kind, z, other, 4)).recall.mean() for other in (k, k.roll(neighbours, 2)))
+                own, wrong = (
+                    retrieval(metric.compare(kind, z, other, 4)).recall.mean()
+                    for other in (k, k.roll(neighbours, 2))
+                )
                 less.setdefault(f"{kind}.{layer + 1}", []).append(float(own - wrong))
     for name, values in less.items():
         mean = sum(values) / len(values)
@@ -125,7 +140,11 @@ def test_heads_are_not_told_which_slot_a_token_sits_in() -> None:
     metric = make()
     tokens = torch.randn(1, 4, 12, metric.backbone.channels[0])
     order = torch.randperm(12)
-    assert torch.allclose(metric.embed("scc_vd", 0, tokens)[:, :, order], metric.embed("scc_vd", 0, tokens[:, :, order]), atol=1e-6)
+    assert torch.allclose(
+        metric.embed("scc_vd", 0, tokens)[:, :, order],
+        metric.embed("scc_vd", 0, tokens[:, :, order]),
+        atol=1e-6,
+    )
 
 
 def test_gradients_are_finite_on_black_and_still_frames() -> None:
@@ -147,7 +166,10 @@ def test_every_parameter_learns() -> None:
 
 def test_a_frozen_backbone_stays_in_eval_mode_and_gets_no_gradient() -> None:
     torch.manual_seed(0)
-    metric = CorrelationMetric(dataclasses.replace(SMALL, backbone="iresnet18", variant="vd", size=48), freeze_backbone=True)
+    metric = CorrelationMetric(
+        dataclasses.replace(SMALL, backbone="iresnet18", variant="vd", size=48),
+        freeze_backbone=True,
+    )
     before = {name: value.clone() for name, value in metric.backbone.state_dict().items()}
     metric.train()
     assert metric.training and not metric.backbone.training
@@ -155,7 +177,9 @@ def test_a_frozen_backbone_stays_in_eval_mode_and_gets_no_gradient() -> None:
     metric(source, target).loss.backward()
     assert all(p.grad is None for p in metric.backbone.parameters())
     assert all(p.grad is not None for p in metric.heads.parameters())
-    assert all(torch.equal(value, before[name]) for name, value in metric.backbone.state_dict().items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in metric.backbone.state_dict().items()
+    )
 
 
 def test_the_loss_is_the_mean_over_layers_with_eta() -> None:
@@ -237,10 +261,15 @@ def test_a_saved_metric_gives_the_same_loss(tmp_path: Path) -> None:
     save_metric(tmp_path / "run", metric, {"data": "here"})
     again = load_metric(tmp_path / "run")
     assert not again.training and again.config == metric.config
-    assert torch.equal(metric(source, target, seeds(1, 2, 3)).loss, again(source, target, seeds(1, 2, 3)).loss)
+    assert torch.equal(
+        metric(source, target, seeds(1, 2, 3)).loss, again(source, target, seeds(1, 2, 3)).loss
+    )
     record = json.loads((tmp_path / "run" / "metric.json").read_text())
     assert record["config"]["backbone"] == "tiny" and record["card"] == {"data": "here"}
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["metric.json", "metric.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "metric.json",
+        "metric.safetensors",
+    ]
 
 
 def test_a_folder_without_a_metric_is_named(tmp_path: Path) -> None:
@@ -248,7 +277,11 @@ def test_a_folder_without_a_metric_is_named(tmp_path: Path) -> None:
         load_metric(tmp_path)
     save_metric(tmp_path, make())
     card = json.loads((tmp_path / "metric.json").read_text())
-    for change in ({"version": 99}, {"config": card["config"] | {"colour": 1}}, {"config": card["config"] | {"frames": 5}}):
+    for change in (
+        {"version": 99},
+        {"config": card["config"] | {"colour": 1}},
+        {"config": card["config"] | {"frames": 5}},
+    ):
         (tmp_path / "metric.json").write_text(json.dumps(card | change))
         with pytest.raises(MetricError, match=str(tmp_path)):
             load_metric(tmp_path)
@@ -256,7 +289,10 @@ def test_a_folder_without_a_metric_is_named(tmp_path: Path) -> None:
     broken = make()
     broken.heads["scc_vd"][0].outer.bias.data[3] = math.nan  # type: ignore[index, union-attr]
     save_metric(tmp_path / "broken", broken)
-    with pytest.raises(MetricError, match=r"metric\.safetensors is damaged: heads\.scc_vd\.0\.outer\.bias is not finite"):
+    with pytest.raises(
+        MetricError,
+        match=r"metric\.safetensors is damaged: heads\.scc_vd\.0\.outer\.bias is not finite",
+    ):
         load_metric(tmp_path / "broken")
     (tmp_path / "broken" / "metric.safetensors").unlink()
     with pytest.raises(MetricError, match=r"metric\.safetensors is missing"):
@@ -283,7 +319,9 @@ def test_a_folder_without_a_metric_is_named(tmp_path: Path) -> None:
         ({"theta": 5.0}, "theta a sigmoid's value"),
     ],
 )
-def test_values_that_make_no_metric_get_a_sentence(changes: dict[str, object], sentence: str) -> None:
+def test_values_that_make_no_metric_get_a_sentence(
+    changes: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         dataclasses.replace(SMALL, **changes)  # type: ignore[arg-type]
 
@@ -291,7 +329,10 @@ def test_values_that_make_no_metric_get_a_sentence(changes: dict[str, object], s
 def mouth_points(b: int = 3, t: int = 4) -> torch.Tensor:
     """Lips within x 24..40, y 40..52 of 64 pixels, eyes at y 16..24, the rest anywhere."""
     points = torch.rand(b, t, 68, 2) * 64
-    for start, stop, low, high in ((48, 68, (24.0, 40.0), (40.0, 52.0)), (36, 48, (12.0, 52.0), (16.0, 24.0))):
+    for start, stop, low, high in (
+        (48, 68, (24.0, 40.0), (40.0, 52.0)),
+        (36, 48, (12.0, 52.0), (16.0, 24.0)),
+    ):
         n = stop - start
         points[:, :, start:stop, 0] = torch.linspace(*low, n)
         points[:, :, start:stop, 1] = torch.linspace(*high, n)
@@ -301,14 +342,22 @@ def mouth_points(b: int = 3, t: int = 4) -> torch.Tensor:
 
 def test_a_mouth_is_where_it_is_in_frames_that_are_no_squares() -> None:
     metric, points = make(mouth=0.5), mouth_points()
-    square, wide = metric.mouth_box(points, (64, 64)), metric.mouth_box(points * torch.tensor([2.0, 1.0]), (128, 64))
+    square, wide = (
+        metric.mouth_box(points, (64, 64)),
+        metric.mouth_box(points * torch.tensor([2.0, 1.0]), (128, 64)),
+    )
     assert square is not None and wide is not None and torch.allclose(square, wide)
 
 
 def _places_within(box: torch.Tensor) -> list[list[int]]:
     """Of an 8 x 8 map of a 64 pixel frame."""
     x0, y0, x1, y1 = box.tolist()
-    return [[y, x] for y in range(8) for x in range(8) if x0 <= 8 * x + 0.5 <= x1 and y0 <= 8 * y + 0.5 <= y1]
+    return [
+        [y, x]
+        for y in range(8)
+        for x in range(8)
+        if x0 <= 8 * x + 0.5 <= x1 and y0 <= 8 * y + 0.5 <= y1
+    ]
 
 
 def test_regions_are_around_their_points() -> None:
@@ -330,12 +379,17 @@ def test_a_place_is_where_it_looks(name: str) -> None:
     pixels = torch.arange(64) + 0.5
     for layer, features in enumerate(backbone(frames)):
         middle = features.shape[-1] // 2
-        (gradient,) = torch.autograd.grad(features[:, :, middle, middle].square().sum(), frames, retain_graph=True)
+        (gradient,) = torch.autograd.grad(
+            features[:, :, middle, middle].square().sum(), frames, retain_graph=True
+        )
         looked = float((gradient.square().sum((0, 1, 2)) * pixels).sum() / gradient.square().sum())
         box = torch.tensor([[0.0, 0.0, (looked + 1) / 64, (looked + 1) / 64]])
         edge = torch.tensor([[0.0, 0.0, (looked - 1) / 64, (looked - 1) / 64]])
         size = features.shape[-1]
-        assert within(box, size, size, 64)[0, middle, middle] and not within(edge, size, size, 64)[0, middle, middle], layer
+        assert (
+            within(box, size, size, 64)[0, middle, middle]
+            and not within(edge, size, size, 64)[0, middle, middle]
+        ), layer
 
 
 def test_what_the_config_says_of_the_contrast_is_done() -> None:
@@ -350,7 +404,10 @@ def test_what_the_config_says_of_the_contrast_is_done() -> None:
     weighted, plain, places = loss(), loss(adaptive=False), loss(negatives="place")
     assert not torch.allclose(weighted.statistics["scc_vd.loss"], plain.statistics["scc_vd.loss"])
     assert weighted.statistics["scc_vd.recall"] == plain.statistics["scc_vd.recall"]
-    assert loss(adaptive=False, negatives="place").statistics["scc_vd.loss"] < plain.statistics["scc_vd.loss"]
+    assert (
+        loss(adaptive=False, negatives="place").statistics["scc_vd.loss"]
+        < plain.statistics["scc_vd.loss"]
+    )
     assert places.statistics["scc_vd.recall"] >= weighted.statistics["scc_vd.recall"]
     assert torch.allclose(places.statistics["tcc_vd.loss"], weighted.statistics["tcc_vd.loss"])
 
@@ -362,7 +419,12 @@ def test_a_share_of_the_places_is_at_the_mouth() -> None:
     features = torch.zeros(400, 1, 16, 32, 32)
     places = metric.places("scc_vd", 3, features, None, box)
     y, x = (2 * places[..., 0] + 0.5) / 64, (2 * places[..., 1] + 0.5) / 64
-    inside = (x >= box[:, None, 0]) & (x <= box[:, None, 2]) & (y >= box[:, None, 1]) & (y <= box[:, None, 3])
+    inside = (
+        (x >= box[:, None, 0])
+        & (x <= box[:, None, 2])
+        & (y >= box[:, None, 1])
+        & (y <= box[:, None, 3])
+    )
     assert 0.44 < inside.float().mean() < 0.56
     source, target = windows()
     assert metric(source, target, source_points=mouth_points()).loss.isfinite()

@@ -51,7 +51,9 @@ def test_places_are_drawn_without_replacement_and_differ_between_windows() -> No
 
 def test_every_place_is_as_likely_as_any_other() -> None:
     places = draw_places(20_000, 4, 6, 6, seeded())
-    counts = torch.zeros(6, 6).index_put((places[..., 0].flatten(), places[..., 1].flatten()), torch.tensor(1.0), accumulate=True)
+    counts = torch.zeros(6, 6).index_put(
+        (places[..., 0].flatten(), places[..., 1].flatten()), torch.tensor(1.0), accumulate=True
+    )
     inner = counts[1:-1, 1:-1] / 20_000
     assert torch.allclose(inner, torch.full((4, 4), 0.25), atol=0.015)
     assert counts.sum() == inner.sum() * 20_000
@@ -69,8 +71,12 @@ def test_likely_places_are_drawn_more_often() -> None:
     likelihood = torch.ones(500, 12, 12)
     likelihood[:, 8:11, 3:9] = 10
     places = draw_places(500, 4, 12, 12, seeded(), likelihood)
-    inside = (places[..., 0] >= 8) & (places[..., 0] < 11) & (places[..., 1] >= 3) & (places[..., 1] < 9)
-    assert 0.6 < inside.float().mean() < 0.75  # 18 places of weight 10 among 82 of weight 1: two in three, a little less of four
+    inside = (
+        (places[..., 0] >= 8) & (places[..., 0] < 11) & (places[..., 1] >= 3) & (places[..., 1] < 9)
+    )
+    assert (
+        0.6 < inside.float().mean() < 0.75
+    )  # 18 places of weight 10 among 82 of weight 1: two in three, a little less of four
     with pytest.raises(ValueError, match="no place with eight neighbours"):
         draw_places(1, 1, 2, 8)
 
@@ -85,16 +91,22 @@ def test_spatial_disparity_is_centre_less_neighbour() -> None:
                 for k, (dy, dx) in enumerate(NEIGHBOURS):
                     expected = f[b, t, :, y, x] - f[b, t, :, y + dy, x + dx]
                     assert torch.equal(tokens.values[b, t, 8 * n + k], expected)
-                    assert math.isclose(tokens.disparity[b, t, 8 * n + k], expected.abs().mean(), rel_tol=1e-5)
+                    assert math.isclose(
+                        tokens.disparity[b, t, 8 * n + k], expected.abs().mean(), rel_tol=1e-5
+                    )
 
 
 def test_motion_disparity_is_blind_to_what_stands_still() -> None:
     f, places = features(), draw_places(2, 4, 7, 9, seeded())
     moving = motion_disparity(patches(f, places)).values
-    built = torch.randn(2, 1, 5, 7, 9, generator=seeded(1), dtype=torch.float64)  # another face, the same in all frames
+    built = torch.randn(
+        2, 1, 5, 7, 9, generator=seeded(1), dtype=torch.float64
+    )  # another face, the same in all frames
     assert torch.allclose(moving, motion_disparity(patches(f + built, places)).values)
     still = spatial_disparity(patches(f, places)).values
-    assert torch.allclose(moving[1, 2, 7], still[1, 2, 7] - (still[1, 0, 7] + still[1, 1, 7] + still[1, 2, 7]) / 3)
+    assert torch.allclose(
+        moving[1, 2, 7], still[1, 2, 7] - (still[1, 0, 7] + still[1, 1, 7] + still[1, 2, 7]) / 3
+    )
 
 
 def test_spatial_correlation_is_the_upper_triangle_of_cosines() -> None:
@@ -103,7 +115,11 @@ def test_spatial_correlation_is_the_upper_triangle_of_cosines() -> None:
     assert tokens.values.shape == (2, 3, 4, 36)
     y, x = places[1, 2].tolist()
     vectors = [f[1, 2, :, y + dy, x + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    cosines = [torch.nn.functional.cosine_similarity(vectors[i], vectors[j], dim=0) for i in range(9) for j in range(i + 1, 9)]
+    cosines = [
+        torch.nn.functional.cosine_similarity(vectors[i], vectors[j], dim=0)
+        for i in range(9)
+        for j in range(i + 1, 9)
+    ]
     assert torch.allclose(tokens.values[1, 2, 2].double(), torch.stack(cosines), atol=1e-5)
 
 
@@ -122,7 +138,11 @@ def test_temporal_correlation_is_the_upper_triangle_of_cosines_over_time() -> No
     assert tokens.values.shape == (2, 1, 6, 6)
     y, x = places[0, 5].tolist()
     vectors = [f[0, t, :, y, x] for t in range(4)]
-    cosines = [torch.nn.functional.cosine_similarity(vectors[i], vectors[j], dim=0) for i in range(4) for j in range(i + 1, 4)]
+    cosines = [
+        torch.nn.functional.cosine_similarity(vectors[i], vectors[j], dim=0)
+        for i in range(4)
+        for j in range(i + 1, 4)
+    ]
     assert torch.allclose(tokens.values[0, 0, 5].double(), torch.stack(cosines), atol=1e-5)
 
 

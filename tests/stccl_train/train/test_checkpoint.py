@@ -22,11 +22,20 @@ from tests.testing import datasets as small
 
 def test_what_was_saved_is_loaded(tmp_path):
     state = Checkpoint(
-        step=7, model={"w": torch.arange(3.0)}, rng=[random_state()], config={"lr": 0.1, "betas": [0.9]}, best=1.5, first_loss=2.0
+        step=7,
+        model={"w": torch.arange(3.0)},
+        rng=[random_state()],
+        config={"lr": 0.1, "betas": [0.9]},
+        best=1.5,
+        first_loss=2.0,
     )
     save_checkpoint(tmp_path / "c" / "last.pt", state)
     found = load_checkpoint(tmp_path / "c" / "last.pt")
-    assert torch.equal(found.model["w"], torch.arange(3.0)) and (found.step, found.best, found.config) == (7, 1.5, state.config)
+    assert torch.equal(found.model["w"], torch.arange(3.0)) and (
+        found.step,
+        found.best,
+        found.config,
+    ) == (7, 1.5, state.config)
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["last.pt"]
 
 
@@ -88,7 +97,9 @@ def test_random_states_come_back():
 
 def test_data_is_known_by_what_it_holds_and_not_by_where_it_lies(tmp_path):
     one, other = (open_dataset(small.make_dataset(tmp_path / name).out) for name in ("a", "b"))
-    assert fingerprint(one, "train") == fingerprint(other, "train") != fingerprint(one, "train", "val")
+    assert (
+        fingerprint(one, "train") == fingerprint(other, "train") != fingerprint(one, "train", "val")
+    )
     table = pq.read_table(other.path / "pairs.parquet")
     pq.write_table(table.slice(1), other.path / "pairs.parquet")
     assert fingerprint(one, "train") != fingerprint(open_dataset(other.path), "train")

@@ -52,7 +52,9 @@ def lines(run):
 
 def same_run(one: Path, other: Path) -> bool:
     a, b = (load_checkpoint(run / "checkpoints" / "last.pt") for run in (one, other))
-    same = a.model.keys() == b.model.keys() and all(torch.equal(a.model[name], b.model[name]) for name in a.model)
+    same = a.model.keys() == b.model.keys() and all(
+        torch.equal(a.model[name], b.model[name]) for name in a.model
+    )
     return same and (one / "metrics.jsonl").read_bytes() == (other / "metrics.jsonl").read_bytes()
 
 
@@ -84,29 +86,42 @@ def test_a_run_leaves_its_config_its_lines_its_checkpoints_and_the_metric(whole)
     assert [line["step"] for line in written if line["section"] == "train"] == list(range(1, 9))
     assert [line["step"] for line in written if line["section"] == "val"] == [4, 8]
     assert {"loss", "lr", "norm", "scc_vd.positive", "tcc_vd.1.recall"} <= written[0].keys()
-    assert not any("second" in name or "images" in name for line in written for name in line)  # the clock is not in it
+    assert not any(
+        "second" in name or "images" in name for line in written for name in line
+    )  # the clock is not in it
 
 
 def test_the_metric_that_is_exported_is_the_best_one(whole):
     best = load_checkpoint(whole.run / "checkpoints" / "best.pt")
     val = {line["step"]: line["loss"] for line in lines(whole.run) if line["section"] == "val"}
-    assert best.step == whole.best_step == min(val, key=val.get) and math.isclose(whole.best, min(val.values()), rel_tol=1e-6)
+    assert best.step == whole.best_step == min(val, key=val.get) and math.isclose(
+        whole.best, min(val.values()), rel_tol=1e-6
+    )
     metric = load_metric(whole.run)
     assert all(torch.equal(value, best.model[name]) for name, value in metric.state_dict().items())
     card = json.loads((whole.run / "metric.json").read_text())["card"]
-    assert card["step"] == best.step and card["data"]["speakers"] == ["mead/M003", "mead/W009"] and card["config"]["batch"] == 2
+    assert (
+        card["step"] == best.step
+        and card["data"]["speakers"] == ["mead/M003", "mead/W009"]
+        and card["config"]["batch"] == 2
+    )
 
 
 def test_training_changes_the_weights_and_not_the_frozen_ones(out, tmp_path, whole):
     torch.manual_seed(0)
     fresh = CorrelationMetric(micro().metric, False).state_dict()
     trained = load_checkpoint(whole.run / "checkpoints" / "last.pt").model
-    assert any(not torch.equal(fresh[name], trained[name]) for name in fresh if name.startswith("backbone"))
+    assert any(
+        not torch.equal(fresh[name], trained[name]) for name in fresh if name.startswith("backbone")
+    )
     weights = tmp_path / "weights.pt"
     torch.manual_seed(5)
     torch.save(CorrelationMetric(micro().metric, True).backbone.state_dict(), weights)
     fit(out, tmp_path / "run", micro("epochs=1", f"backbone_weights={weights}"))
-    frozen, given = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt").model, torch.load(weights, weights_only=True)
+    frozen, given = (
+        load_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt").model,
+        torch.load(weights, weights_only=True),
+    )
     assert all(torch.equal(frozen[f"backbone.{name}"], value) for name, value in given.items())
     with pytest.raises(ValueError, match=r"none\.pt: there is no such file"):
         fit(out, tmp_path / "other", micro(f"backbone_weights={tmp_path / 'none.pt'}"))
@@ -126,7 +141,10 @@ def test_a_second_training_of_a_run_is_refused_with_the_pid_of_the_first(out, tm
     run = tmp_path / "run"
 
     def again():
-        with pytest.raises(TrainingError, match=f"{run} is being trained by process {os.getpid()} on .*; wait for it, or end it"):
+        with pytest.raises(
+            TrainingError,
+            match=f"{run} is being trained by process {os.getpid()} on .*; wait for it, or end it",
+        ):
             fit(out, run, micro())
 
     fit(out, run, micro(), Hand(3, again))
@@ -159,14 +177,18 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(out, tmp_path
 def test_a_finished_run_has_nothing_left_to_do(out, whole):
     before = (whole.run / "metrics.jsonl").read_bytes()
     again = fit(out, whole.run)
-    assert (again.made, again.steps, again.best) == (0, 8, whole.best) and (whole.run / "metrics.jsonl").read_bytes() == before
+    assert (again.made, again.steps, again.best) == (0, 8, whole.best) and (
+        whole.run / "metrics.jsonl"
+    ).read_bytes() == before
 
 
 # interruptions
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_saves_after_the_step_and_the_run_goes_on_as_if_nothing_had_been(out, tmp_path, whole, number):
+def test_ctrl_c_saves_after_the_step_and_the_run_goes_on_as_if_nothing_had_been(
+    out, tmp_path, whole, number
+):
     run = tmp_path / "run"
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt, match=r"stopped after step [56] of 8"):
@@ -189,9 +211,13 @@ from test_trainer import Hand, fit, micro
 fit({str(out)!r}, {str(tmp_path / "run")!r}, micro(), Hand(8, lambda: os.kill(os.getpid(), signal.SIGKILL)))
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert [line["step"] for line in lines(tmp_path / "run") if line["section"] == "train"] == list(range(1, 8))
+    assert [line["step"] for line in lines(tmp_path / "run") if line["section"] == "train"] == list(
+        range(1, 8)
+    )
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt").step == 6
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 8, "ep')  # a kill within a write
@@ -209,7 +235,10 @@ def test_sums_of_a_line_that_was_not_yet_due_survive_an_interruption(out, tmp_pa
 
 
 def test_a_run_goes_on_only_as_it_was_begun(out, tmp_path, whole):
-    with pytest.raises(CheckpointError, match=r"was begun with other values of epochs, metric\.tau; give those again"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"was begun with other values of epochs, metric\.tau; give those again",
+    ):
         fit(out, whole.run, micro("epochs=3", "metric.tau=0.2"))
     other = small.make_dataset(tmp_path / "other", audio=True).out
     with pytest.raises(CheckpointError, match="was begun on other data than"):
@@ -225,10 +254,20 @@ def test_a_run_goes_on_only_as_it_was_begun(out, tmp_path, whole):
 
 
 def test_a_loss_that_explodes_stops_with_the_windows_and_keeps_the_last_checkpoint(out, tmp_path):
-    with pytest.raises(TrainingError, match=r"the (loss|gradient) of step \d+ .*\n  mead/.*s00\d: mead/") as caught:
-        fit(out, tmp_path, micro("lr=1e30", "warmup=0", "save_every=1", "explode=1.01", "clip=1e30", "epochs=5"))
+    with pytest.raises(
+        TrainingError, match=r"the (loss|gradient) of step \d+ .*\n  mead/.*s00\d: mead/"
+    ) as caught:
+        fit(
+            out,
+            tmp_path,
+            micro("lr=1e30", "warmup=0", "save_every=1", "explode=1.01", "clip=1e30", "epochs=5"),
+        )
     assert "Its windows:" in str(caught.value)
-    assert all(value.isfinite().all() for name, value in load_metric(tmp_path).state_dict().items() if name != "scale")
+    assert all(
+        value.isfinite().all()
+        for name, value in load_metric(tmp_path).state_dict().items()
+        if name != "scale"
+    )
 
 
 def test_a_loss_that_is_no_number_names_the_window_that_gave_it(out, tmp_path, monkeypatch):
@@ -255,12 +294,20 @@ def test_data_without_a_train_split_is_refused(out, tmp_path):
     copy = small.make_dataset(tmp_path / "out").out
     listed["shards"] = [shard for shard in listed["shards"] if shard["split"] == "val"]
     (copy / "shards.json").write_text(json.dumps(listed))
-    index = [line for line in (copy / "index.jsonl").read_text().splitlines() if json.loads(line)["split"] == "val"]
+    index = [
+        line
+        for line in (copy / "index.jsonl").read_text().splitlines()
+        if json.loads(line)["split"] == "val"
+    ]
     (copy / "index.jsonl").write_text("\n".join(index))
     with pytest.raises(TrainingError, match="has no train split"):
         fit(copy, tmp_path / "run", micro())
     with pytest.raises(ValueError, match=r"device 'cuda:7'|device 'tpu'"):
-        fit(out, tmp_path / "run", micro("device=tpu" if torch.cuda.device_count() > 7 else "device=cuda:7"))
+        fit(
+            out,
+            tmp_path / "run",
+            micro("device=tpu" if torch.cuda.device_count() > 7 else "device=cuda:7"),
+        )
 
 
 # figures
@@ -275,7 +322,9 @@ def test_the_validation_loss_is_a_mean_over_its_own_windows_however_they_are_bat
     assert found[0].keys() == found[1].keys() and metric.training
     for values in found[1:]:
         assert math.isclose(values["loss"], found[0]["loss"], rel_tol=1e-5)
-        assert math.isclose(values["tcc_vd.recall"], found[0]["tcc_vd.recall"], rel_tol=1e-5, abs_tol=1e-7)
+        assert math.isclose(
+            values["tcc_vd.recall"], found[0]["tcc_vd.recall"], rel_tol=1e-5, abs_tol=1e-7
+        )
 
 
 def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine():
@@ -289,7 +338,10 @@ def test_the_learning_rate_rises_along_a_line_and_falls_along_a_cosine():
 def test_bf16_leaves_a_loss_that_is_a_number_and_tensorboard_its_curve(out, tmp_path):
     trained = fit(out, tmp_path, micro("epochs=1", "precision=bf16", "tensorboard=true"))
     assert list((tmp_path / "tensorboard").glob("events.*"))
-    assert math.isfinite(trained.loss) and load_checkpoint(tmp_path / "checkpoints" / "last.pt").model["scale"].isfinite().all()
+    assert (
+        math.isfinite(trained.loss)
+        and load_checkpoint(tmp_path / "checkpoints" / "last.pt").model["scale"].isfinite().all()
+    )
 
 
 # many processes
@@ -304,7 +356,13 @@ def ranks(code: str, world: int, folder: Path) -> None:
     together = [
         subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, **address, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)},
+            env={
+                **os.environ,
+                **address,
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": str(world),
+            },
             stderr=(folder / f"rank{rank}.log").open("w"),
         )
         for rank in range(world)
@@ -314,7 +372,9 @@ def ranks(code: str, world: int, folder: Path) -> None:
     finally:
         for process in together:
             process.kill()
-    assert codes == [0] * world, "\n".join((folder / f"rank{rank}.log").read_text()[-2000:] for rank in range(world))
+    assert codes == [0] * world, "\n".join(
+        (folder / f"rank{rank}.log").read_text()[-2000:] for rank in range(world)
+    )
 
 
 #: The running scale of the adaptive weights follows every batch, so it is one step ahead where a step has two.
@@ -336,11 +396,17 @@ with joined_ranks("cpu") as here:
     one = fit(out, tmp_path / "one", micro(*TWICE, "accumulate=2"))
     assert one.steps == 3
     two_lines, one_lines = lines(tmp_path / "two"), lines(tmp_path / "one")
-    assert [(line["step"], line["section"]) for line in two_lines] == [(line["step"], line["section"]) for line in one_lines]
+    assert [(line["step"], line["section"]) for line in two_lines] == [
+        (line["step"], line["section"]) for line in one_lines
+    ]
     for a, b in zip(two_lines, one_lines, strict=True):
         assert a.keys() == b.keys()
-        numbers = [name for name in a if name != "section" and "recall" not in name]  # a rank flips with the last bit
-        assert [a[name] for name in numbers] == pytest.approx([b[name] for name in numbers], rel=1e-3, abs=1e-4)
+        numbers = [
+            name for name in a if name != "section" and "recall" not in name
+        ]  # a rank flips with the last bit
+        assert [a[name] for name in numbers] == pytest.approx(
+            [b[name] for name in numbers], rel=1e-3, abs=1e-4
+        )
     a, b = (load_checkpoint(tmp_path / name / "checkpoints" / "last.pt") for name in ("one", "two"))
     assert len(b.rng) == 2 and (a.batch, a.readers) == (b.batch, b.readers)
     for name, value in a.model.items():
@@ -356,7 +422,8 @@ with joined_ranks("cpu") as here:
         torch.testing.assert_close(parameter.grad, shared[name], rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(metric.scale, shared["scale"])
     with pytest.raises(
-        CheckpointError, match="was begun by 2 processes with 4 windows a step from 2 readers, and would go on by 1"
+        CheckpointError,
+        match="was begun by 2 processes with 4 windows a step from 2 readers, and would go on by 1",
     ):
         fit(out, tmp_path / "two", micro(*TWICE))
 
