@@ -48,9 +48,10 @@ def extraction_seconds(videos: list[Path], workers: int) -> tuple[float, float]:
     """Wall seconds and seconds of a core of the extraction of these videos, from the first clip that ends to the last."""
     import json
 
-    from stccl_data.pipeline.config import PrepareConfig, Quiet
+    from stccl_data.pipeline.config import PrepareConfig
     from stccl_data.pipeline.prepare import prepare
     from stccl_data.pipeline.status import read_status
+    from stccl_data.progress import SilentProgress
 
     with tempfile.TemporaryDirectory() as temporary:
         manifest = Path(temporary) / "manifest.jsonl"
@@ -61,7 +62,7 @@ def extraction_seconds(videos: list[Path], workers: int) -> tuple[float, float]:
         ]
         manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-        class Clock(Quiet):
+        class Clock(SilentProgress):
             times: list[float] = []  # noqa: RUF012
 
             def step(self, reason=None):

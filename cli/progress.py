@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 
 import click
@@ -51,14 +52,14 @@ class TerminalProgress:
     ) -> None:
         self._bars.stop()
 
-    def stage(self, name: str, total: int, already: int = 0) -> None:
-        """See `stccl_data.pipeline.config.Progress`."""
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        """See `Progress`."""
         self._refused.clear()
         self._started, self._done = time.monotonic(), 0
-        self._task = self._bars.add_task(name, total=total, completed=already, rate="", refused="")
+        self._task = self._bars.add_task(name, total=total, completed=done, rate="", refused="")
 
-    def step(self, reason: Reason | None = None) -> None:
-        """See `stccl_data.pipeline.config.Progress`."""
+    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
+        """See `Progress`."""
         assert self._task is not None
         self._done += 1
         if reason is not None:
@@ -68,7 +69,7 @@ class TerminalProgress:
         self._bars.update(self._task, advance=1, rate=f"{per_hour:,.0f}/h", refused=refused)
 
     def note(self, text: str) -> None:
-        """See `stccl_data.pipeline.config.Progress`."""
+        """See `Progress`."""
         self._console.print(text, highlight=False)
 
 
@@ -91,16 +92,16 @@ class PlainProgress:
     ) -> None:
         return None
 
-    def stage(self, name: str, total: int, already: int = 0) -> None:
-        """See `stccl_data.pipeline.config.Progress`."""
-        self._name, self._total, self._done, self._already = name, total, already, already
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        """See `Progress`."""
+        self._name, self._total, self._done, self._already = name, total, done, done
         self._refused.clear()
         self._began = self._last = time.monotonic()
-        if already:
-            click.echo(f"{name}: {already} of {total} are there already", err=True)
+        if done:
+            click.echo(f"{name}: {done} of {total} are there already", err=True)
 
-    def step(self, reason: Reason | None = None) -> None:
-        """See `stccl_data.pipeline.config.Progress`."""
+    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
+        """See `Progress`."""
         self._done += 1
         if reason is not None:
             self._refused[reason] += 1
@@ -117,7 +118,7 @@ class PlainProgress:
         )
 
     def note(self, text: str) -> None:
-        """See `stccl_data.pipeline.config.Progress`."""
+        """See `Progress`."""
         click.echo(text, err=True)
 
 

@@ -61,8 +61,13 @@ def command(
 
     try:
         found = score(
-            run, source, target, alignment, device, lambda what: click.echo(f"{what} ...", err=True)
-        )  # type: ignore[arg-type]
+            run,
+            source,
+            target,
+            alignment,  # type: ignore[arg-type]
+            device,
+            lambda what: click.echo(f"{what} ...", err=True),
+        )
     except (ClipError, MetricError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if frames is not None:

@@ -94,8 +94,39 @@ class Reason(StrEnum):
     )
 
 
-class ClipError(Exception):
-    """One clip (or file) cannot be used. `reason` is the code, `detail` a sentence that names the file."""
+class StcclError(Exception):
+    """Base class of every error that stccl raises on purpose.
+
+    The message says what is wrong, with which file, and what to do next. The command line prints it
+    without a traceback and exits with ``exit_code``.
+    """
+
+    #: The reason code, when the error has one.
+    reason: Reason | None = None
+    #: Exit code of the command line.
+    exit_code: int = 1
+
+    @property
+    def advice(self) -> str:
+        """What a user can do, by the reason code; empty without one."""
+        return "" if self.reason is None else self.reason.advice
+
+
+class UsageError(StcclError, ValueError):
+    """The request is invalid: an option, a setting, or a file that an option names."""
+
+    exit_code = 2
+
+
+class ClipError(StcclError):
+    """One clip (or file) cannot be used; the other clips are unaffected.
+
+    Args:
+        reason: the code recorded for the clip.
+        detail: one sentence that names the file.
+    """
+
+    reason: Reason
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{detail} [{reason}: {reason.advice}]")

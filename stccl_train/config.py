@@ -14,13 +14,14 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 import yaml
 
+from stccl_data.errors import UsageError
 from stccl_train.data.windows import WindowConfig
 from stccl_train.model.metric import MetricConfig
 
 PRESETS = ("paper", "default", "tiny")
 
 
-class ConfigError(ValueError):
+class ConfigError(UsageError):
     """The configuration asks for something that there is not. The message names the key and says what there is."""
 
 

@@ -17,15 +17,15 @@ import pyarrow.parquet as pq
 from stccl_data.asr.recogniser import Recogniser, words_of
 from stccl_data.clip import Clip
 from stccl_data.dataset.layout import CLIPS
-from stccl_data.errors import ClipError, Reason
+from stccl_data.errors import ClipError, Reason, StcclError
 from stccl_data.extract import sound_path
 from stccl_data.media.video import probe, read_audio
-from stccl_data.pipeline.config import Progress, Quiet
+from stccl_data.progress import Progress, SilentProgress
 
 RIVALS = 5  # texts that a clip's own is compared with
 
 
-class ListenError(Exception):
+class ListenError(StcclError):
     """The dataset cannot be listened to. The message names the file and says what to do."""
 
 
@@ -59,7 +59,7 @@ def listen(out: Path, rivals: int = RIVALS, progress: Progress | None = None) ->
     Texts are the column `text` of clips.parquet, from `--transcripts` or a manifest; a clip without one has its sentence's.
     Raises ListenError where there is nothing to compare, RecogniserError without `stccl[asr]`.
     """
-    progress = progress or Quiet()
+    progress = progress or SilentProgress()
     clips = _clips(out)
     recogniser = Recogniser()
     own = {clip: text for clip, text in _texts(clips).items() if not recogniser.unknown_words(text)}

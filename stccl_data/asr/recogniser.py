@@ -11,10 +11,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.errors import StcclError
 from stccl_data.media.video import SPEECH_RATE
 
 
-class RecogniserError(RuntimeError):
+class RecogniserError(StcclError):
     """There is no recogniser; the message says what to install."""
 
 

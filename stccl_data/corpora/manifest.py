@@ -293,7 +293,10 @@ def _csv_rows(manifest: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             columns = [cell.strip().lower() for cell in cells]
             _require_columns(manifest, columns)
         elif len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
-            broken = f"it has {len(cells)} cells where the header names {len(columns)}; put a cell that holds '{delimiter}' in quotes"
+            broken = (
+                f"it has {len(cells)} cells where the header names {len(columns)}; "
+                f"put a cell that holds '{delimiter}' in quotes"
+            )
             yield number, {"": broken}
         elif any(cell.strip() for cell in cells):
             yield number, dict(zip(columns, cells, strict=False))

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stccl_data.clip import Clip
-from stccl_data.errors import Reason
+from stccl_data.errors import Reason, UsageError
 
 
-class ScanError(ValueError):
+class ScanError(UsageError):
     """The question itself cannot be answered: RAW is missing, a manifest lacks a column, an option names what is not there."""
 
 

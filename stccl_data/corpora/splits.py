@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stccl_data.corpora.tables import table
+from stccl_data.errors import UsageError
 
 SPLITS = ("train", "val", "test")
 DEFAULT = "train=0.8,val=0.1,test=0.1"
 
 
-class SplitError(ValueError):
+class SplitError(UsageError):
     """The split that was asked for is none, or does not fit these speakers."""
 
 

@@ -55,7 +55,10 @@ def read_transcripts(path: Path, numbering: Mapping[Key, str]) -> Transcripts:
             continue
         if plain(texts.setdefault(key, text)) != plain(text):
             contradicted.add(key)
-            detail = f"{path.name}, line {number}: {line.split()[0]} was listed before with another text; its sentence stays unknown"
+            detail = (
+                f"{path.name}, line {number}: {line.split()[0]} was listed before with another text; "
+                "its sentence stays unknown"
+            )
             findings.append(Finding(str(path), Reason.LABEL_CONFLICT, detail))
     if not texts:
         raise ScanError(f"no line of {path} reads as ACTOR_level_N_EMOTION_NNN TEXT")

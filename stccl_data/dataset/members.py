@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from stccl_data.errors import StcclError
 from stccl_data.files.npz import npz_arrays
 
 #: No member that stccl writes is larger: an hour of crops has about 1.4 GB. Checked before anything is allocated.
@@ -15,7 +16,7 @@ MAX_MEMBER_BYTES = 2 * 2**30
 MAX_JSON_BYTES = 64 * 2**20
 
 
-class ShardError(Exception):
+class ShardError(StcclError):
     """A prepared dataset, or a part of it, cannot be read. The message is a sentence that names the file and says what to do."""
 
 

@@ -21,6 +21,7 @@ from stccl_data.demo.layouts import (
 from stccl_data.demo.performance import film
 from stccl_data.demo.speakers import SPEAKERS
 from stccl_data.demo.truth import ClipTruth, write_map
+from stccl_data.errors import UsageError
 from stccl_data.executors import Setup, Unit, run
 
 DEFAULT_EMOTIONS = ("neutral", "happy", "angry", "sad")
@@ -28,7 +29,7 @@ _RECORD = Path("truth", "demo.json")
 _Value = TypeVar("_Value", str, int)
 
 
-class DemoError(ValueError):
+class DemoError(UsageError):
     """What was asked for cannot be rendered; the message is a sentence for the user."""
 
 

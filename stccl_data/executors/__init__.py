@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stccl_data.errors import Reason
+from stccl_data.errors import Reason, StcclError
 
 EXECUTORS = ("local", "inline", "ray")
 
@@ -50,7 +50,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-class StopRunError(Exception):
+class StopRunError(StcclError):
     """No unit can succeed. A function that raises it ends the whole run; the message says why and what to do."""
 
 

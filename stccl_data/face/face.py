@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.errors import StcclError
 from stccl_data.landmarks import LIPS_68, ibug68
 
 Points = NDArray[np.floating]
@@ -45,7 +46,7 @@ _MOUTH_WIDTH_CM = 8.5
 BRIDGED_FRAMES = 5
 
 
-class DegenerateFaceError(ValueError):
+class DegenerateFaceError(StcclError, ValueError):
     """The points coincide: no similarity transform can be told from them."""
 
 

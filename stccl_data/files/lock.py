@@ -9,11 +9,13 @@ from pathlib import Path
 from socket import gethostname
 from typing import TextIO
 
+from stccl_data.errors import StcclError
+
 #: Seconds for which a lock is asked for again: whoever looks whether it is taken holds it for a moment.
 _PATIENCE_S = 1.0
 
 
-class LockedError(Exception):
+class LockedError(StcclError):
     """Another process has the lock. `owner`: such as `4711 on alpha`; empty where several share it, or none said so."""
 
     def __init__(self, path: Path, owner: str) -> None:

@@ -19,7 +19,7 @@ from stccl_data.interchange.selection import (
     stored_pairs,
 )
 from stccl_data.pairs.imported import MODE as GIVEN
-from stccl_data.pipeline.config import Progress, Quiet
+from stccl_data.progress import Progress, SilentProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def export_aligned_path(
     A file that is there is never overwritten; one that holds the very same is left as it is.
     Raises ExportError, ShardError.
     """
-    progress = progress or Quiet()
+    progress = progress or SilentProgress()
     dataset = open_dataset(out)
     refuse_inside(out, file)
     selection = select(dataset, config or ExportConfig())

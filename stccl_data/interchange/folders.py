@@ -28,7 +28,7 @@ from stccl_data.interchange.selection import (
     stored_pairs,
 )
 from stccl_data.media.jpeg import decode_jpeg, encode_jpeg
-from stccl_data.pipeline.config import Progress, Quiet
+from stccl_data.progress import Progress, SilentProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def export_folders(
     A clip's folder appears when it is complete; running again writes what is missing. Nothing that is there is overwritten.
     Raises ExportError (nothing to write, `folder` lies in `out` or holds something else), ShardError.
     """
-    progress = progress or Quiet()
+    progress = progress or SilentProgress()
     dataset = open_dataset(out)
     refuse_inside(out, folder)
     selection = select(dataset, config or ExportConfig())

@@ -16,8 +16,9 @@ from stccl_data.interchange.names import published_names, published_speaker
 from stccl_data.interchange.pair_file import FilePair, read_pair_file
 from stccl_data.pairs.candidates import Candidates
 from stccl_data.pairs.imported import Frames, GivenPairs, Ids
-from stccl_data.pipeline.config import PrepareConfig, Progress
+from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import Summary, prepare
+from stccl_data.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

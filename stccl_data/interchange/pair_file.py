@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.errors import UsageError
+
 Frames = NDArray[np.int32]
 
 SIDES = ("source", "target")
 _LAST_FRAME = 2**31 - 1
 
 
-class PairFileError(ValueError):
+class PairFileError(UsageError):
     """A pair file cannot be read. The message is a sentence that names the file and the place in it."""
 
 

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 from stccl_data.clip import EMOTIONS, Clip
 from stccl_data.dataset import Dataset, Pair, ShardError
 from stccl_data.dataset.layout import CLIPS, PAIRS
+from stccl_data.errors import StcclError
 from stccl_data.interchange.names import published_names
 
 TAKES = ("all", "first")
 
 
-class ExportError(Exception):
+class ExportError(StcclError):
     """The dataset cannot be written in that form, or not there. The message says why and what to do."""
 
 

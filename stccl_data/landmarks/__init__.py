@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.errors import StcclError
+
 BACKENDS = ("mediapipe", "fan")
 
 
@@ -70,7 +72,7 @@ def landmarker_identity(config: LandmarkConfig) -> str:
     return identity
 
 
-class ModelError(Exception):
+class ModelError(StcclError):
     """A landmark model cannot be used. The message says which file, and what to do."""
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from stccl_data import extract
 from stccl_data.alignment import align
@@ -158,20 +158,3 @@ def landmark_config(config: PrepareConfig) -> LandmarkConfig:
         fan_weights=config.fan_weights,
         device=config.device,
     )
-
-
-class Progress(Protocol):
-    """Who watches a run. `stage` opens a piece of work of `total` units, `already` of them done by an earlier run; `step` ends one
-    of them, well or with a reason; `note` is a sentence."""
-
-    def stage(self, name: str, total: int, already: int = 0) -> None: ...
-    def step(self, reason: Reason | None = None) -> None: ...
-    def note(self, text: str) -> None: ...
-
-
-class Quiet:
-    """Nobody watches."""
-
-    def stage(self, name: str, total: int, already: int = 0) -> None: ...
-    def step(self, reason: Reason | None = None) -> None: ...
-    def note(self, text: str) -> None: ...

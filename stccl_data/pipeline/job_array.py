@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import Clip
+from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_text
 
 
@@ -39,7 +40,7 @@ def parse_part(text: str) -> Part:
     raise ValueError(f"shard {text!r} is not I/N with I from 1 to N, such as 3/16")
 
 
-class PartsError(Exception):
+class PartsError(StcclError):
     """The work cannot be shared so, or is not done yet. The message says what to do."""
 
 

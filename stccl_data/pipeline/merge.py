@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from stccl_data.pipeline.config import PrepareConfig, Progress, config_from
+from stccl_data.pipeline.config import PrepareConfig, config_from
 from stccl_data.pipeline.job_array import PartsError, read_parts
 from stccl_data.pipeline.prepare import Summary, prepare
 from stccl_data.pipeline.state import Store
+from stccl_data.progress import Progress
 
 
 def merge(out: Path, progress: Progress | None = None) -> Summary:

@@ -20,7 +20,7 @@ from stccl_data.files.atomic import sweep
 from stccl_data.pairs.candidates import Candidates, candidate_pairs
 from stccl_data.pairs.imported import GivenPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
-from stccl_data.pipeline.config import PrepareConfig, Progress, Quiet, anywhere
+from stccl_data.pipeline.config import PrepareConfig, anywhere
 from stccl_data.pipeline.estimate import free_bytes, full_disk, needed_bytes, size_words
 from stccl_data.pipeline.extract_stage import ExtractionPlan, extract_all, plan_extraction, selected
 from stccl_data.pipeline.job_array import Part, PartsError, clips_of, forget_part, record_part
@@ -30,6 +30,7 @@ from stccl_data.pipeline.run import Job, PrepareError
 from stccl_data.pipeline.state import StateError, Store
 from stccl_data.pipeline.status import Recorded
 from stccl_data.pipeline.write_stage import Written, assemble
+from stccl_data.progress import Progress, SilentProgress
 
 __all__ = ["PrepareError", "Summary", "prepare"]
 
@@ -72,7 +73,7 @@ def prepare(
     is wrong with single clips is recorded, and the others go on.
     """
     config = config or PrepareConfig()
-    progress = progress or Quiet()
+    progress = progress or SilentProgress()
     out = out.absolute()
     if choose is not None and config.part is not None:
         raise PrepareError(

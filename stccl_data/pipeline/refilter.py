@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from stccl_data.dataset.card import dataset_card
 from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
-from stccl_data.errors import Reason
+from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, judge
 from stccl_data.pipeline.records import commonest_refusal
@@ -26,7 +26,7 @@ from stccl_data.pipeline.write_stage import statistics, write_table
 Row = dict[str, Any]
 
 
-class RegateError(Exception):
+class RegateError(StcclError):
     """The dataset cannot be judged again. The message names the file and says what to do."""
 
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stccl_data.errors import Reason
+from stccl_data.errors import Reason, StcclError
 from stccl_data.executors import Outcome, Setup, Unit, run
 from stccl_data.pipeline import tasks as stages
-from stccl_data.pipeline.config import PrepareConfig, Progress
+from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.estimate import LEAST_FREE, free_bytes, full_disk
 from stccl_data.pipeline.state import Store
+from stccl_data.progress import Progress
 
 
-class PrepareError(Exception):
+class PrepareError(StcclError):
     """The run cannot start, or had to stop. The message says why and what to do; what was done is kept."""
 
 

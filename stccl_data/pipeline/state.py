@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from stccl_data.errors import Reason
+from stccl_data.errors import Reason, StcclError
 from stccl_data.files.lock import LockedError, locked
 from stccl_data.pipeline.job_array import Part
 
@@ -28,7 +28,7 @@ from stccl_data.pipeline.job_array import Part
 SCHEMA = 2
 
 
-class StoreBusyError(Exception):
+class StoreBusyError(StcclError):
     """Another process is preparing into the same folder. The message names it."""
 
 
@@ -158,7 +158,7 @@ class Store:
         return sorted(self.work.glob("state*.sqlite"))
 
 
-class StateError(Exception):
+class StateError(StcclError):
     """A state database cannot be read or written. The message names it and says what to do."""
 
 

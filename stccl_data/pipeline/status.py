@@ -4,14 +4,15 @@ import json
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stccl_data.errors import Reason
 from stccl_data.files.lock import owner
-from stccl_data.pipeline.config import Progress
 from stccl_data.pipeline.state import Store, read_only
+from stccl_data.progress import Progress
 
 #: Seconds between two notes: a note is a transaction.
 _EVERY_S = 0.5
@@ -26,17 +27,17 @@ class Recorded:
         self._done, self._reasons = 0, Counter[str]()
         state.execute("DELETE FROM stages")
 
-    def stage(self, name: str, total: int, already: int = 0) -> None:
+    def stage(self, name: str, total: int, done: int = 0) -> None:
         """See `Progress`."""
-        self._watcher.stage(name, total, already)
+        self._watcher.stage(name, total, done)
         self._reasons.clear()
-        self._done = already
-        self._stage = Stage(name, total, already, already, {}, time.time(), time.time())
+        self._done = done
+        self._stage = Stage(name, total, done, done, {}, time.time(), time.time())
         self._note()
 
-    def step(self, reason: Reason | None = None) -> None:
+    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
         """See `Progress`."""
-        self._watcher.step(reason)
+        self._watcher.step(reason, values)
         self._done += 1
         if reason is not None:
             self._reasons[reason] += 1

@@ -42,10 +42,11 @@ from stccl_data.files.atomic import atomic_writer, replace_bytes, write_text
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pipeline.artefacts import Refusal, load_alignments
-from stccl_data.pipeline.config import PrepareConfig, Progress, landmark_config
+from stccl_data.pipeline.config import PrepareConfig, landmark_config
 from stccl_data.pipeline.records import CLIP_SCORES, ClipRow, PairRow, commonest_refusal
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.pipeline.state import key_of
+from stccl_data.progress import Progress
 
 #: Readers that train with several workers want at least this many shards; fewer are worth a warning.
 FEW_SHARDS = 4
@@ -151,9 +152,9 @@ def _shards(
         [
             [
                 key,
-                [[i, rows[i].artefact.path.stem, rows[i].clip.row()] for i in members[key]],
+                [[i, rows[i].artefact.path.stem, rows[i].clip.row()] for i in members[key]],  # type: ignore[union-attr]
                 _fingerprint(utterances[key]),
-            ]  # type: ignore[union-attr]
+            ]
             for key in sorted(utterances)
         ],
     )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_bytes, write_text
 from stccl_train.model.backbone import BACKBONES, PADDINGS, make_backbone
 from stccl_train.model.contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
@@ -524,7 +525,7 @@ def trained_speakers(folder: str | Path) -> tuple[str, ...]:
         return ()
 
 
-class MetricError(Exception):
+class MetricError(StcclError):
     """A saved metric cannot be used. The message says which file, and what to do."""
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stccl_data.dataset import Dataset
 from stccl_data.dataset.layout import PAIRS
+from stccl_data.errors import StcclError
 from stccl_data.files.atomic import atomic_writer
 
 #: Raise when a checkpoint of before could not be gone on from.
@@ -22,7 +23,7 @@ VERSION = 1
 FOLDER = "checkpoints"
 
 
-class CheckpointError(Exception):
+class CheckpointError(StcclError):
     """A checkpoint cannot be used. The message names the file and says what to do."""
 
 

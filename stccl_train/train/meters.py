@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from stccl_data.errors import StcclError
 from stccl_train.config import TrainConfig
 from stccl_train.data.windows import Batch
 from stccl_train.model.metric import MetricOutput
@@ -16,7 +17,7 @@ from stccl_train.train.distributed import Ranks
 Seen = Sequence[tuple[Batch, MetricOutput]]
 
 
-class TrainingError(Exception):
+class TrainingError(StcclError):
     """Training cannot begin, or cannot go on. The message is a sentence that says why."""
 
 

@@ -242,7 +242,10 @@ def test_a_wrong_offset_in_the_index_is_found(made):
 
 
 DEEP = "[" * 200_000
-ENDLESS = '{"schema": 1, "shards": [{"path": "shards/val/a.tar", "split": "val", "utterances": 1, "bytes": Infinity, "sha256": ""}]}'
+ENDLESS = (
+    '{"schema": 1, "shards": [{"path": "shards/val/a.tar", "split": "val", "utterances": 1, '
+    '"bytes": Infinity, "sha256": ""}]}'
+)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,10 @@ def test_stricter_thresholds_refuse_pairs_and_readers_follow_the_tables(prepared
     assert (found.accepted_before, found.accepted, found.clips) == (count, 0, 0)
     dataset = open_dataset(prepared_copy)
     assert not [pair for key in dataset.keys() for pair in dataset[key].pairs()]  # noqa: SIM118 - keys of a split
-    assert {
-        pair.reason for key in dataset.keys() for pair in dataset[key].pairs(accepted=None)
-    } == {"small_face"}
+    keys = dataset.keys()
+    assert {pair.reason for key in keys for pair in dataset[key].pairs(accepted=None)} == {
+        "small_face"
+    }
     assert {row["state"] for row in rows(prepared_copy, CLIPS)} == {"unpaired"}
     assert {row["reason"] for row in rows(prepared_copy, CLIPS)} == {"small_face"}
     assert json.loads((prepared_copy / STATS).read_text())["pairs_accepted"] == 0

@@ -15,11 +15,12 @@ import pytest
 from click.testing import CliRunner
 from stccl_cli.main import stccl
 
-from stccl_data.pipeline.config import PrepareConfig, Quiet
+from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.plan import plan_run
 from stccl_data.pipeline.prepare import PrepareError, prepare
 from stccl_data.pipeline.state import ClipState, Store, record_clips
 from stccl_data.pipeline.status import read_status
+from stccl_data.progress import SilentProgress
 
 QUICK = PrepareConfig(crops="none", align="audio", executor="inline", split="train=1")
 OPTIONS = ["--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1"]
@@ -35,7 +36,7 @@ def tree(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in files}
 
 
-class Looking(Quiet):
+class Looking(SilentProgress):
     """Looks at the status after the fifth clip."""
 
     def __init__(self, out: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_plan_says_what_a_changed_option_makes_anew(corpus, tmp_path):
 
 
 def test_a_plan_is_what_the_run_then_does(corpus, tmp_path):
-    class Watch(Quiet):
+    class Watch(SilentProgress):
         stages: dict = {}  # noqa: RUF012
 
         def stage(self, name, total, already=0):
@@ -240,7 +241,7 @@ def test_a_disk_that_is_nearly_full_stops_the_run_while_there_is_room_to_say_so(
 
 
 def test_a_disk_that_will_not_do_is_said_beforehand(corpus, tmp_path, monkeypatch):
-    class Told(Quiet):
+    class Told(SilentProgress):
         notes: list = []  # noqa: RUF012
 
         def note(self, text):
