@@ -1,13 +1,13 @@
 """`stccl demo`: render a small paired-emotion corpus with known truth."""
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
-from stccl_data.demo import DEFAULT_EMOTIONS, ClipTruth, DemoError, render_corpus
+from stccl_data.demo import DEFAULT_EMOTIONS, DemoError, render_corpus
 from stccl_data.executors import StopRunError
+
+from .progress import open_progress
 
 
 def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -30,10 +30,6 @@ def _count_or_ids(
     if not ids or not all(word.isdigit() for word in ids):
         raise click.BadParameter("write a count such as 3, or sentence ids such as 5,9,1")
     return int(value) if value.isdigit() else tuple(map(int, ids))
-
-
-def _shown(path: str | None) -> str:
-    return path or ""
 
 
 @click.command("demo")
@@ -97,23 +93,10 @@ def command(
     try:
         if layout == "ravdess" and isinstance(sentences, int):
             sentences = min(sentences, 2)  # RAVDESS has two
-        with ExitStack() as stack:
-            bars: list[Any] = []
-
-            def advance(clip: ClipTruth, done: int, total: int) -> None:
-                if done == 1:  # only now is it sure that there is something to show
-                    bars.append(
-                        stack.enter_context(
-                            click.progressbar(
-                                length=total, label="Rendering", item_show_func=_shown
-                            )
-                        )
-                    )
-                bars[0].update(1, clip.path)
-
+        with open_progress() as progress:
             corpus = render_corpus(
                 folder, layout, speakers, emotions, sentences, size, fps, seed,
-                repetitions=repetitions, workers=workers, progress=advance,
+                repetitions=repetitions, workers=workers, progress=progress,
             )  # fmt: skip
     except DemoError as error:
         raise click.UsageError(str(error)) from None

@@ -81,7 +81,7 @@ class Clip:
 _COLUMNS = tuple(f.name for f in fields(Clip))
 
 
-def emotion_of(word: str) -> str | None:
+def parse_emotion(word: str) -> str | None:
     """Our word for an emotion as a corpus or a person writes it, or None where it is not one."""
     word = word.strip().lower()
     word = EMOTION_SYNONYMS.get(word, word)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from stccl_data.clip import EMOTIONS, Clip, emotion_of
+from stccl_data.clip import EMOTIONS, Clip, parse_emotion
 from stccl_data.corpora import cremad, mead, ravdess
 from stccl_data.corpora import manifest as own
 from stccl_data.corpora.scan import Finding, Scan, ScanError
@@ -124,7 +124,7 @@ def _unknown(tree: Tree) -> list[Finding]:
 
 
 def _emotions(words: Collection[str]) -> set[str]:
-    known = {word: emotion_of(word) for word in words}
+    known = {word: parse_emotion(word) for word in words}
     if unknown := [word for word, emotion in known.items() if emotion is None]:
         raise ScanError(
             f"emotion {', '.join(unknown)} is not known; the words are {', '.join(EMOTIONS)}"

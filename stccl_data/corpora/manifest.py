@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data.clip import EMOTIONS, Clip, emotion_of, slug
+from stccl_data.clip import EMOTIONS, Clip, parse_emotion, slug
 from stccl_data.corpora.scan import Finding, ScanError
 from stccl_data.corpora.tree import AUDIO, MEDIA, VIDEO
 from stccl_data.errors import ClipError, Reason
@@ -86,7 +86,7 @@ def _row(manifest: Path, number: int, values: Mapping[str, Any]) -> Row:
     missing = [column for column in REQUIRED if not text[column]]
     if missing:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
-    emotion = emotion_of(text["emotion"])
+    emotion = parse_emotion(text["emotion"])
     if emotion is None:
         raise ClipError(
             Reason.BAD_ROW,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from stccl_data.clip import Clip, emotion_of, slug
+from stccl_data.clip import Clip, parse_emotion, slug
 from stccl_data.corpora.scan import Finding
 from stccl_data.corpora.sound import attach_sound
 from stccl_data.corpora.tables import table
@@ -158,7 +158,7 @@ def mead_emotion(word: str) -> str | None:
     """Our word for an emotion as MEAD writes it, whole or by its first three letters; None where it is none of MEAD's eight."""
     emotions: list[str] = table("mead")["emotions"]
     short = {emotion[:3]: emotion for emotion in emotions}
-    emotion = emotion_of(word) or short.get(word.lower())
+    emotion = parse_emotion(word) or short.get(word.lower())
     return emotion if emotion in emotions else None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.clip import EMOTIONS, emotion_of
+from stccl_data.clip import EMOTIONS, parse_emotion
 from stccl_data.dataset.layout import PAIR_ARRAYS, SCHEMA, pair_name
 from stccl_data.dataset.members import MAX_JSON_BYTES, Members, ShardError, member_arrays
 from stccl_data.dataset.verify.rules import CROPS, clip_faults, pair_faults
@@ -392,7 +392,7 @@ def _optional(record: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
 def _emotion(word: str | None) -> str | None:
     if word is None:
         return None
-    emotion = emotion_of(word)
+    emotion = parse_emotion(word)
     if emotion is None:
         raise ValueError(f"emotion {word!r} is not one of {', '.join(EMOTIONS)}")
     return emotion

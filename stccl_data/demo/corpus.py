@@ -1,14 +1,14 @@
 """Render a whole demo corpus: which clips there are, where they lie, and the truth written beside them."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
-from stccl_data.clip import emotion_of
+from stccl_data.clip import parse_emotion
 from stccl_data.demo.layouts import (
     LAYOUTS,
     ClipName,
@@ -23,6 +23,7 @@ from stccl_data.demo.speakers import SPEAKERS
 from stccl_data.demo.truth import ClipTruth, write_map
 from stccl_data.errors import UsageError
 from stccl_data.executors import Setup, Unit, run
+from stccl_data.progress import Progress, SilentProgress
 
 DEFAULT_EMOTIONS = ("neutral", "happy", "angry", "sad")
 _RECORD = Path("truth", "demo.json")
@@ -91,14 +92,14 @@ def render_corpus(
     *,
     repetitions: int = 1,
     workers: int = 1,
-    progress: Callable[[ClipTruth, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> DemoCorpus:
     """Render a paired-emotion corpus into `folder`, with its truth in `folder/truth`.
 
     `layout` is `mead` or `ravdess`. `speakers` and `sentences` are a count or the names and ids themselves (`("M003", "W009")`,
     `(5, 9)`). `size` is the side of a frame in pixels, `fps` a number or a fraction such as `30000/1001`. `repetitions` (1 or 2)
-    is for ravdess alone. With `workers` > 1 clips are rendered in processes of their own. `progress` is told each clip that is
-    done, how many are, and how many there will be. The same arguments give the same files, byte for byte.
+    is for ravdess alone. With `workers` > 1 clips are rendered in processes of their own. `progress` counts the
+    clips of the stage `render`. The same arguments give the same files, byte for byte.
 
     A folder that holds an earlier demo is rendered anew: the files which that demo wrote are removed first, and no others.
     Raises DemoError for a folder with other things in it and for values that do not exist, and DemoUnavailableError without
@@ -118,11 +119,12 @@ def render_corpus(
         _Job(name, _look(layout, name), folder, size, rate, _seed(layout, seed, name))
         for name in names
     ]
+    progress = progress or SilentProgress()
+    progress.stage("render", len(jobs))
     done: dict[str, ClipTruth] = {}
     for job, truth in _rendered(jobs, workers):
         done[job.name.label] = truth
-        if progress is not None:
-            progress(truth, len(done), len(jobs))
+        progress.step()
     clips = tuple(done[name.label] for name in names)
     if layout == "mead":
         lines = sorted(f"{name.label} {name.text}\n" for name in names)
@@ -142,7 +144,7 @@ def plan_corpus(
         raise DemoError(f"There is no layout {layout!r}; choose one of {', '.join(LAYOUTS)}.")
     chosen_speakers = _chosen(speakers, actors(layout), f"speakers in the layout {layout}")
     chosen_sentences = _chosen(sentences, sentence_ids(layout), f"sentences in the layout {layout}")
-    words = [emotion_of(word) or word for word in emotions]
+    words = [parse_emotion(word) or word for word in emotions]
     chosen_emotions = _chosen(words, layout_emotions(layout), f"emotions in the layout {layout}")
     if not 1 <= repetitions <= takes(layout):
         raise DemoError(

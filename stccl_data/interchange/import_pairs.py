@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from stccl_data.clip import Clip, emotion_of
+from stccl_data.clip import Clip, parse_emotion
 from stccl_data.corpora import Finding, Scan, ScanError
 from stccl_data.corpora.mead import mead_emotion
 from stccl_data.dataset.layout import PAIRS
@@ -153,7 +153,7 @@ def _places(clips: Sequence[Clip], level: int | None) -> _Places:
 
 def _clips_of(pair: FilePair, clips: _Places) -> tuple[Clip, Clip]:
     """The neutral and the emotional clip. Raises ClipError bad_row, missing_file."""
-    emotion = emotion_of(pair.emotion) or mead_emotion(pair.emotion)
+    emotion = parse_emotion(pair.emotion) or mead_emotion(pair.emotion)
     if pair.names is None:
         raise ClipError(Reason.BAD_ROW, "is not two clip names such as 001_028")
     if emotion is None or emotion == "neutral":

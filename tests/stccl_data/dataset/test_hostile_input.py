@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from stccl_data.alignment.align import AlignConfig, align
-from stccl_data.clip import Clip, emotion_of, slug
+from stccl_data.clip import Clip, parse_emotion, slug
 from stccl_data.corpora import Scan, ScanError, scan_corpus
 from stccl_data.corpora.tree import MEDIA
 from stccl_data.dataset.members import ShardError, member_arrays
@@ -115,7 +115,7 @@ def scanned(raw: Path, corpus: str = "auto") -> Scan | None:
     assert ids == sorted(set(ids))
     for clip in scan.clips:
         assert os.path.isabs(clip.path) and os.path.isfile(clip.path)  # noqa: PTH117, PTH113
-        assert emotion_of(clip.emotion) == clip.emotion
+        assert parse_emotion(clip.emotion) == clip.emotion
         assert Clip.from_row(clip.row()) == clip
     for finding in scan.findings:
         assert finding.reason.advice and finding.detail
