@@ -65,7 +65,7 @@ def extraction_seconds(videos: list[Path], workers: int) -> tuple[float, float]:
         class Clock(SilentProgress):
             times: list[float] = []  # noqa: RUF012
 
-            def step(self, reason=None):
+            def step(self, reason=None, values=None):
                 self.times.append(time.perf_counter())
 
         Clock.times = []

@@ -175,16 +175,16 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
     Stored scores alone decide: nothing is read, aligned or cut again. clips.parquet, pairs.parquet, the counts and the card are
     rewritten, the shards are not, and readers follow the tables.
     """
-    from stccl_data.pipeline.refilter import RegateError, regate, stored_gates
+    from stccl_data.pipeline.refilter import RefilterError, refilter, stored_gates
 
     try:
         given: dict[str, Any] = {
             name: value for name, value in thresholds.items() if value is not None
         }
-        found = regate(out, replace(stored_gates(out), **given), dry_run)
+        found = refilter(out, replace(stored_gates(out), **given), dry_run)
     except ValueError as error:  # a threshold that is none, such as nan
         raise click.UsageError(str(error)) from error
-    except (RegateError, StoreBusyError) as error:
+    except (RefilterError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps({**asdict(found), "out": str(found.out)}, indent=1))

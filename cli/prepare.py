@@ -68,14 +68,14 @@ def watched_run(out: Path) -> Iterator[TerminalProgress | PlainProgress]:
     Libraries that talk (Ray of a lost machine) do so on stderr: stdout is the answer's.
     """
     from stccl_data.landmarks import ModelError
-    from stccl_data.pipeline.job_array import PartsError
+    from stccl_data.pipeline.job_array import JobArrayError
     from stccl_data.pipeline.prepare import PrepareError
     from stccl_data.pipeline.state import StoreBusyError
 
     try:
         with redirect_stdout(sys.stderr), open_progress() as progress:
             yield progress
-    except (PrepareError, ModelError, PartsError, StoreBusyError) as error:
+    except (PrepareError, ModelError, JobArrayError, StoreBusyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo(
@@ -91,17 +91,17 @@ def summary_words(summary: Any) -> str:
     lines = []
     if not summary.made:
         lines.append(f"Nothing to do: {summary.out} is complete.")
-    what = "in accepted pairs" if summary.part is None else "usable"
+    what = "in accepted pairs" if summary.job is None else "usable"
     lines.append(f"clips   {summary.clips.get('', 0)} of {clips} {what}{_by_reason(summary.clips)}")
     lines.append(
         f"pairs   {summary.pairs.get('', 0)} of {pairs} accepted{_by_reason(summary.pairs)}"
     )
     notes = [f"note    {note}" for note in summary.notes]
     shards = ", ".join(f"{n} {split}" for split, n in summary.shards.items())
-    if summary.part is not None:
+    if summary.job is not None:
         lines += notes
         lines.append(
-            f"part    {summary.part} is done; when all are, they are put together by: stccl merge {summary.out}"
+            f"part    {summary.job} is done; when all are, they are put together by: stccl merge {summary.out}"
         )
         lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames of extracted clips")
         return "\n".join(lines)
@@ -153,7 +153,7 @@ def plan_words(plan: Any, config: PrepareConfig) -> str:
             )
     if not any(left for _, left in plan.stages.values()):
         lines.append("shards  written again only where they would come out different")
-    elif config.part is None:
+    elif config.array_job is None:
         lines.append("shards  written again")
     lines += [f"note    {note}" for note in plan.notes]
     workers = f"{config.workers or 'all'} cores"

@@ -127,7 +127,7 @@ def _print_plans(counts: Survey) -> None:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     click.echo()
-    for reference, plan in counts.plans.items():
+    for reference, plan in counts.estimates.items():
         left = "".join(f"; {count:,} {reason}" for reason, count in plan.alone.items())
         click.echo(f"--reference {reference}: {plan.pairs:,} pairs of {plan.clips:,} clips{left}")
         if plan.frames:

@@ -45,7 +45,7 @@ def _words(found: "Status") -> str:
 
 
 def _run(run: "RunStatus") -> list[str]:
-    part = "" if run.part is None else f"part {run.part.replace('-of-', '/')} "
+    part = "" if run.job is None else f"part {run.job.replace('-of-', '/')} "
     at = f"at work: process {run.process}" if run.process else "nobody is at work"
     began = (
         f", began {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(run.stages[0].began))}"

@@ -14,7 +14,7 @@ from stccl_data.landmarks import BACKENDS, LandmarkConfig
 from stccl_data.options import check_limits
 from stccl_data.pairs.candidates import REFERENCES
 from stccl_data.pairs.gates import GateConfig
-from stccl_data.pipeline.job_array import Part, parse_part
+from stccl_data.pipeline.job_array import Job, parse_job
 
 #: What a worker needs to load its libraries and read a short clip, MB (measured on MEAD: enough at 1,000, too little at 600).
 _LEAST_MEMORY_MB = 1000
@@ -104,7 +104,7 @@ class PrepareConfig:
         """Raises ValueError for a number outside its range, a part that is none, a reason that is none."""
         check_limits(self)
         if self.shard is not None:
-            parse_part(self.shard)
+            parse_job(self.shard)
         if 0 < self.memory_mb < _LEAST_MEMORY_MB:
             raise ValueError(
                 f"memory_mb must be {_LEAST_MEMORY_MB} or more, not {self.memory_mb}: the libraries of a worker take most of it"
@@ -116,9 +116,9 @@ class PrepareConfig:
             )
 
     @property
-    def part(self) -> Part | None:
-        """Which part of a job array this is."""
-        return None if self.shard is None else parse_part(self.shard)
+    def array_job(self) -> Job | None:
+        """The job of an array that this run is; None for a run of the whole corpus."""
+        return None if self.shard is None else parse_job(self.shard)
 
     def outcome(self) -> dict[str, Any]:
         """The options that decide what comes out, and not by whom or how it is done."""

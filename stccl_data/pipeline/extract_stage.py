@@ -18,12 +18,12 @@ from stccl_data.pipeline import tasks as stages
 from stccl_data.pipeline.artefacts import ClipArtefact, read_header
 from stccl_data.pipeline.config import PrepareConfig, landmark_config
 from stccl_data.pipeline.records import ClipRow
-from stccl_data.pipeline.run import Job
+from stccl_data.pipeline.run import Run
 from stccl_data.pipeline.state import ClipState, Store, fingerprint, key_of, record_clips
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractionPlan:
+class ExtractionWork:
     """What there is to extract of `clips`. `keys`: clip -> the artefact that it wants. `units`: artefact -> the work that makes it;
     a file that two clips name is read once. `there`: complete artefacts and their bytes; `cut_short`: those that are not, and go.
     `states`: of what earlier runs came to."""
@@ -81,7 +81,7 @@ def _first(limit: int, clips: Sequence[Clip], candidates: Candidates) -> set[str
 
 def plan_extraction(
     config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]
-) -> ExtractionPlan:
+) -> ExtractionWork:
     """Which of these clips have to be extracted. Nothing is written. Raises ModelError."""
     clips = tuple(clips)
     plan = _extract_plan(config)
@@ -109,25 +109,25 @@ def plan_extraction(
             units[key] = Unit(
                 clip.path, (clip, artefact, plan), _timeout(clip.path, config.timeout)
             )
-    return ExtractionPlan(clips, keys, units, there, cut_short, states)
+    return ExtractionWork(clips, keys, units, there, cut_short, states)
 
 
-def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[str, ClipRow]:
+def extract_all(run: Run, plan: ExtractionWork, candidates: Candidates) -> dict[str, ClipRow]:
     """Extract what is not extracted yet. Returns a row for every clip of the plan, by id."""
     wanted: defaultdict[str, list[str]] = defaultdict(list)
     for clip_id, key in plan.keys.items():
         wanted[key].append(clip_id)
-    job.progress.stage("extract", len(wanted), len(wanted) - len(plan.units))
+    run.progress.stage("extract", len(wanted), len(wanted) - len(plan.units))
     for key in plan.cut_short:
-        job.store.artefact("clips", key).unlink(missing_ok=True)
+        run.store.artefact("clips", key).unlink(missing_ok=True)
     key_of_unit = {id(unit): key for key, unit in plan.units.items()}
     ended: dict[str, ClipState] = {}
-    for outcome in job.run(list(plan.units.values()), stages.extract_unit):
+    for outcome in run.execute(list(plan.units.values()), stages.extract_unit):
         key = key_of_unit[id(outcome.unit)]
         header, size = outcome.result or ("", 0)
         said = str(outcome.reason or ""), outcome.detail, outcome.seconds, header, size, time.time()
         found = [ClipState(clip_id, key, *said) for clip_id in wanted[key]]
-        record_clips(job.state, found)
+        record_clips(run.state, found)
         ended |= {state.clip_id: state for state in found}
     alone = {clip.clip_id: reason for clip, reason in candidates.alone}
     rows: dict[str, ClipRow] = {}
@@ -140,7 +140,7 @@ def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[
                 clip, Reason[state.reason.upper()], state.detail, failed=True
             )
             continue
-        artefact = ClipArtefact(job.store.artefact("clips", key))
+        artefact = ClipArtefact(run.store.artefact("clips", key))
         if (
             state is None or state.key != key or not state.header
         ):  # complete, but the run that made it did not write it down
@@ -149,11 +149,11 @@ def extract_all(job: Job, plan: ExtractionPlan, candidates: Candidates) -> dict[
             )
             unrecorded.append(state)
         rows[clip.clip_id] = _row(clip, state, alone.get(clip.clip_id), artefact)
-    record_clips(job.state, unrecorded)
+    record_clips(run.state, unrecorded)
     return rows
 
 
-def foreseen(store: Store, plan: ExtractionPlan) -> dict[str, ClipRow]:
+def foreseen(store: Store, plan: ExtractionWork) -> dict[str, ClipRow]:
     """The rows that `extract_all` will give if every clip can be read that was not found to fail before. Nothing is read."""
     rows = {}
     for clip in plan.clips:
@@ -179,12 +179,12 @@ def _row(clip: Clip, state: ClipState, alone: Reason | None, artefact: ClipArtef
     return ClipRow(_with_labels(filled, clip), alone, detail, scores=scores, artefact=artefact)
 
 
-def _extract_plan(config: PrepareConfig) -> stages.ExtractPlan:
+def _extract_plan(config: PrepareConfig) -> stages.ExtractOptions:
     if config.crops != "none" or config.align in ("visual", "both"):
         pictures = "always"
     else:
         pictures = "if_silent" if config.align == "auto" else "never"
-    return stages.ExtractPlan(
+    return stages.ExtractOptions(
         landmarks=landmark_config(config),
         crops=extract.CropConfig(
             crops=config.crops,

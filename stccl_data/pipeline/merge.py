@@ -1,36 +1,38 @@
-"""The parts of a job array put together: the work of `stccl merge`."""
+"""Write the dataset of a finished job array: the work of `stccl merge`."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from stccl_data.pipeline.config import PrepareConfig, config_from
-from stccl_data.pipeline.job_array import PartsError, read_parts
+from stccl_data.pipeline.job_array import JobArrayError, finished_jobs
 from stccl_data.pipeline.prepare import Summary, prepare
 from stccl_data.pipeline.state import Store
 from stccl_data.progress import Progress
 
 
 def merge(out: Path, progress: Progress | None = None) -> Summary:
-    """Write the dataset OUT, all parts of which are done, as one run without `--shard` would have.
+    """Write the dataset OUT once every job of its array has finished.
 
-    What the parts made lies where that run looks for it, and what failed in them is in their states, so that this is that run.
-    Raises PartsError where a part is missing or the parts were asked for different things, and what `prepare` raises.
+    Runs `prepare` with the jobs' own options. It finds the artefacts and the failures that the
+    jobs recorded, so the result equals that of a single run.
+
+    Raises:
+        JobArrayError: a job has not finished, or the jobs were asked for different things.
+        StcclError: whatever `prepare` raises.
     """
-    said = read_parts(Store(out).work)
-    configs = [config_from(part["config"]) for part in said]
-    for part, config in zip(said, configs, strict=True):
-        if part["raw"] != said[0]["raw"] or config.outcome() != configs[0].outcome():
-            differing = _differing(config, configs[0]) or ["RAW"]
-            both = f"{configs[0].shard} and {config.shard}"
-            raise PartsError(
-                f"parts {both} were not asked for the same ({', '.join(differing)}): run one of them again"
+    requests = finished_jobs(Store(out).work)
+    first, *others = [config_from(request["config"]) for request in requests]
+    for request, config in zip(requests[1:], others, strict=True):
+        if request["raw"] != requests[0]["raw"] or config.outcome() != first.outcome():
+            different = ", ".join(_differing(config, first) or ["RAW"])
+            raise JobArrayError(
+                f"jobs {first.shard} and {config.shard} were run with different options "
+                f"({different}): run one of them again"
             )
-    here = replace(
-        configs[0], shard=None, executor="local", workers=0, memory_mb=0, retry_failed=()
-    )
-    return prepare(Path(said[0]["raw"]), out, here, progress)
+    whole = replace(first, shard=None, executor="local", workers=0, memory_mb=0, retry_failed=())
+    return prepare(Path(requests[0]["raw"]), out, whole, progress)
 
 
-def _differing(one: PrepareConfig, other: PrepareConfig) -> list[str]:
-    left, right = one.outcome(), other.outcome()
-    return [name for name in left if left[name] != right[name]]
+def _differing(config: PrepareConfig, other: PrepareConfig) -> list[str]:
+    values, other_values = config.outcome(), other.outcome()
+    return [name for name in values if values[name] != other_values[name]]

@@ -18,7 +18,7 @@ from stccl_data.pipeline import tasks as stages
 from stccl_data.pipeline.artefacts import Refusal, header_of, load_content, stored_alignments
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.records import ClipRow, PairRow
-from stccl_data.pipeline.run import Job
+from stccl_data.pipeline.run import Run
 from stccl_data.pipeline.state import Store, headers, key_of, record_headers
 
 Rows = tuple[ClipRow, ClipRow]
@@ -37,7 +37,7 @@ class Judged:
 
 
 def judge_all(
-    job: Job,
+    run: Run,
     candidates: Iterable[tuple[Any, Any]],
     clips: Mapping[str, ClipRow],
     pairs: given.GivenPairs | None = None,
@@ -54,14 +54,14 @@ def judge_all(
     comparable = [
         pair for pair in forbidden.values() if all(row.artefact is not None for row in pair)
     ]
-    results, aligned, unaligned = _align(job, utterances, pairs)
+    results, aligned, unaligned = _align(run, utterances, pairs)
     checked, verdicts, unchecked = _check(
-        job, [*(pair for found in utterances.values() for pair in found), *comparable], clips
+        run, [*(pair for found in utterances.values() for pair in found), *comparable], clips
     )
     for utterance, found in utterances.items():
         for (source, target), result in zip(found, results[utterance], strict=True):
             score = checked[0].get((source.clip.clip_id, target.clip.clip_id))
-            row = _judged(source, target, utterance, result, score, job.config.gates)
+            row = _judged(source, target, utterance, result, score, run.config.gates)
             if (
                 row.alignment is not None
                 and (why := unchecked.get(_speaker_name(source))) is not None
@@ -78,7 +78,7 @@ def judge_all(
                 utterance,
                 Refusal(*pairs.refused[ids]),
                 checked[0].get(ids),
-                job.config.gates,
+                run.config.gates,
             )
         )
     rows.sort(key=lambda row: (row.utterance, row.source.clip_id, row.target.clip_id))
@@ -141,19 +141,19 @@ def _by_utterance(
 
 
 def _align(
-    job: Job, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
+    run: Run, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
 ) -> tuple[dict[str, list[Any]], int, dict[str, str]]:
     """The alignments (or refusals) of each utterance's pairs, in order, how many utterances were aligned now, and why others could
     not be."""
-    paths, units = _alignments(job.config, job.store, utterances, given_pairs)
-    job.progress.stage("align", len(utterances), len(utterances) - len(units))
+    paths, units = _alignments(run.config, run.store, utterances, given_pairs)
+    run.progress.stage("align", len(utterances), len(utterances) - len(units))
     function = stages.align_unit if given_pairs is None else stages.follow_unit
     failed = {
         outcome.unit.name: outcome
-        for outcome in job.run(units, function)
+        for outcome in run.execute(units, function)
         if outcome.reason is not None
     }
-    there, known = job.store.there("pairs"), headers(job.state)
+    there, known = run.store.there("pairs"), headers(run.state)
     unknown: dict[str, tuple[int, str]] = {}
     results: dict[str, list[Any]] = {}
     for utterance, pairs in utterances.items():
@@ -169,7 +169,7 @@ def _align(
             ):  # new, or cut short
                 unknown[path.stem] = known[path.stem] = there[path.stem], header_of(path)
             results[utterance] = stored_alignments(path, known[path.stem][1])
-    record_headers(job.state, unknown)
+    record_headers(run.state, unknown)
     return results, len(units), _first_lines(failed)
 
 
@@ -211,15 +211,15 @@ def _alignments(
 
 
 def _check(
-    job: Job, pairs: Sequence[Rows], clips: Mapping[str, ClipRow]
+    run: Run, pairs: Sequence[Rows], clips: Mapping[str, ClipRow]
 ) -> tuple[tuple[dict[tuple[str, str], ContentScore], int], dict[str, ClipContent], dict[str, str]]:
     """The content scores by pair and how many speakers were checked now, the verdicts by clip, and by speaker why others could not
     be."""
-    paths, units = _checks(job.config, job.store, pairs, clips)
-    job.progress.stage("content", len(paths), len(paths) - len(units))
+    paths, units = _checks(run.config, run.store, pairs, clips)
+    run.progress.stage("content", len(paths), len(paths) - len(units))
     failed = {
         outcome.unit.name: outcome
-        for outcome in job.run(units, stages.content_unit)
+        for outcome in run.execute(units, stages.content_unit)
         if outcome.reason is not None
     }
     scores: dict[tuple[str, str], ContentScore] = {}

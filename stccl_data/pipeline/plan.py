@@ -10,7 +10,7 @@ from stccl_data.clip import Clip
 from stccl_data.dataset.layout import PROVENANCE
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.estimate import free_bytes, needed_bytes
-from stccl_data.pipeline.extract_stage import ExtractionPlan, foreseen, plan_extraction
+from stccl_data.pipeline.extract_stage import ExtractionWork, foreseen, plan_extraction
 from stccl_data.pipeline.pair_stage import outstanding
 from stccl_data.pipeline.prepare import PrepareError, ask
 from stccl_data.pipeline.state import StateError, Store
@@ -44,7 +44,7 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
     config = config or PrepareConfig()
     out = out.absolute()
     asked = ask(raw, out, config)
-    store = Store(out, config.part)
+    store = Store(out, config.array_job)
     try:
         extraction = plan_extraction(config, store, asked.scan.root, asked.wanted)
     except StateError as error:
@@ -69,14 +69,14 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
     )
 
 
-def _cause(extraction: ExtractionPlan, clip: Clip) -> str:
+def _cause(extraction: ExtractionWork, clip: Clip) -> str:
     before = extraction.states.get(clip.clip_id)
     if before is None:
         return "new"
     return "again" if before.key == extraction.keys[clip.clip_id] else "changed"
 
 
-def _core_hours(extraction: ExtractionPlan, clips: int, frames: int) -> float:
+def _core_hours(extraction: ExtractionWork, clips: int, frames: int) -> float:
     """By what the clips took that were extracted into OUT before; by the measured rate of frames where there are none."""
     seconds = [state.seconds for state in extraction.states.values() if state.seconds]
     return (

@@ -22,11 +22,17 @@ from stccl_data.pairs.imported import GivenPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
 from stccl_data.pipeline.config import PrepareConfig, anywhere
 from stccl_data.pipeline.estimate import free_bytes, full_disk, needed_bytes, size_words
-from stccl_data.pipeline.extract_stage import ExtractionPlan, extract_all, plan_extraction, selected
-from stccl_data.pipeline.job_array import Part, PartsError, clips_of, forget_part, record_part
+from stccl_data.pipeline.extract_stage import ExtractionWork, extract_all, plan_extraction, selected
+from stccl_data.pipeline.job_array import (
+    Job,
+    JobArrayError,
+    clips_of_job,
+    forget_finished,
+    record_finished,
+)
 from stccl_data.pipeline.pair_stage import Judged, judge_all
 from stccl_data.pipeline.records import ClipRow
-from stccl_data.pipeline.run import Job, PrepareError
+from stccl_data.pipeline.run import PrepareError, Run
 from stccl_data.pipeline.state import StateError, Store
 from stccl_data.pipeline.status import Recorded
 from stccl_data.pipeline.write_stage import Written, assemble
@@ -42,11 +48,11 @@ class Summary:
     made: units of work that this run did; 0 says that everything was there already. clips, pairs: how many by reason, `""` for
     those that are in use. failed: clips that could not be read, and utterances and speakers whose pairs could not be worked on.
     findings: files by the scan's reasons. shards: how many by split.
-    part: of a job array, where this was one; then the counts are of its own clips and pairs.
+    job: of a job array, where this was one; then the counts are of its own clips and pairs.
     """
 
     out: Path
-    part: Part | None
+    job: Job | None
     made: int
     seconds: float
     clips: dict[str, int]
@@ -75,7 +81,7 @@ def prepare(
     config = config or PrepareConfig()
     progress = progress or SilentProgress()
     out = out.absolute()
-    if choose is not None and config.part is not None:
+    if choose is not None and config.array_job is not None:
         raise PrepareError(
             "pairs that are given are not shared among the jobs of an array: leave --shard away"
         )
@@ -87,23 +93,23 @@ def prepare(
     )
     for note in asked.notes[1:]:
         progress.note(note)
-    store = Store(out, config.part)
+    store = Store(out, config.array_job)
     try:
         with store.locked(), store.state() as state:
             log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
-            if config.part is None:
+            if config.array_job is None:
                 _sweep(out)
             else:
-                forget_part(store.work, config.part)
-            job = Job(config, store, state, Recorded(progress, state), log)
-            extracted, judged, written = _made(job, out, asked)
-            if config.part is None:
+                forget_finished(store.work, config.array_job)
+            run = Run(config, store, state, Recorded(progress, state), log)
+            extracted, judged, written = _made(run, out, asked)
+            if config.array_job is None:
                 _sweep(out)
             else:
-                record_part(
+                record_finished(
                     store.work,
-                    config.part,
+                    config.array_job,
                     {"raw": str(scan.root), "config": asdict(anywhere(config))},
                 )
     except OSError as error:
@@ -115,7 +121,7 @@ def prepare(
         raise PrepareError(str(error)) from error
     return Summary(
         out=out,
-        part=config.part,
+        job=config.array_job,
         made=extracted + judged.made + written.made,
         seconds=time.monotonic() - started,
         clips=dict(Counter(str(row.reason or "") for row in written.clips)),
@@ -172,10 +178,10 @@ def ask(
     )
     wanted, unread = selected(config, scan.clips, candidates)
     pairs: Sequence[tuple[Clip, Clip]] = candidates.pairs
-    if config.part is not None:
+    if config.array_job is not None:
         try:
-            wanted, unread = clips_of(config.part, wanted), {}
-        except PartsError as error:
+            wanted, unread = clips_of_job(config.array_job, wanted), {}
+        except JobArrayError as error:
             raise PrepareError(str(error)) from error
         mine = {clip.clip_id for clip in wanted}
         pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
@@ -183,7 +189,7 @@ def ask(
     return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
 
 
-def _made(job: Job, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
+def _made(run: Run, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
     """Do what there is to do: how many clips were extracted now, what was judged, what was written.
 
     An artefact that turns out to be damaged is made anew, with all that follows from it. Raises DamagedArtefactError where the same
@@ -192,36 +198,36 @@ def _made(job: Job, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
     extracted = 0
     damaged: set[str] = set()
     while True:
-        plan = plan_extraction(job.config, job.store, asked.scan.root, asked.wanted)
-        _warn(job, out, asked.scan.corpus, plan)
+        plan = plan_extraction(run.config, run.store, asked.scan.root, asked.wanted)
+        _warn(run, out, asked.scan.corpus, plan)
         extracted += len(plan.units)
         try:
-            clips = asked.unread | extract_all(job, plan, asked.candidates)
-            judged = judge_all(job, asked.pairs, clips, asked.given)
+            clips = asked.unread | extract_all(run, plan, asked.candidates)
+            judged = judge_all(run, asked.pairs, clips, asked.given)
             written = Written(0, list(judged.clips.values()), {}, [])
-            if job.config.part is None:
-                whole = out, asked.scan, judged.clips, judged.pairs, asked.split_of, job.config
-                written = assemble(*whole, job.progress, asked.given.name if asked.given else None)
+            if run.config.array_job is None:
+                whole = out, asked.scan, judged.clips, judged.pairs, asked.split_of, run.config
+                written = assemble(*whole, run.progress, asked.given.name if asked.given else None)
         except DamagedArtefactError as error:
             if error.path in damaged:
                 raise
             damaged.add(error.path)
-            job.progress.note(str(error))
-            job = replace(job, config=replace(job.config, retry_failed=()))  # once is enough
+            run.progress.note(str(error))
+            run = replace(run, config=replace(run.config, retry_failed=()))  # once is enough
         else:
             return extracted, judged, written
 
 
-def _warn(job: Job, out: Path, corpus: str, plan: ExtractionPlan) -> None:
+def _warn(run: Run, out: Path, corpus: str, plan: ExtractionWork) -> None:
     """Say what the user would want to know before the work begins."""
-    needed, free = needed_bytes(job.config, corpus, plan.to_read), free_bytes(out)
+    needed, free = needed_bytes(run.config, corpus, plan.to_read), free_bytes(out)
     if needed > free:
-        job.progress.note(
+        run.progress.note(
             f"{out} will take about {size_words(needed)} more, and {size_words(free)} are free on its disk"
         )
     failed = {state.reason for state in plan.states.values() if state.reason}
-    if idle := [word for word in job.config.retry_failed if word != "all" and word not in failed]:
-        job.progress.note(f"--retry-failed: no clip has failed by {', '.join(idle)}")
+    if idle := [word for word in run.config.retry_failed if word != "all" and word not in failed]:
+        run.progress.note(f"--retry-failed: no clip has failed by {', '.join(idle)}")
 
 
 def _sweep(out: Path) -> None:
@@ -275,7 +281,7 @@ def _compared_with_before(
             f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first"
         )
     notes = []
-    if config.part is None and (gone := used.difference(clip.clip_id for clip in wanted)):
+    if config.array_job is None and (gone := used.difference(clip.clip_id for clip in wanted)):
         of = f"{len(gone):,} of the {len(used):,} clips of the dataset in OUT are"
         notes.append(
             f"{of} not asked for now: it is written again without them (they stay in {out / 'work'})"

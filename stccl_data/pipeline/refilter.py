@@ -26,7 +26,7 @@ from stccl_data.pipeline.write_stage import statistics, write_table
 Row = dict[str, Any]
 
 
-class RegateError(StcclError):
+class RefilterError(StcclError):
     """The dataset cannot be judged again. The message names the file and says what to do."""
 
 
@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Regated:
+class RefilterResult:
     """What other thresholds come to. `accepted_before`, `accepted`: of `pairs` pairs. `judged`: pairs that have scores; the others
     stay refused. `clips_before`, `clips`: in an accepted pair. `changes`: commonest first. `written`: False for a dry run."""
 
@@ -59,19 +59,19 @@ class Regated:
 def stored_gates(out: Path) -> GateConfig:
     """The thresholds that the tables of `out` were made with; a threshold that was not known then has its default.
 
-    Raises RegateError.
+    Raises RefilterError.
     """
     stored = _json(out / PROVENANCE).get("config", {}).get("gates", {})
     known = {one.name for one in fields(GateConfig)}
     return GateConfig(**{name: value for name, value in stored.items() if name in known})
 
 
-def regate(out: Path, gates: GateConfig, dry_run: bool = False) -> Regated:
+def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterResult:
     """Judge the aligned pairs of `out` by these thresholds, and rewrite its tables, counts, provenance and card.
 
     The same thresholds give the same bytes. Each file is replaced as a whole; where the work is cut off between two of them, the
     same call mends it. dry_run: say what would change, and write nothing.
-    Raises RegateError where OUT holds no finished dataset, StoreBusyError while it is being prepared.
+    Raises RefilterError where OUT holds no finished dataset, StoreBusyError while it is being prepared.
     """
     provenance = _json(out / PROVENANCE)
     shards = _json(out / SHARDS).get("shards", [])
@@ -96,7 +96,7 @@ def regate(out: Path, gates: GateConfig, dry_run: bool = False) -> Regated:
     moves = Counter(
         (old["reason"] or "", new["reason"] or "") for old, new in zip(before, pairs, strict=True)
     )
-    return Regated(
+    return RefilterResult(
         out=out,
         gates=gates,
         pairs=len(pairs),
@@ -154,13 +154,13 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RegateError(
+        raise RefilterError(
             f"{path.parent} holds no finished dataset: {path.name} is missing; run `stccl prepare` first"
         ) from None
     except (OSError, ValueError) as error:
-        raise RegateError(f"{path} cannot be read ({error}); run `stccl verify`") from error
+        raise RefilterError(f"{path} cannot be read ({error}); run `stccl verify`") from error
     if not isinstance(found, dict):
-        raise RegateError(f"{path} is not as stccl writes it; run `stccl verify`")
+        raise RefilterError(f"{path} is not as stccl writes it; run `stccl verify`")
     return found
 
 
@@ -168,7 +168,7 @@ def _table(path: Path, columns: Sequence[str]) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise RegateError(f"{path} cannot be read ({error}); run `stccl verify`") from error
+        raise RefilterError(f"{path} cannot be read ({error}); run `stccl verify`") from error
     if missing := [name for name in columns if name not in table.column_names]:
-        raise RegateError(f"{path} has no column {', '.join(missing)}; run `stccl verify`")
+        raise RefilterError(f"{path} has no column {', '.join(missing)}; run `stccl verify`")
     return table

@@ -20,7 +20,7 @@ class PrepareError(StcclError):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Run:
     """What every stage needs."""
 
     config: PrepareConfig
@@ -29,7 +29,7 @@ class Job:
     progress: Progress
     log: Path
 
-    def run(self, units: Sequence[Unit], function: Callable[..., Any]) -> Iterable[Outcome]:
+    def execute(self, units: Sequence[Unit], function: Callable[..., Any]) -> Iterable[Outcome]:
         """Do the units; failures go to the log. Raises PrepareError when the disk is full, or nearly."""
         setup = Setup(
             count=self.config.workers,

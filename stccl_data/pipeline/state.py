@@ -22,7 +22,7 @@ from typing import Any
 
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.lock import LockedError, locked
-from stccl_data.pipeline.job_array import Part
+from stccl_data.pipeline.job_array import Job
 
 #: Raise when the tables change: the states of another schema are forgotten, and found again by their artefacts.
 SCHEMA = 2
@@ -67,10 +67,10 @@ def fingerprint(path: str | None) -> list[Any]:
 class Store:
     """The work folder of one OUT, for the run of a whole corpus or for one part of a job array."""
 
-    def __init__(self, out: Path, part: Part | None = None) -> None:
+    def __init__(self, out: Path, job: Job | None = None) -> None:
         self.work = out / "work"
-        self.part = part
-        self._suffix = "" if part is None else f"-{part.name}"
+        self.job = job
+        self._suffix = "" if job is None else f"-{job.name}"
 
     def artefact(self, kind: str, key: str) -> Path:
         """Where the artefact of that key lies, or will."""
@@ -101,8 +101,8 @@ class Store:
         self.work.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(self.work / "lock", alone=self.part is None))
-                if self.part is not None:
+                stack.enter_context(locked(self.work / "lock", alone=self.job is None))
+                if self.job is not None:
                     stack.enter_context(locked(self.work / f"lock{self._suffix}"))
             except LockedError as error:
                 who = (
@@ -125,7 +125,7 @@ class Store:
             closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection,
         ):
             # The memory that WAL shares between readers and the writer does not reach from machine to machine.
-            connection.execute(f"PRAGMA journal_mode={'WAL' if self.part is None else 'TRUNCATE'}")
+            connection.execute(f"PRAGMA journal_mode={'WAL' if self.job is None else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous=NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
                 connection.execute("DROP TABLE IF EXISTS clips")

@@ -88,7 +88,7 @@ class RunStatus:
     """The latest run of the whole corpus (`part` None) or of one part of a job array. `process`: who is at it now, such as
     `4711 on alpha`; None where it has ended, well or not."""
 
-    part: str | None
+    job: str | None
     process: str | None
     stages: tuple[Stage, ...]
 
@@ -112,8 +112,8 @@ def read_status(out: Path) -> Status:
         raise FileNotFoundError(f"{out} holds no work folder of `stccl prepare`")
     runs = []
     for database in databases:
-        part = database.stem.removeprefix("state").removeprefix("-") or None
-        lock = store.work / ("lock" if part is None else f"lock-{part}")
+        job = database.stem.removeprefix("state").removeprefix("-") or None
+        lock = store.work / ("lock" if job is None else f"lock-{job}")
         stages: list[Stage] = []
         with (
             read_only(database) as connection,
@@ -123,7 +123,7 @@ def read_status(out: Path) -> Status:
                 "SELECT * FROM stages ORDER BY began"
             ):
                 stages.append(Stage(name, total, already, done, json.loads(reasons), *times))
-        runs.append(RunStatus(part, owner(lock), tuple(stages)))
+        runs.append(RunStatus(job, owner(lock), tuple(stages)))
     states = store.clip_states().values()
     timed = [state.seconds for state in states if state.seconds]
     return Status(

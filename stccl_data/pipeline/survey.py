@@ -23,7 +23,7 @@ FRAME_RATE = 30  # of these corpora, frames a second
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CostEstimate:
     """What one choice of `--reference` would make: candidate pairs, the clips in them, the others by reason, and the cost.
 
     `frames`, `core_hours` and `bytes` are estimates for the clips that are in a pair and have video; nothing was opened.
@@ -47,7 +47,7 @@ class Survey:
     sentence_unknown: int
     views: dict[str, int]
     sound_files: int
-    plans: dict[str, Plan]
+    estimates: dict[str, CostEstimate]
     findings: dict[str, int]
 
 
@@ -67,7 +67,7 @@ def survey(scan: Scan) -> Survey:
         sentence_unknown=sum(clip.sentence is None for clip in scan.clips),
         views=_counted(clip.view for clip in scan.clips),
         sound_files=sum(clip.audio_path is not None for clip in scan.clips),
-        plans={reference: _plan(scan, reference) for reference in REFERENCES},
+        estimates={reference: _estimate(scan, reference) for reference in REFERENCES},
         findings={str(reason): count for reason, count in sorted(files.items())},
     )
 
@@ -86,12 +86,12 @@ def _row(finding: Finding) -> dict[str, Any]:
     return {**asdict(finding), "reason": str(finding.reason), "advice": finding.reason.advice}
 
 
-def _plan(scan: Scan, reference: str) -> Plan:
+def _estimate(scan: Scan, reference: str) -> CostEstimate:
     candidates = candidate_pairs(scan.clips, reference)
     alone = {clip.clip_id for clip, _ in candidates.alone}
     used = [clip for clip in scan.clips if clip.clip_id not in alone]
     frames = sum(frames_of(scan.corpus, clip) for clip in used)
-    return Plan(
+    return CostEstimate(
         pairs=len(candidates.pairs),
         clips=len(used),
         alone=_counted(str(reason) for _, reason in candidates.alone),

@@ -29,7 +29,7 @@ from stccl_data.pipeline.artefacts import (
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractPlan:
+class ExtractOptions:
     """All that decides what is made of a clip."""
 
     landmarks: LandmarkConfig
@@ -57,7 +57,7 @@ def _landmarker(config: LandmarkConfig) -> Landmarker:
         raise StopRunError(str(error)) from error
 
 
-def extract_unit(clip: Clip, artefact: str, plan: ExtractPlan) -> tuple[str, int]:
+def extract_unit(clip: Clip, artefact: str, plan: ExtractOptions) -> tuple[str, int]:
     """Extract one clip into its artefact. Returns the artefact's header and size. Raises ClipError."""
     path = Path(artefact)
     if path.exists():

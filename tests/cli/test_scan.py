@@ -59,8 +59,8 @@ def test_a_machine_reads_everything(mead):
     found = json.loads(result.output)
     assert (found["corpus"], found["clips"], found["sentence_unknown"]) == ("mead", 4, 1)
     assert found["speakers"]["M003"]["sad"] == {"2": 2}
-    assert found["plans"]["any"]["pairs"] == 3
-    assert found["plans"]["neutral"]["frames"] == 3 * 129
+    assert found["estimates"]["any"]["pairs"] == 3
+    assert found["estimates"]["neutral"]["frames"] == 3 * 129
     assert found["findings"] == {"unknown_name": 1, "not_unpacked": 1, "not_selected": 1}
     assert all(
         detail["advice"] and detail["detail"] and detail["path"] for detail in found["details"]

@@ -33,7 +33,7 @@ from stccl_data.interchange.pair_file import (
 from stccl_data.interchange.selection import ExportConfig, ExportError
 from stccl_data.pairs.imported import follow
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.refilter import regate, stored_gates
+from stccl_data.pipeline.refilter import refilter, stored_gates
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "reference" / "aligned_path36.json"
 
@@ -420,7 +420,7 @@ def test_of_several_takes_the_first_pair_is_written_on_request(prepared_copy, tm
 
 
 def test_refused_pairs_are_not_written(prepared_copy, tmp_path):
-    regate(prepared_copy, replace(stored_gates(prepared_copy), min_eye_distance=10_000.0))
+    refilter(prepared_copy, replace(stored_gates(prepared_copy), min_eye_distance=10_000.0))
     with pytest.raises(ExportError, match="that were refused"):
         export_aligned_path(prepared_copy, tmp_path / "pairs.json")
 
@@ -677,7 +677,7 @@ def test_every_pair_that_cannot_be_imported_has_a_reason(round_trip, corpus, pre
         "angry 001_777 names the angry clip 777, which is not there" in finding["detail"]
         for finding in found
     )
-    regate(out, replace(stored_gates(out), min_content_score=0.0))
+    refilter(out, replace(stored_gates(out), min_content_score=0.0))
     rows = pq.read_table(out / "pairs.parquet").to_pylist()
     assert sorted(row["reason"] or "" for row in rows) == ["", "bad_path", "content_mismatch"]
 

@@ -16,7 +16,7 @@ from stccl_data.executors import Setup, Unit, run
 from stccl_data.extract import CropConfig
 from stccl_data.landmarks import LandmarkConfig
 from stccl_data.media import video as media
-from stccl_data.pipeline.tasks import ExtractPlan, extract_unit
+from stccl_data.pipeline.tasks import ExtractOptions, extract_unit
 
 COUNT = int(os.environ.get("STCCL_FUZZ", "60"))
 SEED = int(os.environ.get("STCCL_SEED", "0"))
@@ -94,7 +94,7 @@ def whole(corpus, studio, tmp_path_factory) -> dict[str, bytes]:
 def test_every_damaged_file_ends_as_a_clip_or_with_a_reason(whole, tmp_path):
     rng = random.Random(SEED)
     heads = [content[:600] for content in whole.values()]
-    plan = ExtractPlan(
+    plan = ExtractOptions(
         LandmarkConfig(), CropConfig(face_size=64, mouth_size=32), "if_silent", audio=True
     )
     units = []
@@ -119,7 +119,7 @@ def test_every_damaged_file_ends_as_a_clip_or_with_a_reason(whole, tmp_path):
             clip_id=str(i), corpus="own", speaker="a", emotion="sad", sentence="1", path=str(path)
         )
         # every other one has its pictures followed, whether or not it can be heard
-        chosen = plan if i % 2 else ExtractPlan(plan.landmarks, plan.crops, "always", audio=True)
+        chosen = plan if i % 2 else ExtractOptions(plan.landmarks, plan.crops, "always", audio=True)
         units.append(
             Unit(str(path), (clip, str(tmp_path / "work" / f"{i}.npz"), chosen), timeout_s=120.0)
         )

@@ -1,4 +1,4 @@
-"""A job array: every clip is some job's and no other's, and what they make together is what one run makes."""
+"""Job arrays: every clip belongs to one job, and the merged dataset equals that of a single run."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from stccl_cli.main import stccl
 from stccl_data.clip import Clip
 from stccl_data.corpora import scan_corpus
 from stccl_data.pipeline.config import PrepareConfig, config_from
-from stccl_data.pipeline.job_array import Part, PartsError, clips_of, parse_part
+from stccl_data.pipeline.job_array import Job, JobArrayError, clips_of_job, parse_job
 from stccl_data.pipeline.merge import merge
 from stccl_data.pipeline.prepare import prepare
 from stccl_data.pipeline.state import Store, StoreBusyError
@@ -36,74 +36,68 @@ def a_clip(speaker: str, view: str, number: int) -> Clip:
     ),
     st.data(),
 )
-def test_every_clip_is_in_one_part_with_all_of_its_speaker_and_view(sizes, data):
+def test_each_speaker_and_view_goes_to_exactly_one_job_and_the_load_is_balanced(sizes, data):
     clips = [
         a_clip(speaker, view, i) for (speaker, view), size in sizes.items() for i in range(size)
     ]
     count = data.draw(st.integers(1, len(sizes)))
-    parts = [clips_of(Part(number, count), clips) for number in range(1, count + 1)]
-    assert Counter(clip.clip_id for part in parts for clip in part) == Counter(
+    array = [Job(number, count) for number in range(1, count + 1)]
+    shares = [clips_of_job(job, clips) for job in array]
+    assert Counter(clip.clip_id for share in shares for clip in share) == Counter(
         clip.clip_id for clip in clips
     )
-    assert all(parts), "no job has nothing to do"
-    groups = [{(clip.speaker, clip.view) for clip in part} for part in parts]
+    assert all(shares), "no job is empty"
+    groups = [{(clip.speaker, clip.view) for clip in share} for share in shares]
     assert sum(map(len, groups)) == len(sizes)
-    assert max(map(len, parts)) <= min(map(len, parts)) + max(sizes.values()), (
-        "nobody gets more while somebody has less"
+    assert max(map(len, shares)) <= min(map(len, shares)) + max(sizes.values())
+    assert shares == [clips_of_job(job, reversed(clips))[::-1] for job in array], (
+        "the order of the clips does not matter"
     )
-    assert parts == [
-        clips_of(Part(number, count), reversed(clips))[::-1] for number in range(1, count + 1)
-    ]
 
 
 def test_more_jobs_than_speakers_and_views_are_refused():
-    with pytest.raises(
-        PartsError, match="2 speakers and views are shared among 2 jobs at most, not 3"
-    ):
-        clips_of(Part(1, 3), [a_clip("a", "left", 0), a_clip("a", "right", 0)])
+    with pytest.raises(JobArrayError, match="2 jobs, not 3"):
+        clips_of_job(Job(1, 3), [a_clip("a", "left", 0), a_clip("a", "right", 0)])
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/4", "5/4", "a/b", "1/0", "-1/4", "1/4/2", "1.0/4"])
-def test_what_is_no_part_is_refused(text):
-    with pytest.raises(ValueError, match="is not I/N with I from 1 to N"):
-        parse_part(text)
-    with pytest.raises(ValueError, match="is not I/N"):
+def test_an_invalid_job_is_refused(text):
+    with pytest.raises(ValueError, match="I/N"):
+        parse_job(text)
+    with pytest.raises(ValueError, match="I/N"):
         PrepareConfig(shard=text)
 
 
-def test_options_survive_the_journey_to_merge():
+def test_a_config_survives_the_round_trip_through_json():
     config = replace(QUICK, views=("front", "top"), retry_failed=("crashed",), limit=3, shard="1/2")
-    assert (
-        config_from(json.loads(json.dumps(config.__class__.outcome(config)))).outcome()
-        == config.outcome()
-    )
+    assert config_from(json.loads(json.dumps(config.outcome()))).outcome() == config.outcome()
 
 
 @pytest.fixture(scope="module")
 def raw(corpus, tmp_path_factory) -> Path:
-    """The corpus, one of its clips damaged."""
-    folder = tmp_path_factory.mktemp("parts") / "raw"
+    """Copy the demo corpus and damage one clip."""
+    folder = tmp_path_factory.mktemp("jobs") / "raw"
     shutil.copytree(corpus.folder, folder)
     victim = folder / next(clip.path for clip in corpus.clips if clip.emotion == "angry")
     victim.write_bytes(bytes(1000))
     return folder
 
 
-def test_parts_put_together_are_byte_for_byte_what_one_run_makes(digests, raw, tmp_path):
+def test_the_merged_dataset_is_byte_identical_to_a_single_run(digests, raw, tmp_path):
     one = prepare(raw, tmp_path / "one", QUICK)
     out = tmp_path / "out"
     counted = Counter()
     for shard in ("2/2", "1/2"):
         summary = prepare(raw, out, replace(QUICK, shard=shard))
         assert (
-            summary.part == parse_part(shard)
+            summary.job == parse_job(shard)
             and summary.shards == {}
             and not (out / "shards").exists()
         )
         counted += Counter(summary.clips)
     assert counted.total() == 12 and counted["decode_error"] == 1
     merged = merge(out)
-    assert merged.made == 1, "the shards alone"
+    assert merged.made == 1, "only the shards are written"
     assert (merged.clips, merged.pairs, merged.failed, merged.shards) == (
         one.clips,
         one.pairs,
@@ -112,10 +106,10 @@ def test_parts_put_together_are_byte_for_byte_what_one_run_makes(digests, raw, t
     )
     assert digests(out) == digests(tmp_path / "one")
     assert merge(out).made == 0
-    assert prepare(raw, out, QUICK).made == 0, "and prepare knows all of it"
+    assert prepare(raw, out, QUICK).made == 0, "prepare reuses everything"
 
 
-def test_merge_knows_the_files_of_the_parts_wherever_it_is_called(raw, tmp_path, monkeypatch):
+def test_merge_finds_files_named_by_relative_paths_from_any_folder(raw, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     names = sorted({clip.speaker for clip in scan_corpus(raw).clips})
     (tmp_path / "here" / "mine.csv").write_text(
@@ -127,78 +121,69 @@ def test_merge_knows_the_files_of_the_parts_wherever_it_is_called(raw, tmp_path,
     monkeypatch.chdir("/")
     assert merge(tmp_path / "out").shards == {"train": 1}
     (tmp_path / "here" / "mine.csv").unlink()
-    said = CliRunner().invoke(stccl, ["merge", str(tmp_path / "out")])
-    assert said.exit_code == 1 and "mine.csv" in said.stderr and "Traceback" not in said.output
+    result = CliRunner().invoke(stccl, ["merge", str(tmp_path / "out")])
+    assert result.exit_code == 1 and "mine.csv" in result.stderr
+    assert "Traceback" not in result.output
 
 
-def test_a_job_that_finds_only_what_another_has_just_begun_goes_on(raw, tmp_path):
+def test_a_job_starts_in_an_out_where_another_job_has_only_created_its_work_folder(raw, tmp_path):
     (tmp_path / "out" / "work").mkdir(parents=True)
-    assert prepare(raw, tmp_path / "out", replace(QUICK, shard="1/2")).part == Part(1, 2)
+    assert prepare(raw, tmp_path / "out", replace(QUICK, shard="1/2")).job == Job(1, 2)
 
 
-def test_a_part_run_again_does_nothing_and_one_with_other_options_starts_over(raw, tmp_path):
+def test_a_finished_job_does_nothing_again_and_jobs_with_different_options_are_not_merged(
+    raw, tmp_path
+):
     prepare(raw, tmp_path, replace(QUICK, shard="1/2"))
     assert prepare(raw, tmp_path, replace(QUICK, shard="1/2")).made == 0
     prepare(raw, tmp_path, replace(QUICK, shard="2/2", audio=True))
-    with pytest.raises(
-        PartsError, match=r"parts 1/2 and 2/2 were not asked for the same \(audio\)"
-    ):
+    with pytest.raises(JobArrayError, match=r"1/2 and 2/2 .*\(audio\)"):
         merge(tmp_path)
     prepare(raw, tmp_path, replace(QUICK, shard="1/2", audio=True))
     merge(tmp_path)
     assert json.loads((tmp_path / "provenance.json").read_text())["config"]["audio"] is True
 
 
-def test_what_is_not_done_is_named_and_prepare_does_it_itself(raw, tmp_path):
+def test_merge_names_the_unfinished_jobs_and_prepare_completes_them(raw, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PartsError, match="holds no finished part"):
+    with pytest.raises(JobArrayError, match="no job has finished"):
         merge(tmp_path / "empty")
     out = tmp_path / "out"
     prepare(raw, out, replace(QUICK, shard="2/2"))
-    with pytest.raises(PartsError, match="1 of 2 parts are not done: 1; run them again"):
+    with pytest.raises(JobArrayError, match="1 of 2 jobs have not finished: 1"):
         merge(out)
     assert not (out / "shards").exists()
     prepare(raw, out, replace(QUICK, shard="1/1"))
-    with pytest.raises(PartsError, match="holds parts of 1 and of 2"):
+    with pytest.raises(JobArrayError, match="of 1 and of 2"):
         merge(out)
-    assert prepare(raw, out, QUICK).made == 1, "both parts are used"
+    assert prepare(raw, out, QUICK).made == 1, "it uses the work of both jobs"
 
 
-def test_parts_work_side_by_side_and_nothing_else_does(raw, tmp_path):
-    first, second = (Store(tmp_path, part) for part in (Part(1, 2), Part(2, 2)))
+def test_jobs_of_an_array_share_out_but_exclude_any_other_run(raw, tmp_path):
+    first, second = (Store(tmp_path, job) for job in (Job(1, 2), Job(2, 2)))
     with first.locked(), second.locked():
-        with pytest.raises(StoreBusyError, match="is being prepared by process"), first.locked():
+        with pytest.raises(StoreBusyError, match=str(tmp_path)), first.locked():
             pass
-        with pytest.raises(
-            StoreBusyError, match="as parts of a job array, which `stccl status` names"
-        ):
+        with pytest.raises(StoreBusyError, match="stccl status"):
             prepare(raw, tmp_path, QUICK)
-    with (
-        Store(tmp_path).locked(),
-        pytest.raises(StoreBusyError, match="is being prepared by process"),
-    ):
+    with Store(tmp_path).locked(), pytest.raises(StoreBusyError, match=str(tmp_path)):
         prepare(raw, tmp_path, replace(QUICK, shard="1/2"))
 
 
-def test_the_commands_say_what_is_next(raw, tmp_path):
+def test_the_commands_name_the_next_step(raw, tmp_path):
     options = ["--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1"]
     for shard in ("1/2", "2/2"):
-        said = CliRunner().invoke(
+        result = CliRunner().invoke(
             stccl, ["prepare", str(raw), str(tmp_path), "--shard", shard, *options]
         )
-        assert (
-            f"part    {shard} is done; when all are, they are put together by: stccl merge {tmp_path}"
-            in said.stdout
-        )
-    assert [run.part for run in read_status(tmp_path).runs] == ["1-of-2", "2-of-2"]
-    said = CliRunner().invoke(stccl, ["merge", str(tmp_path), "--json"])
-    assert said.exit_code == 1, "one clip has failed"
-    assert json.loads(said.stdout)["failed"] == 1
-    assert {row["state"] for row in pq.read_table(tmp_path / "clips.parquet").to_pylist()} == {
-        "paired",
-        "failed",
-    }
-    said = CliRunner().invoke(
+        assert shard in result.stdout and f"stccl merge {tmp_path}" in result.stdout
+    assert [run.job for run in read_status(tmp_path).runs] == ["1-of-2", "2-of-2"]
+    result = CliRunner().invoke(stccl, ["merge", str(tmp_path), "--json"])
+    assert result.exit_code == 1, "one clip has failed"
+    assert json.loads(result.stdout)["failed"] == 1
+    states = {row["state"] for row in pq.read_table(tmp_path / "clips.parquet").to_pylist()}
+    assert states == {"paired", "failed"}
+    result = CliRunner().invoke(
         stccl, ["prepare", str(raw), str(tmp_path), "--shard", "3/2", *options]
     )
-    assert said.exit_code == 2 and "is not I/N" in said.stderr
+    assert result.exit_code == 2 and "3/2" in result.stderr

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -44,7 +45,7 @@ class Watch:
     def stage(self, name: str, total: int, already: int = 0) -> None:
         self.stages[name] = total, already
 
-    def step(self, reason: Reason | None = None) -> None:
+    def step(self, reason: Reason | None = None, values: Any = None) -> None:
         self.reasons += [reason] if reason is not None else []
 
     def note(self, text: str) -> None:

@@ -12,7 +12,7 @@ from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, ST
 from stccl_data.dataset.verify.verify import verify
 from stccl_data.errors import Reason
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, judge
-from stccl_data.pipeline.refilter import Change, RegateError, regate, stored_gates
+from stccl_data.pipeline.refilter import Change, RefilterError, refilter, stored_gates
 from stccl_data.pipeline.state import Store, StoreBusyError
 
 TABLES = (CLIPS, PAIRS, STATS, PROVENANCE, CARD)
@@ -35,7 +35,7 @@ def rows(out: Path, name):
 
 def test_the_thresholds_of_prepare_give_the_same_bytes(prepared_copy):
     before = contents(prepared_copy)
-    found = regate(prepared_copy, stored_gates(prepared_copy))
+    found = refilter(prepared_copy, stored_gates(prepared_copy))
     assert found.changes == ()
     assert contents(prepared_copy) == before
 
@@ -44,7 +44,7 @@ def test_stricter_thresholds_refuse_pairs_and_readers_follow_the_tables(prepared
     before, files = contents(prepared_copy), tars(prepared_copy)
     count = sum(row["accepted"] for row in rows(prepared_copy, PAIRS))
     strict = replace(stored_gates(prepared_copy), min_eye_distance=10_000.0)
-    found = regate(prepared_copy, strict)
+    found = refilter(prepared_copy, strict)
     assert found.changes == (Change("", "small_face", count),)
     assert (found.accepted_before, found.accepted, found.clips) == (count, 0, 0)
     dataset = open_dataset(prepared_copy)
@@ -62,7 +62,7 @@ def test_stricter_thresholds_refuse_pairs_and_readers_follow_the_tables(prepared
     )
     assert tars(prepared_copy) == files
     assert verify(prepared_copy) == []
-    regate(prepared_copy, GateConfig())
+    refilter(prepared_copy, GateConfig())
     assert contents(prepared_copy) == before
     assert verify(prepared_copy) == []
 
@@ -70,7 +70,7 @@ def test_stricter_thresholds_refuse_pairs_and_readers_follow_the_tables(prepared
 def test_a_threshold_between_the_scores_divides_the_pairs(prepared_copy):
     scores = sorted(row["local_slope"] for row in rows(prepared_copy, PAIRS) if row["accepted"])
     middle = (scores[0] + scores[-1]) / 2
-    found = regate(prepared_copy, replace(stored_gates(prepared_copy), max_local_slope=middle))
+    found = refilter(prepared_copy, replace(stored_gates(prepared_copy), max_local_slope=middle))
     assert found.accepted == sum(score <= middle for score in scores)
     assert all(
         row["accepted"] == (row["local_slope"] <= middle) for row in rows(prepared_copy, PAIRS)
@@ -81,10 +81,10 @@ def test_a_threshold_between_the_scores_divides_the_pairs(prepared_copy):
 def test_a_dry_run_says_the_same_and_writes_nothing(prepared_copy):
     before = contents(prepared_copy)
     strict = replace(stored_gates(prepared_copy), max_duration_ratio=1.0)
-    dry = regate(prepared_copy, strict, dry_run=True)
+    dry = refilter(prepared_copy, strict, dry_run=True)
     assert contents(prepared_copy) == before
     assert not dry.written
-    assert replace(dry, written=True) == regate(prepared_copy, strict)
+    assert replace(dry, written=True) == refilter(prepared_copy, strict)
 
 
 def test_pairs_that_no_gate_refused_stay_refused(prepared_copy):
@@ -104,7 +104,7 @@ def test_pairs_that_no_gate_refused_stay_refused(prepared_copy):
     }  # never aligned
     pairs[2] |= {"accepted": False, "reason": "few_faces", "detail": "by thresholds of old"}
     pq.write_table(type(table).from_pylist(pairs, schema=table.schema), prepared_copy / PAIRS)
-    regate(prepared_copy, GateConfig())
+    refilter(prepared_copy, GateConfig())
     after = rows(prepared_copy, PAIRS)
     assert [row["reason"] for row in after[:3]] == ["no_signal", "duration_ratio", None]
     assert after[0] == pairs[0]
@@ -117,7 +117,7 @@ def test_clips_that_were_never_aligned_keep_their_state(prepared_copy):
     pq.write_table(
         type(table).from_pylist([*clips, lone], schema=table.schema), prepared_copy / CLIPS
     )
-    regate(prepared_copy, replace(GateConfig(), min_face_rate=1.1))
+    refilter(prepared_copy, replace(GateConfig(), min_face_rate=1.1))
     assert rows(prepared_copy, CLIPS)[-1] == lone
 
 
@@ -129,7 +129,7 @@ def test_a_clip_takes_the_commonest_reason_of_its_pairs(prepared_copy):
         for row in table.to_pylist()
     ]
     pq.write_table(type(table).from_pylist(clips, schema=table.schema), prepared_copy / CLIPS)
-    regate(prepared_copy, GateConfig())
+    refilter(prepared_copy, GateConfig())
     by_id = {row["clip_id"]: row for row in rows(prepared_copy, CLIPS)}
     assert by_id[source]["reason"] == "small_face"
     assert "1 pixels" in by_id[source]["detail"]
@@ -137,19 +137,19 @@ def test_a_clip_takes_the_commonest_reason_of_its_pairs(prepared_copy):
 
 
 def test_a_folder_without_a_dataset_is_refused(tmp_path):
-    with pytest.raises(RegateError, match="holds no finished dataset"):
-        regate(tmp_path, GateConfig())
+    with pytest.raises(RefilterError, match="holds no finished dataset"):
+        refilter(tmp_path, GateConfig())
 
 
 def test_a_damaged_table_is_named(prepared_copy):
     (prepared_copy / PAIRS).write_bytes(b"no table")
-    with pytest.raises(RegateError, match=r"pairs\.parquet cannot be read"):
-        regate(prepared_copy, GateConfig())
+    with pytest.raises(RefilterError, match=r"pairs\.parquet cannot be read"):
+        refilter(prepared_copy, GateConfig())
 
 
 def test_nothing_is_judged_while_another_process_prepares(prepared_copy):
     with Store(prepared_copy).locked(), pytest.raises(StoreBusyError):
-        regate(prepared_copy, GateConfig())
+        refilter(prepared_copy, GateConfig())
 
 
 def test_a_threshold_that_was_not_known_when_the_dataset_was_made_has_its_default(prepared_copy):
@@ -163,7 +163,7 @@ def test_a_threshold_that_was_not_known_when_the_dataset_was_made_has_its_defaul
 def test_shards_are_not_needed(prepared_copy):
     for path in (prepared_copy / "shards").rglob("*.tar"):
         path.unlink()
-    assert regate(prepared_copy, GateConfig()).pairs
+    assert refilter(prepared_copy, GateConfig()).pairs
     assert (prepared_copy / SHARDS).exists()
 
 

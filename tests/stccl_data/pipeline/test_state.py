@@ -10,7 +10,7 @@ from socket import gethostname
 import pytest
 
 from stccl_data.files.lock import owner
-from stccl_data.pipeline.job_array import parse_part
+from stccl_data.pipeline.job_array import parse_job
 from stccl_data.pipeline.state import (
     ClipState,
     StateError,
@@ -131,10 +131,10 @@ def test_artefacts_lie_below_the_work_folder_by_kind_and_key(tmp_path):
 KILLED_WITHIN = """
 import os, sys
 from pathlib import Path
-from stccl_data.pipeline.job_array import parse_part
+from stccl_data.pipeline.job_array import parse_job
 from stccl_data.pipeline.state import ClipState, Store, record_clips
 
-with Store(Path(sys.argv[1]), parse_part("1/2")).state() as state:
+with Store(Path(sys.argv[1]), parse_job("1/2")).state() as state:
     record_clips(state, [ClipState(f"clip-{i}", "key", detail="x" * 500) for i in range(100)])
     state.execute("PRAGMA cache_size=2")  # so that what is not committed is written over the file all the same
     state.execute("BEGIN")
@@ -150,12 +150,12 @@ def test_of_a_transaction_that_a_kill_cut_off_nothing_is_seen(tmp_path):
     states = Store(tmp_path).clip_states()
     assert len(states) == 100 and {state.key for state in states.values()} == {"key"}
     assert journal.read_bytes() == before, "who looks leaves it to who goes on"
-    with Store(tmp_path, parse_part("1/2")).state() as state:
+    with Store(tmp_path, parse_job("1/2")).state() as state:
         assert {one.key for one in clip_states(state).values()} == {"key"}
 
 
 def test_a_database_that_cannot_be_read_is_named_that_of_a_part_too(tmp_path):
-    for part in (None, parse_part("1/2")):
+    for part in (None, parse_job("1/2")):
         with Store(tmp_path, part).state() as state:
             record_clips(state, [ClipState("a", "1")])
     database = tmp_path / "work" / "state-1-of-2.sqlite"

@@ -42,7 +42,7 @@ class Looking(SilentProgress):
     def __init__(self, out: Path) -> None:
         self.out, self.steps, self.seen = out, 0, None
 
-    def step(self, reason=None) -> None:
+    def step(self, reason=None, values=None) -> None:
         self.steps += 1
         if self.steps == 5:
             found = []
@@ -56,7 +56,7 @@ def test_a_run_that_goes_on_is_seen_with_its_process_stage_and_clips(corpus, tmp
     looking = Looking(tmp_path)
     prepare(corpus.folder, tmp_path, QUICK, looking)
     (run,) = looking.seen.runs
-    assert run.process == f"{os.getpid()} on {gethostname()}" and run.part is None
+    assert run.process == f"{os.getpid()} on {gethostname()}" and run.job is None
     assert [(stage.name, stage.total) for stage in run.stages] == [("extract", 12)]
     assert sum(looking.seen.clips.values()) in (4, 5)
     (run,) = read_status(tmp_path).runs

@@ -41,7 +41,7 @@ def test_only_clips_in_a_pair_that_have_video_cost_frames():
         clip("sad", sentence="s002"),
         clip("sad", sentence=None),
     )
-    plan = counts.plans["neutral"]
+    plan = counts.estimates["neutral"]
     assert (plan.pairs, plan.clips) == (1, 2)
     assert plan.alone == {"no_partner": 1, "sentence_unknown": 1}
     assert plan.frames == FRAMES_PER_CLIP["mead"]
