@@ -1,214 +1,135 @@
-"""What all tests share: one rendered corpus, one dataset prepared from it, and a way to make media files."""
+"""Fixtures that all tests share: a rendered corpus, a dataset prepared from it, the real clips."""
 
-import hashlib
 import os
+import pickle
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import av
-import imageio_ffmpeg
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from stccl_data.demo import DemoCorpus, render_corpus
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import Summary, prepare
+from tests.testing import digests as _digests
+from tests.testing import media, processes
 
-#: Real clips that may not be copied into the project; tests that look at them skip where they are not.
+#: Real clips that may not be copied into the project; tests that need them skip without them.
 REAL = Path(__file__).parents[2] / "shared" / "data"
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> DemoCorpus:
-    """Two speakers, three emotions, two sentences: 12 clips of about 40 frames, as MEAD names them. Not to be written to."""
-    folder = tmp_path_factory.mktemp("demo") / "raw"
-    return render_corpus(
-        folder, "mead", 2, ("neutral", "happy", "angry"), 2, size=192, fps=15, workers=2
-    )
+def once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, Callable[[Path], Any]], Any]:
+    """Build something in a folder once, however many processes the tests run in.
+
+    ``once(name, build)`` returns what ``build(folder)`` returned, which has to be picklable. The
+    folder is shared by all processes and may not be written to afterwards.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = base if worker_id == "master" else base.parent
+
+    def build_once(name: str, build: Callable[[Path], T]) -> T:
+        folder, result_file = root / f"once-{name}", root / f"once-{name}.pickle"
+        with FileLock(root / f"once-{name}.lock"):
+            if not result_file.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                result_file.write_bytes(pickle.dumps(build(folder)))
+        result: T = pickle.loads(result_file.read_bytes())
+        return result
+
+    return build_once
+
+
+@pytest.fixture(scope="session")
+def corpus(once: Callable[..., Any]) -> DemoCorpus:
+    """Two speakers, three emotions, two sentences: 12 clips of about 40 frames, named as in MEAD.
+
+    Read only.
+    """
+
+    def render(folder: Path) -> DemoCorpus:
+        emotions = ("neutral", "happy", "angry")
+        return render_corpus(folder / "raw", "mead", 2, emotions, 2, size=192, fps=15, workers=2)
+
+    result: DemoCorpus = once("corpus", render)
+    return result
 
 
 @dataclass(frozen=True)
 class Prepared:
+    """A finished run of `prepare`."""
+
     out: Path
     config: PrepareConfig
     summary: Summary
 
 
 @pytest.fixture(scope="session")
-def prepared(corpus: DemoCorpus, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """The corpus prepared once, by two workers, its sound kept. Not to be written to: copy it (`work` and all) to go on from it."""
-    out = tmp_path_factory.mktemp("prepared") / "out"
-    config = PrepareConfig(audio=True, workers=2, split="train=0.5,test=0.5")
-    return Prepared(out, config, prepare(corpus.folder, out, config))
+def prepared(corpus: DemoCorpus, once: Callable[..., Any]) -> Prepared:
+    """The corpus, prepared by two workers with its sound. Read only: use `prepared_copy` to write."""
+
+    def build(folder: Path) -> Prepared:
+        config = PrepareConfig(audio=True, workers=2, split="train=0.5,test=0.5")
+        return Prepared(folder / "out", config, prepare(corpus.folder, folder / "out", config))
+
+    result: Prepared = once("prepared", build)
+    return result
 
 
 @pytest.fixture
 def prepared_copy(prepared: Prepared, tmp_path: Path) -> Path:
-    """A copy of `prepared` to go on from."""
+    """A copy of `prepared`, ``work`` included, that may be written to."""
     return Path(shutil.copytree(prepared.out, tmp_path / "out"))
 
 
 @pytest.fixture(scope="session")
 def digests() -> Callable[[Path], dict[str, str]]:
-    """Path below OUT -> SHA-256 of all that makes the dataset; not of `work` and `logs`, which are of the runs, and not of how it
-    was made."""
-
-    def of(out: Path) -> dict[str, str]:
-        own = (
-            path
-            for path in sorted(out.rglob("*"))
-            if path.relative_to(out).parts[0] not in ("work", "logs", "provenance.json")
-        )
-        return {
-            str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in own
-            if path.is_file()
-        }
-
-    return of
+    """See `tests.testing.digests`."""
+    return _digests.digests
 
 
 @pytest.fixture(scope="session")
 def workers_of() -> Callable[[int], list[int]]:
-    """Process -> the worker processes that it has spawned."""
-
-    def of(pid: int) -> list[int]:
-        found = []
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                command = (status.parent / "cmdline").read_bytes()
-                if (
-                    b"spawn_main" in command
-                    and int(status.read_text().rpartition(")")[2].split()[1]) == pid
-                ):
-                    found.append(int(status.parent.name))
-        return found
-
-    return of
+    """See `tests.testing.processes`."""
+    return processes.workers_of
 
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> Callable[..., None]:
-    """Run the ffmpeg that imageio-ffmpeg ships: `ffmpeg("-i", a, b)`."""
-    binary = imageio_ffmpeg.get_ffmpeg_exe()
-
-    def run(*arguments: Any) -> None:
-        command = [
-            binary,
-            "-hide_banner",
-            "-loglevel",
-            "error",
-            "-nostdin",
-            "-y",
-            *map(str, arguments),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-    return run
-
-
-def tone(seconds: float, rate: int = 16_000, hertz: float = 440.0) -> np.ndarray:
-    """(S,) float32, a sine of amplitude 0.5."""
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(
-        np.float32
-    )
-
-
-def record(
-    path: Path,
-    frames: Any = (),
-    sound: np.ndarray | None = None,
-    *,
-    fps: int | Fraction = 25,
-    times: Any = None,
-    codec: str = "libx264",
-    pix_fmt: str = "yuv420p",
-    rate: int = 16_000,
-    audio_codec: str = "aac",
-    options: dict[str, str] | None = None,
-    container: dict[str, str] | None = None,
-    aspect: Fraction | None = None,
-    full_range: bool = False,
-) -> Path:
-    """Write `frames` ((H, W, 3) uint8 RGB each) and `sound` ((S,) or (C, S) float32) as the file `path`.
-
-    times: milliseconds of each frame, where they are not one `fps`-th of a second apart. full_range: JPEG levels.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(f"file:{path}", "w", options=container or {}) as out:
-        video: Any = None
-        if len(frames):
-            video = out.add_stream(
-                codec,
-                rate=fps,
-                options={"crf": "12"} | (options or {}) if codec == "libx264" else options or {},
-            )
-            video.height, video.width = frames[0].shape[:2]
-            video.pix_fmt = pix_fmt
-            if codec == "mpeg2video" or codec == "mpeg4":
-                video.bit_rate = 4_000_000
-            if aspect is not None:
-                video.codec_context.sample_aspect_ratio = aspect
-            if full_range:
-                video.codec_context.color_range = 2
-            if times is not None:
-                video.codec_context.time_base = Fraction(1, 1000)
-        audio: Any = None
-        if sound is not None:
-            channels = np.atleast_2d(sound).astype(np.float32)
-            audio = out.add_stream(
-                audio_codec, rate=rate, layout="stereo" if len(channels) == 2 else "mono"
-            )
-        for i, image in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            if full_range:
-                frame = frame.reformat(format=pix_fmt, dst_color_range=2)
-            if times is not None:
-                frame.pts, frame.time_base = int(times[i]), Fraction(1, 1000)
-            out.mux(video.encode(frame))
-        if video is not None:
-            out.mux(video.encode())
-        if audio is not None:
-            block = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(channels), format="fltp", layout=audio.layout.name
-            )
-            block.sample_rate, block.pts, block.time_base = rate, 0, Fraction(1, rate)
-            resampler = av.AudioResampler(
-                audio.format, audio.layout, rate, frame_size=audio.codec_context.frame_size or None
-            )
-            for piece in (*resampler.resample(block), *resampler.resample(None)):
-                out.mux(audio.encode(piece))
-            out.mux(audio.encode())
-    return path
+    """See `tests.testing.media.ffmpeg`."""
+    return media.ffmpeg
 
 
 @dataclass(frozen=True)
 class Studio:
-    """The makers of media files, for tests of other files: `studio.record(...)`, `studio.tone(...)`."""
+    """The makers of `tests.testing.media`."""
 
-    record: Callable[..., Path] = record
-    tone: Callable[..., np.ndarray] = tone
+    record: Callable[..., Path] = media.record
+    tone: Callable[..., np.ndarray] = media.tone
 
 
 @pytest.fixture(scope="session")
 def studio() -> Studio:
+    """See `tests.testing.media`."""
     return Studio()
 
 
 @pytest.fixture(scope="session")
-def real() -> Iterator[Path]:
+def real() -> Path:
     """The folder of real clips."""
     if not REAL.is_dir():
         pytest.skip(f"no real clips at {REAL}")
-    yield REAL
+    return REAL
 
 
 @pytest.fixture

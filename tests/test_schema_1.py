@@ -1,0 +1,57 @@
+"""Datasets and runs made by the first version still read, verify, evaluate and resume."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stccl_data.dataset import open_dataset
+from stccl_data.dataset.verify.verify import verify
+from stccl_train.model.metric import load_metric
+from stccl_train.train.trainer import fit
+
+ARCHIVE = Path(__file__).with_name("frozen") / "schema-1.tar.xz"
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> Path:
+    """A fresh copy of the frozen dataset and run."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+def test_the_dataset_verifies(frozen: Path) -> None:
+    assert list(verify(frozen / "dataset", decode=True)) == []
+
+
+def test_the_dataset_reads(frozen: Path) -> None:
+    dataset = open_dataset(frozen / "dataset")
+    utterances = [dataset[key] for split in ("train", "val") for key in dataset.keys(split)]
+    assert [utterance.sentence for utterance in utterances] == ["s005", "s005"]
+    for utterance in utterances:
+        (pair,) = utterance.pairs(source="neutral", target="happy")
+        mapped = pair.frame_map[pair.frame_map >= 0]
+        assert (np.diff(mapped) >= 0).all() and mapped.max() < len(pair.target)
+        assert pair.source.frames("face", [0]).shape == (1, 48, 48, 3)
+        assert pair.source.frames("mouth", [0]).shape == (1, 32, 32, 3)
+
+
+def test_the_metric_loads(frozen: Path) -> None:
+    metric = load_metric(frozen / "run")
+    assert metric.config.backbone == "tiny" and metric.config.frames == 3
+
+
+def test_the_run_resumes_after_its_last_checkpoint(frozen: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        fit(frozen / "dataset", frozen / "run")
+    finally:
+        torch.set_num_threads(threads)
+    lines = (frozen / "run" / "metrics.jsonl").read_text()
+    assert lines == (frozen / "whole-metrics.jsonl").read_text()
+    assert json.loads(lines.splitlines()[-1])["step"] == 8
