@@ -8,13 +8,8 @@ from typing import Any
 
 import click
 
-MODES = [
-    "audio",
-    "visual",
-    "both",
-    "auto",
-    "reference",
-]  # as stccl_data.alignment.align.MODES, which takes a second to import
+from stccl_data.alignment.modes import MODES
+
 DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 6 % of right pairs are below, 83 % of wrong ones
 
 

@@ -7,12 +7,12 @@ The method, and what each part of it is worth, is in docs/alignment.md.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.dtw import distances, warping_path
+from stccl_data.alignment.modes import MODES, Mode
 from stccl_data.alignment.warping_path import (
     as_function,
     frame_map,
@@ -23,9 +23,6 @@ from stccl_data.alignment.warping_path import (
 )
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.signals import Signals
-
-Mode = Literal["audio", "visual", "both", "auto", "reference"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 
 #: Raise when the same signals come to be aligned differently: stored alignments of other schemas are then made again.
 SCHEMA = 1
@@ -83,7 +80,7 @@ class Alignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class FeatureSequence:
     """One side of a cost matrix. `grid`: (n,) float64 seconds. `vectors`: (n, D) float32; the local cost is their distance."""
 
     grid: NDArray[np.float64]
@@ -101,7 +98,7 @@ def align(source: Signals, target: Signals, config: AlignConfig | None = None) -
     if mode == "reference":
         assert source.reference is not None and target.reference is not None
         a, b = (
-            Sequence(np.arange(len(r)) / REFERENCE_RATE, np.asarray(r, np.float32))
+            FeatureSequence(np.arange(len(r)) / REFERENCE_RATE, np.asarray(r, np.float32))
             for r in (source.reference, target.reference)
         )
         if len(a.grid) * len(b.grid) > config.max_cells:
@@ -153,7 +150,7 @@ def resolve_mode(source: Signals, target: Signals, mode: Mode) -> str:
 
 def sequence(
     clip: Signals, mode: str, hop: float, config: AlignConfig, lag: float = 0.0
-) -> Sequence:
+) -> FeatureSequence:
     """The vectors by which a clip is aligned in `mode` (audio, visual or both), every `hop` seconds. Its pictures are taken to
     come `lag` seconds late."""
     grid = _grid(clip, mode, hop)
@@ -174,7 +171,7 @@ def sequence(
         weight / np.sqrt(vectors.shape[1]) * _at(grid, times, vectors)
         for weight, vectors, times in blocks
     ]
-    return Sequence(grid, np.hstack(scaled).astype(np.float32))
+    return FeatureSequence(grid, np.hstack(scaled).astype(np.float32))
 
 
 def _warp(

@@ -1,9 +1,22 @@
 """A warping path as a function of time, and as frames: what a path on a grid becomes before anybody uses it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Times = NDArray[np.float64]
+Frames = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class FramePath:
+    """A warping path in frames: entry k joins frame ``source[k]`` with frame ``target[k]``."""
+
+    #: (K,) int32, frames of the source clip, counted from 0
+    source: Frames
+    #: (K,) int32, frames of the target clip
+    target: Frames
 
 
 def smoothed(source: Times, target: Times, width: float, step: float) -> tuple[Times, Times]:

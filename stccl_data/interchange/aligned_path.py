@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.alignment.modes import IMPORTED
 from stccl_data.alignment.warping_path import frame_path
 from stccl_data.dataset import Pair, open_dataset
 from stccl_data.files.atomic import write_bytes
@@ -18,7 +19,6 @@ from stccl_data.interchange.selection import (
     select,
     stored_pairs,
 )
-from stccl_data.pairs.imported import MODE as GIVEN
 from stccl_data.progress import Progress, SilentProgress
 
 
@@ -71,10 +71,10 @@ def pair_path(pair: Pair) -> NDArray[np.int32]:
 
     An imported path is given back as it came. Any other leads through the frame map, which keeps to the clock of the pictures where
     the path in seconds keeps to that of the sound. Target frames that the map passes over go to the source frames on either side,
-    so that importing the path (`given.follow`) gives the map again wherever steps without corners can say it.
+    so that importing the path (`follow_path`) gives the map again wherever steps without corners can say it.
     """
     source, target = pair.source.times, pair.target.times
-    if pair.scores.get("mode") == GIVEN or not len(target):
+    if pair.scores.get("mode") == IMPORTED or not len(target):
         return frame_path(source, target, pair.source_time, pair.target_time)
     mapped = pair.frame_map.astype(np.int64)
     passed = np.maximum(np.diff(mapped) - 1, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip, parse_emotion
 from stccl_data.corpora import Finding, Scan, ScanError
 from stccl_data.corpora.mead import mead_emotion
@@ -15,9 +16,10 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.interchange.names import published_names, published_speaker
 from stccl_data.interchange.pair_file import FilePair, read_pair_file
 from stccl_data.pairs.candidates import Candidates
-from stccl_data.pairs.imported import Frames, GivenPairs, Ids
+from stccl_data.pairs.gates import Refusal
+from stccl_data.pairs.imported import ImportedPairs, PairIds
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.prepare import Summary, prepare
+from stccl_data.pipeline.prepare import Summary, prepare, scan_raw
 from stccl_data.progress import Progress
 
 
@@ -52,15 +54,9 @@ def import_pairs(
     config = config or PrepareConfig()
     file = file.absolute()
     pairs = read_pair_file(file)
-    chosen: list[GivenPairs] = []
-
-    def choose(scan: Scan) -> GivenPairs:
-        chosen.append(choose_pairs(scan, pairs, file, level))
-        return chosen[0]
-
-    summary = prepare(raw, out, config, progress, choose)
-    (given,) = chosen
-    rows: dict[Ids, dict[str, Any]] = {
+    imported = choose_pairs(scan_raw(raw, config), pairs, file, level)
+    summary = prepare(raw, out, config, progress, imported)
+    rows: dict[PairIds, dict[str, Any]] = {
         (row["source"], row["target"]): row for row in pq.read_table(out / PAIRS).to_pylist()
     }
     least = config.gates.min_content_score
@@ -69,8 +65,8 @@ def import_pairs(
         not_found=len(pairs) - len(rows),
         numbering=tuple(
             rows[ids]
-            for ids, (reason, _) in given.refused.items()
-            if reason is Reason.CONTENT_MISMATCH
+            for ids, refusal in imported.refused.items()
+            if refusal.reason is Reason.CONTENT_MISMATCH
         ),
         content=tuple(
             row
@@ -83,7 +79,7 @@ def import_pairs(
 
 def choose_pairs(
     scan: Scan, pairs: Sequence[FilePair], file: Path, level: int | None = None
-) -> GivenPairs:
+) -> ImportedPairs:
     """Which clips of the scan the pairs of `file` mean. Raises ScanError where the scan has several views, or none of the clips."""
     views = sorted({clip.view for clip in scan.clips})
     if len(views) > 1:
@@ -92,9 +88,9 @@ def choose_pairs(
         )
     clips = _places(scan.clips, level)
     findings: list[Finding] = []
-    joined: dict[Ids, tuple[Clip, Clip]] = {}
-    paths: dict[Ids, tuple[Frames, Frames]] = {}
-    refused: dict[Ids, tuple[Reason, str]] = {}
+    joined: dict[PairIds, tuple[Clip, Clip]] = {}
+    paths: dict[PairIds, FramePath] = {}
+    refused: dict[PairIds, Refusal] = {}
     for pair in pairs:
         try:
             source, target = _clips_of(pair, clips)
@@ -108,7 +104,7 @@ def choose_pairs(
                 )
             )
             continue
-        joined[ids], paths[ids] = (source, target), (pair.source, pair.target)
+        joined[ids], paths[ids] = (source, target), FramePath(pair.source, pair.target)
         if (why := _contradiction(source, target)) is not None:
             refused[ids] = why
     if not joined:
@@ -122,7 +118,7 @@ def choose_pairs(
     ordered = tuple(
         sorted((*scan.findings, *findings), key=lambda finding: (finding.reason, finding.path))
     )
-    return GivenPairs(
+    return ImportedPairs(
         name=str(file),
         scan=replace(scan, clips=kept, findings=ordered),
         candidates=Candidates(pairs=allowed, alone=()),
@@ -172,12 +168,14 @@ def _clips_of(pair: FilePair, clips: _Places) -> tuple[Clip, Clip]:
     return found[0], found[1]
 
 
-def _contradiction(source: Clip, target: Clip) -> tuple[Reason, str] | None:
+def _contradiction(source: Clip, target: Clip) -> Refusal | None:
     unknown = [clip for clip in (source, target) if clip.sentence is None]
     if unknown:
-        return Reason.SENTENCE_UNKNOWN, f"which sentence {unknown[0].path} says is not known"
+        return Refusal(
+            Reason.SENTENCE_UNKNOWN, f"which sentence {unknown[0].path} says is not known"
+        )
     if source.sentence != target.sentence:
-        return (
+        return Refusal(
             Reason.CONTENT_MISMATCH,
             f"by their labels the source says {source.sentence} and the target {target.sentence}",
         )

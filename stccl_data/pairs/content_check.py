@@ -8,8 +8,8 @@ way (mean-field inference). docs/alignment.md derives it and says what it measur
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Expected:
 
     unlike: float  # the cost of two sentences
     drop: float  # by which one sentence in two emotions costs less
-    kindred: float  # what two clips of one emotion cost more (or, negative, less)
+    same_emotion: float  # what two clips of one emotion cost more (or, negative, less)
     spread: float  # of the costs around what explains them
     clip_spread: float  # of what clips cost in general
     pairs: float = 20.0
@@ -59,6 +59,17 @@ class ContentConfig:
     audio: Expected = Expected(0.92, 0.17, -0.08, 0.07, 0.08)
     visual: Expected = Expected(0.9, 0.30, -0.08, 0.08, 0.08)
     iterations: int = 15
+
+
+def key_values(config: ContentConfig) -> dict[str, Any]:
+    """Return the constants as they enter the key of a stored check.
+
+    `same_emotion` keeps its first name there, `kindred`, so that existing checks stay valid.
+    """
+    values = asdict(config)
+    for kind in ("audio", "visual"):
+        values[kind]["kindred"] = values[kind].pop("same_emotion")
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,22 +263,22 @@ class _Speaker:
         i, j = np.array(edges).T
         cost = np.array([self.costs[edge] for edge in edges])
         emotion = np.array([clip.emotion for clip in self.clips])
-        kindred = (emotion[i] == emotion[j]).astype(np.float64)
+        same_emotion = (emotion[i] == emotion[j]).astype(np.float64)
         n, m = len(self.names), len(self.sentences)
         trust = c.label_trust if m > 1 else c.lone_trust
         prior = self._prior(trust)
         expected = self.expected
         belief = prior.copy()
         explained = _Explained(
-            expected.unlike, expected.drop, expected.kindred, np.zeros(n), expected.spread
+            expected.unlike, expected.drop, expected.same_emotion, np.zeros(n), expected.spread
         )
         evidence = np.zeros(len(edges))
         for _ in range(c.iterations):
             same = _posterior((belief[i, :m] * belief[j, :m]).sum(axis=1), evidence)
             explained = _explain(
-                cost, i, j, kindred, self.label[i] != self.label[j], same, explained, expected
+                cost, i, j, same_emotion, self.label[i] != self.label[j], same, explained, expected
             )
-            excess = cost - explained.unlike(i, j, kindred)
+            excess = cost - explained.unlike(i, j, same_emotion)
             evidence = -explained.drop * (2 * excess + explained.drop) / (2 * explained.spread**2)
             evidence = np.clip(evidence, -c.most_evidence, c.most_evidence)
             votes, voters = np.zeros((n, m)), np.zeros((n, m))
@@ -292,23 +303,28 @@ def _posterior(prior: Array, evidence: Array | float) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Explained:
-    """cost(i, j) = base + clip[i] + clip[j] + kindred if in one emotion - drop if one sentence + noise of deviation `spread`."""
+    """The terms that explain a cost.
+
+    cost(i, j) = base + clip[i] + clip[j] + same_emotion [one emotion] - drop [one sentence] + noise
+    """
 
     base: float
     drop: float
-    kindred: float
+    same_emotion: float
     clip: Array
     spread: float
 
-    def unlike(self, i: NDArray[np.intp], j: NDArray[np.intp], kindred: Array) -> Array:
-        return np.asarray(self.base + self.clip[i] + self.clip[j] + self.kindred * kindred)
+    def unlike(self, i: NDArray[np.intp], j: NDArray[np.intp], same_emotion: Array) -> Array:
+        return np.asarray(
+            self.base + self.clip[i] + self.clip[j] + self.same_emotion * same_emotion
+        )
 
 
 def _explain(
     cost: Array,
     i: NDArray[np.intp],
     j: NDArray[np.intp],
-    kindred: Array,
+    same_emotion: Array,
     impostor: NDArray[np.bool_],
     same: Array,
     last: _Explained,
@@ -317,10 +333,10 @@ def _explain(
     """The fit by ridge regression towards the assumptions, outliers weighted down (Huber) by the last fit."""
     n, k = len(last.clip), expected.pairs
     weight = 1 / np.maximum(
-        1, np.abs(cost - last.unlike(i, j, kindred) + last.drop * same) / (2 * last.spread)
+        1, np.abs(cost - last.unlike(i, j, same_emotion) + last.drop * same) / (2 * last.spread)
     )
     common = np.stack(
-        [np.ones(len(cost)), -same, kindred]
+        [np.ones(len(cost)), -same, same_emotion]
     )  # the rest of the design is a one for i and a one for j in each row
     normal, right = np.zeros((n + 3, n + 3)), np.zeros(n + 3)
     normal[:3, :3], right[:3] = (common * weight) @ common.T, (common * weight) @ cost
@@ -335,13 +351,13 @@ def _explain(
     trust = np.concatenate(
         [[k, k, k], np.where(known, (last.spread / expected.clip_spread) ** 2, 1e9)]
     )
-    assumed = np.concatenate([[expected.unlike, expected.drop, expected.kindred], np.zeros(n)])
+    assumed = np.concatenate([[expected.unlike, expected.drop, expected.same_emotion], np.zeros(n)])
     solution = np.linalg.solve(normal + np.diag(trust), right + trust * assumed)
     drop = max(float(solution[1]), expected.drop / 4)
     fitted = _Explained(float(solution[0]), drop, float(solution[2]), solution[3:], last.spread)
-    rest = cost - fitted.unlike(i, j, kindred) + drop * same
+    rest = cost - fitted.unlike(i, j, same_emotion) + drop * same
     spread = float(np.sqrt(((weight * rest**2).sum() + k * expected.spread**2) / (len(cost) + k)))
-    return _Explained(fitted.base, drop, fitted.kindred, fitted.clip, spread)
+    return _Explained(fitted.base, drop, fitted.same_emotion, fitted.clip, spread)
 
 
 def _speaking(clip: Signals, kind: Kind, hop: float, config: AlignConfig) -> NDArray[np.float32]:

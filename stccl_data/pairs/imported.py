@@ -1,4 +1,7 @@
-"""Pairs that somebody else made: which clips they join, and a path in frames for each, followed as it is and judged like ours."""
+"""Imported pairs: pairs of clips and a warping path in frames for each, made by someone else.
+
+The paths are kept as they are, and the pairs pass the same gates as pairs aligned by stccl.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,101 +10,107 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.align import Alignment
-from stccl_data.alignment.warping_path import longest_repeat, steepness
+from stccl_data.alignment.modes import IMPORTED
+from stccl_data.alignment.warping_path import FramePath, longest_repeat, steepness
 from stccl_data.corpora import Scan
 from stccl_data.errors import ClipError, Reason
 from stccl_data.pairs.candidates import Candidates
+from stccl_data.pairs.gates import Refusal
 
-Frames = NDArray[np.int32]
-Ids = tuple[str, str]
+#: clip ids of the source and the target
+PairIds = tuple[str, str]
 
-#: Raise when the same path comes to be followed differently.
+#: Bump when the same path gives a different alignment: stored alignments are then made again.
 SCHEMA = 1
-MODE = "given"
 
 
 @dataclass(frozen=True, slots=True)
-class GivenPairs:
-    """`name`: where they come from. `scan`: the clips that they name, and a finding for each pair whose clips are not there.
-    `candidates`: the pairs whose clips say one sentence by their labels. `paths`: (source, target) clip ids -> source frames and
-    target frames, (K,) each. `refused`: (source, target) clip ids -> why the labels forbid the pair."""
+class ImportedPairs:
+    """The pairs of a file, matched with the clips of a corpus."""
 
+    #: the file that names the pairs
     name: str
+    #: the clips that the pairs use; its findings include a pair whose clips are missing
     scan: Scan
+    #: the pairs whose labels agree on the sentence
     candidates: Candidates
-    paths: Mapping[Ids, tuple[Frames, Frames]]
-    refused: Mapping[Ids, tuple[Reason, str]]
+    #: the path of every pair whose clips exist
+    paths: Mapping[PairIds, FramePath]
+    #: pairs whose labels disagree or do not name the sentence
+    refused: Mapping[PairIds, Refusal]
 
 
-def follow(
-    source_times: NDArray[np.float64],
-    target_times: NDArray[np.float64],
-    source: Frames,
-    target: Frames,
+def follow_path(
+    source_times: NDArray[np.float64], target_times: NDArray[np.float64], path: FramePath
 ) -> Alignment:
-    """The alignment that a path in frames says.
+    """Convert a path in frames to an alignment.
 
-    source_times, target_times: (N,), (M,) seconds, when the clips' frames are shown. source, target: the path's frames, entry by
-    entry. A source frame in several entries is mapped to the middle one of its target frames; one in none has no target frame (-1).
-    The path in seconds leads through every entry: entries that share a source frame lie close around its time, in order.
-    Raises ClipError bad_path where the clips do not have the frames, or the path goes back.
+    A source frame that occurs in several entries maps to the middle one of its target frames; a
+    source frame in no entry maps to -1. The path in seconds passes through every entry: entries
+    that share a source frame are spread around its presentation time, in order.
+
+    Args:
+        source_times: (N,) float64 seconds, presentation times of the source frames.
+        target_times: (M,) float64 seconds, presentation times of the target frames.
+        path: the frames to join.
+
+    Returns:
+        The alignment, in mode `given` and with a cost of NaN.
+
+    Raises:
+        ClipError: bad_path; the clips lack a frame of the path, or the path goes back.
     """
-    cells = _checked(len(source_times), len(target_times), source, target)
-    starts = np.flatnonzero(np.diff(cells[:, 0], prepend=-1))
-    counts = np.diff(np.append(starts, len(cells)))
-    mapped = np.full(len(source_times), -1, np.int32)
-    mapped[cells[starts, 0]] = (cells[starts, 1] + cells[starts + counts - 1, 1]) // 2
-    within = (np.arange(len(cells)) - np.repeat(starts, counts) + 0.5) / np.repeat(
-        counts, counts
-    ) - 0.5
-    times = source_times[cells[:, 0]] + 0.5 * within * _room(source_times)[cells[:, 0]]
-    reached = target_times[cells[:, 1]]
-    steps = np.diff(cells, axis=0)
+    entries = _checked_entries(len(source_times), len(target_times), path)
+    starts = np.flatnonzero(np.diff(entries[:, 0], prepend=-1))
+    counts = np.diff(np.append(starts, len(entries)))
+    frame_map = np.full(len(source_times), -1, np.int32)
+    frame_map[entries[starts, 0]] = (entries[starts, 1] + entries[starts + counts - 1, 1]) // 2
+    position = np.arange(len(entries)) - np.repeat(starts, counts) + 0.5
+    within = position / np.repeat(counts, counts) - 0.5  # in (-0.5, 0.5) around the source frame
+    times = source_times[entries[:, 0]] + 0.5 * within * _nearest_gap(source_times)[entries[:, 0]]
+    reached = target_times[entries[:, 1]]
+    steps = np.diff(entries, axis=0)
     return Alignment(
         source_time=times,
         target_time=reached,
-        frame_map=mapped,
-        frame_path=cells.astype(np.int32),
-        mode=MODE,
+        frame_map=frame_map,
+        frame_path=entries.astype(np.int32),
+        mode=IMPORTED,
         cost=float("nan"),
         duration_ratio=float((reached[-1] - reached[0]) / (times[-1] - times[0])),
-        longest_repeat=longest_repeat(mapped[mapped >= 0]),
+        longest_repeat=longest_repeat(frame_map[frame_map >= 0]),
         diagonal_fraction=float((steps > 0).all(axis=1).mean()),
         local_slope=steepness(times, reached, float(times[0]), float(times[-1])),
     )
 
 
-def _checked(n_source: int, n_target: int, source: Frames, target: Frames) -> NDArray[np.int64]:
-    """The entries (K, 2) of the path, repetitions left out. Raises ClipError bad_path."""
-    if len(source) != len(target):
-        raise ClipError(
-            Reason.BAD_PATH,
-            f"the path has {len(source)} source frames and {len(target)} target frames",
-        )
-    cells = np.stack([source, target], axis=1).astype(np.int64)
-    for side, frames, n in (("source", cells[:, 0], n_source), ("target", cells[:, 1], n_target)):
-        odd = frames[(frames < 0) | (frames >= n)]
-        if len(odd):
-            raise ClipError(
-                Reason.BAD_PATH,
-                f"the path names frame {odd[0]} of the {side}, which has {n} frames",
-            )
-    steps = np.diff(cells, axis=0)
+def _checked_entries(n_source: int, n_target: int, path: FramePath) -> NDArray[np.int64]:
+    """Return the entries (K, 2) of the path without repetitions; raise ClipError bad_path."""
+    if len(path.source) != len(path.target):
+        lengths = f"{len(path.source)} source frames and {len(path.target)} target frames"
+        raise ClipError(Reason.BAD_PATH, f"the path has {lengths}")
+    entries = np.stack([path.source, path.target], axis=1).astype(np.int64)
+    for side, frames, n in (
+        ("source", entries[:, 0], n_source),
+        ("target", entries[:, 1], n_target),
+    ):
+        outside = frames[(frames < 0) | (frames >= n)]
+        if len(outside):
+            detail = f"the path names frame {outside[0]} of the {side}, which has {n} frames"
+            raise ClipError(Reason.BAD_PATH, detail)
+    steps = np.diff(entries, axis=0)
     if (steps < 0).any():
-        raise ClipError(
-            Reason.BAD_PATH,
-            f"the path goes back at entry {int(np.argmax((steps < 0).any(axis=1))) + 1}",
-        )
-    whole: NDArray[np.int64] = cells[
-        np.append(np.ones(min(1, len(cells)), np.bool_), steps.any(axis=1))
-    ]
-    if len(np.unique(whole[:, 0])) < 2:
+        place = int(np.argmax((steps < 0).any(axis=1))) + 1
+        raise ClipError(Reason.BAD_PATH, f"the path goes back at entry {place}")
+    first = np.ones(min(1, len(entries)), np.bool_)
+    distinct: NDArray[np.int64] = entries[np.append(first, steps.any(axis=1))]
+    if len(np.unique(distinct[:, 0])) < 2:
         raise ClipError(Reason.BAD_PATH, "the path has fewer than two source frames")
-    return whole
+    return distinct
 
 
-def _room(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) seconds from each frame to the nearer of its neighbours."""
+def _nearest_gap(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (N,) seconds from each frame to the nearer of its neighbours."""
     gaps = np.diff(times)
-    room: NDArray[np.float64] = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
-    return room
+    nearest: NDArray[np.float64] = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
+    return nearest

@@ -22,6 +22,7 @@ from stccl_data.files.atomic import write_bytes
 from stccl_data.files.npz import Npz, npz_bytes, open_npz
 from stccl_data.media.jpeg import JpegSeries
 from stccl_data.pairs.content_check import ClipContent, ContentCheck, ContentScore
+from stccl_data.pairs.gates import Refusal
 
 _PICTURES = ("face", "mouth")
 _ALIGNMENT = {f.name for f in fields(Alignment)}
@@ -122,14 +123,6 @@ class ClipArtefact:
         """The sound as a FLAC file, where it was kept."""
         with _stored(self.path) as stored:
             return bytes(stored["flac"]) if "flac" in stored.names else None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why two clips could not be aligned."""
-
-    reason: Reason
-    detail: str
 
 
 def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data import extract
-from stccl_data.alignment import align
+from stccl_data.alignment.modes import MODES
 from stccl_data.corpora import CORPORA
 from stccl_data.corpora.splits import DEFAULT as DEFAULT_SPLIT
 from stccl_data.errors import Reason
@@ -47,7 +47,7 @@ class PrepareConfig:
     align: str = _option(
         "auto",
         "Align by what; auto: by sound, by the mouth where a clip is silent.",
-        choices=align.MODES,
+        choices=MODES,
     )
     crops: str = _option(
         "similarity",

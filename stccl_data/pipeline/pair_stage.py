@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.alignment import align
+from stccl_data.alignment.modes import IMPORTED
 from stccl_data.errors import Reason
 from stccl_data.executors import Outcome, Unit
 from stccl_data.pairs import content_check as content
-from stccl_data.pairs import imported as given
+from stccl_data.pairs import imported
 from stccl_data.pairs.candidates import utterance_key
 from stccl_data.pairs.content_check import ClipContent, ContentScore
-from stccl_data.pairs.gates import GateConfig, judge
+from stccl_data.pairs.gates import GateConfig, Refusal, judge
 from stccl_data.pipeline import tasks as stages
-from stccl_data.pipeline.artefacts import Refusal, header_of, load_content, stored_alignments
+from stccl_data.pipeline.artefacts import header_of, load_content, stored_alignments
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.records import ClipRow, PairRow
 from stccl_data.pipeline.run import Run
@@ -40,7 +41,7 @@ def judge_all(
     run: Run,
     candidates: Iterable[tuple[Any, Any]],
     clips: Mapping[str, ClipRow],
-    pairs: given.GivenPairs | None = None,
+    pairs: imported.ImportedPairs | None = None,
 ) -> Judged:
     """Align what is not aligned yet, check whether labels are to be believed, and judge every candidate pair.
 
@@ -61,26 +62,17 @@ def judge_all(
     for utterance, found in utterances.items():
         for (source, target), result in zip(found, results[utterance], strict=True):
             score = checked[0].get((source.clip.clip_id, target.clip.clip_id))
-            row = _judged(source, target, utterance, result, score, run.config.gates)
-            if (
-                row.alignment is not None
-                and (why := unchecked.get(_speaker_name(source))) is not None
-            ):
-                row = replace(row, reason=Reason.CONTENT_UNCHECKED, detail=why)
-            rows.append(row)
+            earlier = result if isinstance(result, Refusal) else None
+            if earlier is None and (why := unchecked.get(_speaker_name(source))) is not None:
+                earlier = Refusal(Reason.CONTENT_UNCHECKED, why)
+            alignment = None if isinstance(result, Refusal) else result
+            row = PairRow(source.clip, target.clip, utterance, alignment, content=score)
+            rows.append(_judged(row, source, target, run.config.gates, earlier))
     for ids, (source, target) in forbidden.items():
         assert pairs is not None
         utterance = "" if source.clip.sentence is None else utterance_key(source.clip)
-        rows.append(
-            _judged(
-                source,
-                target,
-                utterance,
-                Refusal(*pairs.refused[ids]),
-                checked[0].get(ids),
-                run.config.gates,
-            )
-        )
+        row = PairRow(source.clip, target.clip, utterance, content=checked[0].get(ids))
+        rows.append(_judged(row, source, target, run.config.gates, pairs.refused[ids]))
     rows.sort(key=lambda row: (row.utterance, row.source.clip_id, row.target.clip_id))
     doubted = {
         name: _with_verdict(row, verdicts[name]) if name in verdicts else row
@@ -141,13 +133,15 @@ def _by_utterance(
 
 
 def _align(
-    run: Run, utterances: Mapping[str, Sequence[Rows]], given_pairs: given.GivenPairs | None
+    run: Run,
+    utterances: Mapping[str, Sequence[Rows]],
+    imported_pairs: imported.ImportedPairs | None,
 ) -> tuple[dict[str, list[Any]], int, dict[str, str]]:
     """The alignments (or refusals) of each utterance's pairs, in order, how many utterances were aligned now, and why others could
     not be."""
-    paths, units = _alignments(run.config, run.store, utterances, given_pairs)
+    paths, units = _alignments(run.config, run.store, utterances, imported_pairs)
     run.progress.stage("align", len(utterances), len(utterances) - len(units))
-    function = stages.align_unit if given_pairs is None else stages.follow_unit
+    function = stages.align_unit if imported_pairs is None else stages.follow_unit
     failed = {
         outcome.unit.name: outcome
         for outcome in run.execute(units, function)
@@ -177,7 +171,7 @@ def _alignments(
     config: PrepareConfig,
     store: Store,
     utterances: Mapping[str, Sequence[Rows]],
-    given_pairs: given.GivenPairs | None,
+    imported_pairs: imported.ImportedPairs | None,
 ) -> tuple[dict[str, Path], list[Unit]]:
     """Where the alignments of each utterance lie, or will, and the work that makes those that are not there."""
     how = align.AlignConfig(mode=config.align)  # type: ignore[arg-type]
@@ -186,18 +180,18 @@ def _alignments(
     units: list[Unit] = []
     for utterance, pairs in utterances.items():
         stems = [[_key(row) for row in pair] for pair in pairs]
-        if given_pairs is None:
+        if imported_pairs is None:
             key = key_of(align.SCHEMA, asdict(how), stems)
         else:
             frames = [
-                given_pairs.paths[source.clip.clip_id, target.clip.clip_id]
+                imported_pairs.paths[source.clip.clip_id, target.clip.clip_id]
                 for source, target in pairs
             ]
             key = key_of(
-                given.MODE,
-                given.SCHEMA,
+                IMPORTED,
+                imported.SCHEMA,
                 stems,
-                [[side.tolist() for side in path] for path in frames],
+                [[path.source.tolist(), path.target.tolist()] for path in frames],
             )
         paths[utterance] = store.artefact("pairs", key)
         if key not in there:
@@ -205,7 +199,7 @@ def _alignments(
                 str(paths[utterance]),
                 [(_file(source), _file(target)) for source, target in pairs],
             )
-            work = (files, artefact, how) if given_pairs is None else (files, frames, artefact)
+            work = (files, artefact, how) if imported_pairs is None else (files, frames, artefact)
             units.append(Unit(utterance, work, config.timeout + 10 * len(files)))
     return paths, units
 
@@ -255,7 +249,7 @@ def _checks(
             [r.clip.clip_id, r.clip.emotion, r.clip.level, r.clip.sentence, _key(r)]
             for r in members[speaker]
         ]
-        key = key_of(content.SCHEMA, asdict(how), by, labels, asked)
+        key = key_of(content.SCHEMA, content.key_values(how), by, labels, asked)
         paths[name] = store.artefact("content", key)
         if key not in there:
             heard = [(row.clip, _file(row)) for row in members[speaker]]
@@ -270,19 +264,10 @@ def _checks(
 
 
 def _judged(
-    source: ClipRow,
-    target: ClipRow,
-    utterance: str,
-    result: Any,
-    content_score: ContentScore | None,
-    gates: GateConfig,
+    row: PairRow, source: ClipRow, target: ClipRow, gates: GateConfig, earlier: Refusal | None
 ) -> PairRow:
-    row = PairRow(source.clip, target.clip, utterance, content=content_score)
-    if isinstance(result, Refusal):
-        return replace(row, reason=result.reason, detail=result.detail)
-    row = replace(row, alignment=result)
-    refused = judge(row.scores(), source.scores, target.scores, gates)
-    return row if refused is None else replace(row, reason=refused[0], detail=refused[1])
+    refusal = judge(row.scores(), source.scores, target.scores, gates, earlier)
+    return row if refusal is None else replace(row, reason=refusal.reason, detail=refusal.detail)
 
 
 def _with_verdict(row: ClipRow, verdict: ClipContent) -> ClipRow:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stccl_data.dataset.layout import CLIPS, PROVENANCE, SHARDS
 from stccl_data.executors import DISK_FULL, StopRunError
 from stccl_data.files.atomic import sweep
 from stccl_data.pairs.candidates import Candidates, candidate_pairs
-from stccl_data.pairs.imported import GivenPairs
+from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
 from stccl_data.pipeline.config import PrepareConfig, anywhere
 from stccl_data.pipeline.estimate import free_bytes, full_disk, needed_bytes, size_words
@@ -69,24 +69,24 @@ def prepare(
     out: Path,
     config: PrepareConfig | None = None,
     progress: Progress | None = None,
-    choose: Callable[[Scan], GivenPairs] | None = None,
+    pairs: ImportedPairs | None = None,
 ) -> Summary:
     """Make the dataset OUT from the raw corpus RAW, which is never written to. Running again does what is missing.
 
-    choose: names the pairs, and their paths, from the clips that were found (`interchange.import_pairs`); by default the labels
-    name the pairs and the clips are aligned.
+    pairs: imported pairs, matched with what `scan_raw` found in RAW (`interchange.import_pairs`); by default the labels name the
+    pairs and the clips are aligned.
     Raises PrepareError, ScanError, SplitError, ModelError, StoreBusyError before any work where the question is wrong; whatever
     is wrong with single clips is recorded, and the others go on.
     """
     config = config or PrepareConfig()
     progress = progress or SilentProgress()
     out = out.absolute()
-    if choose is not None and config.array_job is not None:
+    if pairs is not None and config.array_job is not None:
         raise PrepareError(
-            "pairs that are given are not shared among the jobs of an array: leave --shard away"
+            "imported pairs cannot be shared among the jobs of an array: leave --shard away"
         )
     started = time.monotonic()
-    asked = ask(raw, out, config, choose)
+    asked = ask(raw, out, config, pairs)
     scan = asked.scan
     progress.note(
         f"{len(scan.clips)} clips of {len(asked.split_of)} speakers ({scan.corpus}); {asked.notes[0]}"
@@ -141,7 +141,7 @@ class Asked:
 
     scan: Scan
     candidates: Candidates
-    given: GivenPairs | None
+    imported: ImportedPairs | None
     wanted: list[Clip]
     unread: dict[str, ClipRow]
     pairs: Sequence[tuple[Clip, Clip]]
@@ -149,14 +149,8 @@ class Asked:
     notes: list[str]
 
 
-def ask(
-    raw: Path, out: Path, config: PrepareConfig, choose: Callable[[Scan], GivenPairs] | None = None
-) -> Asked:
-    """Look at RAW and at the options, and at OUT only so far that nothing of somebody else's is overwritten. Nothing is written.
-
-    Raises PrepareError, ScanError, SplitError.
-    """
-    _check_out(raw, out)
+def scan_raw(raw: Path, config: PrepareConfig) -> Scan:
+    """Scan RAW with the options of a run. Raises PrepareError if it holds no clip, ScanError."""
     scan = scan_corpus(
         raw,
         config.corpus,
@@ -169,12 +163,21 @@ def ask(
         raise PrepareError(
             f"no clip was found in {raw}: `stccl scan {raw}` says what was found instead"
         )
-    given = None if choose is None else choose(scan)
-    if given is not None:
-        scan = given.scan
+    return scan
+
+
+def ask(
+    raw: Path, out: Path, config: PrepareConfig, imported: ImportedPairs | None = None
+) -> Asked:
+    """Look at RAW and at the options, and at OUT only so far that nothing of somebody else's is overwritten. Nothing is written.
+
+    Raises PrepareError, ScanError, SplitError.
+    """
+    _check_out(raw, out)
+    scan = scan_raw(raw, config) if imported is None else imported.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
     candidates = (
-        candidate_pairs(scan.clips, config.reference) if given is None else given.candidates
+        candidate_pairs(scan.clips, config.reference) if imported is None else imported.candidates
     )
     wanted, unread = selected(config, scan.clips, candidates)
     pairs: Sequence[tuple[Clip, Clip]] = candidates.pairs
@@ -186,7 +189,7 @@ def ask(
         mine = {clip.clip_id for clip in wanted}
         pairs = [pair for pair in pairs if all(clip.clip_id in mine for clip in pair)]
     notes = [split_note(split_of, config.split), *_compared_with_before(out, scan, config, wanted)]
-    return Asked(scan, candidates, given, wanted, unread, pairs, split_of, notes)
+    return Asked(scan, candidates, imported, wanted, unread, pairs, split_of, notes)
 
 
 def _made(run: Run, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
@@ -203,11 +206,13 @@ def _made(run: Run, out: Path, asked: Asked) -> tuple[int, Judged, Written]:
         extracted += len(plan.units)
         try:
             clips = asked.unread | extract_all(run, plan, asked.candidates)
-            judged = judge_all(run, asked.pairs, clips, asked.given)
+            judged = judge_all(run, asked.pairs, clips, asked.imported)
             written = Written(0, list(judged.clips.values()), {}, [])
             if run.config.array_job is None:
                 whole = out, asked.scan, judged.clips, judged.pairs, asked.split_of, run.config
-                written = assemble(*whole, run.progress, asked.given.name if asked.given else None)
+                written = assemble(
+                    *whole, run.progress, asked.imported.name if asked.imported else None
+                )
         except DamagedArtefactError as error:
             if error.path in damaged:
                 raise

@@ -18,7 +18,7 @@ from stccl_data.dataset.card import dataset_card
 from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
-from stccl_data.pairs.gates import GATE_REASONS, GateConfig, judge
+from stccl_data.pairs.gates import GATE_REASONS, GateConfig, Refusal, judge
 from stccl_data.pipeline.records import commonest_refusal
 from stccl_data.pipeline.state import Store
 from stccl_data.pipeline.write_stage import statistics, write_table
@@ -112,15 +112,20 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
 
 def _open(pair: Row) -> bool:
     """Whether gates decide on the pair: it was aligned, and nothing but a gate has refused it."""
-    return pair["mode"] is not None and (pair["reason"] is None or pair["reason"] in GATE_REASONS)
+    return pair["mode"] is not None and (
+        pair["reason"] is None or pair["reason"] in GATE_REASONS.values()
+    )
 
 
 def _judged(pair: Row, clips: dict[str, Row], gates: GateConfig) -> Row:
-    if not _open(pair):
+    earlier = None
+    if pair["reason"] is not None:
+        earlier = Refusal(Reason[pair["reason"].upper()], pair["detail"] or "")
+    refusal = judge(pair, clips[pair["source"]], clips[pair["target"]], gates, earlier)
+    if refusal is earlier:
         return pair
-    refused = judge(pair, clips[pair["source"]], clips[pair["target"]], gates)
-    reason, detail = (None, None) if refused is None else (str(refused[0]), refused[1])
-    return {**pair, "accepted": refused is None, "reason": reason, "detail": detail}
+    reason, detail = (None, None) if refusal is None else (str(refusal.reason), refusal.detail)
+    return {**pair, "accepted": refusal is None, "reason": reason, "detail": detail}
 
 
 def _settled(clips: list[Row], pairs: list[Row]) -> list[Row]:

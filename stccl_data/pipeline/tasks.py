@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from stccl_data.alignment.align import AlignConfig, Alignment, align
+from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.executors import StopRunError
@@ -17,10 +18,10 @@ from stccl_data.extract import CropConfig, extract_clip, sound_path
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from stccl_data.media import video as media
 from stccl_data.pairs.content_check import ContentConfig, Kind, check_content
-from stccl_data.pairs.imported import Frames, follow
+from stccl_data.pairs.gates import Refusal
+from stccl_data.pairs.imported import follow_path
 from stccl_data.pipeline.artefacts import (
     ClipArtefact,
-    Refusal,
     header_of,
     save_alignments,
     save_content,
@@ -86,17 +87,15 @@ def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig)
     save_alignments(Path(artefact), results)
 
 
-def follow_unit(
-    pairs: list[tuple[str, str]], paths: list[tuple[Frames, Frames]], artefact: str
-) -> None:
-    """Follow the given path of each pair of one utterance, by the frame times of the extracted clips, into one artefact."""
+def follow_unit(pairs: list[tuple[str, str]], paths: list[FramePath], artefact: str) -> None:
+    """Follow the imported path of each pair of one utterance, by the frame times of the extracted clips, into one artefact."""
     if Path(artefact).exists():
         return
     results: list[Alignment | Refusal] = []
     for (source, target), path in zip(pairs, paths, strict=True):
         try:
             times = [ClipArtefact(Path(clip)).frame_times() for clip in (source, target)]
-            results.append(follow(times[0], times[1], *path))
+            results.append(follow_path(times[0], times[1], path))
         except ClipError as error:
             results.append(Refusal(error.reason, error.detail))
     save_alignments(Path(artefact), results)

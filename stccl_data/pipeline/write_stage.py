@@ -41,7 +41,8 @@ from stccl_data.dataset.shard_writer import (
 from stccl_data.files.atomic import atomic_writer, replace_bytes, write_text
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import clip_names, utterance_key
-from stccl_data.pipeline.artefacts import Refusal, load_alignments
+from stccl_data.pairs.gates import Refusal
+from stccl_data.pipeline.artefacts import load_alignments
 from stccl_data.pipeline.config import PrepareConfig, landmark_config
 from stccl_data.pipeline.records import CLIP_SCORES, ClipRow, PairRow, commonest_refusal
 from stccl_data.pipeline.run import PrepareError

@@ -4,7 +4,6 @@ The shards hold an alignment for each pair in one direction. A join is that alig
 that were never aligned with each other, led through the neutral clip that both are aligned with.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,19 +16,9 @@ from numpy.typing import NDArray
 from stccl_data.alignment.warping_path import as_function, frame_map, nearest_frame
 from stccl_data.dataset import Pair, Utterance, UtteranceClip
 from stccl_data.errors import Reason
-from stccl_data.pairs.gates import GateConfig, judge
+from stccl_data.pairs.gates import GATE_REASONS, Refusal, judge
 
 Via = Literal["direct", "reversed", "neutral"]
-
-#: The thresholds that may be set, and the reason that each gives.
-GATES = {
-    "min_content_score": Reason.CONTENT_MISMATCH,
-    "min_face_rate": Reason.FEW_FACES,
-    "min_eye_distance": Reason.SMALL_FACE,
-    "max_duration_ratio": Reason.DURATION_RATIO,
-    "max_longest_repeat": Reason.LONGEST_REPEAT,
-    "max_local_slope": Reason.LOCAL_SLOPE,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,16 +73,13 @@ def joins(
 
 
 def _accepted(pair: Pair, gates: Mapping[str, float] | None) -> bool:
-    """By the tables, except for the gates that are named: these judge anew, the others are believed."""
+    """Whether the tables accept the pair, or the named gates do in place of their stored verdict."""
     if not gates:
         return pair.accepted
-    others: dict[str, float] = {}
-    if pair.accepted:
-        others = {name: -math.inf if name.startswith("min_") else math.inf for name in GATES}
-    elif pair.reason not in {GATES[name] for name in gates}:
+    if not pair.accepted and pair.reason not in GATE_REASONS.values():
         return False
-    thresholds = GateConfig(**{**others, **gates})  # type: ignore[arg-type]
-    return judge(pair.scores, pair.source.scores, pair.target.scores, thresholds) is None
+    earlier = None if pair.accepted else Refusal(Reason[str(pair.reason).upper()], "")
+    return judge(pair.scores, pair.source.scores, pair.target.scores, gates, earlier) is None
 
 
 def _direct(pair: Pair) -> Callable[[], NDArray[np.int32]]:

@@ -22,7 +22,8 @@ from stccl_data.features.mouth import mouth_features
 from stccl_data.features.signals import Signals
 from stccl_data.landmarks import ibug68
 from stccl_data.media.jpeg import decode_jpeg
-from stccl_train.data.pairings import GATES, Join, joins
+from stccl_data.pairs.gates import GATE_REASONS
+from stccl_train.data.pairings import Join, joins
 
 Crop = Literal["face", "mouth"]
 Crops = Literal["face", "mouth", "both"]
@@ -108,8 +109,8 @@ class WindowConfig:
         if self.crop not in get_args(Crops):
             raise ValueError(f"crop {self.crop!r} is not one of {', '.join(get_args(Crops))}")
         for name in self.gates or {}:
-            if name not in GATES:
-                raise ValueError(f"{name!r} is no gate; there are {', '.join(GATES)}")
+            if name not in GATE_REASONS:
+                raise ValueError(f"{name!r} is no gate; there are {', '.join(GATE_REASONS)}")
 
 
 @dataclass(frozen=True, slots=True)

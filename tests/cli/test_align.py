@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from stccl_cli.align import MODES as OFFERED
 from stccl_cli.align import _summary as summary
 from stccl_cli.align import command
 
-from stccl_data.alignment.align import MODES
 from tests.testing import speech as voice
 
 ROOT = Path(__file__).parents[2]
@@ -56,10 +54,6 @@ def listing(folder, pairs, header=("source", "target")):
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *pairs])
     return path
-
-
-def test_the_modes_offered_are_those_of_the_library():
-    assert tuple(OFFERED) == MODES
 
 
 def test_a_pair_is_summed_up_for_people(clips):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip
 from stccl_data.corpora import ScanError, scan_corpus
 from stccl_data.dataset import open_dataset
@@ -31,7 +32,7 @@ from stccl_data.interchange.pair_file import (
     read_pair_file,
 )
 from stccl_data.interchange.selection import ExportConfig, ExportError
-from stccl_data.pairs.imported import follow
+from stccl_data.pairs.imported import follow_path
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.refilter import refilter, stored_gates
 
@@ -44,6 +45,10 @@ def pair(key="001_001", emotion="happy", speaker="M003", source=(0, 1, 2), targe
 
 def frames_of(source, target):
     return np.array(source, np.int32), np.array(target, np.int32)
+
+
+def path_of(source, target):
+    return FramePath(*frames_of(source, target))
 
 
 @pytest.fixture
@@ -526,7 +531,7 @@ TIMES = np.array([0.0, 0.04, 0.08, 0.12, 0.2, 0.24])
 
 
 def test_a_given_path_says_one_target_frame_for_each_source_frame():
-    alignment = follow(TIMES, TIMES, *frames_of([0, 1, 1, 1, 2, 3, 3], [0, 1, 2, 3, 4, 4, 5]))
+    alignment = follow_path(TIMES, TIMES, path_of([0, 1, 1, 1, 2, 3, 3], [0, 1, 2, 3, 4, 4, 5]))
     assert alignment.frame_map.tolist() == [0, 2, 4, 4, -1, -1]
     assert alignment.mode == "given"
     assert alignment.longest_repeat == 2
@@ -550,7 +555,7 @@ def test_a_given_path_says_one_target_frame_for_each_source_frame():
 )
 def test_a_path_that_is_none_of_these_clips_is_a_reason(source, target, why):
     with pytest.raises(ClipError) as error:
-        follow(TIMES, TIMES, *frames_of(source, target))
+        follow_path(TIMES, TIMES, path_of(source, target))
     assert error.value.reason is Reason.BAD_PATH
     assert why in error.value.detail
 
@@ -574,7 +579,7 @@ def test_a_published_path_is_followed_and_given_back_entry_by_entry(cells, more,
         return
     random = np.random.default_rng(seed)
     times = [np.cumsum(random.uniform(0.01, 0.1, cells[-1, side] + 1 + more)) for side in (0, 1)]
-    alignment = follow(*times, cells[:, 0], cells[:, 1])
+    alignment = follow_path(*times, FramePath(cells[:, 0], cells[:, 1]))
     assert path_faults(cells[:, 0], cells[:, 1]) == []
 
     class Stored:

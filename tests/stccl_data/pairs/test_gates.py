@@ -41,7 +41,7 @@ def test_scores_that_are_missing_pass():
 )
 def test_a_score_beyond_its_threshold_refuses_with_a_sentence(pair, source, target, reason, words):
     refused = judge(PAIR | pair, CLIP | source, CLIP | target, GateConfig())
-    assert refused is not None and refused[0] is reason and words in refused[1]
+    assert refused is not None and refused.reason is reason and words in refused.detail
 
 
 def test_a_score_at_its_threshold_passes():
@@ -53,7 +53,7 @@ def test_a_score_at_its_threshold_passes():
 
 def test_the_first_gate_in_order_gives_the_one_reason():
     bad = judge({"duration_ratio": 9.0, "local_slope": 9.0}, {"face_rate": 0.1}, CLIP, GateConfig())
-    assert bad is not None and bad[0] is Reason.FEW_FACES
+    assert bad is not None and bad.reason is Reason.FEW_FACES
 
 
 def test_a_threshold_can_be_moved():

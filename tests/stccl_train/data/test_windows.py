@@ -1,7 +1,7 @@
 """Which windows a trainer gets to see, and that they are the same ones for the same seed."""
 
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stccl_data.dataset import Dataset, ShardError, open_dataset
-from stccl_data.pairs.gates import GATE_REASONS, GateConfig
+from stccl_data.pairs.gates import GATE_REASONS
 from stccl_train.data import windows as windows_module
-from stccl_train.data.pairings import GATES, Join, joins
+from stccl_train.data.pairings import Join, joins
 from stccl_train.data.reader import WindowStreams, open_reader, plan_reader
 from stccl_train.data.windows import (
     MIRROR_68,
@@ -246,10 +246,8 @@ def test_gates_are_the_tables_unless_they_are_set(dataset):
 
 
 def test_every_gate_of_prepare_may_be_set():
-    assert (
-        set(GATES) == {field.name for field in fields(GateConfig)}
-        and set(GATES.values()) == GATE_REASONS
-    )
+    for name in GATE_REASONS:
+        WindowConfig(gates={name: 1})
 
 
 def test_a_gate_that_is_not_there_is_refused():
