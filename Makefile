@@ -1,12 +1,14 @@
-# Two targets do all that a newcomer needs: `make demo` and `make test`. Each works alone and first.
+# A newcomer needs two targets: `make demo` and `make test`. Each works on its own in a fresh clone.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# Tests wait for processes that they start, so one more process than cores keeps the cores busy.
+PARALLEL ?= --numprocesses $(shell expr $$(nproc) + 1) --dist worksteal
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
-.PHONY: demo test bench chaos fuzz clean system-libraries
+.PHONY: demo test test-fast docs bench chaos fuzz clean system-libraries
 
 demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl demo $(DEMO)/raw
@@ -22,7 +24,17 @@ demo: $(VENV)/installed-demo $(VENV)/installed-train
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
+
+# Without chaos, fuzz, Ray and the documentation.
+test-fast: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(PARALLEL) -m "not slow"
+
+docs: $(VENV)/installed-docs
+	$(BIN)/zensical build --config-file mkdocs.yml --strict
+	@echo "Open build/site/index.html"
 
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/prepare.py
