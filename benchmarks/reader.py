@@ -18,8 +18,11 @@ import torch
 
 from stccl_data.dataset import Dataset, open_dataset
 from stccl_train.config import TrainConfig, load_config
-from stccl_train.data.reader import ReaderPlan, WindowStreams, open_reader, plan_reader
-from stccl_train.data.windows import collate
+from stccl_train.data.collate import collate
+from stccl_train.data.reader import open_reader
+from stccl_train.data.reader_plan import ReaderPlan, plan_reader
+from stccl_train.data.streams import WindowStreams
+from stccl_train.data.windows import WindowShape
 from stccl_train.train.trainer import fit
 
 SPLIT = "train"
@@ -66,8 +69,7 @@ def planned(dataset: Dataset, config: TrainConfig) -> ReaderPlan:
         dataset,
         SPLIT,
         config.windows,
-        frames=metric.frames,
-        stride=metric.stride,
+        shape=WindowShape(metric.frames, metric.stride),
         size=metric.size,
         batch=config.batch,
     )

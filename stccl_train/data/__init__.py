@@ -1,1 +1,1 @@
-"""Windows of aligned frames, read from the shards."""
+"""Windows of aligned frames: drawing them from the shards, shuffling them and making batches."""

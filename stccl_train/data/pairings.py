@@ -1,10 +1,11 @@
-"""Which clips of an utterance may stand against each other in training, and where each frame of the one leads in the other.
+"""Which clips of an utterance can be compared, and which frame of one corresponds to which of the other.
 
-The shards hold an alignment for each pair in one direction. A join is that alignment as it is, read backwards, or for two emotions
-that were never aligned with each other, led through the neutral clip that both are aligned with.
+The shards hold one alignment per pair, in one direction. A pairing is that alignment as stored,
+reversed, or, for two emotions that were not aligned with each other, composed through the neutral
+clip that both are aligned with.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -18,62 +19,80 @@ from stccl_data.dataset import Pair, Utterance, UtteranceClip
 from stccl_data.errors import Reason
 from stccl_data.pairs.gates import GATE_REASONS, Refusal, judge
 
+#: How a frame map is derived from the stored alignments.
 Via = Literal["direct", "reversed", "neutral"]
 
 
 @dataclass(frozen=True, eq=False)
-class Join:
-    """Two clips of one utterance in different emotions. `via`: how the frame map came to be."""
+class Pairing:
+    """Two clips of one utterance in different emotions."""
 
     source: UtteranceClip
     target: UtteranceClip
     via: Via
-    _load: Callable[[], NDArray[np.int32]]
+    #: returns `frame_map`, called once
+    load_frame_map: Callable[[], NDArray[np.int32]]
 
     @cached_property
     def frame_map(self) -> NDArray[np.int32]:
-        """(n_source,): for each source frame the target frame, never falling, -1 where the target has none."""
-        return self._load()
+        """(n_source,) int32, non-decreasing: target frame of each source frame, -1 if none."""
+        return self.load_frame_map()
 
 
-def joins(
+def list_pairings(
     utterance: Utterance,
     gates: Mapping[str, float] | None = None,
     *,
     both_directions: bool = True,
     through_neutral: bool = True,
-) -> list[Join]:
-    """The joins of an utterance, in a fixed order; no alignment is read before a join is asked for its frame map.
+) -> list[Pairing]:
+    """List the pairings of an utterance, in a fixed order.
 
-    gates: thresholds by the names of GateConfig, in place of those that the pairs were judged by; without them the tables decide.
+    No alignment is read until the frame map of a pairing is accessed.
+
+    Args:
+        utterance: the utterance.
+        gates: thresholds, by field name of `GateConfig`, that override those the pairs were judged
+            by; None accepts what the tables accept.
+        both_directions: add the reverse of each pairing.
+        through_neutral: add pairings of two emotions that are both aligned with one neutral clip.
     """
     pairs = utterance.pairs(accepted=None)
-    good = [pair for pair in pairs if _accepted(pair, gates)]
-    found: list[Join] = []
-    for pair in good:
-        found.append(Join(pair.source, pair.target, "direct", _direct(pair)))
+    accepted = [pair for pair in pairs if _is_accepted(pair, gates)]
+    pairings: list[Pairing] = []
+    for pair in accepted:
+        pairings.append(Pairing(pair.source, pair.target, "direct", _direct(pair)))
         if both_directions:
-            found.append(Join(pair.target, pair.source, "reversed", _reversed(pair)))
+            pairings.append(Pairing(pair.target, pair.source, "reversed", _reversed(pair)))
     if through_neutral:
-        # what was aligned and refused is not brought back by another way; several neutral takes lead there once
-        done = {frozenset((pair.source.name, pair.target.name)) for pair in pairs}
-        neutral = [pair for pair in good if pair.source.emotion == "neutral"]
-        for one, other in combinations(neutral, 2):
-            ends = frozenset((one.target.name, other.target.name))
-            if (
-                one.source is other.source
-                and one.target.emotion != other.target.emotion
-                and ends not in done
-            ):
-                done.add(ends)
-                found.append(Join(one.target, other.target, "neutral", _through(one, other)))
-                if both_directions:
-                    found.append(Join(other.target, one.target, "neutral", _through(other, one)))
-    return found
+        for first, second in _pairs_to_compose(pairs, accepted):
+            pairings.append(_composed(first, second))
+            if both_directions:
+                pairings.append(_composed(second, first))
+    return pairings
 
 
-def _accepted(pair: Pair, gates: Mapping[str, float] | None) -> bool:
-    """Whether the tables accept the pair, or the named gates do in place of their stored verdict."""
+def _pairs_to_compose(pairs: list[Pair], accepted: list[Pair]) -> Iterator[tuple[Pair, Pair]]:
+    """Two accepted pairs from one neutral clip to two emotions that were never aligned directly.
+
+    A pair that was aligned and rejected does not come back this way, and two targets with several
+    neutral takes in common are composed once.
+    """
+    aligned = {frozenset((pair.source.name, pair.target.name)) for pair in pairs}
+    neutral = [pair for pair in accepted if pair.source.emotion == "neutral"]
+    for first, second in combinations(neutral, 2):
+        targets = frozenset((first.target.name, second.target.name))
+        if (
+            first.source is second.source
+            and first.target.emotion != second.target.emotion
+            and targets not in aligned
+        ):
+            aligned.add(targets)
+            yield first, second
+
+
+def _is_accepted(pair: Pair, gates: Mapping[str, float] | None) -> bool:
+    """Take the tables' verdict, overruled by the gates that are named."""
     if not gates:
         return pair.accepted
     if not pair.accepted and pair.reason not in GATE_REASONS.values():
@@ -90,24 +109,25 @@ def _reversed(pair: Pair) -> Callable[[], NDArray[np.int32]]:
     def load() -> NDArray[np.int32]:
         if not len(pair.source) or not len(pair.target):
             return np.full(len(pair.target), -1, np.int32)
-        return frame_map(
-            pair.target.times, pair.source.times, *as_function(pair.target_time, pair.source_time)
-        )
+        path = as_function(pair.target_time, pair.source_time)
+        return frame_map(pair.target.times, pair.source.times, *path)
 
     return load
 
 
-def _through(one: Pair, other: Pair) -> Callable[[], NDArray[np.int32]]:
-    """From the target of `one` back to the neutral clip that both pairs begin in, and on to the target of `other`.
+def _composed(first: Pair, second: Pair) -> Pairing:
+    """Pair the target of `first` with the target of `second` through their common neutral clip.
 
-    Times are led, not frames, so that nothing is rounded on the way; the errors of the two alignments add up.
+    Times are mapped, not frames, so that rounding happens once; the errors of both alignments add.
     """
+    source, target = first.target, second.target
 
     def load() -> NDArray[np.int32]:
-        start, end = one.target, other.target
-        if not len(start) or not len(end):
-            return np.full(len(start), -1, np.int32)
-        neutral = np.interp(start.times, *as_function(one.target_time, one.source_time))
-        return nearest_frame(end.times, np.interp(neutral, other.source_time, other.target_time))
+        if not len(source) or not len(target):
+            return np.full(len(source), -1, np.int32)
+        neutral = np.interp(source.times, *as_function(first.target_time, first.source_time))
+        return nearest_frame(
+            target.times, np.interp(neutral, second.source_time, second.target_time)
+        )
 
-    return load
+    return Pairing(source, target, "neutral", load)

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from stccl_data.dataset import Dataset, open_dataset
 from stccl_data.options import check_limits
-from stccl_train.data.windows import Crop, Window, collate, evaluation_windows
+from stccl_train.data.collate import collate
+from stccl_train.data.controls import evaluation_windows
+from stccl_train.data.windows import Crop, Window, WindowShape
 from stccl_train.eval.statistics import (
     ALL_REGIONS,
     MEASURES,
@@ -149,13 +151,12 @@ def _conditions(
         found = evaluation_windows(
             dataset,
             config.split,
-            metric.config.frames,
+            WindowShape(metric.config.frames, metric.config.stride),
             config.per_pair,
-            shift,
-            "other_sentence" if other else "aligned",
+            shift=shift,
+            other_sentence=other,
             crop=config.crop,
-            stride=metric.config.stride,
-            room=max(config.shifts),
+            margin=max(config.shifts),
             keys=[key],
         )
         return list(found)
@@ -172,7 +173,7 @@ def _conditions(
 
 
 def _source(window: Window) -> tuple[str, int, str]:
-    return window.source, window.source_frames[0], window.target_emotion
+    return window.source.clip_id, window.source.frames[0], window.target.emotion
 
 
 class _Counts:
@@ -213,21 +214,18 @@ class _Counts:
         aligned = [window for window in conditions["aligned"] if window is not None]
         size, b = self.trained.config.size, len(aligned)
         batch = collate(aligned, size)
-        boxes = region_boxes(batch["source_points"], size).to(self.device)
+        boxes = region_boxes(batch.source_points, size).to(self.device)
         sources, targets = (
-            [batch["source"].to(self.device)],
-            {"aligned": (torch.arange(b), batch["target"])},
+            [batch.source.to(self.device)],
+            {"aligned": (torch.arange(b), batch.target)},
         )
         for name, windows in conditions.items():
             there = [i for i, window in enumerate(windows) if window is not None]
             if name != "aligned" and there:
                 found = collate([window for window in windows if window is not None], size)
-                targets[name] = torch.tensor(there), found["target"]
+                targets[name] = torch.tensor(there), found.target
         noise = torch.stack(
-            [
-                _noise(self.config.seed, self.windows + i, batch["source"].shape[1:])
-                for i in range(b)
-            ],
+            [_noise(self.config.seed, self.windows + i, batch.source.shape[1:]) for i in range(b)],
             dim=1,
         )
         sources.append(noise[0].to(self.device))
@@ -363,7 +361,12 @@ class _Counts:
         )
         cell = STAGES.index(stage), self.conditions.index(condition), VIEWS.index(view), kind, layer
         for window, value in zip(windows, summed, strict=True):
-            pair = window.source, window.target, window.speaker, window.target_emotion
+            pair = (
+                window.source.clip_id,
+                window.target.clip_id,
+                window.speaker,
+                window.target.emotion,
+            )
             self.sums.setdefault(pair, np.zeros(shape))[cell] += value
 
     def _histogram(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stccl_data.errors import StcclError
 from stccl_train.config import TrainConfig
-from stccl_train.data.windows import Batch
+from stccl_train.data.collate import Batch
 from stccl_train.model.metric import MetricOutput
 from stccl_train.train.checkpoint import Checkpoint
 from stccl_train.train.distributed import Ranks
@@ -40,7 +40,7 @@ def check(
         return
     mine, broken = [], []
     for batch, found in seen:
-        for name, finite in zip(batch["name"], found.windows.isfinite().tolist(), strict=True):
+        for name, finite in zip(batch.names, found.windows.isfinite().tolist(), strict=True):
             mine.append(name)
             broken += [] if finite else [name]
     everywhere = ranks.gathered((mine, broken))

@@ -20,8 +20,11 @@ from torch.nn.parallel import DistributedDataParallel
 from stccl_data.dataset import Dataset, open_dataset
 from stccl_data.files.atomic import write_text
 from stccl_train.config import TrainConfig, as_yaml, load_config
-from stccl_train.data.reader import ReaderPlan, open_reader, plan_reader, useful_workers
-from stccl_train.data.windows import Batch, Crop, batches, evaluation_windows
+from stccl_train.data.collate import Batch, batches
+from stccl_train.data.controls import evaluation_windows
+from stccl_train.data.reader import open_reader
+from stccl_train.data.reader_plan import ReaderPlan, plan_reader, useful_workers
+from stccl_train.data.windows import Crop, WindowShape
 from stccl_train.model.backbone import load_weights
 from stccl_train.model.metric import CorrelationMetric, MetricOutput
 from stccl_train.train.checkpoint import restore_random_state
@@ -155,7 +158,7 @@ def fit(
             add(state, loss, norm, seen)
             now = time.monotonic()
             seconds, last = max(1e-9, now - last), now
-            images = 2 * plan.frames * plan.batch * config.accumulate * ranks.world
+            images = 2 * plan.shape.frames * plan.batch * config.accumulate * ranks.world
             pace = {"images/s": images / seconds, "waiting": waited / seconds}
             watcher.step(
                 state.step, epoch, {"loss": loss_now, **similarity(found.statistics), **pace}
@@ -229,11 +232,10 @@ def validate(
     windows = evaluation_windows(
         dataset,
         VAL,
-        config.metric.frames,
+        WindowShape(config.metric.frames, config.metric.stride),
         config.validate_windows,
         crop=crop,
-        stride=config.metric.stride,
-        room=0,
+        margin=0,
         gates=config.windows.gates,
     )
     metric.eval()
@@ -244,14 +246,14 @@ def validate(
     ):
         numbers = range(
             ranks.rank + ranks.world * seen,
-            ranks.rank + ranks.world * (seen + len(batch["key"])),
+            ranks.rank + ranks.world * (seen + len(batch)),
             ranks.world,
         )
         with _precision(config, ranks.device):
             found = _forward(metric, batch, config.seed, numbers, ranks.device)
         for name, value in {"loss": found.loss, **found.statistics}.items():
-            sums[name] = sums.get(name, 0.0) + value.item() * len(batch["key"])
-        seen += len(batch["key"])
+            sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
+        seen += len(batch)
     metric.train()
     everywhere = ranks.gathered((seen, sums))
     total = sum(count for count, _ in everywhere)
@@ -269,8 +271,7 @@ def _plan(dataset: Dataset, config: TrainConfig, ranks: Ranks) -> ReaderPlan:
         dataset,
         TRAIN,
         config.windows,
-        frames=config.metric.frames,
-        stride=config.metric.stride,
+        shape=WindowShape(config.metric.frames, config.metric.stride),
         size=config.metric.size,
         batch=config.batch,
         accumulate=config.accumulate,
@@ -334,7 +335,7 @@ def _forward(
     ]
     source, target, points = (
         side.to(device, non_blocking=True)
-        for side in (batch["source"], batch["target"], batch["source_points"])
+        for side in (batch.source, batch.target, batch.source_points)
     )
     return cast(MetricOutput, model(source, target, places, points))
 

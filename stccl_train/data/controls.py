@@ -1,0 +1,205 @@
+"""Windows for evaluation: the same ones every time, aligned or misaligned in a known way.
+
+The controls are windows whose target does not match: shifted in time, or another sentence.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stccl_data.alignment.align import AlignConfig, align
+from stccl_data.dataset import Dataset, UtteranceClip
+from stccl_data.errors import ClipError
+from stccl_data.features.mouth import mouth_features
+from stccl_data.features.signals import Signals
+from stccl_train.data.pairings import Pairing, list_pairings
+from stccl_train.data.windows import (
+    ClipFrames,
+    Crop,
+    Window,
+    WindowShape,
+    read_window,
+    window_starts,
+)
+
+
+def evaluation_windows(
+    dataset: Dataset,
+    split: str,
+    shape: WindowShape,
+    per_pair: int,
+    *,
+    shift: int = 0,
+    other_sentence: bool = False,
+    crop: Crop = "face",
+    margin: int = 15,
+    gates: Mapping[str, float] | None = None,
+    keys: Sequence[str] | None = None,
+) -> Iterator[Window]:
+    """Yield the windows of a split's accepted pairs, in a fixed order, evenly spread over each pair.
+
+    The source frames depend neither on `shift` (up to `margin`) nor on `other_sentence`, so windows
+    of different conditions can be compared one by one by clips and first frame.
+
+    Args:
+        dataset: the dataset.
+        split: the split.
+        shape: the frames of a window.
+        per_pair: most windows of one pair.
+        shift: frames by which the target is moved away from the alignment: later if the clip has
+            `margin` more frames after the window, else earlier.
+        other_sentence: replace the target by another sentence of the same speaker in the same
+            emotion, by the frames whose mouth is most like the source's in the order of time, as
+            `stccl align --align visual` finds them; if none of them make a window, by frames at the
+            target's pace from about the same position in the clip. Windows without any are left out.
+        crop: which crop.
+        margin: frames that must be free before or after the target's, at least `shift`. A pair too
+            short for it has no windows.
+        gates: as for `list_pairings`.
+        keys: only these utterances; None takes all of the split.
+
+    Raises:
+        ShardError: a shard is corrupt.
+    """
+    margin = max(margin, abs(shift))
+    other_sentences = OtherSentences(dataset, split)
+    for key in dataset.keys(split) if keys is None else keys:
+        utterance = dataset[key]
+        for pairing in list_pairings(
+            utterance, gates, both_directions=False, through_neutral=False
+        ):
+            if not (pairing.source.crops and pairing.target.crops):
+                continue
+            for start, direction in _spread_starts(pairing, shape, margin, per_pair):
+                source = ClipFrames(pairing.source, shape.indices(start))
+                target_frames = pairing.frame_map[source.frames] + direction * shift
+                target = ClipFrames(pairing.target, target_frames)
+                if other_sentence:
+                    replacement = other_sentences.find(key, source, target, shape)
+                    if replacement is None:
+                        continue
+                    target = replacement
+                yield read_window(utterance, crop, source, target)
+
+
+def _spread_starts(
+    pairing: Pairing, shape: WindowShape, margin: int, per_pair: int
+) -> list[tuple[int, int]]:
+    """Choose up to `per_pair` starts, and the direction, 1 or -1, in which a target may be shifted.
+
+    In that direction the target has `margin` more frames, all of them valid.
+    """
+    #: valid_before[b] - valid_before[a]: number of valid frames in [a, b)
+    valid_before = np.concatenate([[0], np.cumsum(pairing.target.valid)])
+    candidates: list[tuple[int, int]] = []
+    for start in window_starts(pairing, shape).tolist():
+        first = int(pairing.frame_map[start])
+        end = int(pairing.frame_map[start + shape.span]) + 1
+        for direction, a, b in ((1, first, end + margin), (-1, first - margin, end)):
+            if a >= 0 and b <= len(pairing.target) and valid_before[b] - valid_before[a] == b - a:
+                candidates.append((start, direction))
+                break
+    if not candidates:
+        return []
+    chosen = np.linspace(0, len(candidates) - 1, per_pair + 2)[1:-1].round().astype(int)
+    return [candidates[i] for i in dict.fromkeys(chosen.tolist())]
+
+
+class OtherSentences:
+    """Finds frames of other sentences by the same speaker from the same view."""
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        self._dataset = dataset
+        self._keys_by_speaker: defaultdict[str, list[str]] = defaultdict(list)
+        for key in sorted(dataset.keys(split)):
+            self._keys_by_speaker[key.rpartition("/")[0]].append(key)
+        self._clips: dict[str, list[UtteranceClip]] = {}
+        self._pairings: dict[tuple[str, str], Pairing] = {}
+
+    def find(
+        self, key: str, source: ClipFrames, target: ClipFrames, shape: WindowShape
+    ) -> ClipFrames | None:
+        """Find frames of another sentence to put in place of the target's.
+
+        Args:
+            key: the utterance of source and target.
+            source: the source side of the window.
+            target: the target side of the window.
+            shape: the frames of a window.
+
+        Returns:
+            A clip in the target's emotion, of its level if there is one, and frames of it; None if
+            no clip has enough valid frames.
+        """
+        clips = [
+            clip
+            for other in self._other_keys(key)
+            for clip in self._clips_of(other)
+            if clip.emotion == target.clip.emotion and clip.crops
+        ]
+        clips.sort(key=lambda clip: clip.level != target.clip.level)
+        for clip in clips:
+            by_mouth = self._pair_by_mouth(source.clip, clip)
+            if source.frames[0] in window_starts(by_mouth, shape):
+                return ClipFrames(clip, by_mouth.frame_map[source.frames])
+        for clip in clips:
+            frames = _frames_at_same_pace(clip, target)
+            if frames is not None:
+                return ClipFrames(clip, frames)
+        return None
+
+    def _other_keys(self, key: str) -> list[str]:
+        """Utterances of other sentences, starting after `key`, so that not all compare with the
+        first sentence. The stored parts of one sentence share their name up to `+`."""
+        speaker, _, sentence = key.rpartition("/")
+        others = [
+            other
+            for other in self._keys_by_speaker[speaker]
+            if other.rpartition("/")[2].partition("+")[0] != sentence.partition("+")[0]
+        ]
+        return [k for k in others if k > key] + [k for k in others if k < key]
+
+    def _pair_by_mouth(self, source: UtteranceClip, other: UtteranceClip) -> Pairing:
+        """Pair two clips by their mouths; the map is -1 throughout if they cannot be aligned."""
+
+        def load() -> NDArray[np.int32]:
+            try:
+                config = AlignConfig(mode="visual")
+                return align(_mouth_signals(source), _mouth_signals(other), config).frame_map
+            except ClipError:
+                return np.full(len(source), -1, np.int32)
+
+        clip_ids = source.clip_id, other.clip_id
+        if clip_ids not in self._pairings:
+            self._pairings[clip_ids] = Pairing(source, other, "direct", load)
+        return self._pairings[clip_ids]
+
+    def _clips_of(self, key: str) -> list[UtteranceClip]:
+        if key not in self._clips:
+            self._clips[key] = list(self._dataset[key].clips.values())
+        return self._clips[key]
+
+
+def _mouth_signals(clip: UtteranceClip) -> Signals:
+    times = np.asarray(clip.times, np.float64)
+    mouth = mouth_features(clip.landmarks, times, clip.valid)
+    return Signals(mouth=mouth, frame_times=times, name=clip.clip_id)
+
+
+def _frames_at_same_pace(
+    clip: UtteranceClip, target: ClipFrames
+) -> NDArray[np.integer[Any]] | None:
+    """Frames of `clip`, all valid, spaced like the target's and from about the same position."""
+    offsets = target.frames - target.frames[0]
+    last = len(clip) - 1 - int(offsets[-1])
+    if last < 0:
+        return None
+    firsts = np.flatnonzero(clip.valid[np.arange(last + 1)[:, None] + offsets].all(axis=1))
+    if not len(firsts):
+        return None
+    position = target.frames[0] / max(1, len(target.clip) - 1 - int(offsets[-1])) * last
+    frames: NDArray[np.integer[Any]] = firsts[np.abs(firsts - position).argmin()] + offsets
+    return frames

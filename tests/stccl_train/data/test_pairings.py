@@ -1,0 +1,82 @@
+"""Which clips are paired, and their frame maps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stccl_data.pairs.gates import GATE_REASONS
+from stccl_train.data.pairings import list_pairings
+from stccl_train.data.windows import WindowConfig
+from tests.testing.windows import ALL, KEY, draw
+
+
+def test_an_alignment_is_used_in_both_directions(dataset):
+    forward, backward = list_pairings(dataset[KEY])
+    assert (forward.via, forward.source.emotion, forward.target.emotion) == (
+        "direct",
+        "neutral",
+        "angry",
+    )
+    assert (backward.via, backward.source.emotion, backward.target.emotion) == (
+        "reversed",
+        "angry",
+        "neutral",
+    )
+    assert np.abs(backward.frame_map[forward.frame_map] - np.arange(12)).max() <= 1
+
+
+def test_one_direction_can_be_left_out(dataset):
+    assert [p.via for p in list_pairings(dataset[KEY], both_directions=False)] == ["direct"]
+
+
+def test_two_emotions_are_composed_through_the_neutral_clip(dataset):
+    composed = [p for p in list_pairings(dataset[KEY], ALL.gates) if p.via == "neutral"]
+    assert [(p.source.emotion, p.target.emotion) for p in composed] == [
+        ("angry", "happy"),
+        ("happy", "angry"),
+    ]
+    # every path of the small dataset is a straight line from end to end
+    line = np.arange(15) / 25 * (9 / 25 + 0.08) / (14 / 25 + 0.08)
+    truth = np.abs((np.arange(10) / 25 + 0.04)[None] - (line[:, None] + 0.04 * 0.6875)).argmin(1)
+    assert np.abs(composed[0].frame_map - truth).max() <= 1
+    assert (np.diff(composed[0].frame_map) >= 0).all()
+
+
+def test_composed_pairings_can_be_left_out(dataset):
+    pairings = list_pairings(dataset[KEY], ALL.gates, through_neutral=False)
+    assert {p.via for p in pairings} == {"direct", "reversed"}
+
+
+def test_a_pair_that_was_aligned_and_rejected_is_not_composed(dataset):
+    utterance = dataset[KEY]
+    rejected = {
+        "source": "angry-3-t001",
+        "target": "happy-2-t001",
+        "accepted": False,
+        "reason": "no_signal",
+    }
+    changed = replace(utterance, _pairs=[*utterance._pairs, rejected])
+    assert {p.via for p in list_pairings(changed, ALL.gates)} == {"direct", "reversed"}
+
+
+def test_the_tables_decide_unless_gates_are_set(dataset):
+    def targets(config):
+        return {window.target.emotion for window in draw(dataset, 60, config)}
+
+    assert targets(WindowConfig()) == {"neutral", "angry"}
+    assert targets(ALL) == {"neutral", "angry", "happy"}
+    # angry is 1.25 times as long as neutral
+    strict = WindowConfig(gates={"max_duration_ratio": 1.22, "max_longest_repeat": 99})
+    assert targets(strict) == {"neutral", "happy"}
+    assert targets(WindowConfig(gates={"min_face_rate": 0.99})) == set()
+
+
+@pytest.mark.parametrize("name", GATE_REASONS)
+def test_every_gate_of_prepare_can_be_set(name):
+    assert WindowConfig(gates={name: 1}).gates == {name: 1}
+
+
+def test_an_unknown_gate_is_rejected():
+    with pytest.raises(ValueError, match="max_cost"):
+        WindowConfig(gates={"max_cost": 1.0})
