@@ -175,6 +175,7 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
     Stored scores alone decide: nothing is read, aligned or cut again. clips.parquet, pairs.parquet, the counts and the card are
     rewritten, the shards are not, and readers follow the tables.
     """
+    from stccl_data.dataset.tables import TableError
     from stccl_data.pipeline.refilter import RefilterError, refilter, stored_gates
 
     try:
@@ -184,7 +185,7 @@ def regate_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float 
         found = refilter(out, replace(stored_gates(out), **given), dry_run)
     except ValueError as error:  # a threshold that is none, such as nan
         raise click.UsageError(str(error)) from error
-    except (RefilterError, StoreBusyError) as error:
+    except (RefilterError, StoreBusyError, TableError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps({**asdict(found), "out": str(found.out)}, indent=1))
@@ -222,11 +223,12 @@ def listen_command(out: Path, rivals: int, as_json: bool) -> None:
     """
     from stccl_data.asr.listen import ListenError, listen
     from stccl_data.asr.recogniser import RecogniserError
+    from stccl_data.dataset.tables import TableError
 
     try:
         with open_progress() as progress:
             found = listen(out, rivals, progress)
-    except (ListenError, RecogniserError) as error:
+    except (ListenError, RecogniserError, TableError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps({"out": str(out), **asdict(found)}, indent=1))

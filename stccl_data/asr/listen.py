@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stccl_data.asr.recogniser import Recogniser, words_of
 from stccl_data.clip import Clip
 from stccl_data.dataset.layout import CLIPS
+from stccl_data.dataset.tables import read_clips
 from stccl_data.errors import ClipError, Reason, StcclError
 from stccl_data.extract import sound_path
 from stccl_data.media.video import probe, read_audio
@@ -57,7 +56,8 @@ def listen(out: Path, rivals: int = RIVALS, progress: Progress | None = None) ->
     """Compare each clip of the dataset `out` with its own text and `rivals` others of the dataset; one that loses, with all.
 
     Texts are the column `text` of clips.parquet, from `--transcripts` or a manifest; a clip without one has its sentence's.
-    Raises ListenError where there is nothing to compare, RecogniserError without `stccl[asr]`.
+    Raises ListenError where there is nothing to compare, TableError without a readable clips.parquet,
+    RecogniserError without `stccl[asr]`.
     """
     progress = progress or SilentProgress()
     clips = _clips(out)
@@ -110,11 +110,9 @@ def _contradiction(
 
 def _clips(out: Path) -> list[Clip]:
     try:
-        return [Clip.from_row(row) for row in pq.read_table(out / CLIPS).to_pylist()]
-    except (OSError, pa.ArrowException, TypeError) as error:
-        raise ListenError(
-            f"{out / CLIPS} is missing or damaged; run `stccl prepare` first"
-        ) from error
+        return [Clip.from_row(row) for row in read_clips(out)]
+    except TypeError as error:
+        raise ListenError(f"{out / CLIPS} is damaged; run `stccl prepare` first") from error
 
 
 def _texts(clips: Sequence[Clip]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stccl_data.clip import Clip, slug
 from stccl_data.dataset import Dataset, Pair, ShardError, Utterance, UtteranceClip
 from stccl_data.dataset.layout import CLIPS
+from stccl_data.dataset.tables import read_clips
 from stccl_data.errors import ClipError
 from stccl_data.files.atomic import write_bytes
 from stccl_data.media.jpeg import decode_jpeg
@@ -143,14 +144,12 @@ def source_sound(dataset: Dataset, clip: UtteranceClip) -> Sound | None:
     if clip.has_audio:
         samples, rate = clip.audio()
         return Sound(samples, rate, 0.0, "the source's sound, from the shards")
-    import pyarrow.parquet as pq
-
     from stccl_data.extract import sound_path
     from stccl_data.media.video import probe, read_audio
 
     if not (dataset.path / CLIPS).exists():
         return None
-    rows = pq.read_table(dataset.path / CLIPS, filters=[("clip_id", "=", clip.clip_id)]).to_pylist()
+    rows = read_clips(dataset.path, clip_id=clip.clip_id)
     try:
         recording = Clip.from_row(rows[0])
         path = sound_path(recording, probe(recording.path))

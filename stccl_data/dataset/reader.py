@@ -24,6 +24,7 @@ import numpy as np
 
 from stccl_data.dataset.layout import INDEX, PAIRS, SCHEMA, SHARDS
 from stccl_data.dataset.members import LoadedMembers, ShardError, TarMembers, check_size
+from stccl_data.dataset.tables import read_table, table_errors
 from stccl_data.dataset.tar import read_stream
 from stccl_data.dataset.utterance import Decisions, Pair, Utterance, parse_utterance
 
@@ -328,22 +329,12 @@ class _PairTable:
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
-        try:
-            table = pq.read_table(
-                path,
-                columns=list(self._COLUMNS),
-                read_dictionary=["utterance", "source", "target", "reason"],
-            )
-            missing = [name for name in self._COLUMNS if name not in table.column_names]
-            if missing:
-                raise ShardError(
-                    f"{path} has no column {', '.join(missing)}; run `stccl prepare` again"
-                )
+        table = read_table(
+            path, self._COLUMNS, dictionary=("utterance", "source", "target", "reason")
+        )
+        with table_errors(path):
             plain = pc.replace_substring_regex(table["utterance"].cast(pa.string()), r"\+p\d+$", "")
-        except (OSError, pa.ArrowException) as error:
-            raise ShardError(f"{path} cannot be read ({error}); run `stccl verify`") from None
         encoded = plain.fill_null("").combine_chunks().dictionary_encode()
         codes = np.asarray(encoded.indices)
         order = np.argsort(codes, kind="stable")

@@ -1,7 +1,7 @@
 """A prepared dataset in numbers: what it holds, what was refused and why, and how its scores are spread."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,26 @@ import numpy as np
 
 from stccl_data.clip import EMOTIONS
 from stccl_data.corpora.splits import SPLITS
-from stccl_data.dataset import ShardError, ShardInfo
-from stccl_data.dataset.layout import CLIPS, PAIRS
+from stccl_data.dataset import ShardInfo
 from stccl_data.dataset.reader import read_shard_list
+from stccl_data.dataset.tables import Row, read_clips, read_pairs
 
 #: The scores that are shown, of every pair that was aligned and of every clip that was read.
-PAIR_SCORES = ("content_score", "cost", "duration_ratio", "longest_repeat", "local_slope")
-CLIP_SCORES = ("face_rate", "eye_distance", "sharpness")
+SHOWN_PAIR_SCORES = ("content_score", "cost", "duration_ratio", "longest_repeat", "local_slope")
+SHOWN_CLIP_SCORES = ("face_rate", "eye_distance", "sharpness")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-Row = Mapping[str, Any]
+_CLIP_COLUMNS = (
+    "clip_id",
+    "corpus",
+    "speaker",
+    "emotion",
+    "split",
+    "state",
+    "reason",
+    "utterance",
+)
+_PAIR_COLUMNS = ("split", "utterance", "source_emotion", "target_emotion", "accepted", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,8 @@ def summarise(out: str | Path) -> DatasetSummary:
     """Read the tables of the dataset in `out`; no shard is opened. Raises ShardError where it is none."""
     out = Path(out)
     shards = read_shard_list(out)
-    clips = _rows(out / CLIPS, ("clip_id", "corpus", "speaker", "emotion", "split", "state", "reason", "utterance"),
-                  ("n_frames", "duration_s", *CLIP_SCORES))  # fmt: skip
-    pairs = _rows(
-        out / PAIRS,
-        ("split", "utterance", "source_emotion", "target_emotion", "accepted", "reason"),
-        PAIR_SCORES,
-    )
+    clips = read_clips(out, _CLIP_COLUMNS, optional=("n_frames", "duration_s", *SHOWN_CLIP_SCORES))
+    pairs = read_pairs(out, _PAIR_COLUMNS, optional=SHOWN_PAIR_SCORES)
     emotions: dict[str, dict[str, int]] = {}
     for emotion in EMOTIONS:
         counts = Counter(
@@ -110,8 +115,8 @@ def summarise(out: str | Path) -> DatasetSummary:
         emotions=emotions,
         joined={both: (joined[both][0], joined[both][1]) for both in order},
         scores={
-            **{score: _spread(pair[score] for pair in pairs) for score in PAIR_SCORES},
-            **{score: _spread(clip[score] for clip in clips) for score in CLIP_SCORES},
+            **{score: _spread(pair[score] for pair in pairs) for score in SHOWN_PAIR_SCORES},
+            **{score: _spread(clip[score] for clip in clips) for score in SHOWN_CLIP_SCORES},
         },
     )
 
@@ -147,28 +152,3 @@ def _spread(values: Iterable[float | None]) -> Spread:
         len(known),
         tuple(float(value) for value in np.quantile(known, QUANTILES)) if len(known) else (),
     )
-
-
-def _rows(path: Path, columns: Sequence[str], numbers: Sequence[str]) -> list[Row]:
-    """The rows of a table; a column of numbers that it does not have is None throughout. Raises ShardError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        there = pq.read_schema(path).names
-        missing = [column for column in columns if column not in there]
-        if missing:
-            raise ShardError(
-                f"{path} has no column {', '.join(missing)}; run `stccl prepare` again"
-            )
-        lacking = dict.fromkeys(number for number in numbers if number not in there)
-        rows = pq.read_table(
-            path, columns=[column for column in (*columns, *numbers) if column in there]
-        ).to_pylist()
-        return [{**row, **lacking} for row in rows]
-    except FileNotFoundError:
-        raise ShardError(
-            f"{path} is missing; copy it again, or run `stccl prepare` again"
-        ) from None
-    except (OSError, pa.ArrowException) as error:
-        raise ShardError(f"{path} cannot be read ({error}); run `stccl verify`") from None

@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip, parse_emotion
 from stccl_data.corpora import Finding, Scan, ScanError
 from stccl_data.corpora.mead import mead_emotion
-from stccl_data.dataset.layout import PAIRS
+from stccl_data.dataset.tables import read_pairs
 from stccl_data.errors import ClipError, Reason
 from stccl_data.interchange.names import published_names, published_speaker
 from stccl_data.interchange.pair_file import FilePair, read_pair_file
@@ -57,7 +55,7 @@ def import_pairs(
     imported = choose_pairs(scan_raw(raw, config), pairs, file, level)
     summary = prepare(raw, out, config, progress, imported)
     rows: dict[PairIds, dict[str, Any]] = {
-        (row["source"], row["target"]): row for row in pq.read_table(out / PAIRS).to_pylist()
+        (row["source"], row["target"]): row for row in read_pairs(out)
     }
     least = config.gates.min_content_score
     return Imported(

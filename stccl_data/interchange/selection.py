@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from stccl_data.clip import EMOTIONS, Clip
 from stccl_data.dataset import Dataset, Pair, ShardError
-from stccl_data.dataset.layout import CLIPS, PAIRS
+from stccl_data.dataset.layout import CLIPS
+from stccl_data.dataset.tables import read_clips, read_pairs
 from stccl_data.errors import StcclError
 from stccl_data.interchange.names import published_names
 
@@ -86,7 +84,7 @@ def refuse_inside(out: Path, to: Path) -> None:
 
 def select(dataset: Dataset, config: ExportConfig) -> Selection:
     """The accepted pairs from neutral, of one view and of one level of each emotion. Raises ExportError where none is left."""
-    clips = {row["clip_id"]: Clip.from_row(row) for row in _rows(dataset.path / CLIPS)}
+    clips = {row["clip_id"]: Clip.from_row(row) for row in read_clips(dataset.path)}
     if strange := [clip for clip in clips.values() if clip.emotion not in EMOTIONS]:
         what = f"{strange[0].clip_id} has the emotion {strange[0].emotion!r}"
         raise ExportError(
@@ -94,7 +92,7 @@ def select(dataset: Dataset, config: ExportConfig) -> Selection:
         )
     left_out: Counter[str] = Counter()
     chosen: list[dict[str, Any]] = []
-    for row in _rows(dataset.path / PAIRS):
+    for row in read_pairs(dataset.path):
         if not row["accepted"]:
             left_out["that were refused"] += 1
         elif row["source_emotion"] != "neutral":
@@ -175,11 +173,3 @@ def _first_takes(rows: Sequence[dict[str, Any]], clips: dict[str, Clip]) -> list
     for row in sorted(rows, key=order):
         first.setdefault((row["utterance"], row["target_emotion"]), row)
     return [first[row["utterance"], row["target_emotion"]] is row for row in rows]
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise ExportError(f"{path} cannot be read ({error}); run `stccl verify`") from error
-    return found

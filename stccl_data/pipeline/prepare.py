@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from stccl_data.clip import Clip
 from stccl_data.corpora import Scan, scan_corpus
 from stccl_data.corpora.splits import assign_splits, split_note
-from stccl_data.dataset.layout import CLIPS, PROVENANCE, SHARDS
+from stccl_data.dataset.layout import PROVENANCE, SHARDS
+from stccl_data.dataset.tables import TableError, read_clips
 from stccl_data.executors import DISK_FULL, StopRunError
 from stccl_data.files.atomic import sweep
 from stccl_data.pairs.candidates import Candidates, candidate_pairs
@@ -275,12 +273,12 @@ def _compared_with_before(
     Raises PrepareError where it was made of other clips altogether: it would be replaced.
     """
     try:
-        table = pq.read_table(out / CLIPS, columns=["clip_id", "state"])
-        before = set(table["clip_id"].to_pylist())
-        used = set(table.filter(pc.equal(table["state"], "paired"))["clip_id"].to_pylist())
+        rows = read_clips(out, ["clip_id", "state"])
         gates = json.loads((out / PROVENANCE).read_text())["config"]["gates"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (TableError, OSError, ValueError, KeyError, TypeError):
         return []
+    before = {row["clip_id"] for row in rows}
+    used = {row["clip_id"] for row in rows if row["state"] == "paired"}
     if before and before.isdisjoint(clip.clip_id for clip in scan.clips):
         raise PrepareError(
             f"{out} holds a dataset of other clips than {scan.root}: give another folder, or delete it first"

@@ -5,37 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stccl_data.clip import Clip
+from stccl_data.dataset.tables import PAIR_SCORES
 from stccl_data.errors import Reason
 from stccl_data.pairs.content_check import ContentScore
 from stccl_data.pipeline.artefacts import ClipArtefact, StoredAlignment
-
-#: The scores of a clip that the tables show, in this order; see `extract`.
-CLIP_SCORES = (
-    "face_rate",
-    "longest_gap",
-    "several_faces",
-    "eye_distance",
-    "yaw",
-    "pitch",
-    "roll",
-    "sharpness",
-    "exposure",
-    "frozen_frames",
-    "corrupt_frames",
-    "av_difference_s",
-)
-
-#: The scores of an alignment that the tables and the shards show, in this order.
-PAIR_SCORES = (
-    "mode",
-    "cost",
-    "content_score",
-    "content_weak",
-    "duration_ratio",
-    "longest_repeat",
-    "diagonal_fraction",
-    "local_slope",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,20 @@ No frame is read and no pair is aligned; the shards stay as they are, and reader
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
+from stccl_data.dataset.tables import read_table, write_table
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, Refusal, judge
 from stccl_data.pipeline.records import commonest_refusal
 from stccl_data.pipeline.state import Store
-from stccl_data.pipeline.write_stage import statistics, write_table
 
 Row = dict[str, Any]
 
@@ -76,9 +73,9 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
     provenance = _json(out / PROVENANCE)
     shards = _json(out / SHARDS).get("shards", [])
     with Store(out).locked() if (out / "work").is_dir() and not dry_run else nullcontext():
-        clip_table = _table(out / CLIPS, ("clip_id", "state", "reason", "detail"))
-        pair_table = _table(
-            out / PAIRS, ("source", "target", "mode", "accepted", "reason", "detail")
+        clip_table = read_table(out / CLIPS, required=("clip_id", "state", "reason", "detail"))
+        pair_table = read_table(
+            out / PAIRS, required=("source", "target", "mode", "accepted", "reason", "detail")
         )
         clips: list[Row] = clip_table.to_pylist()
         before: list[Row] = pair_table.to_pylist()
@@ -88,7 +85,7 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
         if not dry_run:
             write_table(out / PAIRS, pairs, pair_table.schema)
             write_table(out / CLIPS, settled, clip_table.schema)
-            counts = statistics(settled, pairs, shards)
+            counts = dataset_counts(settled, pairs, shards)
             write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
@@ -167,13 +164,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RefilterError(f"{path} is not as stccl writes it; run `stccl verify`")
     return found
-
-
-def _table(path: Path, columns: Sequence[str]) -> pa.Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise RefilterError(f"{path} cannot be read ({error}); run `stccl verify`") from error
-    if missing := [name for name in columns if name not in table.column_names]:
-        raise RefilterError(f"{path} has no column {', '.join(missing)}; run `stccl verify`")
-    return table

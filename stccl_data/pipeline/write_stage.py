@@ -1,7 +1,6 @@
 """The dataset on disk from its records: shards, index, tables, statistics, provenance and card."""
 
 import hashlib
-import io
 import json
 import platform
 from collections import Counter, defaultdict
@@ -11,20 +10,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from stccl_data.alignment.align import Alignment
 from stccl_data.clip import Clip
 from stccl_data.corpora import Scan
 from stccl_data.corpora.splits import SPLITS
 from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.layout import (
     CARD,
-    CLIPS,
     FINDINGS,
     INDEX,
-    PAIRS,
     PROVENANCE,
     SCHEMA,
     SHARDS,
@@ -38,13 +33,14 @@ from stccl_data.dataset.shard_writer import (
     parts_of,
     sample_members,
 )
-from stccl_data.files.atomic import atomic_writer, replace_bytes, write_text
+from stccl_data.dataset.tables import CLIP_SCORES, write_clips, write_pairs
+from stccl_data.files.atomic import atomic_writer, write_text
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pipeline.artefacts import load_alignments
 from stccl_data.pipeline.config import PrepareConfig, landmark_config
-from stccl_data.pipeline.records import CLIP_SCORES, ClipRow, PairRow, commonest_refusal
+from stccl_data.pipeline.records import ClipRow, PairRow, commonest_refusal
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.pipeline.state import key_of
 from stccl_data.progress import Progress
@@ -88,14 +84,14 @@ def assemble(
     clip_table = [_clip_row(row, names, split_of) for _, row in sorted(rows.items())]
     name_of = {clip_id: name for found in names.values() for clip_id, name in found.items()}
     pair_table = [_pair_row(row, name_of, split_of) for row in pairs]
-    write_table(out / CLIPS, clip_table, pa.schema(list(_CLIP_COLUMNS.items())))
-    write_table(out / PAIRS, pair_table, pa.schema(list(_PAIR_COLUMNS.items())))
+    write_clips(out, clip_table)
+    write_pairs(out, pair_table)
     findings = [{**asdict(finding), "reason": str(finding.reason)} for finding in scan.findings]
     write_text(
         out / FINDINGS,
         "".join(json.dumps(finding, ensure_ascii=False) + "\n" for finding in findings),
     )
-    counts = statistics(clip_table, pair_table, shards)
+    counts = dataset_counts(clip_table, pair_table, shards)
     write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
     followed = any("face_rate" in row.scores for row in rows.values())
     write_text(
@@ -290,47 +286,6 @@ def _aligned(pairs: Iterable[PairRow]) -> Iterator[tuple[PairRow, Alignment]]:
             yield pair, alignment
 
 
-_TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-
-_CLIP_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(
-        ("clip_id", "corpus", "speaker", "emotion", "sentence", "path", "audio_path"), _TEXT
-    ),
-    **dict.fromkeys(("level", "take"), _INT),
-    **dict.fromkeys(("view", "text", "fps"), _TEXT),
-    **dict.fromkeys(("n_frames", "width", "height"), _INT),
-    "duration_s": _REAL,
-    "audio_rate": _INT,
-    **dict.fromkeys(("state", "reason", "detail", "split", "utterance", "name"), _TEXT),
-    **dict.fromkeys(CLIP_SCORES, _REAL),
-    "content_trust": _REAL,
-    "suggested_sentence": _TEXT,
-}
-_PAIR_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(
-        (
-            "source",
-            "target",
-            "utterance",
-            "source_name",
-            "target_name",
-            "split",
-            "speaker",
-            "sentence",
-        ),
-        _TEXT,
-    ),
-    **dict.fromkeys(("source_emotion", "target_emotion", "mode"), _TEXT),
-    **dict.fromkeys(("cost", "content_score"), _REAL),
-    "content_weak": _FLAG,
-    "duration_ratio": _REAL,
-    "longest_repeat": _INT,
-    **dict.fromkeys(("diagonal_fraction", "local_slope"), _REAL),
-    "accepted": _FLAG,
-    **dict.fromkeys(("reason", "detail"), _TEXT),
-}
-
-
 def _clip_row(
     row: ClipRow, names: Mapping[str, Mapping[str, str]], split_of: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -368,42 +323,6 @@ def _pair_row(
         "accepted": row.accepted,
         "reason": None if row.reason is None else str(row.reason),
         "detail": row.detail or None,
-    }
-
-
-def write_table(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
-    """`rows` as a Parquet file, atomically; the same rows give the same bytes."""
-    content = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), content, compression="zstd")
-    replace_bytes(path, content.getvalue())
-
-
-def statistics(
-    clips: Sequence[Mapping[str, Any]],
-    pairs: Sequence[Mapping[str, Any]],
-    shards: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    """The counts that the card and `stccl info` begin with. clips, pairs: rows of the tables; shards: of shards.json."""
-    used = [clip for clip in clips if clip["state"] == "paired"]
-    return {
-        "clips": len(clips),
-        "clips_by_state": dict(Counter(clip["state"] for clip in clips)),
-        "clips_by_reason": dict(Counter(clip["reason"] for clip in clips if clip["reason"])),
-        "pairs": len(pairs),
-        "pairs_accepted": sum(pair["accepted"] for pair in pairs),
-        "pairs_by_reason": dict(Counter(pair["reason"] for pair in pairs if pair["reason"])),
-        "speakers": {
-            split: len({clip["speaker"] for clip in used if clip["split"] == split})
-            for split in SPLITS
-        },
-        "emotions": dict(sorted(Counter(clip["emotion"] for clip in used).items())),
-        "frames": sum(clip["n_frames"] or 0 for clip in used),
-        "hours": round(sum(clip["duration_s"] or 0 for clip in used) / 3600, 4),
-        "utterances": {
-            split: sum(s["utterances"] for s in shards if s["split"] == split) for split in SPLITS
-        },
-        "shards": {split: sum(s["split"] == split for s in shards) for split in SPLITS},
-        "bytes": sum(shard["bytes"] for shard in shards),
     }
 
 

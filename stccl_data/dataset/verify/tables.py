@@ -1,16 +1,15 @@
 """The tables checked: each by itself, against each other, and against the samples that were found in the shards."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from stccl_data.clip import EMOTIONS
 from stccl_data.dataset.layout import CLIPS, PAIRS
-from stccl_data.dataset.verify.shard import AGAIN, COPY, Problem, Sample
+from stccl_data.dataset.tables import CLIP_STATES, Row, TableError, read_clips, read_pairs
+from stccl_data.dataset.verify.shard import AGAIN, Problem, Sample
 from stccl_data.errors import Reason
 
-_STATES = ("paired", "unpaired", "failed")
 _REASONS = frozenset(str(reason) for reason in Reason)
 
 _UTTERANCE_LABELS, _CLIP_LABELS = ("corpus", "speaker", "sentence"), ("emotion", "level", "take")
@@ -36,17 +35,22 @@ _PAIR_COLUMNS = (
     "reason",
 )
 
-Row = Mapping[str, Any]
-
 
 def check_tables(out: Path, samples: Sequence[Sample], complete: bool) -> Iterator[Problem]:
     """What is wrong with clips.parquet and pairs.parquet, given what was found in the shards.
 
     complete: all samples could be read; where not, rows that no sample answers are no problem of the tables.
     """
-    clip_rows, clip_problem = _rows(out, CLIPS, _CLIP_COLUMNS)
-    pair_rows, pair_problem = _rows(out, PAIRS, _PAIR_COLUMNS)
-    yield from (problem for problem in (clip_problem, pair_problem) if problem is not None)
+    clip_rows: list[Row] | None = None
+    pair_rows: list[Row] | None = None
+    try:
+        clip_rows = read_clips(out, _CLIP_COLUMNS)
+    except TableError as error:
+        yield Problem(CLIPS, error.problem, error.remedy)
+    try:
+        pair_rows = read_pairs(out, _PAIR_COLUMNS)
+    except TableError as error:
+        yield Problem(PAIRS, error.problem, error.remedy)
     if clip_rows is not None:
         yield from (
             Problem(CLIPS, what, AGAIN) for what in _clip_faults(clip_rows, samples, complete)
@@ -59,22 +63,6 @@ def check_tables(out: Path, samples: Sequence[Sample], complete: bool) -> Iterat
         yield from (Problem(PAIRS, what, AGAIN) for what in _between(clip_rows, pair_rows))
 
 
-def _rows(out: Path, name: str, columns: Sequence[str]) -> tuple[list[Row] | None, Problem | None]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        there = pq.read_schema(out / name).names
-        missing = [column for column in columns if column not in there]
-        if missing:
-            return None, Problem(name, f"has no column {', '.join(missing)}", AGAIN)
-        return pq.read_table(out / name, columns=list(columns)).to_pylist(), None
-    except FileNotFoundError:
-        return None, Problem(name, "is missing", COPY)
-    except (OSError, pa.ArrowException) as error:
-        return None, Problem(name, f"cannot be read ({str(error).splitlines()[0]})", COPY)
-
-
 def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool) -> Iterator[str]:
     by_id = {row["clip_id"]: row for row in rows}
     for clip_id, count in Counter(row["clip_id"] for row in rows).items():
@@ -84,7 +72,7 @@ def _clip_faults(rows: Sequence[Row], samples: Sequence[Sample], complete: bool)
     for row in rows:
         if row["emotion"] not in EMOTIONS:
             yield f"the clip {row['clip_id']} has the emotion {row['emotion']!r}"
-        if row["state"] not in _STATES:
+        if row["state"] not in CLIP_STATES:
             yield f"the clip {row['clip_id']} has the state {row['state']}"
         elif (row["reason"] is None) != (row["state"] == "paired") or row["reason"] not in {
             None,

@@ -9,6 +9,7 @@ from typing import Any
 from stccl_data.dataset.layout import CARD, CLIPS, INDEX, PAIRS, PROVENANCE, SHARDS, STATS
 from stccl_data.dataset.members import ShardError
 from stccl_data.dataset.reader import Places, ShardInfo, index_entry, index_lines, read_shard_list
+from stccl_data.dataset.tables import TableError, count_rows
 from stccl_data.dataset.verify.shard import Problem, Sample, check_shard, from_error
 from stccl_data.dataset.verify.tables import check_tables
 
@@ -208,13 +209,10 @@ def _stats_problems(out: Path, path: Path, shards: Collection[ShardInfo]) -> Ite
 
 def _counts(out: Path, shards: Collection[ShardInfo]) -> dict[str, int]:
     """The counts of stats.json that can be had by counting; tables that cannot be read are reported elsewhere."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     counts = {"bytes": sum(shard.bytes for shard in shards)}
     for name, table in (("clips", CLIPS), ("pairs", PAIRS)):
         try:
-            counts[name] = pq.read_metadata(out / table).num_rows
-        except (OSError, pa.ArrowException):
+            counts[name] = count_rows(out / table)
+        except TableError:
             continue
     return counts

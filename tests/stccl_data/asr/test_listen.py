@@ -11,6 +11,7 @@ from scipy.signal import resample_poly
 from stccl_data.asr.listen import ListenError, listen
 from stccl_data.asr.recogniser import Recogniser, RecogniserError, words_of
 from stccl_data.dataset.layout import CLIPS
+from stccl_data.dataset.tables import TableError
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
 from stccl_data.media.video import SPEECH_RATE
 
@@ -127,7 +128,7 @@ def test_texts_with_unknown_words_and_sound_that_is_gone_are_left_out_by_name(wi
 def test_without_two_texts_there_is_nothing_to_compare(prepared, tmp_path):
     with pytest.raises(ListenError, match="fewer than two texts"):
         listen(prepared.out)  # the demo without its transcripts
-    with pytest.raises(ListenError, match="run `stccl prepare` first"):
+    with pytest.raises(TableError, match=r"clips\.parquet"):
         listen(tmp_path)
 
 

@@ -602,10 +602,8 @@ def test_the_example_of_the_documentation_runs_as_it_stands(shared, monkeypatch)
         for code in re.findall(r"```python\n(.*?)```", page, re.S)
         if "import webdataset" in code or "webdataset as" in code
     ]
-    assert (
-        "stccl" not in block.replace("stccl-train", "")
-        and len([line for line in block.splitlines() if line.strip()]) <= 12
-    )
+    assert "stccl" not in block.replace("stccl-train", "")  # nothing of this package is needed
+    assert len([line for line in block.splitlines() if line.strip()]) <= 20
     monkeypatch.chdir(shared.out)
     names: dict = {}
     exec(compile(block, "docs/shards.md", "exec"), names)

@@ -9,6 +9,7 @@ import pytest
 
 from stccl_data.dataset import open_dataset
 from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
+from stccl_data.dataset.tables import TableError
 from stccl_data.dataset.verify.verify import verify
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, judge
 from stccl_data.pipeline.refilter import Change, RefilterError, refilter, stored_gates
@@ -142,7 +143,7 @@ def test_a_folder_without_a_dataset_is_refused(tmp_path):
 
 def test_a_damaged_table_is_named(prepared_copy):
     (prepared_copy / PAIRS).write_bytes(b"no table")
-    with pytest.raises(RefilterError, match=r"pairs\.parquet cannot be read"):
+    with pytest.raises(TableError, match=r"pairs\.parquet"):
         refilter(prepared_copy, GateConfig())
 
 

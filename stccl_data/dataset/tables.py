@@ -1,0 +1,254 @@
+"""The tables of a prepared dataset, clips.parquet and pairs.parquet: their columns, the one reader and the one writer.
+
+pyarrow is imported when a table is first read or written, not before.
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stccl_data.dataset.layout import CLIPS, PAIRS
+from stccl_data.dataset.members import ShardError
+from stccl_data.files.atomic import replace_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+
+#: What can become of a clip: it is in an accepted pair, in none, or could not be read.
+CLIP_STATES = ("paired", "unpaired", "failed")
+
+#: The scores of a clip, in the order of their columns. `stccl_data.extract` computes them.
+CLIP_SCORES = (
+    "face_rate",
+    "longest_gap",
+    "several_faces",
+    "eye_distance",
+    "yaw",
+    "pitch",
+    "roll",
+    "sharpness",
+    "exposure",
+    "frozen_frames",
+    "corrupt_frames",
+    "av_difference_s",
+)
+
+#: The scores of an aligned pair with their Arrow types, in the order of their columns.
+_PAIR_SCORE_TYPES = {
+    "mode": "string",
+    "cost": "double",
+    "content_score": "double",
+    "content_weak": "bool",
+    "duration_ratio": "double",
+    "longest_repeat": "int64",
+    "diagonal_fraction": "double",
+    "local_slope": "double",
+}
+PAIR_SCORES = tuple(_PAIR_SCORE_TYPES)
+
+#: The columns of clips.parquet with their Arrow types, in order.
+CLIP_COLUMNS = {
+    "clip_id": "string",
+    "corpus": "string",
+    "speaker": "string",
+    "emotion": "string",
+    "sentence": "string",
+    "path": "string",
+    "audio_path": "string",
+    "level": "int64",
+    "take": "int64",
+    "view": "string",
+    "text": "string",
+    "fps": "string",
+    "n_frames": "int64",
+    "width": "int64",
+    "height": "int64",
+    "duration_s": "double",
+    "audio_rate": "int64",
+    "state": "string",
+    "reason": "string",
+    "detail": "string",
+    "split": "string",
+    "utterance": "string",
+    "name": "string",
+    **dict.fromkeys(CLIP_SCORES, "double"),
+    "content_trust": "double",
+    "suggested_sentence": "string",
+}
+
+#: The columns of pairs.parquet with their Arrow types, in order.
+PAIR_COLUMNS = {
+    "source": "string",
+    "target": "string",
+    "utterance": "string",
+    "source_name": "string",
+    "target_name": "string",
+    "split": "string",
+    "speaker": "string",
+    "sentence": "string",
+    "source_emotion": "string",
+    "target_emotion": "string",
+    **_PAIR_SCORE_TYPES,
+    "accepted": "bool",
+    "reason": "string",
+    "detail": "string",
+}
+
+_COLUMNS = {CLIPS: CLIP_COLUMNS, PAIRS: PAIR_COLUMNS}
+
+
+class TableError(ShardError):
+    """A table is missing, cannot be read, or lacks a column that the caller needs."""
+
+    def __init__(self, path: Path, problem: str, advice: str) -> None:
+        super().__init__(path, problem, advice)
+        self.path = path
+        #: What is wrong, without the path: `is missing`.
+        self.problem = problem
+        #: What to do about it.
+        self.remedy = advice
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}; {self.remedy}"
+
+
+def read_clips(
+    out: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    optional: Sequence[str] = (),
+    clip_id: str | None = None,
+) -> list[Row]:
+    """Read rows of clips.parquet.
+
+    Args:
+        out: folder of the dataset.
+        columns: columns that the table must have; all its columns if None.
+        optional: further columns; None in every row if the table does not have them.
+        clip_id: read the row of this clip only.
+
+    Raises:
+        TableError: the table is missing, cannot be read, or lacks one of `columns`.
+    """
+    filters = None if clip_id is None else [("clip_id", "=", clip_id)]
+    return _rows(out / CLIPS, columns, optional, filters)
+
+
+def read_pairs(
+    out: Path, columns: Sequence[str] | None = None, *, optional: Sequence[str] = ()
+) -> list[Row]:
+    """Read rows of pairs.parquet. Arguments and errors are those of `read_clips`."""
+    return _rows(out / PAIRS, columns, optional)
+
+
+def read_table(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    required: Sequence[str] = (),
+    dictionary: Sequence[str] = (),
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> "pa.Table":
+    """Read a table in columnar form; `read_clips` and `read_pairs` give rows.
+
+    Args:
+        path: clips.parquet or pairs.parquet.
+        columns: columns to read, all of which must exist; every column if None.
+        required: columns that must exist when every column is read.
+        dictionary: columns of text to keep dictionary-encoded, which takes far less memory.
+        filters: conditions on rows, as `pyarrow.parquet.read_table` takes them.
+
+    Raises:
+        TableError: the table is missing, cannot be read, or lacks a column.
+    """
+    import pyarrow.parquet as pq
+
+    existing = _column_names(path)
+    if missing := [name for name in columns or required if name not in existing]:
+        raise TableError(path, f"has no column {', '.join(missing)}", "run `stccl prepare` again")
+    with table_errors(path):
+        return pq.read_table(
+            path,
+            columns=None if columns is None else list(columns),
+            read_dictionary=list(dictionary) or None,
+            filters=filters,
+        )
+
+
+def count_rows(path: Path) -> int:
+    """Count the rows of a table by its footer alone. Raises TableError."""
+    import pyarrow.parquet as pq
+
+    with table_errors(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+def write_clips(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write clips.parquet; see `write_table`."""
+    write_table(out / CLIPS, rows)
+
+
+def write_pairs(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write pairs.parquet; see `write_table`."""
+    write_table(out / PAIRS, rows)
+
+
+def write_table(
+    path: Path, rows: Sequence[Mapping[str, Any]], schema: "pa.Schema | None" = None
+) -> None:
+    """Write a table atomically. The same rows give the same bytes, and an equal file is left alone.
+
+    Args:
+        path: clips.parquet or pairs.parquet.
+        rows: a mapping from column to value for each row.
+        schema: the present one by default; that of an existing table keeps the columns of an
+            older version.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = schema or pa.schema(list(_COLUMNS[path.name].items()))
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), content, compression="zstd")
+    replace_bytes(path, content.getvalue())
+
+
+@contextmanager
+def table_errors(path: Path) -> Iterator[None]:
+    """Turn the errors that pyarrow raises about the table `path` into TableError."""
+    import pyarrow as pa
+
+    remedy = "copy it again, or run `stccl prepare` again"
+    try:
+        yield
+    except FileNotFoundError:
+        raise TableError(path, "is missing", remedy) from None
+    except (OSError, pa.ArrowException) as error:
+        cause = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TableError(path, f"cannot be read ({cause})", remedy) from error
+
+
+def _rows(
+    path: Path,
+    columns: Sequence[str] | None,
+    optional: Sequence[str],
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> list[Row]:
+    if columns is not None and optional:
+        existing = _column_names(path)
+        columns = [*columns, *(name for name in optional if name in existing)]
+    table = read_table(path, columns, filters=filters)
+    absent = dict.fromkeys(name for name in optional if name not in table.column_names)
+    with table_errors(path):
+        return [row | absent for row in table.to_pylist()]
+
+
+def _column_names(path: Path) -> list[str]:
+    import pyarrow.parquet as pq
+
+    with table_errors(path):
+        return list(pq.read_schema(path).names)
