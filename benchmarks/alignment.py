@@ -17,9 +17,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from dtaidistance import dtw_ndim
 
-from stccl_data.alignment.align import AlignConfig, align, sequence
-from stccl_data.alignment.align_files import weak_content_score
+from stccl_data.alignment.align import AlignConfig, align
+from stccl_data.alignment.align_files import estimate_content_score
 from stccl_data.alignment.dtw import distances, warping_path
+from stccl_data.alignment.feature_sequence import feature_sequence
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
 
@@ -57,7 +58,9 @@ def main(seconds: float) -> None:
         for sound in sounds
     ]
     config = AlignConfig()
-    a, b = (sequence(clip, "audio", config.hop_s, config).vectors for clip in clips)
+    a, b = (
+        feature_sequence(clip, "audio", config.hop_s, config.mouth_weight).vectors for clip in clips
+    )
     print(f"two clips of {seconds:g} s, a matrix of {len(a)} x {len(b)}, one core")
     print(
         f"  features of a clip                       {milliseconds(lambda: speech_features(sounds[0], RATE)):7.1f} ms"
@@ -66,7 +69,7 @@ def main(seconds: float) -> None:
         f"  align, path and scores                   {milliseconds(lambda: align(*clips)):7.1f} ms"
     )
     print(
-        f"  content score without impostors          {milliseconds(lambda: weak_content_score(*clips)):7.1f} ms"
+        f"  content score without impostors          {milliseconds(lambda: estimate_content_score(*clips)):7.1f} ms"
     )
 
     wide = [np.ascontiguousarray(side, np.float64) for side in (a, b)]

@@ -1,1 +1,1 @@
-"""Warping one clip onto another: dynamic time warping of sound and mouth, and what the path is worth."""
+"""Alignment of two clips in time: features, dynamic time warping, the path and its scores."""

@@ -1,4 +1,4 @@
-"""Many pairs of files aligned: what `stccl align` does."""
+"""Align many pairs of files: the work of `stccl align`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,17 +15,21 @@ from stccl_data.pairs.content_check import score_pairs
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one pair of files: an alignment with the signals it was made from, or the error."""
+class FileAlignment:
+    """The result for one pair of files: either an alignment or an error."""
 
+    #: paths as given
     source: str
     target: str
+    #: None if the files could not be aligned
     alignment: Alignment | None
+    #: what was aligned: source and target; empty after an error
     signals: tuple[Signals, ...]
+    #: why the files could not be aligned
     error: ClipError | None
 
     def record(self) -> dict[str, Any]:
-        """Numbers, text and lists only, as `stccl align --json` prints them; times rounded to 10 microseconds."""
+        """Return what `stccl align --json` prints, with times rounded to 10 microseconds."""
         names = {"source": self.source, "target": self.target}
         if self.alignment is None:
             assert self.error is not None
@@ -41,47 +45,59 @@ class Outcome:
 
 def align_files(
     pairs: Sequence[tuple[str | Path, str | Path]], config: AlignConfig | None = None
-) -> Iterator[Outcome]:
-    """One outcome a pair, in order. A file is read once however many pairs it is in, and its face followed only where needed."""
+) -> Iterator[FileAlignment]:
+    """Align pairs of files and yield one result per pair, in order.
+
+    Each file is read once, however many pairs use it. Faces are tracked only if needed.
+    """
     config = config or AlignConfig()
-    loaded: dict[tuple[str, bool], Signals | ClipError] = {}
-
-    def load(path: str, mouth: bool) -> Signals:
-        if (path, mouth) not in loaded:
-            try:
-                loaded[path, mouth] = read_signals(
-                    path, mouth=mouth, reference=config.mode == "reference"
-                )
-            except ClipError as error:
-                loaded[path, mouth] = error
-        found = loaded[path, mouth]
-        if isinstance(found, ClipError):
-            raise found
-        return found
-
+    reader = _SignalReader(reference=config.mode == "reference")
     for source, target in ((str(a), str(b)) for a, b in pairs):
         try:
             mouth = config.mode in ("visual", "both")
-            clips = load(source, mouth), load(target, mouth)
+            clips = reader.read(source, mouth), reader.read(target, mouth)
             if config.mode == "auto" and any(clip.speech is None for clip in clips):
-                clips = load(source, True), load(target, True)
-            alignment = align(*clips, config)
-            yield Outcome(
-                source,
-                target,
-                replace(alignment, content_score=weak_content_score(*clips)),
-                clips,
-                None,
-            )
+                clips = reader.read(source, True), reader.read(target, True)
+            alignment = replace(align(*clips, config), content_score=estimate_content_score(*clips))
+            yield FileAlignment(source, target, alignment, clips, None)
         except ClipError as error:
-            yield Outcome(source, target, None, (), error)
+            yield FileAlignment(source, target, None, (), error)
 
 
-def weak_content_score(source: Signals, target: Signals) -> float | None:
-    """Whether two clips, of which nothing else is known, say one sentence: weak evidence, without impostors."""
-    names = ("neutral", "happy")  # any two emotions
+def estimate_content_score(source: Signals, target: Signals) -> float | None:
+    """Estimate whether two clips say one sentence without any other clip of the speaker.
+
+    Weak evidence: there are no impostors to compare with.
+
+    Returns:
+        A probability, or None if the clips cannot be compared.
+    """
+    emotions = ("neutral", "happy")  # any two
     clips = {
-        e: Clip(clip_id=e, corpus="", speaker="", emotion=e, sentence="", path="") for e in names
+        emotion: Clip(clip_id=emotion, corpus="", speaker="", emotion=emotion, sentence="", path="")
+        for emotion in emotions
     }
-    score = score_pairs(dict(zip(names, (source, target), strict=True)), clips, [names])[0].score
+    signals = dict(zip(emotions, (source, target), strict=True))
+    score = score_pairs(signals, clips, [emotions])[0].score
     return score if np.isfinite(score) else None
+
+
+class _SignalReader:
+    """Reads the signals of files and caches them, errors included."""
+
+    def __init__(self, reference: bool) -> None:
+        self._reference = reference
+        self._cache: dict[tuple[str, bool], Signals | ClipError] = {}
+
+    def read(self, path: str, mouth: bool) -> Signals:
+        """Return the signals of a file, with the mouth track if ``mouth``; raise ClipError."""
+        if (path, mouth) not in self._cache:
+            try:
+                signals = read_signals(path, mouth=mouth, reference=self._reference)
+                self._cache[path, mouth] = signals
+            except ClipError as error:
+                self._cache[path, mouth] = error
+        result = self._cache[path, mouth]
+        if isinstance(result, ClipError):
+            raise result
+        return result

@@ -1,4 +1,4 @@
-"""Dynamic time warping: the cheapest monotone path through a cost matrix, compiled by numba.
+"""Dynamic time warping: the cheapest monotone path through a cost matrix, compiled with numba.
 
     >>> path, total = warping_path(cost)
 
@@ -12,28 +12,32 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_START, _DIAGONAL, _SOURCE, _TARGET = (
-    0,
-    1,
-    2,
-    3,
-)  # how a cell was reached: which of the two sides went on
+# How a cell is reached: which of the two sides advances.
+_START, _DIAGONAL, _SOURCE, _TARGET = range(4)
 
 
 def warping_path(
     cost: NDArray[np.float32], *, side_penalty: float = 0.0
 ) -> tuple[NDArray[np.int32], float]:
-    """The cheapest path from the first cell to the last by the steps (1,1), (1,0) and (0,1).
+    """Find the cheapest path from the first cell to the last by steps (1,1), (1,0) and (0,1).
 
-    cost: (N, M) float, finite, not negative. `side_penalty` is added to each step in which one side stands still. A tie goes to
-    the diagonal, then to the source. Returns the path, (K, 2) int32 of (row, column), both non-decreasing, and its total, the
-    sum of the costs of its cells and its penalties.
-    Raises ValueError where the matrix is empty or holds a value that is not finite.
+    Ties prefer the diagonal, then a step of the source alone.
+
+    Args:
+        cost: (N, M) float, finite, not negative.
+        side_penalty: added to each step in which one side stands still.
+
+    Returns:
+        The path, (K, 2) int32 of (row, column), both never falling, and its total: the sum of the
+        costs of its cells and its penalties.
+
+    Raises:
+        ValueError: the matrix is empty or holds a value that is not finite.
     """
     cost = np.ascontiguousarray(cost, np.float32)
     if cost.ndim != 2 or cost.size == 0:
         raise ValueError(
-            f"a cost matrix needs two sides with at least one frame each, not the shape {cost.shape}"
+            f"a cost matrix needs two sides of at least one frame each, not shape {cost.shape}"
         )
     if not np.isfinite(cost).all():
         raise ValueError("the cost matrix holds values that are not finite")
@@ -41,37 +45,35 @@ def warping_path(
     return _backtrack(steps), float(total)
 
 
-def warping_cost(cost: NDArray[np.float32], *, side_penalty: float = 0.0) -> float:
-    """The total of `warping_path` alone."""
-    return warping_path(cost, side_penalty=side_penalty)[1]
-
-
 def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, D), (m, D) -> (n, m) Euclidean distances. Compiled rather than a matrix product: as fast at this size, the same on every
-    machine, and without the threads of a BLAS library, which get in the way of one process a core."""
-    found: NDArray[np.float32] = _distances(
+    """Return the Euclidean distances (n, m) between the rows of (n, D) and (m, D).
+
+    Compiled instead of a matrix product: as fast at this size, the same on every machine, and
+    without the threads of a BLAS library, which compete with one process per core.
+    """
+    result: NDArray[np.float32] = _distances(
         np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b.T, np.float32)
     )
-    return found
+    return result
 
 
 def _distances_loop(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """b: (D, m), so that the inner loop runs along the memory."""
+    """Take b as (D, m), so that the inner loop runs along memory."""
     n, d = a.shape
     m = b.shape[1]
     out = np.zeros((n, m), np.float32)
     for i in range(n):
         for k in range(d):
             for j in range(m):
-                apart = a[i, k] - b[k, j]
-                out[i, j] += apart * apart
+                difference = a[i, k] - b[k, j]
+                out[i, j] += difference * difference
         for j in range(m):
             out[i, j] = np.sqrt(out[i, j])
     return out
 
 
 def _accumulate_loop(cost: NDArray[np.float32], penalty: float) -> tuple[NDArray[np.uint8], float]:
-    """Row by row, so that only the steps, one byte a cell, are kept."""
+    """Accumulate row by row and keep only the steps, one byte per cell."""
     n, m = cost.shape
     steps = np.empty((n, m), np.uint8)
     above = np.full(m, np.inf)
@@ -110,10 +112,10 @@ def _backtrack_loop(steps: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """`loop` as machine code, kept on disk where numba finds a folder that it may write to."""
+    """Compile ``loop``, cached on disk if numba finds a folder that it can write to."""
     try:
         return numba.njit(cache=True, nogil=True)(loop)  # type: ignore[no-any-return]
-    except RuntimeError:  # "no locator available": a read-only installation without a home
+    except RuntimeError:  # "no locator available": a read-only installation without a home folder
         return numba.njit(nogil=True)(loop)  # type: ignore[no-any-return]
 
 

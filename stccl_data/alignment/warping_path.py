@@ -1,4 +1,4 @@
-"""A warping path as a function of time, and as frames: what a path on a grid becomes before anybody uses it."""
+"""Warping paths as functions of time and as frames, and their scores."""
 
 from dataclasses import dataclass
 
@@ -19,14 +19,22 @@ class FramePath:
     target: Frames
 
 
-def smoothed(source: Times, target: Times, width: float, step: float) -> tuple[Times, Times]:
-    """The path (K,), (K,) in seconds, its detour from the diagonal (target - source over source + target) smoothed by a Gaussian
-    of standard deviation `width` seconds: a path on a grid of `step` seconds moves in jumps. The same in both directions."""
+def smooth(source: Times, target: Times, width: float, step: float) -> tuple[Times, Times]:
+    """Smooth a path across the diagonal, alike in both directions: on a grid it moves in jumps.
+
+    The detour from the diagonal (target - source over source + target) is convolved with a
+    Gaussian.
+
+    Args:
+        source: (K,) seconds.
+        target: (K,) seconds.
+        width: standard deviation of the Gaussian, seconds.
+        step: seconds between the grid points of the path.
+    """
     if width <= 0 or len(source) < 3:
         return source, target
-    from scipy.ndimage import (
-        gaussian_filter1d,
-    )  # a quarter of a second to load, which a run with nothing left to do need not wait
+    # Imported here: it takes 0.25 s to load, and a run with nothing left to do needs none of it.
+    from scipy.ndimage import gaussian_filter1d
 
     along, across = source + target, target - source
     grid = np.arange(along[0], along[-1] + step / 2, step)
@@ -40,33 +48,53 @@ def as_function(
     source_extent: tuple[float, float] | None = None,
     target_extent: tuple[float, float] | None = None,
 ) -> tuple[Times, Times]:
-    """The path as a function of source time, from first to last instant: source strictly ascending, target never falling.
+    """Convert a path to a function of source time.
 
-    Where the source stands still, its one instant gets the middle of the stretch. The extents are the path's own unless given.
+    If the source stands still, its one instant gets the middle of the stretch.
+
+    Args:
+        source: (K,) seconds, never falling.
+        target: (K,) seconds, never falling.
+        source_extent: first and last source time of the result; by default the path's own.
+        target_extent: the same for the target.
+
+    Returns:
+        Source times, strictly ascending, and target times, never falling.
     """
     source_extent = source_extent or (float(source[0]), float(source[-1]))
     target_extent = target_extent or (float(target[0]), float(target[-1]))
     source, target = np.clip(source, *source_extent), np.clip(target, *target_extent)
-    unique, where = np.unique(source, return_inverse=True)
-    middle = np.bincount(where, target) / np.bincount(where)
+    unique, index = np.unique(source, return_inverse=True)
+    middle = np.bincount(index, target) / np.bincount(index)
     inner = (unique > source_extent[0]) & (unique < source_extent[1])
     ascending = np.concatenate([[source_extent[0]], unique[inner], [source_extent[1]]])
-    return ascending, np.maximum.accumulate(
-        np.concatenate([[target_extent[0]], middle[inner], [target_extent[1]]])
-    )
+    values = np.concatenate([[target_extent[0]], middle[inner], [target_extent[1]]])
+    return ascending, np.maximum.accumulate(values)
 
 
-def nearest_frame(frames: Times, time: Times) -> NDArray[np.int32]:
-    """frames: (N,) ascending presentation times, N >= 1. The index of the frame that is nearest to each `time`."""
+def nearest_frame(frames: Times, time: Times) -> Frames:
+    """Return the index of the frame nearest to each ``time``.
+
+    Args:
+        frames: (N,) ascending presentation times in seconds, N >= 1.
+        time: seconds, any shape.
+    """
     return np.asarray(np.searchsorted((frames[1:] + frames[:-1]) / 2, time, side="right"), np.int32)
 
 
 def frame_map(
     source_frames: Times, target_frames: Times, source_time: Times, target_time: Times
-) -> NDArray[np.int32]:
-    """(n_source,) int32: for each source frame the target frame whose presentation time is nearest to where the path leads.
+) -> Frames:
+    """Return for each source frame the target frame nearest to where the path leads.
 
-    Never falling, never outside the clip; -1 throughout where the target has no frames.
+    Args:
+        source_frames: (n_source,) presentation times in seconds.
+        target_frames: (n_target,) the same of the target.
+        source_time: (K,) seconds, ascending; with target_time the path.
+        target_time: (K,) seconds, never falling.
+
+    Returns:
+        (n_source,) int32, never falling; -1 throughout if the target has no frames.
     """
     if len(target_frames) == 0:
         return np.full(len(source_frames), -1, np.int32)
@@ -75,27 +103,38 @@ def frame_map(
 
 def frame_path(
     source_frames: Times, target_frames: Times, source_time: Times, target_time: Times
-) -> NDArray[np.int32]:
-    """The path in frames, (K, 2) int32, as the published pair file writes it: from (0, 0) by the steps (1,1), (1,0) and (0,1),
-    never a (1,0) beside a (0,1). A time beyond a clip's last frame is its last frame. Empty where a clip has no frames."""
+) -> Frames:
+    """Convert a path to frames, in the form of the published pair file.
+
+    The path starts at (0, 0) and uses steps (1,1), (1,0) and (0,1), but never (1,0) next to (0,1).
+    A time after the last frame of a clip stands for that frame. For the arguments see `frame_map`.
+
+    Returns:
+        (K, 2) int32; empty if a clip has no frames.
+    """
     if len(source_frames) == 0 or len(target_frames) == 0:
         return np.empty((0, 2), np.int32)
     cells = [(0, 0)]
-    for wanted in zip(
+    for source, target in zip(
         nearest_frame(source_frames, source_time),
         nearest_frame(target_frames, target_time),
         strict=True,
     ):
-        i, j = int(wanted[0]), int(wanted[1])
-        while cells[-1] != (i, j):
-            cells.append((min(cells[-1][0] + 1, i), min(cells[-1][1] + 1, j)))
+        goal = int(source), int(target)
+        while cells[-1] != goal:
+            i, j = cells[-1]
+            cells.append((min(i + 1, goal[0]), min(j + 1, goal[1])))
             if len(cells) > 2 and cells[-1] == (cells[-3][0] + 1, cells[-3][1] + 1):
-                del cells[-2]  # a corner is a diagonal
+                del cells[-2]  # replace a corner by a diagonal step
     return np.array(cells, np.int32)
 
 
-def longest_repeat(mapped: NDArray[np.int32]) -> int:
-    """The most source frames in a row that share one target frame, or target frames from one source frame to the next."""
+def longest_repeat(mapped: Frames) -> int:
+    """Return the most source frames in a row on one target frame, or target frames skipped at once.
+
+    Args:
+        mapped: (n_source,) target frame of each source frame.
+    """
     if len(mapped) < 2:
         return len(mapped)
     changes = np.flatnonzero(np.diff(mapped)) + 1
@@ -103,14 +142,22 @@ def longest_repeat(mapped: NDArray[np.int32]) -> int:
     return int(max(runs.max(), np.diff(mapped).max()))
 
 
-def steepness(
+def local_slope(
     source_time: Times, target_time: Times, first: float, last: float, over: float = 0.2
 ) -> float:
-    """The 95th percentile, between the source times `first` and `last`, of |log2| of the slope over `over` seconds."""
-    at = np.arange(first + over / 2, last - over / 2, 0.02)
-    if len(at) == 0:
+    """Return the 95th percentile of |log2| of the slope over ``over`` seconds.
+
+    Args:
+        source_time: (K,) seconds, ascending; with target_time the path.
+        target_time: (K,) seconds, never falling.
+        first: source time in seconds from which slopes count.
+        last: source time in seconds up to which slopes count.
+        over: seconds over which each slope is measured.
+    """
+    times = np.arange(first + over / 2, last - over / 2, 0.02)
+    if len(times) == 0:
         return 0.0
-    rise = np.interp(at + over / 2, source_time, target_time) - np.interp(
-        at - over / 2, source_time, target_time
-    )
-    return float(np.quantile(np.abs(np.log2(np.maximum(rise / over, 1 / 16))), 0.95))
+    after = np.interp(times + over / 2, source_time, target_time)
+    before = np.interp(times - over / 2, source_time, target_time)
+    slope = np.maximum((after - before) / over, 1 / 16)
+    return float(np.quantile(np.abs(np.log2(slope)), 0.95))

@@ -14,6 +14,7 @@ from stccl_data.pairs import content_check as content
 from stccl_data.pairs import imported
 from stccl_data.pairs.candidates import utterance_key
 from stccl_data.pairs.content_check import ClipContent, ContentScore
+from stccl_data.pairs.content_model import ContentConfig, key_values
 from stccl_data.pairs.gates import GateConfig, Refusal, judge
 from stccl_data.pipeline import tasks as stages
 from stccl_data.pipeline.artefacts import header_of, load_content, stored_alignments
@@ -237,7 +238,7 @@ def _checks(
     for _, row in sorted(clips.items()):
         if row.artefact is not None and row.clip.sentence is not None:
             members[_speaker(row)].append(row)
-    how = content.ContentConfig()
+    how = ContentConfig()
     by = {"visual": "visual", "auto": None}.get(config.align, "audio")
     there = store.there("content")
     paths: dict[str, Path] = {}
@@ -249,7 +250,7 @@ def _checks(
             [r.clip.clip_id, r.clip.emotion, r.clip.level, r.clip.sentence, _key(r)]
             for r in members[speaker]
         ]
-        key = key_of(content.SCHEMA, content.key_values(how), by, labels, asked)
+        key = key_of(content.SCHEMA, key_values(how), by, labels, asked)
         paths[name] = store.artefact("content", key)
         if key not in there:
             heard = [(row.clip, _file(row)) for row in members[speaker]]

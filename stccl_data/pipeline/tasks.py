@@ -17,7 +17,8 @@ from stccl_data.executors import StopRunError
 from stccl_data.extract import CropConfig, extract_clip, sound_path
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from stccl_data.media import video as media
-from stccl_data.pairs.content_check import ContentConfig, Kind, check_content
+from stccl_data.pairs.content_check import Kind, check_content
+from stccl_data.pairs.content_model import ContentConfig
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pairs.imported import follow_path
 from stccl_data.pipeline.artefacts import (
