@@ -1,9 +1,10 @@
-"""How long an alignment takes, and our kernel beside dtaidistance's on the same features.
+"""Measure how long an alignment takes, and compare the DTW kernel with dtaidistance.
 
 usage: python benchmarks/alignment.py [SECONDS]      (dtaidistance comes with the extra `test`)
 
-Two synthetic clips of SECONDS (default 4) are aligned on one core. dtaidistance minimises the root of summed squared distances, so
-ours is given squared costs, and the two path costs are asserted to agree. Times are printed, never asserted.
+Two synthetic clips of SECONDS (default 4) are aligned on one core. dtaidistance minimises the root
+of summed squared distances, so our kernel gets squared costs, and the two path costs are asserted
+to agree. Times are printed, never asserted.
 """
 
 import os
@@ -28,71 +29,59 @@ RATE = 16_000
 
 
 def babble(seconds: float, seed: int) -> np.ndarray:
-    """(S,) noise whose band moves a few times a second: as much to align as speech, with nothing to download."""
+    """Return (S,) noise whose band moves a few times a second: as hard to align as speech."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(seconds * RATE)) / RATE
-    swing = np.interp(
-        t,
-        np.arange(0, seconds + 1, 0.15),
-        np.random.default_rng(7).uniform(200, 3000, int((seconds + 1) / 0.15) + 1),
-    )
-    voice = np.sin(2 * np.pi * np.cumsum(swing) / RATE) + 0.1 * rng.normal(size=len(t))
+    knots = np.random.default_rng(7).uniform(200, 3000, int((seconds + 1) / 0.15) + 1)
+    frequency = np.interp(t, np.arange(0, seconds + 1, 0.15), knots)
+    voice = np.sin(2 * np.pi * np.cumsum(frequency) / RATE) + 0.1 * rng.normal(size=len(t))
     return 0.2 * voice * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
 
 
 def milliseconds(work: Callable[[], object], repeats: int = 20) -> float:
-    """The median of `repeats` runs, after one that compiles."""
+    """Return the median duration of `repeats` calls, after a first one that compiles."""
     work()
-    taken = []
+    durations = []
     for _ in range(repeats):
         start = time.perf_counter()
         work()
-        taken.append(time.perf_counter() - start)
-    return 1000 * float(np.median(taken))
+        durations.append(time.perf_counter() - start)
+    return 1000 * float(np.median(durations))
+
+
+def print_row(name: str, duration: float, remark: str = "") -> None:
+    print(f"  {name:<40} {duration:7.1f} ms   {remark}".rstrip())
 
 
 def main(seconds: float) -> None:
     sounds = [babble(seconds, seed) for seed in (1, 2)]
-    clips = [
-        Signals(speech_features(sound, RATE), frame_times=np.arange(0, seconds, 0.04))
-        for sound in sounds
-    ]
+    frame_times = np.arange(0, seconds, 0.04)
+    clips = [Signals(speech_features(sound, RATE), frame_times=frame_times) for sound in sounds]
     config = AlignConfig()
     a, b = (
         feature_sequence(clip, "audio", config.hop_s, config.mouth_weight).vectors for clip in clips
     )
     print(f"two clips of {seconds:g} s, a matrix of {len(a)} x {len(b)}, one core")
-    print(
-        f"  features of a clip                       {milliseconds(lambda: speech_features(sounds[0], RATE)):7.1f} ms"
-    )
-    print(
-        f"  align, path and scores                   {milliseconds(lambda: align(*clips)):7.1f} ms"
-    )
-    print(
-        f"  content score without impostors          {milliseconds(lambda: estimate_content_score(*clips)):7.1f} ms"
+    print_row("features of a clip", milliseconds(lambda: speech_features(sounds[0], RATE)))
+    print_row("align, path and scores", milliseconds(lambda: align(*clips)))
+    print_row(
+        "content score without impostors", milliseconds(lambda: estimate_content_score(*clips))
     )
 
     wide = [np.ascontiguousarray(side, np.float64) for side in (a, b)]
-    ours, theirs = (
-        warping_path(distances(a, b) ** 2)[1] ** 0.5,
-        dtw_ndim.distance(*wide, use_c=True),
-    )
-    assert np.isclose(ours, theirs, rtol=1e-3), (ours, theirs)
+    our_cost = warping_path(distances(a, b) ** 2)[1] ** 0.5
+    their_cost = dtw_ndim.distance(*wide, use_c=True)
+    assert np.isclose(our_cost, their_cost, rtol=1e-3), (our_cost, their_cost)
 
-    def matrix_and_path() -> object:
-        return warping_path(distances(a, b) ** 2)
-
-    mine, path, cost = (
-        milliseconds(matrix_and_path),
-        milliseconds(lambda: dtw_ndim.warping_path(*wide, use_c=True), 5),
-        milliseconds(lambda: dtw_ndim.distance(*wide, use_c=True), 5),
-    )
-    print(f"  our matrix and path                      {mine:7.1f} ms   path cost {ours:.4f}")
-    print(
-        f"  dtaidistance (C), path                   {path:7.1f} ms   {path / mine:.1f} times ours"
-    )
-    print(
-        f"  dtaidistance (C), its cost without path  {cost:7.1f} ms   {cost / mine:.1f} times ours, path cost {theirs:.4f}"
+    ours = milliseconds(lambda: warping_path(distances(a, b) ** 2))
+    their_path = milliseconds(lambda: dtw_ndim.warping_path(*wide, use_c=True), 5)
+    their_distance = milliseconds(lambda: dtw_ndim.distance(*wide, use_c=True), 5)
+    print_row("our matrix and path", ours, f"path cost {our_cost:.4f}")
+    print_row("dtaidistance (C), path", their_path, f"{their_path / ours:.1f} times ours")
+    print_row(
+        "dtaidistance (C), its cost without path",
+        their_distance,
+        f"{their_distance / ours:.1f} times ours, path cost {their_cost:.4f}",
     )
 
 

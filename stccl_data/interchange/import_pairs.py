@@ -119,7 +119,7 @@ def choose_pairs(
     return ImportedPairs(
         name=str(file),
         scan=replace(scan, clips=kept, findings=ordered),
-        candidates=Candidates(pairs=allowed, alone=()),
+        candidates=Candidates(pairs=allowed, unpaired=()),
         paths=paths,
         refused=refused,
     )

@@ -1,1 +1,1 @@
-"""Which clips form pairs, and which pairs are accepted."""
+"""Pairs of clips: candidates by label, the content check, gates, and imported pairs."""

@@ -1,4 +1,7 @@
-"""Which clips make a pair (one speaker, one view, one sentence, two emotions), and the names that shards know them by."""
+"""Candidate pairs by label, and the names of utterances and clips in the shards.
+
+Clips pair if they have one corpus, speaker, view and sentence, and two emotions.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,41 +16,51 @@ REFERENCES = ("neutral", "any")
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The pairs (source, target) that the labels allow, by utterance; and the clips in none, by id, each with the reason."""
+    """The pairs that the labels allow, and the clips that are in none."""
 
+    #: (source, target), ordered by utterance
     pairs: tuple[tuple[Clip, Clip], ...]
-    alone: tuple[tuple[Clip, Reason], ...]
+    #: clips in no pair, ordered by id, each with the reason
+    unpaired: tuple[tuple[Clip, Reason], ...]
 
 
 def candidate_pairs(clips: Iterable[Clip], reference: str = "neutral") -> Candidates:
-    """Every pair of two clips of one utterance in different emotions.
+    """Pair the clips of each utterance that differ in emotion.
 
-    reference: `neutral` pairs every neutral clip (source) with every clip of another emotion (target), all levels and takes.
-    `any` pairs every two emotions, each two clips once; the source is the one whose emotion comes first in EMOTIONS, which
-    begins with neutral. The answer does not depend on the order of `clips`. Raises ValueError for another reference.
+    The result does not depend on the order of ``clips``.
+
+    Args:
+        clips: labelled clips.
+        reference: `neutral` pairs every neutral clip (source) with every clip of another emotion
+            (target), all levels and takes. `any` pairs every two emotions, each two clips once; the
+            source is the one whose emotion comes first in EMOTIONS, which begins with neutral.
+
+    Raises:
+        ValueError: unknown reference.
     """
     if reference not in REFERENCES:
-        raise ValueError(f"reference '{reference}' is none of {', '.join(REFERENCES)}")
+        choices = ", ".join(REFERENCES)
+        raise ValueError(f"unknown reference {reference!r}; choose one of {choices}")
     pairs: list[tuple[Clip, Clip]] = []
-    alone: list[tuple[Clip, Reason]] = []
+    unpaired: list[tuple[Clip, Reason]] = []
     utterances: defaultdict[tuple[str, str, str, str], list[Clip]] = defaultdict(list)
     for clip in clips:
         if clip.sentence is None:
-            alone.append((clip, Reason.SENTENCE_UNKNOWN))
+            unpaired.append((clip, Reason.SENTENCE_UNKNOWN))
         else:
             utterances[clip.corpus, clip.speaker, clip.view, clip.sentence].append(clip)
     for _, members in sorted(utterances.items()):
         members.sort(key=_order)
-        made = [
+        utterance_pairs = [
             (one, other)
             for one, other in combinations(members, 2)
             if one.emotion != other.emotion and (reference == "any" or one.emotion == "neutral")
         ]
-        pairs += made
-        paired = {clip.clip_id for pair in made for clip in pair}
-        alone += [(clip, Reason.NO_PARTNER) for clip in members if clip.clip_id not in paired]
-    alone.sort(key=lambda item: item[0].clip_id)
-    return Candidates(tuple(pairs), tuple(alone))
+        pairs += utterance_pairs
+        paired = {clip.clip_id for pair in utterance_pairs for clip in pair}
+        unpaired += [(clip, Reason.NO_PARTNER) for clip in members if clip.clip_id not in paired]
+    unpaired.sort(key=lambda item: item[0].clip_id)
+    return Candidates(tuple(pairs), tuple(unpaired))
 
 
 def _order(clip: Clip) -> tuple[int, int, int, str]:
@@ -55,9 +68,12 @@ def _order(clip: Clip) -> tuple[int, int, int, str]:
 
 
 def utterance_key(clip: Clip) -> str:
-    """The shard key of the clip's utterance, such as `mead/M003/front/s009`: ASCII, no dots, different for different labels.
+    """Return the shard key of the clip's utterance, such as `mead/M003/front/s009`.
 
-    Raises ValueError where the sentence is unknown: such a clip belongs to no utterance.
+    Keys are ASCII without dots, and differ if the labels differ.
+
+    Raises:
+        ValueError: the sentence is unknown, so the clip belongs to no utterance.
     """
     if clip.sentence is None:
         raise ValueError(f"{clip.clip_id} has no sentence, so it belongs to no utterance")
@@ -65,14 +81,15 @@ def utterance_key(clip: Clip) -> str:
 
 
 def clip_name(clip: Clip) -> str:
-    """The clip's name within its utterance, such as `angry-3-t001`."""
+    """Return the clip's name within its utterance, such as `angry-3-t001`."""
     return f"{clip.emotion}-{clip.level}-t{clip.take:03d}"
 
 
 def clip_names(clips: Sequence[Clip]) -> dict[str, str]:
-    """clip_id -> name, for the clips of one utterance; where labels agree (own manifests may say so) `-2`, `-3` tell them apart.
+    """Return the names of one utterance's clips by clip id.
 
-    The answer does not depend on the order of `clips`.
+    Clips with equal labels, which a user's manifest may contain, are told apart by `-2`, `-3`. The
+    result does not depend on the order of ``clips``.
     """
     names: dict[str, str] = {}
     used: defaultdict[str, int] = defaultdict(int)

@@ -45,7 +45,7 @@ def selected(
     config: PrepareConfig, clips: Sequence[Clip], candidates: Candidates
 ) -> tuple[list[Clip], dict[str, ClipRow]]:
     """The clips that are to be read, and a row with the reason for each that is not. A limit takes those of the first pairs."""
-    alone = {clip.clip_id: reason for clip, reason in candidates.alone}
+    alone = {clip.clip_id: reason for clip, reason in candidates.unpaired}
     within = (
         {clip.clip_id for clip in clips}
         if config.limit is None
@@ -129,7 +129,7 @@ def extract_all(run: Run, plan: ExtractionWork, candidates: Candidates) -> dict[
         found = [ClipState(clip_id, key, *said) for clip_id in wanted[key]]
         record_clips(run.state, found)
         ended |= {state.clip_id: state for state in found}
-    alone = {clip.clip_id: reason for clip, reason in candidates.alone}
+    alone = {clip.clip_id: reason for clip, reason in candidates.unpaired}
     rows: dict[str, ClipRow] = {}
     unrecorded: list[ClipState] = []
     for clip in plan.clips:

@@ -88,13 +88,13 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 def _estimate(scan: Scan, reference: str) -> CostEstimate:
     candidates = candidate_pairs(scan.clips, reference)
-    alone = {clip.clip_id for clip, _ in candidates.alone}
+    alone = {clip.clip_id for clip, _ in candidates.unpaired}
     used = [clip for clip in scan.clips if clip.clip_id not in alone]
     frames = sum(frames_of(scan.corpus, clip) for clip in used)
     return CostEstimate(
         pairs=len(candidates.pairs),
         clips=len(used),
-        alone=_counted(str(reason) for _, reason in candidates.alone),
+        alone=_counted(str(reason) for _, reason in candidates.unpaired),
         frames=frames,
         core_hours=frames / FRAMES_PER_CORE_SECOND / 3600,
         bytes=frames * BYTES_PER_FRAME,

@@ -1,4 +1,4 @@
-"""Alignments of synthetic speech whose boundaries are known, and of signals that cannot be aligned."""
+"""Alignments of synthetic speech with known boundaries, and of signals that cannot be aligned."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ SENTENCE = "aisouesai"
 EVEN = np.full(9, 0.15)
 
 
-def heard(samples, frames=30.0, start=0.0):
+def signals_of(samples, frames=30.0, start=0.0):
     duration = len(samples) / voice.RATE
     times = start + np.arange(int(duration * frames)) / frames
     speech = speech_features(samples, voice.RATE, start)
@@ -25,88 +25,99 @@ def heard(samples, frames=30.0, start=0.0):
 
 
 def boundary_errors(source, target, source_bounds, target_bounds):
-    found = align(source, target)
-    return np.abs(np.interp(source_bounds, found.source_time, found.target_time) - target_bounds)
+    alignment = align(source, target)
+    return np.abs(
+        np.interp(source_bounds, alignment.source_time, alignment.target_time) - target_bounds
+    )
 
 
-def test_boundaries_are_found_whatever_tempo_pitch_and_loudness():
+def test_boundaries_are_found_at_any_tempo_pitch_and_loudness():
     lengths = np.array([0.1, 0.25, 0.1, 0.2, 0.3, 0.12, 0.2, 0.1, 0.3])
     calm, calm_bounds = voice.say(SENTENCE, EVEN, pitch=110, gain=0.05)
     loud, loud_bounds = voice.say(
         SENTENCE, lengths, pitch=190, gain=0.8, lead=0.7, tail=0.1, seed=1
     )
-    error = boundary_errors(heard(calm), heard(loud), calm_bounds, loud_bounds)
+    error = boundary_errors(signals_of(calm), signals_of(loud), calm_bounds, loud_bounds)
     assert np.median(error) < 0.015
     assert error.max() < 0.05
 
 
-def test_a_pause_in_one_clip_is_passed_over():
+def test_a_pause_in_one_clip_is_skipped():
     plain, plain_bounds = voice.say(SENTENCE, EVEN)
     halting, halting_bounds = voice.say("aiso_uesai", np.insert(EVEN, 4, 0.6))
-    error = boundary_errors(heard(plain), heard(halting), plain_bounds[:4], halting_bounds[:4])
+    error = boundary_errors(
+        signals_of(plain), signals_of(halting), plain_bounds[:4], halting_bounds[:4]
+    )
     assert error.max() < 0.05
-    error = boundary_errors(heard(plain), heard(halting), plain_bounds[5:], halting_bounds[6:])
+    error = boundary_errors(
+        signals_of(plain), signals_of(halting), plain_bounds[5:], halting_bounds[6:]
+    )
     assert error.max() < 0.05
 
 
-def test_times_are_those_of_the_container():
+def test_times_are_on_the_clock_of_the_container():
     samples, _ = voice.say(SENTENCE, EVEN)
-    early, late = heard(samples), heard(samples, start=5.0)
-    found = align(early, late)
-    assert found.source_time[0] == 0.0
-    assert found.target_time[0] == 5.0
-    assert np.allclose(found.target_time - found.source_time, 5.0, atol=1e-6)
-    assert np.array_equal(found.frame_map, np.arange(len(early.frame_times)))
-    assert found.diagonal_fraction == 1.0
-    assert found.longest_repeat == 1
-    assert found.cost == pytest.approx(0.0, abs=1e-2)
-    assert found.local_slope == pytest.approx(0.0, abs=1e-6)
+    early, late = signals_of(samples), signals_of(samples, start=5.0)
+    alignment = align(early, late)
+    assert alignment.source_time[0] == 0.0
+    assert alignment.target_time[0] == 5.0
+    assert np.allclose(alignment.target_time - alignment.source_time, 5.0, atol=1e-6)
+    assert np.array_equal(alignment.frame_map, np.arange(len(early.frame_times)))
+    assert alignment.diagonal_fraction == 1.0
+    assert alignment.longest_repeat == 1
+    assert alignment.cost == pytest.approx(0.0, abs=1e-2)
+    assert alignment.local_slope == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_two_directions_agree():
     calm, _ = voice.say(SENTENCE, EVEN)
     slow, _ = voice.say(SENTENCE, EVEN * 1.5, pitch=160, seed=3)
-    there, back = align(heard(calm), heard(slow)), align(heard(slow), heard(calm))
-    at = np.linspace(0.35, 1.6, 30)
-    again = np.interp(
-        np.interp(at, there.source_time, there.target_time), back.source_time, back.target_time
+    forward, backward = (
+        align(signals_of(calm), signals_of(slow)),
+        align(signals_of(slow), signals_of(calm)),
     )
-    assert np.abs(again - at).max() < 0.03
-    assert there.cost == pytest.approx(back.cost, rel=1e-3)
+    times = np.linspace(0.35, 1.6, 30)
+    round_trip = np.interp(
+        np.interp(times, forward.source_time, forward.target_time),
+        backward.source_time,
+        backward.target_time,
+    )
+    assert np.abs(round_trip - times).max() < 0.03
+    assert forward.cost == pytest.approx(backward.cost, rel=1e-3)
 
 
 @pytest.mark.parametrize("rates", [(25, 30), (30, 24), (60, 25), (29.97, 29.97)])
 def test_the_frame_map_is_monotone_and_inside_the_clip(rates):
     calm, _ = voice.say(SENTENCE, EVEN)
     slow, _ = voice.say(SENTENCE, EVEN * 1.4, seed=3)
-    source, target = heard(calm, rates[0]), heard(slow, rates[1])
-    found = align(source, target)
-    assert found.frame_map.dtype == np.int32
-    assert len(found.frame_map) == len(source.frame_times)
-    assert (np.diff(found.frame_map) >= 0).all()
-    assert found.frame_map[0] >= 0
-    assert found.frame_map[-1] < len(target.frame_times)
-    assert (np.diff(found.source_time) > 0).all()
-    assert (np.diff(found.target_time) >= 0).all()
+    source, target = signals_of(calm, rates[0]), signals_of(slow, rates[1])
+    alignment = align(source, target)
+    assert alignment.frame_map.dtype == np.int32
+    assert len(alignment.frame_map) == len(source.frame_times)
+    assert (np.diff(alignment.frame_map) >= 0).all()
+    assert alignment.frame_map[0] >= 0
+    assert alignment.frame_map[-1] < len(target.frame_times)
+    assert (np.diff(alignment.source_time) > 0).all()
+    assert (np.diff(alignment.target_time) >= 0).all()
 
 
-def test_a_target_without_frames_maps_to_nothing():
+def test_a_target_without_frames_maps_to_minus_one():
     assert np.array_equal(
         frame_map(np.arange(3.0), np.empty(0), np.arange(2.0), np.arange(2.0)), [-1, -1, -1]
     )
 
 
-def test_repeats_and_leaps_are_counted():
+def test_repeated_and_skipped_frames_count_as_repeats():
     assert longest_repeat(np.array([0, 1, 1, 1, 2], np.int32)) == 3
     assert longest_repeat(np.array([0, 1, 7, 8], np.int32)) == 6
 
 
-def test_reference_mode_has_the_invariants_of_the_published_file():
+def test_the_path_of_reference_mode_has_the_form_of_the_published_file():
     calm, _ = voice.say(SENTENCE, EVEN)
     slow, _ = voice.say(SENTENCE, EVEN * 1.4, pitch=170, seed=3)
-    source, target = heard(calm), heard(slow)
-    found = align(source, target, AlignConfig(mode="reference"))
-    path = found.frame_path
+    source, target = signals_of(calm), signals_of(slow)
+    alignment = align(source, target, AlignConfig(mode="reference"))
+    path = alignment.frame_path
     assert tuple(path[0]) == (0, 0)
     assert tuple(path[-1]) == (len(source.frame_times) - 1, len(target.frame_times) - 1)
     steps = [tuple(step) for step in np.diff(path, axis=0)]
@@ -114,7 +125,7 @@ def test_reference_mode_has_the_invariants_of_the_published_file():
     assert not any({a, b} == {(1, 0), (0, 1)} for a, b in pairwise(steps))
 
 
-def test_a_frame_path_of_rows_beyond_the_last_frame_ends_at_it():
+def test_a_frame_path_past_the_last_frame_ends_at_it():
     clock = np.arange(4) / 30
     rows = np.arange(6) / 30
     assert frame_path(clock, clock, rows, rows).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
@@ -145,31 +156,34 @@ def silence(seconds=1.0):
         "ten times longer",
     ],
 )
-def test_what_cannot_be_aligned_has_a_reason(samples, reason):
+def test_a_clip_that_cannot_be_aligned_gives_a_reason_in_both_directions(samples, reason):
     speech, _ = voice.say(SENTENCE, EVEN)
     for pair in ((samples, speech), (speech, samples)):
         with pytest.raises(ClipError) as caught:
-            align(heard(pair[0]), heard(pair[1]))
+            align(signals_of(pair[0]), signals_of(pair[1]))
         assert caught.value.reason == reason
 
 
-def test_audio_mode_says_that_a_clip_is_silent():
+def test_audio_mode_names_the_silent_clip():
     speech, _ = voice.say(SENTENCE, EVEN)
-    with pytest.raises(ClipError, match="nothing to hear") as caught:
-        align(heard(speech), heard(silence()), AlignConfig(mode="audio"))
+    with pytest.raises(ClipError, match="test clip") as caught:
+        align(signals_of(speech), signals_of(silence()), AlignConfig(mode="audio"))
     assert caught.value.reason == Reason.NO_AUDIO
 
 
-def test_clipped_sound_is_aligned_all_the_same():
+def test_clipped_sound_is_aligned():
     calm, bounds = voice.say(SENTENCE, EVEN)
     slow, slow_bounds = voice.say(SENTENCE, EVEN * 1.3, seed=3)
     clipped = np.clip(slow * 20, -1, 1)
-    assert np.median(boundary_errors(heard(calm), heard(clipped), bounds, slow_bounds)) < 0.03
+    assert (
+        np.median(boundary_errors(signals_of(calm), signals_of(clipped), bounds, slow_bounds))
+        < 0.03
+    )
 
 
-def test_a_matrix_beyond_the_limit_gets_a_coarser_grid():
+def test_a_matrix_above_the_limit_uses_a_coarser_grid():
     calm, bounds = voice.say(SENTENCE, EVEN)
     slow, slow_bounds = voice.say(SENTENCE, EVEN * 1.3, seed=3)
-    found = align(heard(calm), heard(slow), AlignConfig(max_cells=10_000))
-    error = np.abs(np.interp(bounds, found.source_time, found.target_time) - slow_bounds)
+    alignment = align(signals_of(calm), signals_of(slow), AlignConfig(max_cells=10_000))
+    error = np.abs(np.interp(bounds, alignment.source_time, alignment.target_time) - slow_bounds)
     assert np.median(error) < 0.03

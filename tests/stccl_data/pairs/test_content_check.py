@@ -1,4 +1,4 @@
-"""The content check on a synthetic speaker: two sentences, five emotions, some labels wrong."""
+"""The content check on a synthetic speaker: two sentences, five emotions, some wrong labels."""
 
 import random
 
@@ -8,12 +8,10 @@ import pytest
 from stccl_data.clip import Clip
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
-from stccl_data.pairs.content_check import (
-    MIN_CONTENT_SCORE,
-    ContentConfig,
-    check_content,
-    score_pairs,
-)
+from stccl_data.pairs import content_check
+from stccl_data.pairs.content_check import MIN_CONTENT_SCORE, check_content, score_pairs
+from stccl_data.pairs.content_model import ContentConfig, key_values
+from stccl_data.pipeline.state import key_of
 from tests.testing import speech as voice
 
 SENTENCES = {"one": "aisouesai", "two": "uoseiasou"}
@@ -21,7 +19,13 @@ EMOTIONS = ("neutral", "happy", "sad", "angry", "fear")
 
 
 def speaker(wrong=(), takes=2, without=()):
-    """Signals and clips; `wrong`: ids whose label is the other sentence's; `without`: (emotion, sentence) labels left out."""
+    """Return signals and clips by id.
+
+    Args:
+        wrong: ids of clips labelled with the other sentence.
+        takes: per sentence and emotion.
+        without: labels (emotion, sentence) to leave out.
+    """
     signals, clips = {}, {}
     for s, (sentence, sounds) in enumerate(SENTENCES.items()):
         for e, emotion in enumerate(EMOTIONS):
@@ -70,7 +74,7 @@ def neutral_pairs(clips):
 @pytest.mark.parametrize(
     "without", [(), (("neutral", "two"),)], ids=["both neutral", "one neutral missing"]
 )
-def test_mislabelled_clips_are_found_named_and_told_from_the_others(without):
+def test_exactly_the_mislabelled_clips_are_found_and_their_pairs_refused(without):
     wrong = {"one-angry-1", "two-sad-2"}
     signals, clips = speaker(wrong, without=without)
     pairs = neutral_pairs(clips)
@@ -84,7 +88,7 @@ def test_mislabelled_clips_are_found_named_and_told_from_the_others(without):
     assert check.clips["two-sad-2"].suggested_sentence == "two"
 
 
-def test_with_four_labels_in_ten_wrong_every_pair_is_still_told():
+def test_every_pair_is_judged_correctly_with_four_labels_in_ten_wrong():
     names = [
         f"{sentence}-{emotion}-{take}"
         for sentence in SENTENCES
@@ -100,7 +104,7 @@ def test_with_four_labels_in_ten_wrong_every_pair_is_still_told():
         )
 
 
-def test_scores_depend_neither_on_order_nor_on_chance():
+def test_scores_do_not_depend_on_the_order_of_clips_or_pairs():
     signals, clips = speaker({"one-angry-1"})
     pairs = neutral_pairs(clips)
     config = ContentConfig(companions=3, impostors=3)
@@ -113,12 +117,12 @@ def test_scores_depend_neither_on_order_nor_on_chance():
     assert first == {(s.source, s.target): s.score for s in again}
 
 
-def test_work_is_bounded_by_the_number_of_companions(monkeypatch):
-    from stccl_data.pairs import content_check as content
-
+def test_the_number_of_comparisons_is_limited(monkeypatch):
     calls = []
-    kernel = content.warping_path
-    monkeypatch.setattr(content, "warping_path", lambda *a, **k: calls.append(1) or kernel(*a, **k))
+    kernel = content_check.warping_path
+    monkeypatch.setattr(
+        content_check, "warping_path", lambda *a, **k: calls.append(1) or kernel(*a, **k)
+    )
     signals, clips = speaker(takes=2)
     check_content(
         signals, clips, neutral_pairs(clips)[:1], ContentConfig(companions=2, impostors=2)
@@ -143,10 +147,14 @@ def test_without_impostors_a_clip_of_another_sentence_ranks_last_and_the_scores_
     ]
 
 
-def test_clips_that_cannot_be_compared_have_no_score():
+def test_clips_that_cannot_be_compared_score_nan():
     signals, clips = speaker(takes=1)
     signals["one-sad-1"] = Signals()
     (score,) = score_pairs(signals, clips, [("one-neutral-1", "one-sad-1")])
     assert np.isnan(score.score)
     (score,) = score_pairs({}, clips, [("one-neutral-1", "one-sad-1")])
     assert np.isnan(score.score)
+
+
+def test_the_key_of_stored_checks_has_not_changed():
+    assert key_of(2, key_values(ContentConfig())) == "81ad169c0eeb8e12ea1ead65cc3a238d"
