@@ -1,4 +1,4 @@
-"""The Clip record: one recording of one sentence by one speaker in one emotion, and the vocabulary of its labels."""
+"""The Clip record: one recording of one sentence by one speaker in one emotion."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ EMOTIONS = (
     "contempt",
 )
 
-#: What people write for our words; adapters and manifests translate through this.
+#: Other spellings of the emotions, as corpora and manifests write them.
 EMOTION_SYNONYMS = {
     "anger": "angry", "ang": "angry", "mad": "angry",
     "contemptuous": "contempt",
@@ -35,44 +35,51 @@ EMOTION_SYNONYMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One recording. A row of `clips.parquet`.
+    """One recording: a row of `clips.parquet`."""
 
-    `clip_id` is unique in the dataset; made by us it is ASCII without dots or spaces
-    (`mead/M003/front/angry-3/s009-t001`), and an own manifest's `clip_id` is kept as it is. `sentence` is an id,
-    not a text: two clips of one speaker with the same id say the same words; None where unknown. `level` is the
-    intensity (1-3 in MEAD), `take` counts recordings that agree in all other labels. `path` is the video (or an
-    audio file where there is no video); `audio_path` the sound where it is a file of its own. `fps` (nominal;
-    frame times always come from the container), `n_frames`, `width`, `height` (upright pixels), `duration_s` and
-    `audio_rate` (Hz) are None until the file has been read.
-    """
-
+    #: unique in the dataset. Generated ids are ASCII without dots or spaces
+    #: (`mead/M003/front/angry-3/s009-t001`); a `clip_id` from a manifest is kept unchanged
     clip_id: str
     corpus: str
     speaker: str
+    #: one of `EMOTIONS`
     emotion: str
+    #: an id, not the text: clips of one speaker with the same id contain the same words.
+    #: None if unknown
     sentence: str | None
+    #: the video, or an audio file if there is no video
     path: str
+    #: the audio, if it is a separate file
     audio_path: str | None = None
+    #: intensity of the emotion, 1-3 in MEAD
     level: int = 1
+    #: numbers the recordings that agree in all other labels
     take: int = 1
+    #: the camera
     view: str = "front"
+    #: the words, if the corpus provides them
     text: str | None = None
+    #: nominal frame rate, None until the file is probed (as are all fields below);
+    #: frame times always come from the container
     fps: Fraction | None = None
     n_frames: int | None = None
+    #: pixels, upright
     width: int | None = None
+    #: pixels, upright
     height: int | None = None
     duration_s: float | None = None
+    #: Hz
     audio_rate: int | None = None
 
     def row(self) -> dict[str, Any]:
-        """The clip as a table row; `fps` as text such as `30000/1001`."""
+        """Convert the clip to a table row; `fps` becomes text such as `30000/1001`."""
         values = {name: getattr(self, name) for name in _COLUMNS}
         values["fps"] = None if self.fps is None else str(self.fps)
         return values
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Clip":
-        """The inverse of `row`; columns that a Clip does not have are passed over."""
+        """Build a clip from a table row (the inverse of `row`); ignore other columns."""
         values = {name: row[name] for name in _COLUMNS if name in row}
         values["fps"] = None if values.get("fps") is None else Fraction(values["fps"])
         return cls(**values)
@@ -82,7 +89,7 @@ _COLUMNS = tuple(f.name for f in fields(Clip))
 
 
 def parse_emotion(word: str) -> str | None:
-    """Our word for an emotion as a corpus or a person writes it, or None where it is not one."""
+    """Map an emotion as a corpus or a user writes it to one of `EMOTIONS`; None if unknown."""
     word = word.strip().lower()
     word = EMOTION_SYNONYMS.get(word, word)
     return word if word in EMOTIONS else None
@@ -90,9 +97,10 @@ def parse_emotion(word: str) -> str | None:
 
 @lru_cache(4096)  # a corpus has few labels and many clips
 def slug(text: str) -> str:
-    """`text` as it may stand in a shard key: ASCII letters, digits, `_` and `-`, never empty, injective in practice.
+    """Make `text` safe for a shard key: ASCII letters, digits, `_` and `-`, never empty.
 
-    Text that has to be changed gets six hex digits of its SHA-256, so that two texts never fall on one key.
+    Text that has to be changed gets six hex digits of its SHA-256 appended, so that two texts
+    do not end up with the same key.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")[:80]

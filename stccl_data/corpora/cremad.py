@@ -1,20 +1,21 @@
-"""CREMA-D: `ACTOR_SENTENCE_EMOTION_LEVEL.flv`, with the same names in wav and mp3 beside."""
+"""CREMA-D: `ACTOR_SENTENCE_EMOTION_LEVEL.flv`, with wav and mp3 files of the same names."""
 
 import re
 from typing import NamedTuple
 
 from stccl_data.clip import Clip
-from stccl_data.corpora.scan import Finding
-from stccl_data.corpora.sound import attach_sound
+from stccl_data.corpora.checks import find_archives, find_duplicates, find_wrong_suffixes
+from stccl_data.corpora.records import Finding, Listing
+from stccl_data.corpora.sound import Media, match_sound
 from stccl_data.corpora.tables import table
-from stccl_data.corpora.tree import File, Tree, copies_found, packed, wrong_suffixes
+from stccl_data.corpora.tree import File, Tree
 from stccl_data.errors import ClipError, Reason
 
 NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
 
 
 class Codes(NamedTuple):
-    """The four codes of a name, upper case."""
+    """The four codes of a file name, upper case."""
 
     actor: str
     sentence: str
@@ -22,64 +23,62 @@ class Codes(NamedTuple):
     level: str
 
 
-def resemblance(tree: Tree) -> int:
-    """How many files of the tree are named as CREMA-D names them."""
-    return sum(1 for file in tree.media() if NAME.fullmatch(file.stem))
+def count_matches(tree: Tree) -> int:
+    """Count the files named like CREMA-D clips, to recognise the corpus."""
+    return sum(_is_clip_name(file) for file in tree.media())
 
 
-def read(tree: Tree) -> tuple[list[Clip], list[Finding]]:
-    """Clips and findings of a CREMA-D tree. Clips that `manifests/cremad.json` lists as defective are findings.
+def read(tree: Tree) -> Listing:
+    """List the clips and findings of a CREMA-D folder.
 
-    The level is 1 to 3 for LO, MD, HI, and 0 for XX, where nobody asked the actor for a level.
+    Clips that `manifests/cremad.json` lists as defective are findings. Levels LO, MD and HI are
+    1 to 3; XX, for which the actor was not asked for a level, is 0.
     """
     findings: list[Finding] = []
-    named: list[tuple[Codes, File]] = []
+    media: list[tuple[Codes, File]] = []
     defects: dict[str, str] = table("cremad")["defects"]
     for file in tree.media():
         try:
-            codes = _codes(file)
+            codes = _parse_codes(file)
         except ClipError as error:
             findings.append(Finding(file.path, error.reason, error.detail))
             continue
         if defect := defects.get("_".join(codes)):
-            findings.append(
-                Finding(file.path, Reason.KNOWN_DEFECT, f"{file.shown} is left out: {defect}")
-            )
+            detail = f"{file.shown} is excluded: {defect}"
+            findings.append(Finding(file.path, Reason.KNOWN_DEFECT, detail))
         else:
-            named.append((codes, file))
-    found = attach_sound(
-        tree,
-        [pair for pair in named if pair[1].is_video],
-        [pair for pair in named if not pair[1].is_video],
+            media.append((codes, file))
+    match = match_sound(
+        [(codes, file) for codes, file in media if file.is_video],
+        [(codes, file) for codes, file in media if not file.is_video],
     )
-    findings += copies_found(tree, found.copies) + found.findings
-    findings += wrong_suffixes(tree, lambda file: NAME.fullmatch(file.stem) is not None)
-    findings += packed(tree, lambda file, bare: False)
-    return [_clip(codes, path, sound) for codes, (path, sound) in found.clips.items()], findings
+    findings += find_duplicates(tree, match.duplicates) + match.findings
+    findings += find_wrong_suffixes(tree, _is_clip_name) + find_archives(tree)
+    return Listing([_clip(codes, files) for codes, files in match.media.items()], findings)
 
 
-def _codes(file: File) -> Codes:
+def _is_clip_name(file: File) -> bool:
+    return NAME.fullmatch(file.stem) is not None
+
+
+def _parse_codes(file: File) -> Codes:
     match = NAME.fullmatch(file.stem)
     if match is None:
         raise ClipError(
             Reason.UNKNOWN_NAME,
-            f"{file.shown} is not named as a CREMA-D clip such as 1001_IEO_ANG_HI.flv",
+            f"{file.shown} is not named like a CREMA-D clip, such as 1001_IEO_ANG_HI.flv",
         )
     codes = Codes(*(group.upper() for group in match.groups()))
-    for part in ("sentence", "emotion", "level"):
-        if getattr(codes, part) not in table("cremad")[part + "s"]:
-            raise ClipError(
-                Reason.UNKNOWN_CODE,
-                f"{file.shown} says {part} {getattr(codes, part)}, which CREMA-D does not have",
-            )
+    for label in ("sentence", "emotion", "level"):
+        code = getattr(codes, label)
+        if code not in table("cremad")[label + "s"]:
+            raise ClipError(Reason.UNKNOWN_CODE, f"{file.shown}: CREMA-D has no {label} {code}")
     return codes
 
 
-def _clip(codes: Codes, path: str, audio_path: str | None) -> Clip:
-    emotion, level = (
-        table("cremad")["emotions"][codes.emotion],
-        table("cremad")["levels"][codes.level],
-    )
+def _clip(codes: Codes, files: Media) -> Clip:
+    emotion = table("cremad")["emotions"][codes.emotion]
+    level = table("cremad")["levels"][codes.level]
     sentence = codes.sentence.lower()
     return Clip(
         clip_id=f"cremad/{codes.actor}/front/{emotion}-{level}/{sentence}-t001",
@@ -87,7 +86,7 @@ def _clip(codes: Codes, path: str, audio_path: str | None) -> Clip:
         speaker=codes.actor,
         emotion=emotion,
         sentence=sentence,
-        path=path,
-        audio_path=audio_path,
+        path=files.path,
+        audio_path=files.audio_path,
         level=level,
     )

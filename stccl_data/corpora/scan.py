@@ -1,41 +1,123 @@
-"""What looking at a raw corpus brings back: its clips, and a finding for everything else."""
+"""Recognise a raw corpus and list its clips. No media file is opened, and nothing is written."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from stccl_data.clip import Clip
-from stccl_data.errors import Reason, UsageError
+from stccl_data.corpora import cremad, manifest, mead, ravdess
+from stccl_data.corpora.checks import find_unknown
+from stccl_data.corpora.records import Listing, Scan, ScanError
+from stccl_data.corpora.selection import make_selection
+from stccl_data.corpora.tables import mead_numbering
+from stccl_data.corpora.transcripts import read_transcripts
+from stccl_data.corpora.tree import Tree, walk
+
+CORPORA = ("mead", "ravdess", "cremad", "own")
+#: What each corpus looks like on disk, for messages.
+LAYOUTS = {
+    "mead": "ACTOR/video/VIEW/EMOTION/level_N/NNN.mp4",
+    "ravdess": "Actor_NN/01-01-03-02-01-01-NN.mp4",
+    "cremad": "1001_IEO_ANG_HI.flv",
+    "own": "manifest.csv, .tsv, .jsonl or .parquet "
+    "with the columns path, speaker, emotion, sentence",
+}
 
 
-class ScanError(UsageError):
-    """The question itself cannot be answered: RAW is missing, a manifest lacks a column, an option names what is not there."""
+def scan_corpus(
+    raw: Path,
+    corpus: str = "auto",
+    *,
+    views: Sequence[str] | None = None,
+    speakers: Collection[str] | None = None,
+    emotions: Collection[str] | None = None,
+    transcripts: Path | None = None,
+) -> Scan:
+    """List the clips of a raw corpus.
 
+    Args:
+        raw: the folder of the corpus, or a manifest.
+        corpus: one of `CORPORA`, or `auto` to recognise it.
+        views: cameras to use, or `("all",)`. By default MEAD's front camera, and all views of
+            any other corpus.
+        speakers: use only these speakers; None or empty for all.
+        emotions: use only these emotions; None or empty for all.
+        transcripts: a list with lines `ACTOR_level_N_EMOTION_NNN TEXT` that defines MEAD's
+            sentences in place of the numbering table.
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something found in RAW that is no clip, or a clip with a defect.
+    Returns:
+        The clips, and a finding for each file that cannot be used. A folder in which no corpus
+        is recognised gives a scan of the corpus `unknown`, without clips.
 
-    `path` is the file or folder; `detail` one sentence that names it (and the row, in a table) and says what is wrong; what
-    to do is `reason.advice`. `files` is how many files it stands for: many for a folder found twice or for clips that an
-    option left out, 0 for a remark on clips that are used all the same.
+    Raises:
+        ScanError: RAW is missing, an option is invalid, or a manifest or transcript list cannot
+            be read.
     """
+    raw = Path(os.path.abspath(raw))  # noqa: PTH100 - resolve() would rename linked folders
+    if not os.path.exists(raw):  # noqa: PTH110 - Path.exists() raises in a locked folder
+        raise ScanError(f"{raw} does not exist, or a folder above it cannot be entered")
+    if corpus not in ("auto", *CORPORA):
+        raise ScanError(f"unknown corpus '{corpus}'; choose one of auto, {', '.join(CORPORA)}")
+    selection = make_selection(views, speakers, emotions)
+    corpus, listing = _list_clips(raw, corpus, transcripts)
+    selected = selection.apply(raw, corpus, listing.clips)
+    return Scan(
+        corpus,
+        raw,
+        tuple(sorted(selected.clips, key=lambda clip: clip.clip_id)),
+        tuple(
+            sorted(
+                listing.findings + selected.findings,
+                key=lambda finding: (finding.reason, finding.path),
+            )
+        ),
+    )
 
-    path: str
-    reason: Reason
-    detail: str
-    clip_id: str | None = None
-    files: int = 1
+
+def _list_clips(raw: Path, corpus: str, transcripts: Path | None) -> tuple[str, Listing]:
+    """Return the name of the corpus and its clips, before selection."""
+    table = manifest.find_manifest(raw) if corpus in ("auto", "own") else None
+    tree = None
+    if table is not None:
+        corpus = "own"
+    elif corpus == "own":
+        raise ScanError(f"{raw} contains no {LAYOUTS['own']}")
+    elif not raw.is_dir():
+        raise ScanError(f"{raw} is not a folder")
+    else:
+        tree = walk(raw)
+        corpus = _recognise(tree) if corpus == "auto" else corpus
+    if transcripts is not None and corpus not in ("mead", "unknown"):
+        raise ScanError(
+            f"transcripts are for MEAD; {raw} is {corpus}, whose names define its sentences"
+        )
+    if table is not None:
+        return corpus, manifest.read(table)
+    assert tree is not None
+    listing = _read(tree, corpus, transcripts)
+    return corpus, Listing(listing.clips, [*tree.findings, *listing.findings])
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """One look at RAW. `corpus` is mead, ravdess, cremad, own, or unknown (then there are no clips).
+def _recognise(tree: Tree) -> str:
+    """Return the corpus whose names explain the most files, or `unknown`."""
+    matches = {
+        "mead": mead.count_matches(tree),
+        "ravdess": ravdess.count_matches(tree),
+        "cremad": cremad.count_matches(tree),
+    }
+    best = max(matches, key=lambda name: matches[name])
+    return best if matches[best] else "unknown"
 
-    `clips` are sorted by `clip_id`, which are unique. Every media file under `root` is a clip's `path`, goes with one as its
-    sound, or is counted in a finding.
-    """
 
-    corpus: str
-    root: Path
-    clips: tuple[Clip, ...]
-    findings: tuple[Finding, ...]
+def _read(tree: Tree, corpus: str, transcripts: Path | None) -> Listing:
+    if corpus == "ravdess":
+        return ravdess.read(tree)
+    if corpus == "cremad":
+        return cremad.read(tree)
+    if corpus == "unknown":
+        return Listing([], find_unknown(tree))
+    numbering = mead_numbering()
+    if transcripts is None:
+        return mead.read(tree, numbering, {})
+    spoken = read_transcripts(transcripts, numbering)
+    listing = mead.read(tree, {**numbering, **spoken.sentences}, spoken.texts)
+    return Listing(listing.clips, listing.findings + spoken.findings)

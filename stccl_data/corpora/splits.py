@@ -1,4 +1,7 @@
-"""Which speakers train and which test. A split is by speaker, never by clip: a face seen in training proves nothing in a test."""
+"""Assign speakers to train, val and test.
+
+Splits are by speaker, never by clip: a test on a face seen in training proves nothing.
+"""
 
 import csv
 import hashlib
@@ -10,103 +13,70 @@ from stccl_data.corpora.tables import table
 from stccl_data.errors import UsageError
 
 SPLITS = ("train", "val", "test")
-DEFAULT = "train=0.8,val=0.1,test=0.1"
+DEFAULT_SPLIT = "train=0.8,val=0.1,test=0.1"
 
 
 class SplitError(UsageError):
-    """The split that was asked for is none, or does not fit these speakers."""
+    """The requested split is invalid, or does not fit the speakers."""
 
 
-def assign_splits(speakers: Iterable[str], spec: str = DEFAULT, seed: int = 0) -> dict[str, str]:
-    """speaker -> train, val or test.
+def assign_splits(
+    speakers: Iterable[str], spec: str = DEFAULT_SPLIT, seed: int = 0
+) -> dict[str, str]:
+    """Assign each speaker to train, val or test.
 
-    spec: ratios (`train=0.8,val=0.1,test=0.1`, any positive scale), the name of a split in `manifests/splits.json`
-    (`mead-paper`), or a CSV with the columns speaker and split. Ratios are shared out by largest remainder over the speakers
-    in an order that their names and `seed` alone decide; every split named gets a speaker where there are enough, and where
-    there are not, train is served first. Raises SplitError.
+    Args:
+        speakers: their names, in any order.
+        spec: ratios on any positive scale (`train=0.8,val=0.1,test=0.1`), the name of a split in
+            `manifests/splits.json` (`mead-paper`), or a CSV with the columns speaker and split.
+            Ratios are apportioned by largest remainder over the speakers, in an order that
+            depends only on their names and `seed`. Every split with a ratio gets a speaker if
+            there are enough; if not, train comes first.
+        seed: of the order.
+
+    Raises:
+        SplitError: the spec is invalid, or a CSV lacks a speaker.
     """
-    wanted = sorted(set(speakers))
+    unique = sorted(set(speakers))
     named: Mapping[str, Mapping[str, object]] = table("splits")
     if spec in named:
-        return _named(wanted, spec)
-    if "=" in spec and not Path(spec).is_file():
-        return _by_ratio(wanted, _ratios(spec), seed)
+        return _assign_named(unique, spec)
+    if _is_ratios(spec):
+        return _assign_by_ratio(unique, _parse_ratios(spec), seed)
     if Path(spec).suffix.lower() == ".csv":
-        return _from_csv(wanted, Path(spec))
+        return _assign_from_csv(unique, Path(spec))
     raise SplitError(
-        f"split '{spec}' is neither ratios such as {DEFAULT}, nor a .csv file, nor one of {', '.join(named)}"
+        f"unknown split '{spec}'; use ratios such as {DEFAULT_SPLIT}, a .csv file, "
+        f"or one of {', '.join(named)}"
     )
 
 
-def split_note(assigned: Mapping[str, str], spec: str = DEFAULT) -> str:
-    """One sentence for the log: how many speakers each split has, and a warning where one that was asked for has none."""
+def split_note(assigned: Mapping[str, str], spec: str = DEFAULT_SPLIT) -> str:
+    """Describe for the log how many speakers each split has, and which requested split is empty."""
     counts = Counter(assigned.values())
-    told = ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
-    asked = _asked(spec)
-    empty = [split for split in SPLITS if split in asked and not counts[split]]
-    note = f"speakers: {told or 'none'}"
+    sizes = ", ".join(f"{counts[split]} {split}" for split in SPLITS if counts[split])
+    requested = _requested_splits(spec)
+    empty = [split for split in SPLITS if split in requested and not counts[split]]
+    note = f"speakers: {sizes or 'none'}"
     return f"{note}; none is left for {' and '.join(empty)}" if empty else note
 
 
-def _asked(spec: str) -> set[str]:
-    if spec in table("splits"):
-        return {*table("splits")[spec]["speakers"], table("splits")[spec]["rest"]}
-    if "=" in spec and not Path(spec).is_file():
-        return {split for split, ratio in _ratios(spec).items() if ratio > 0}
-    return set()
+def apportion(total: int, ratios: Mapping[str, float]) -> dict[str, int]:
+    """Divide `total` into whole parts by largest remainder (Hamilton).
 
+    No part is empty if `total` allows; train is the last to become empty.
 
-def _named(speakers: list[str], name: str) -> dict[str, str]:
-    found = table("splits")[name]
-    place = {speaker: split for split, members in found["speakers"].items() for speaker in members}
-    return {speaker: place.get(speaker, found["rest"]) for speaker in speakers}
-
-
-def _ratios(spec: str) -> dict[str, float]:
-    ratios: dict[str, float] = {}
-    for part in spec.split(","):
-        split, _, number = part.partition("=")
-        split = split.strip()
-        if split not in SPLITS:
-            raise SplitError(f"split '{split}' in '{spec}' is none of {', '.join(SPLITS)}")
-        if split in ratios:
-            raise SplitError(f"split '{split}' stands twice in '{spec}'")
-        try:
-            ratios[split] = float(number)
-        except ValueError:
-            raise SplitError(f"'{number}' in '{spec}' is no number") from None
-        if not 0 <= ratios[split] < float("inf"):
-            raise SplitError(f"the ratio of {split} in '{spec}' is not zero or more")
-    if sum(ratios.values()) <= 0:
-        raise SplitError(f"the ratios of '{spec}' add up to nothing")
-    return ratios
-
-
-def _by_ratio(speakers: list[str], ratios: Mapping[str, float], seed: int) -> dict[str, str]:
-    drawn = sorted(
-        speakers, key=lambda speaker: hashlib.sha256(f"{seed}:{speaker}".encode()).digest()
-    )
-    counts = share_out(
-        len(drawn), {split: ratios[split] for split in SPLITS if ratios.get(split, 0) > 0}
-    )
-    assigned: dict[str, str] = {}
-    for split, count in counts.items():
-        assigned |= dict.fromkeys(drawn[len(assigned) : len(assigned) + count], split)
-    return {speaker: assigned[speaker] for speaker in speakers}
-
-
-def share_out(total: int, ratios: Mapping[str, float]) -> dict[str, int]:
-    """`total` in whole parts by largest remainder (Hamilton), none empty if `total` allows; train is the last to go empty.
-
-    ratios: positive, of any scale; at least one.
+    Args:
+        total: the number of speakers.
+        ratios: positive, on any scale, at least one.
     """
-    first = sorted(ratios, key=lambda split: (split != "train", -ratios[split]))
-    if total <= len(first):
-        return {split: int(first.index(split) < total) for split in ratios}
+    order = sorted(ratios, key=lambda split: (split != "train", -ratios[split]))
+    if total <= len(order):
+        return {split: int(order.index(split) < total) for split in ratios}
     scale = total / sum(ratios.values())
     counts = {split: int(ratio * scale) for split, ratio in ratios.items()}
     by_remainder = sorted(
-        ratios, key=lambda split: (counts[split] - ratios[split] * scale, first.index(split))
+        ratios, key=lambda split: (counts[split] - ratios[split] * scale, order.index(split))
     )
     for split in by_remainder[: total - sum(counts.values())]:
         counts[split] += 1
@@ -117,7 +87,62 @@ def share_out(total: int, ratios: Mapping[str, float]) -> dict[str, int]:
     return counts
 
 
-def _from_csv(speakers: list[str], path: Path) -> dict[str, str]:
+def _is_ratios(spec: str) -> bool:
+    return "=" in spec and not Path(spec).is_file()
+
+
+def _requested_splits(spec: str) -> set[str]:
+    if spec in table("splits"):
+        return {*table("splits")[spec]["speakers"], table("splits")[spec]["rest"]}
+    if _is_ratios(spec):
+        return {split for split, ratio in _parse_ratios(spec).items() if ratio > 0}
+    return set()
+
+
+def _assign_named(speakers: list[str], name: str) -> dict[str, str]:
+    named = table("splits")[name]
+    split_of = {
+        speaker: split for split, members in named["speakers"].items() for speaker in members
+    }
+    return {speaker: split_of.get(speaker, named["rest"]) for speaker in speakers}
+
+
+def _parse_ratios(spec: str) -> dict[str, float]:
+    ratios: dict[str, float] = {}
+    for part in spec.split(","):
+        split, _, number = part.partition("=")
+        split = split.strip()
+        if split not in SPLITS:
+            raise SplitError(
+                f"unknown split '{split}' in '{spec}'; choose from {', '.join(SPLITS)}"
+            )
+        if split in ratios:
+            raise SplitError(f"'{spec}' has the split '{split}' twice")
+        try:
+            ratios[split] = float(number)
+        except ValueError:
+            raise SplitError(f"'{number}' in '{spec}' is not a number") from None
+        if not 0 <= ratios[split] < float("inf"):
+            raise SplitError(f"the ratio of {split} in '{spec}' must be 0 or more")
+    if sum(ratios.values()) <= 0:
+        raise SplitError(f"the ratios in '{spec}' are all 0")
+    return ratios
+
+
+def _assign_by_ratio(speakers: list[str], ratios: Mapping[str, float], seed: int) -> dict[str, str]:
+    shuffled = sorted(
+        speakers, key=lambda speaker: hashlib.sha256(f"{seed}:{speaker}".encode()).digest()
+    )
+    counts = apportion(
+        len(shuffled), {split: ratios[split] for split in SPLITS if ratios.get(split, 0) > 0}
+    )
+    assigned: dict[str, str] = {}
+    for split, count in counts.items():
+        assigned |= dict.fromkeys(shuffled[len(assigned) : len(assigned) + count], split)
+    return {speaker: assigned[speaker] for speaker in speakers}
+
+
+def _assign_from_csv(speakers: list[str], path: Path) -> dict[str, str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -127,20 +152,20 @@ def _from_csv(speakers: list[str], path: Path) -> dict[str, str]:
     except OSError as error:
         raise SplitError(f"cannot read the split {path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SplitError(f"the split {path} is no UTF-8 CSV: {error}") from error
+        raise SplitError(f"the split {path} is not a UTF-8 CSV: {error}") from error
     if not {"speaker", "split"} <= set(columns):
         raise SplitError(
             f"{path} needs the columns speaker and split; it has {', '.join(columns) or 'none'}"
         )
-    place: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for number, row in enumerate(rows, 2):
         speaker, split = (row["speaker"] or "").strip(), (row["split"] or "").strip().lower()
         if split not in SPLITS:
             raise SplitError(
-                f"{path}, row {number}: split '{split}' is none of {', '.join(SPLITS)}"
+                f"{path}, row {number}: unknown split '{split}'; choose from {', '.join(SPLITS)}"
             )
-        if place.setdefault(speaker, split) != split:
-            raise SplitError(f"{path}, row {number}: {speaker} is in {place[speaker]} already")
-    if absent := [speaker for speaker in speakers if speaker not in place]:
-        raise SplitError(f"{path} does not say the split of {', '.join(absent)}")
-    return {speaker: place[speaker] for speaker in speakers}
+        if split_of.setdefault(speaker, split) != split:
+            raise SplitError(f"{path}, row {number}: {speaker} is already in {split_of[speaker]}")
+    if missing := [speaker for speaker in speakers if speaker not in split_of]:
+        raise SplitError(f"{path} has no split for {', '.join(missing)}")
+    return {speaker: split_of[speaker] for speaker in speakers}

@@ -1,4 +1,7 @@
-"""A list of what was said in each MEAD clip: lines `ACTOR_level_N_EMOTION_NNN TEXT`. Same text, same sentence."""
+"""Read a transcript list of MEAD: lines `ACTOR_level_N_EMOTION_NNN TEXT`.
+
+Clips with the same text contain the same sentence.
+"""
 
 import hashlib
 import re
@@ -9,30 +12,41 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from stccl_data.corpora.mead import labels_of_name
-from stccl_data.corpora.scan import Finding, ScanError
+from stccl_data.corpora.mead_names import parse_mead_name
+from stccl_data.corpora.records import Finding, ScanError
+from stccl_data.corpora.tables import MeadKey
 from stccl_data.errors import ClipError, Reason
 
-Key = tuple[str, str, int, int]
-#: In the public list the spellings of one sentence agree to 0.85 or more, different sentences to 0.79 or less.
+#: Least similarity of two spellings of one sentence. In the public list the spellings of one
+#: sentence agree to 0.85 or more, different sentences to 0.79 or less.
 SAME_SENTENCE = 0.82
 
 
 @dataclass(frozen=True)
 class Transcripts:
-    """(actor, emotion, level, number) -> sentence id, None where two lines contradict each other; and -> text as listed."""
+    """The content of a transcript list."""
 
-    sentences: dict[Key, str | None]
-    texts: dict[Key, str]
+    #: sentence ids; None if two lines contradict each other
+    sentences: dict[MeadKey, str | None]
+    #: texts as listed
+    texts: dict[MeadKey, str]
     findings: list[Finding]
 
 
-def read_transcripts(path: Path, numbering: Mapping[Key, str]) -> Transcripts:
-    """Read a transcript list. It alone says which clips share a sentence; `numbering` only lends its ids.
+def read_transcripts(path: Path, numbering: Mapping[MeadKey, str]) -> Transcripts:
+    """Read a transcript list.
 
-    Texts are compared without case, punctuation and spacing. A text takes the id that the numbering gives to most of its
-    clips, provided it is the text that is said most under that id or a spelling of it; any other text is `x-` and ten hex
-    digits of its SHA-256. Raises ScanError where the file cannot be read or no line of it is understood.
+    The list alone decides which clips share a sentence; `numbering` only provides the ids. Texts
+    are compared without case, punctuation and spacing. A text gets the id that most of its clips
+    have in the numbering, if it is the most frequent text with that id or a spelling of it. Any
+    other text gets `x-` and ten hex digits of its SHA-256.
+
+    Args:
+        path: a UTF-8 text file.
+        numbering: sentence ids of the numbering table.
+
+    Raises:
+        ScanError: the file cannot be read, or has no valid line.
     """
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -40,77 +54,84 @@ def read_transcripts(path: Path, numbering: Mapping[Key, str]) -> Transcripts:
         raise ScanError(f"cannot read the transcripts {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ScanError(f"the transcripts {path} are not UTF-8: save them as UTF-8") from error
-    texts: dict[Key, str] = {}
-    contradicted: set[Key] = set()
-    findings = []
+    texts: dict[MeadKey, str] = {}
+    contradicted: set[MeadKey] = set()
+    findings: list[Finding] = []
+
+    def report(number: int, reason: Reason, detail: str) -> None:
+        findings.append(Finding(str(path), reason, f"{path.name}, line {number}: {detail}"))
+
     for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            key, text = _parsed(line)
+            key, text = _parse_line(line)
         except ClipError as error:
-            findings.append(
-                Finding(str(path), error.reason, f"{path.name}, line {number}: {error.detail}")
-            )
+            report(number, error.reason, error.detail)
             continue
-        if plain(texts.setdefault(key, text)) != plain(text):
+        if normalise(texts.setdefault(key, text)) != normalise(text):
             contradicted.add(key)
             detail = (
-                f"{path.name}, line {number}: {line.split()[0]} was listed before with another text; "
+                f"an earlier line has another text for {line.split()[0]}; "
                 "its sentence stays unknown"
             )
-            findings.append(Finding(str(path), Reason.LABEL_CONFLICT, detail))
+            report(number, Reason.LABEL_CONFLICT, detail)
     if not texts:
-        raise ScanError(f"no line of {path} reads as ACTOR_level_N_EMOTION_NNN TEXT")
-    ids = sentence_ids({key: plain(text) for key, text in texts.items()}, numbering)
-    sentences = {
-        key: None if key in contradicted else ids[plain(text)] for key, text in texts.items()
-    }
+        raise ScanError(f"{path}: no line has the form ACTOR_level_N_EMOTION_NNN TEXT")
+    ids = _sentence_ids({key: normalise(text) for key, text in texts.items()}, numbering)
     return Transcripts(
-        sentences, {key: text for key, text in texts.items() if key not in contradicted}, findings
+        {key: None if key in contradicted else ids[normalise(text)] for key, text in texts.items()},
+        {key: text for key, text in texts.items() if key not in contradicted},
+        findings,
     )
 
 
-def plain(text: str) -> str:
-    """`text` for comparison: lower case, letters and digits only, single spaces. An apostrophe joins (`don't` is `dont`)."""
+def normalise(text: str) -> str:
+    """Reduce `text` to lower-case letters and digits with single spaces, for comparison.
+
+    An apostrophe joins (`don't` becomes `dont`).
+    """
     text = unicodedata.normalize("NFKC", text).casefold()
     text = re.sub(r"['’‘`´]", "", text)
     return " ".join(re.sub(r"[\W_]+", " ", text).split())
 
 
-def sentence_ids(texts: Mapping[Key, str], numbering: Mapping[Key, str]) -> dict[str, str]:
-    """Sentence id of each plain text; see `read_transcripts`."""
-    votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+def _sentence_ids(texts: Mapping[MeadKey, str], numbering: Mapping[MeadKey, str]) -> dict[str, str]:
+    """Map each normalised text to a sentence id; see `read_transcripts`."""
+    ids_of_text: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for key, text in texts.items():
-        votes[text].update([numbering[key]] if key in numbering else [])
-    said: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    wanted: dict[str, str] = {}
-    for text, counted in sorted(votes.items()):
-        if counted:
-            wanted[text] = min(counted, key=lambda one: (-counted[one], one))
-            said[wanted[text]][text] += counted[wanted[text]]
-    main = {
-        one: min(counted, key=lambda text: (-counted[text], text)) for one, counted in said.items()
-    }
+        ids_of_text[text].update([numbering[key]] if key in numbering else [])
+    favourite: dict[str, str] = {}
+    texts_of_id: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for text, counts in sorted(ids_of_text.items()):
+        if counts:
+            favourite[text] = _most_common(counts)
+            texts_of_id[favourite[text]][text] += counts[favourite[text]]
+    usual_text = {sentence: _most_common(counts) for sentence, counts in texts_of_id.items()}
     return {
-        text: wanted[text] if text in wanted and _alike(text, main[wanted[text]]) else _own_id(text)
-        for text in votes
+        text: favourite[text]
+        if text in favourite and _is_spelling(text, usual_text[favourite[text]])
+        else f"x-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+        for text in ids_of_text
     }
 
 
-def _alike(text: str, main: str) -> bool:
-    return (
-        text == main or SequenceMatcher(None, text, main, autojunk=False).ratio() >= SAME_SENTENCE
-    )
+def _most_common(counts: Counter[str]) -> str:
+    """Return the most common value; the first in order among equals."""
+    return min(counts, key=lambda value: (-counts[value], value))
 
 
-def _own_id(text: str) -> str:
-    return f"x-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+def _is_spelling(text: str, other: str) -> bool:
+    """Whether two normalised texts are spellings of one sentence."""
+    if text == other:
+        return True
+    return SequenceMatcher(None, text, other, autojunk=False).ratio() >= SAME_SENTENCE
 
 
-def _parsed(line: str) -> tuple[Key, str]:
+def _parse_line(line: str) -> tuple[MeadKey, str]:
+    """Split a line into the key and the text. Raises ClipError."""
     name, text = (*line.split(maxsplit=1), "")[:2]
-    labels = labels_of_name(name)
+    labels = parse_mead_name(name)
     if (
         labels is None
         or labels.actor is None
@@ -120,8 +141,8 @@ def _parsed(line: str) -> tuple[Key, str]:
     ):
         raise ClipError(
             Reason.BAD_ROW,
-            f"'{name[:60]}' is not of the form ACTOR_level_N_EMOTION_NNN, followed by the text",
+            f"'{name[:60]}' does not have the form ACTOR_level_N_EMOTION_NNN, followed by the text",
         )
-    if not plain(text):
+    if not normalise(text):
         raise ClipError(Reason.BAD_ROW, f"{name} has no text")
-    return (labels.actor, labels.emotion, labels.level, labels.number), text.strip()
+    return MeadKey(labels.actor, labels.emotion, labels.level, labels.number), text.strip()

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stccl_data.corpora.mead import mead_emotion
-from stccl_data.corpora.tables import mead_numbering
+from stccl_data.corpora.mead_names import mead_emotion
+from stccl_data.corpora.tables import MeadKey, mead_numbering
 from stccl_data.corpora.transcripts import read_transcripts
 from stccl_data.interchange.pair_file import FilePair, longest_run, path_faults
 
@@ -13,8 +13,8 @@ from stccl_data.interchange.pair_file import FilePair, longest_run, path_faults
 PUBLISHED_LEVEL = 3
 NEUTRAL_LEVEL = 1
 
-#: (actor, emotion, level, clip number) -> sentence id; None where two transcripts contradict each other.
-Sentences = Mapping[tuple[str, str, int, int], str | None]
+#: Sentence ids; None if two transcripts contradict each other.
+Sentences = Mapping[MeadKey, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,8 @@ def _judged(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
         detail = f"{pair.emotion} is no emotion of MEAD that is paired with neutral"
     else:
         keys = (
-            (pair.speaker, "neutral", NEUTRAL_LEVEL, source),
-            (pair.speaker, emotion, level, target),
+            MeadKey(pair.speaker, "neutral", NEUTRAL_LEVEL, source),
+            MeadKey(pair.speaker, emotion, level, target),
         )
         said = sentences.get(keys[0]), sentences.get(keys[1])
         missing = [key for key, sentence in zip(keys, said, strict=True) if sentence is None]
@@ -173,7 +173,7 @@ def _judged(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
     )
 
 
-def _why_unknown(key: tuple[str, str, int, int], sentences: Sentences) -> str:
+def _why_unknown(key: MeadKey, sentences: Sentences) -> str:
     speaker, emotion, level, number = key
     clip = f"{emotion} {number:03d} of level {level}"
     if key in sentences:

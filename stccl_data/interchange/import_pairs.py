@@ -8,7 +8,7 @@ from typing import Any
 from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip, parse_emotion
 from stccl_data.corpora import Finding, Scan, ScanError
-from stccl_data.corpora.mead import mead_emotion
+from stccl_data.corpora.mead_names import mead_emotion
 from stccl_data.dataset.tables import read_pairs
 from stccl_data.errors import ClipError, Reason
 from stccl_data.interchange.names import published_names, published_speaker

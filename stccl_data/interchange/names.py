@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stccl_data.clip import Clip, slug
-from stccl_data.corpora.mead import labels_of_name
+from stccl_data.corpora.mead_names import parse_mead_name
 from stccl_data.errors import ClipError
 
 
@@ -37,7 +37,7 @@ def _number(clip: Clip) -> str | None:
     if clip.corpus != "mead":
         return None
     try:
-        labels = labels_of_name(Path(clip.path).stem)
+        labels = parse_mead_name(Path(clip.path).stem)
     except ClipError:
         return None
     return None if labels is None or labels.number is None else f"{labels.number:03d}"

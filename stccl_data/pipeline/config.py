@@ -7,7 +7,7 @@ from typing import Any
 from stccl_data import extract
 from stccl_data.alignment.modes import MODES
 from stccl_data.corpora import CORPORA
-from stccl_data.corpora.splits import DEFAULT as DEFAULT_SPLIT
+from stccl_data.corpora.splits import DEFAULT_SPLIT
 from stccl_data.errors import Reason
 from stccl_data.executors import EXECUTORS
 from stccl_data.landmarks import BACKENDS, LandmarkConfig

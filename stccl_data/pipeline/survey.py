@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import Clip
-from stccl_data.corpora.scan import Finding, Scan
-from stccl_data.corpora.tree import VIDEO
+from stccl_data.corpora import Finding, Scan
+from stccl_data.corpora.tree import VIDEO_SUFFIXES
 from stccl_data.pairs.candidates import REFERENCES, candidate_pairs
 
 #: Frames that one core takes through landmarks and crops in a second, measured at 1920x1080.
@@ -103,7 +103,11 @@ def _estimate(scan: Scan, reference: str) -> CostEstimate:
 
 def frames_of(corpus: str, clip: Clip) -> int:
     """How many frames a clip of the corpus has on average; 0 where it is sound alone. Nothing is opened."""
-    return round(seconds_of(corpus) * FRAME_RATE) if Path(clip.path).suffix.lower() in VIDEO else 0
+    return (
+        round(seconds_of(corpus) * FRAME_RATE)
+        if Path(clip.path).suffix.lower() in VIDEO_SUFFIXES
+        else 0
+    )
 
 
 def seconds_of(corpus: str) -> float:

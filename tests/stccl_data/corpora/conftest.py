@@ -1,4 +1,4 @@
-"""Trees of empty files: a scan reads names, never media."""
+"""Folders of empty files: a scan reads names, never media."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ Grow = Callable[[Iterable[str]], Path]
 
 @pytest.fixture
 def grow(tmp_path: Path) -> Grow:
-    """Make empty files of these names under RAW, which is returned."""
+    """Return a function that creates empty files in RAW and returns RAW."""
 
     def make(names: Iterable[str]) -> Path:
         raw = tmp_path / "raw"

@@ -1,6 +1,7 @@
-"""Manifests of one's own: what is read, and how each bad row is named."""
+"""Manifests: what is read, and how invalid rows are reported."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +19,11 @@ ROWS = [
 
 
 @pytest.fixture
-def own(tmp_path):
-    """Write a manifest and the files that it names; `text` as it is, or rows in the form of the suffix."""
+def write_manifest(tmp_path):
+    """Return a function that writes a manifest and creates the files it lists.
+
+    Text and bytes are written as they are, rows in the format of the suffix.
+    """
 
     def write(
         rows,
@@ -41,10 +45,10 @@ def own(tmp_path):
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         else:
             cell = "{}".format if path.suffix == ".tsv" else '"{}"'.format
-            between = "\t" if path.suffix == ".tsv" else ","
+            delimiter = "\t" if path.suffix == ".tsv" else ","
             lines = [
-                between.join(rows[0]),
-                *(between.join(cell(value) for value in row.values()) for row in rows),
+                delimiter.join(rows[0]),
+                *(delimiter.join(cell(value) for value in row.values()) for row in rows),
             ]
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
@@ -55,8 +59,8 @@ def own(tmp_path):
 @pytest.mark.parametrize(
     "name", ["manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet"]
 )
-def test_every_form_of_manifest_gives_the_same_clips(own, name):
-    path = own(ROWS, name)
+def test_every_format_gives_the_same_clips(write_manifest, name):
+    path = write_manifest(ROWS, name)
     scan = scan_corpus(path)
     assert scan == scan_corpus(path, "own")
     assert (scan.corpus, scan.findings) == ("own", ())
@@ -81,15 +85,18 @@ def test_every_form_of_manifest_gives_the_same_clips(own, name):
     assert scan_corpus(path.parent).clips == scan.clips
 
 
-def test_byte_order_mark_line_ends_semicolons_and_header_case_are_read(own):
-    text = "Path;Speaker;Emotion;Sentence;Notes\r\na.mp4;Ann;neutral;one;x\r\n\r\nb.mp4;Ann;sad;one;\r\n"
+def test_byte_order_mark_crlf_semicolons_and_header_case_are_accepted(write_manifest):
+    text = (
+        "Path;Speaker;Emotion;Sentence;Notes\r\n"
+        "a.mp4;Ann;neutral;one;x\r\n\r\nb.mp4;Ann;sad;one;\r\n"
+    )
     for written in (text.encode("utf-8-sig"), text.encode("utf-16")):
-        scan = scan_corpus(own(written))
+        scan = scan_corpus(write_manifest(written))
         assert len(scan.clips) == 2, scan.findings
         assert not scan.findings
 
 
-def test_optional_columns_are_kept_and_clip_id_word_for_word(own):
+def test_optional_columns_and_the_clip_id_are_kept_unchanged(write_manifest):
     row = {
         **ROWS[0],
         "clip_id": "My clip 1.final",
@@ -100,7 +107,7 @@ def test_optional_columns_are_kept_and_clip_id_word_for_word(own):
         "text": "Hi",
         "corpus": "mine",
     }
-    (clip,) = scan_corpus(own([row], files=("a.mp4", "s.wav"))).clips
+    (clip,) = scan_corpus(write_manifest([row], files=("a.mp4", "s.wav"))).clips
     assert (clip.clip_id, clip.level, clip.take, clip.view, clip.text, clip.corpus) == (
         "My clip 1.final",
         2,
@@ -113,9 +120,9 @@ def test_optional_columns_are_kept_and_clip_id_word_for_word(own):
     assert clip.audio_path.endswith("s.wav")
 
 
-def test_numbers_in_a_table_are_read_as_people_wrote_them(own):
+def test_whole_floats_are_read_as_integers(write_manifest):
     (clip,) = scan_corpus(
-        own(
+        write_manifest(
             [{**ROWS[0], "speaker": 7.0, "sentence": 12, "level": 2.0, "take": None}],
             "manifest.parquet",
         )
@@ -123,59 +130,60 @@ def test_numbers_in_a_table_are_read_as_people_wrote_them(own):
     assert (clip.speaker, clip.sentence, clip.level) == ("7", "12", 2)
 
 
-def test_absolute_paths_and_paths_from_home_are_read(own, tmp_path, monkeypatch):
+def test_absolute_paths_and_paths_from_home_are_accepted(write_manifest, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "raw"))
-    path = own(
+    path = write_manifest(
         [{**ROWS[0], "path": "~/a.mp4"}, {**ROWS[1], "path": str(tmp_path / "raw" / "b.mp4")}]
     )
     assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"a.mp4", "b.mp4"}
 
 
-def test_a_file_whose_name_begins_with_a_tilde_is_a_file(own):
-    path = own(
+def test_an_existing_file_whose_name_starts_with_a_tilde_is_used(write_manifest):
+    path = write_manifest(
         [{**ROWS[0], "path": "~a.mp4"}, {**ROWS[1], "path": "b.mp4"}], files=("~a.mp4", "b.mp4")
     )
     assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"~a.mp4", "b.mp4"}
 
 
 @pytest.mark.parametrize(
-    ("row", "reason", "said"),
+    ("row", "reason", "value"),
     [
-        ("~nobody/b.mp4,Ann,sad,one", Reason.MISSING_FILE, "~nobody/b.mp4 is not there"),
-        ("b.mp4,Ann,,one", Reason.BAD_ROW, "no value in column emotion"),
-        ("b.mp4,,sad,", Reason.BAD_ROW, "no value in column speaker, sentence"),
-        ("b.mp4,Ann", Reason.BAD_ROW, "no value in column emotion, sentence"),
-        (
-            "b.mp4,Ann,bored,one",
-            Reason.BAD_ROW,
-            "'bored' is not known; the words are neutral, calm",
-        ),
-        ("b.mp4,Ann,sad,one,two", Reason.BAD_ROW, "5 cells where the header names 4"),
-        ("gone.mp4,Ann,sad,one", Reason.MISSING_FILE, "gone.mp4 is not there"),
-        ("clips of mine,Ann,sad,one", Reason.MISSING_FILE, "is no file"),
+        ("~nobody/b.mp4,Ann,sad,one", Reason.MISSING_FILE, "~nobody/b.mp4"),
+        ("b.mp4,Ann,,one", Reason.BAD_ROW, "emotion"),
+        ("b.mp4,,sad,", Reason.BAD_ROW, "speaker, sentence"),
+        ("b.mp4,Ann", Reason.BAD_ROW, "emotion, sentence"),
+        ("b.mp4,Ann,bored,one", Reason.BAD_ROW, "'bored'"),
+        ("b.mp4,Ann,sad,one,two", Reason.BAD_ROW, "5"),
+        ("gone.mp4,Ann,sad,one", Reason.MISSING_FILE, "gone.mp4"),
+        ("clips of mine,Ann,sad,one", Reason.MISSING_FILE, "clips of mine"),
         ("notes.txt,Ann,sad,one", Reason.NOT_MEDIA, "'.txt'"),
-        ("a.mp4,Ann,neutral,one", Reason.DUPLICATE_CLIP, "was listed in row 2"),
+        ("a.mp4,Ann,neutral,one", Reason.DUPLICATE_CLIP, "row 2"),
     ],
 )
-def test_a_bad_row_is_named_by_its_number_and_the_others_go_on(own, row, reason, said):
+def test_an_invalid_row_is_a_finding_with_its_number(write_manifest, row, reason, value):
     text = (
         "path,speaker,emotion,sentence\na.mp4,Ann,neutral,one\n"
         + "\n" * 3
         + f"{row}\nc.mp4,Ann,happy,one\n"
     )
-    path = own(text, files=("a.mp4", "b.mp4", "c.mp4", "notes.txt", "clips of mine/x.mp4"))
+    path = write_manifest(
+        text, files=("a.mp4", "b.mp4", "c.mp4", "notes.txt", "clips of mine/x.mp4")
+    )
     scan = scan_corpus(path)
     assert [clip.emotion for clip in scan.clips] == ["happy", "neutral"]
     (finding,) = scan.findings
     assert (finding.reason, finding.path) == (reason, str(path))
     assert finding.detail.startswith("manifest.csv, row 6: ")
-    assert said in finding.detail
+    assert value in finding.detail
     assert "\n" not in finding.detail
 
 
-def test_a_cell_over_two_lines_is_one_row(own):
-    text = 'path,speaker,emotion,sentence,text\na.mp4,Ann,neutral,one,"first\nsecond"\nb.mp4,Ann,sad,,x\n'
-    scan = scan_corpus(own(text))
+def test_a_cell_with_a_line_break_belongs_to_one_row(write_manifest):
+    text = (
+        "path,speaker,emotion,sentence,text\n"
+        'a.mp4,Ann,neutral,one,"first\nsecond"\nb.mp4,Ann,sad,,x\n'
+    )
+    scan = scan_corpus(write_manifest(text))
     assert len(scan.clips) == 1
     assert scan.findings[0].detail.startswith("manifest.csv, row 3: ")
 
@@ -191,110 +199,111 @@ def test_a_cell_over_two_lines_is_one_row(own):
         ("level", "inf"),
     ],
 )
-def test_a_level_or_take_that_is_no_count_is_a_bad_row(own, column, value):
-    (finding,) = scan_corpus(own([{**ROWS[0], column: value}])).findings
+def test_a_level_or_take_that_is_not_a_whole_number_is_a_bad_row(write_manifest, column, value):
+    (finding,) = scan_corpus(write_manifest([{**ROWS[0], column: value}])).findings
     assert finding.reason == Reason.BAD_ROW
     assert f"{column} '{value}'" in finding.detail
 
 
-def test_json_lines_that_are_none_are_named(own):
+def test_invalid_json_lines_are_findings_with_their_number(write_manifest):
     good = json.dumps(ROWS[0])
-    scan = scan_corpus(own(f'{good}\n{{"path": \n[1, 2]\n{{"path": "b.mp4"}}\n', "manifest.jsonl"))
+    scan = scan_corpus(
+        write_manifest(f'{good}\n{{"path": \n[1, 2]\n{{"path": "b.mp4"}}\n', "manifest.jsonl")
+    )
     assert len(scan.clips) == 1
     assert [finding.detail.split(":")[0] for finding in scan.findings] == [
         f"manifest.jsonl, row {number}" for number in (2, 3, 4)
     ]
 
 
-def test_a_missing_column_stops_the_scan_and_the_columns_found_are_named(own):
+def test_a_missing_or_repeated_column_raises_and_names_the_columns(write_manifest):
     for name in ("manifest.csv", "manifest.jsonl", "manifest.parquet"):
         row = {"path": "a.mp4", "speaker": "Ann", "feeling": "sad", "sentence": "1"}
-        with pytest.raises(
-            ScanError, match="no column emotion; its columns are path, speaker, feeling, sentence"
-        ):
-            scan_corpus(own([row], name))
-        (own([row], name)).unlink()
-    with pytest.raises(ScanError, match="its columns are none"):
-        scan_corpus(own(""))
-    with pytest.raises(ScanError, match="column path more than once"):
-        scan_corpus(own("path,path,speaker,emotion,sentence\n"))
+        with pytest.raises(ScanError, match=r"emotion.*path, speaker, feeling, sentence"):
+            scan_corpus(write_manifest([row], name))
+        (write_manifest([row], name)).unlink()
+    with pytest.raises(ScanError, match=r"path, speaker, emotion, sentence.*none"):
+        scan_corpus(write_manifest(""))
+    with pytest.raises(ScanError, match="column path "):
+        scan_corpus(write_manifest("path,path,speaker,emotion,sentence\n"))
 
 
-def test_what_is_no_manifest_stops_the_scan(own):
-    with pytest.raises(ScanError, match="not UTF-8"):
-        scan_corpus(own("path,speaker,emotion,sentence\nzoë.mp4,Zoë,sad,1\n".encode("latin-1")))
-    own(ROWS).unlink()
-    with pytest.raises(ScanError, match="not a Parquet file"):
-        scan_corpus(own(b"PK nonsense", "manifest.parquet"))
-    with pytest.raises(ScanError, match="is no manifest"):
-        scan_corpus(own("x", "clips.xlsx"))
+def test_a_file_that_is_not_a_manifest_raises(write_manifest):
+    with pytest.raises(ScanError, match=r"manifest\.csv, line 2.*UTF-8"):
+        scan_corpus(
+            write_manifest("path,speaker,emotion,sentence\nzoë.mp4,Zoë,sad,1\n".encode("latin-1"))
+        )
+    write_manifest(ROWS).unlink()
+    with pytest.raises(ScanError, match=r"manifest\.parquet.*Parquet"):
+        scan_corpus(write_manifest(b"PK nonsense", "manifest.parquet"))
+    with pytest.raises(ScanError, match=r"clips\.xlsx"):
+        scan_corpus(write_manifest("x", "clips.xlsx"))
 
 
-def test_two_manifests_in_a_folder_are_not_chosen_between(own):
-    path = own(ROWS)
-    own(ROWS, "manifest.jsonl")
-    with pytest.raises(ScanError, match=r"manifest.csv and manifest.jsonl: name the one"):
+def test_two_manifests_in_a_folder_raise(write_manifest):
+    path = write_manifest(ROWS)
+    write_manifest(ROWS, "manifest.jsonl")
+    with pytest.raises(ScanError, match=r"manifest\.csv and manifest\.jsonl"):
         scan_corpus(path.parent)
     assert scan_corpus(path).clips
 
 
-def test_a_clip_id_given_twice_is_a_finding_for_the_second(own):
+def test_a_repeated_clip_id_is_a_finding_for_the_second_row(write_manifest):
     rows = [{**row, "clip_id": "same"} for row in ROWS[:2]]
-    scan = scan_corpus(own(rows))
+    scan = scan_corpus(write_manifest(rows))
     assert [clip.emotion for clip in scan.clips] == ["neutral"]
     assert scan.findings[0].reason == Reason.DUPLICATE_CLIP
-    assert "row 3: clip_id same was given in row 2" in scan.findings[0].detail
+    assert re.search("row 3: .*same.*row 2", scan.findings[0].detail)
 
 
-def test_one_file_under_two_labels_is_used_under_neither(own):
-    scan = scan_corpus(own([ROWS[0], {**ROWS[0], "sentence": "2"}, ROWS[1]]))
+def test_a_file_with_two_labels_is_not_used(write_manifest):
+    scan = scan_corpus(write_manifest([ROWS[0], {**ROWS[0], "sentence": "2"}, ROWS[1]]))
     assert [clip.emotion for clip in scan.clips] == ["angry"]
     assert [finding.reason for finding in scan.findings] == [Reason.LABEL_CONFLICT] * 2
-    assert "row 2: " in scan.findings[0].detail
-    assert "other labels in row 3" in scan.findings[0].detail
+    assert re.search("row 2: .*row 3", scan.findings[0].detail)
 
 
-def test_equal_labels_are_takes_in_the_order_of_the_rows(own):
+def test_rows_with_equal_labels_are_takes_in_order(write_manifest):
     rows = [
         {**ROWS[0], "path": path, "take": take}
         for path, take in (("a.mp4", ""), ("b.mp4", "1"), ("c.mp4", ""), ("d.mp4", "1"))
     ]
-    scan = scan_corpus(own(rows))
+    scan = scan_corpus(write_manifest(rows))
     assert {Path(clip.path).name: clip.take for clip in scan.clips} == {
         "b.mp4": 1,
         "a.mp4": 2,
         "c.mp4": 3,
     }
     (finding,) = scan.findings
-    assert "row 5: the labels are those of row 3" in finding.detail
+    assert re.search("row 5: .*take 1.*row 3", finding.detail)
 
 
-def test_labels_that_differ_never_share_a_clip_id(own):
+def test_different_labels_never_share_a_clip_id(write_manifest):
     speakers = ["A.1", "A 1", "A-1", "a.1"]
     rows = [
         {**ROWS[0], "path": path, "speaker": speaker}
         for path, speaker in zip("abcd", speakers, strict=True)
     ]
     rows = [{**row, "path": row["path"] + ".mp4"} for row in rows]
-    scan = scan_corpus(own(rows))
+    scan = scan_corpus(write_manifest(rows))
     assert len({clip.clip_id for clip in scan.clips}) == 4
 
 
-def test_a_made_id_gives_way_to_a_given_one(own):
+def test_a_generated_id_avoids_a_given_one(write_manifest):
     taken = "own/Ann/front/angry-1/1-t001"
-    scan = scan_corpus(own([{**ROWS[0], "clip_id": taken}, {**ROWS[1], "clip_id": ""}]))
+    scan = scan_corpus(write_manifest([{**ROWS[0], "clip_id": taken}, {**ROWS[1], "clip_id": ""}]))
     assert sorted(clip.clip_id for clip in scan.clips) == [taken, f"{taken}-row3"]
 
 
-def test_all_views_of_an_own_corpus_are_wanted_unless_some_are_named(own):
-    path = own(
+def test_all_views_of_a_manifest_are_used_by_default(write_manifest):
+    path = write_manifest(
         [{**row, "view": view} for row, view in zip(ROWS, ("front", "left", "cam2"), strict=True)]
     )
     assert len(scan_corpus(path).clips) == 3
     assert [clip.view for clip in scan_corpus(path, views=["cam2"]).clips] == ["cam2"]
 
 
-def test_a_file_that_cannot_be_reached_is_not_called_missing(nobodys):
+def test_an_inaccessible_file_is_not_reported_as_missing(nobodys):
     (nobodys / "locked").mkdir()
     (nobodys / "locked" / "a.mp4").touch()
     manifest = nobodys / "manifest.csv"
@@ -302,7 +311,7 @@ def test_a_file_that_cannot_be_reached_is_not_called_missing(nobodys):
     (nobodys / "locked").chmod(0)
     (finding,) = scan_corpus(manifest).findings
     assert finding.reason == Reason.NOT_PERMITTED
-    assert "row 2: path locked/a.mp4 cannot be reached" in finding.detail
+    assert "row 2: path locked/a.mp4 " in finding.detail
     manifest.chmod(0)
-    with pytest.raises(ScanError, match="cannot read the manifest"):
+    with pytest.raises(ScanError, match=r"manifest\.csv"):
         scan_corpus(manifest)

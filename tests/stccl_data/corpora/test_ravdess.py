@@ -1,4 +1,4 @@
-"""RAVDESS's seven codes, its modalities, songs, doubled trees and archives."""
+"""RAVDESS: the seven codes, modalities, songs, duplicated folders and archives."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from stccl_data.pairs.candidates import candidate_pairs
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
-def test_a_name_says_all_labels(grow):
+def test_labels_come_from_the_name(grow):
     scan = scan_corpus(grow(["Actor_07/01-01-06-02-02-01-07.mp4"]))
     (clip,) = scan.clips
     assert scan.corpus == "ravdess"
@@ -25,7 +25,7 @@ def test_a_name_says_all_labels(grow):
     )
 
 
-def test_of_one_recording_the_fullest_modality_is_the_clip_and_the_others_are_counted(grow):
+def test_the_most_complete_modality_of_a_recording_is_used_and_the_others_are_counted(grow):
     rest = "01-03-01-01-01-07"
     raw = grow(
         [
@@ -53,7 +53,7 @@ def test_a_song_never_pairs_with_speech(grow):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason", "said"),
+    ("name", "reason", "value"),
     [
         ("Actor_07/01-01-09-01-01-01-07.mp4", Reason.UNKNOWN_CODE, "emotion 09"),
         ("Actor_07/04-01-03-01-01-01-07.mp4", Reason.UNKNOWN_CODE, "modality 04"),
@@ -63,27 +63,23 @@ def test_a_song_never_pairs_with_speech(grow):
         ("Actor_07/01-01-03-01-01-03-07.mp4", Reason.UNKNOWN_CODE, "repetition 03"),
         ("Actor_25/01-01-03-01-01-01-25.mp4", Reason.UNKNOWN_CODE, "actor 25"),
         ("Actor_07/01-01-01-02-01-01-07.mp4", Reason.UNKNOWN_CODE, "strong intensity"),
-        (
-            "Actor_08/01-01-03-01-01-01-07.mp4",
-            Reason.LABEL_CONFLICT,
-            "actor 07 in its name, but its folder says 08",
-        ),
-        ("Actor_07/clip.mp4", Reason.UNKNOWN_NAME, "not named as a RAVDESS clip"),
+        ("Actor_08/01-01-03-01-01-01-07.mp4", Reason.LABEL_CONFLICT, "08"),
+        ("Actor_07/clip.mp4", Reason.UNKNOWN_NAME, "01-01-03-02-01-01-07.mp4"),
         ("Actor_07/01-01-03-01-01-01-07.txt", Reason.NOT_MEDIA, "'.txt'"),
-        ("Video_Speech_Actor_08.zip", Reason.NOT_UNPACKED, "has not been unpacked"),
+        ("Video_Speech_Actor_08.zip", Reason.NOT_UNPACKED, ""),
     ],
 )
-def test_what_cannot_be_used_is_named_and_the_others_go_on(grow, name, reason, said):
+def test_an_unusable_file_is_a_finding_that_names_it(grow, name, reason, value):
     scan = scan_corpus(grow([name, "Actor_01/01-01-03-01-01-01-01.mp4"]))
     assert [clip.speaker for clip in scan.clips] == ["01"]
     (finding,) = scan.findings
     assert finding.reason == reason
     assert finding.path == str(scan.root / name)
     assert name in finding.detail
-    assert said in finding.detail
+    assert value in finding.detail
 
 
-def test_an_archive_whose_actor_was_found_is_unpacked_but_only_for_its_channel_and_medium(grow):
+def test_an_archive_counts_as_unpacked_if_its_actor_channel_and_medium_are_present(grow):
     raw = grow(
         [
             "Actor_01/01-01-03-01-01-01-01.mp4",
@@ -98,7 +94,7 @@ def test_an_archive_whose_actor_was_found_is_unpacked_but_only_for_its_channel_a
     ]
 
 
-def test_the_tree_that_a_copy_nests_in_itself_is_one_finding(grow):
+def test_a_nested_copy_of_the_corpus_is_one_finding(grow):
     names = [
         f"Actor_{actor:02d}/03-01-03-0{level}-01-01-{actor:02d}.wav"
         for actor in range(1, 25)
@@ -113,10 +109,11 @@ def test_the_tree_that_a_copy_nests_in_itself_is_one_finding(grow):
 
 
 @pytest.mark.skipif(
-    not (SHARED / "ravdess_audio").is_dir(), reason="needs the shared RAVDESS sounds"
+    not (SHARED / "ravdess_audio").is_dir(), reason="needs the shared RAVDESS audio"
 )
-def test_real_sounds_of_four_actors_pair_as_their_names_say():
+def test_real_audio_of_four_actors_pairs_by_its_names():
     scan = scan_corpus(SHARED / "ravdess_audio")
     assert (scan.corpus, len(scan.clips), scan.findings) == ("ravdess", 240, ())
-    # Each actor: 2 statements x 2 neutral takes x 28 emotional takes (6 emotions and calm, 2 levels, 2 repetitions).
+    # Each actor: 2 statements x 2 neutral takes x 28 emotional takes
+    # (6 emotions and calm, 2 levels, 2 repetitions).
     assert len(candidate_pairs(scan.clips, "neutral").pairs) == 4 * 2 * 2 * 28

@@ -1,4 +1,4 @@
-"""What holds for every corpus: recognition, accounting for each file, and RAW staying as it is."""
+"""Every corpus: recognition, accounting for each file, and an unchanged RAW."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stccl_data.corpora import ScanError, scan_corpus
-from stccl_data.corpora.tree import MEDIA
+from stccl_data.corpora.tree import MEDIA_SUFFIXES
 from stccl_data.errors import Reason
 
 TREES = {
@@ -49,9 +49,7 @@ TREES = {
 
 
 @pytest.mark.parametrize("corpus", TREES)
-def test_a_corpus_is_recognised_and_every_media_file_is_a_clip_a_sound_or_in_a_finding(
-    grow, corpus
-):
+def test_a_corpus_is_recognised_and_every_media_file_is_used_or_in_a_finding(grow, corpus):
     raw = grow(TREES[corpus])
     scan = scan_corpus(raw)
     assert scan.corpus == corpus
@@ -61,18 +59,18 @@ def test_a_corpus_is_recognised_and_every_media_file_is_a_clip_a_sound_or_in_a_f
     used = {clip.path for clip in scan.clips} | {
         clip.audio_path for clip in scan.clips if clip.audio_path
     }
-    media = [path for path in raw.rglob("*") if path.suffix in MEDIA]
+    media = [path for path in raw.rglob("*") if path.suffix in MEDIA_SUFFIXES]
     assert len(used) + sum(finding.files for finding in scan.findings) == len(media)
     assert not used & {finding.path for finding in scan.findings}
 
 
-def test_a_scan_does_not_depend_on_where_raw_is_called_from(grow, monkeypatch):
+def test_a_scan_does_not_depend_on_the_working_directory(grow, monkeypatch):
     raw = grow(TREES["mead"])
     monkeypatch.chdir(raw.parent)
     assert scan_corpus(Path("raw")) == scan_corpus(raw)
 
 
-def test_nothing_in_raw_changes(grow):
+def test_a_scan_changes_nothing_in_raw(grow):
     raw = grow(TREES["mead"])
     before = {
         path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [raw, *raw.rglob("*")]
@@ -83,30 +81,30 @@ def test_nothing_in_raw_changes(grow):
     } == before
 
 
-def test_a_corpus_that_was_named_is_not_guessed(grow):
+def test_a_named_corpus_is_not_guessed(grow):
     scan = scan_corpus(grow(TREES["cremad"]), "ravdess")
     assert scan.corpus == "ravdess"
     assert not scan.clips
     assert {finding.reason for finding in scan.findings} == {Reason.UNKNOWN_NAME}
 
 
-def test_nothing_known_in_raw_is_a_scan_without_clips_not_an_error(grow):
+def test_a_folder_without_media_gives_an_empty_scan(grow):
     scan = scan_corpus(grow(["read me.txt"]))
     assert (scan.corpus, scan.clips, scan.findings) == ("unknown", (), ())
 
 
-def test_questions_without_an_answer_stop_the_scan(tmp_path, grow):
-    with pytest.raises(ScanError, match="does not exist"):
+def test_an_invalid_request_raises(tmp_path, grow):
+    with pytest.raises(ScanError, match="absent"):
         scan_corpus(tmp_path / "absent")
-    with pytest.raises(ScanError, match="'grid' is none of auto, mead"):
+    with pytest.raises(ScanError, match=r"'grid'.*auto, mead"):
         scan_corpus(tmp_path, "grid")
-    with pytest.raises(ScanError, match=r"holds no manifest\.csv"):
+    with pytest.raises(ScanError, match=r"manifest\.csv"):
         scan_corpus(grow(TREES["mead"]), "own")
-    with pytest.raises(ScanError, match="is not a folder"):
+    with pytest.raises(ScanError, match=r"a\.mp4"):
         scan_corpus(grow(["a.mp4"]) / "a.mp4", "mead")
 
 
-def test_a_folder_that_cannot_be_entered_is_named_and_the_others_go_on(nobodys):
+def test_a_locked_folder_is_a_finding_and_the_others_are_scanned(nobodys):
     for actor in ("M003", "M005"):
         (nobodys / actor).mkdir()
         (nobodys / actor / f"{actor}_neu_1_001.mp4").touch()
@@ -115,10 +113,11 @@ def test_a_folder_that_cannot_be_entered_is_named_and_the_others_go_on(nobodys):
     assert [clip.speaker for clip in scan.clips] == ["M005"]
     (finding,) = scan.findings
     assert (finding.reason, finding.path) == (Reason.NOT_PERMITTED, str(nobodys / "M003"))
-    assert "M003 cannot be entered: Permission denied" in finding.detail
+    assert "M003" in finding.detail
+    assert "Permission denied" in finding.detail
 
 
-def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_out_of_reach(
+def test_a_locked_raw_is_a_finding_and_a_folder_in_it_raises(
     nobodys,
 ):
     (nobodys / "raw").mkdir()
@@ -127,11 +126,11 @@ def test_a_raw_folder_that_cannot_be_entered_is_a_finding_and_what_is_in_it_is_o
     assert [(finding.reason, finding.path) for finding in scan.findings] == [
         (Reason.NOT_PERMITTED, str(nobodys / "raw"))
     ]
-    with pytest.raises(ScanError, match="cannot be entered"):
+    with pytest.raises(ScanError, match="raw/MEAD"):
         scan_corpus(nobodys / "raw" / "MEAD")
 
 
-def test_a_name_that_is_not_utf8_is_named_printably(grow):
+def test_a_name_that_is_not_utf8_is_escaped(grow):
     raw = grow(["M003_neu_1_001.mp4"])
     Path(os.fsdecode(os.fsencode(raw) + b"/M003_neu_1_00\xff.mp4")).touch()
     scan = scan_corpus(raw)
@@ -142,7 +141,7 @@ def test_a_name_that_is_not_utf8_is_named_printably(grow):
     finding.path.encode("utf-8")
 
 
-def test_linked_folders_are_followed_once_and_loops_end(grow, tmp_path):
+def test_linked_folders_are_followed_once(grow, tmp_path):
     raw = grow(["M003/video/front/angry/level_1/001.mp4"])
     (tmp_path / "elsewhere" / "video" / "front" / "angry" / "level_1").mkdir(parents=True)
     (tmp_path / "elsewhere/video/front/angry/level_1/001.mp4").touch()
@@ -153,14 +152,13 @@ def test_linked_folders_are_followed_once_and_loops_end(grow, tmp_path):
     assert [clip.speaker for clip in scan.clips] == ["M003", "M005"]
     assert scan.clips[1].path == str(raw / "M005/video/front/angry/level_1/001.mp4")
     assert [finding.reason for finding in scan.findings] == [Reason.DUPLICATE_CLIP] * 2
-    assert all("is a link to a folder of this tree" in finding.detail for finding in scan.findings)
+    assert {Path(finding.path).name for finding in scan.findings} == {"A", "again"}
 
 
-def test_a_link_to_itself_costs_nothing_but_itself(grow):
+def test_a_link_to_itself_does_not_affect_other_files(grow):
     raw = grow(["M003/video/front/angry/level_1/001.mp4"])
     for name in ("M003/video/front/angry/level_1/002.mp4", "M003/nowhere"):
         (raw / name).symlink_to(raw / name)
     scan = scan_corpus(raw)
-    assert "mead/M003/front/angry-1" in scan.clips[0].clip_id and {
-        clip.path[-7:] for clip in scan.clips
-    } <= {"001.mp4", "002.mp4"}
+    assert scan.clips[0].clip_id.startswith("mead/M003/front/angry-1")
+    assert {Path(clip.path).name for clip in scan.clips} <= {"001.mp4", "002.mp4"}

@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.clip import Clip, parse_emotion, slug
 from stccl_data.corpora import Scan, ScanError, scan_corpus
-from stccl_data.corpora.tree import MEDIA
+from stccl_data.corpora.tree import MEDIA_SUFFIXES
 from stccl_data.dataset.members import ShardError, member_arrays
 from stccl_data.dataset.tar import read_stream
 from stccl_data.errors import ClipError
@@ -301,7 +301,7 @@ def test_trees_of_any_names(places, corpus):
             path
             for path in raw.rglob("*")
             if path.is_file()
-            and path.suffix.lower() in MEDIA
+            and path.suffix.lower() in MEDIA_SUFFIXES
             and not any(p.startswith(".") for p in path.relative_to(raw).parts)
         ]
         told = sum(finding.files for finding in scan.findings)

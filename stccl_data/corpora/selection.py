@@ -1,0 +1,88 @@
+"""Keep the clips of the views, speakers and emotions that the options name."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stccl_data.clip import EMOTIONS, Clip, parse_emotion
+from stccl_data.corpora import mead
+from stccl_data.corpora.records import Finding, Listing, ScanError
+from stccl_data.corpora.tables import table
+from stccl_data.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The requested views, speakers and emotions. An empty set stands for all."""
+
+    #: `all` selects every view; an empty set selects the default of the corpus
+    views: frozenset[str]
+    speakers: frozenset[str]
+    emotions: frozenset[str]
+
+    def apply(self, raw: Path, corpus: str, clips: list[Clip]) -> Listing:
+        """Select clips; one finding for each option counts the clips it excludes.
+
+        Raises:
+            ScanError: no clip has a requested speaker or view.
+        """
+        views = self._views(corpus, clips)
+        if self.speakers and clips:
+            existing = {clip.speaker for clip in clips}
+            if missing := sorted(self.speakers - existing):
+                raise ScanError(
+                    f"no speaker {', '.join(missing)}; "
+                    f"the speakers are {', '.join(sorted(existing))}"
+                )
+        findings = []
+        for label, values in (
+            ("view", views),
+            ("speaker", self.speakers),
+            ("emotion", self.emotions),
+        ):
+            if not values:
+                continue
+            excluded = Counter(
+                getattr(clip, label) for clip in clips if getattr(clip, label) not in values
+            )
+            if excluded:
+                clips = [clip for clip in clips if getattr(clip, label) in values]
+                counts = ", ".join(f"{value} {count}" for value, count in sorted(excluded.items()))
+                total = excluded.total()
+                detail = f"{total} clips are excluded by --{label}s: {counts}"
+                findings.append(Finding(str(raw), Reason.NOT_SELECTED, detail, files=total))
+        return Listing(clips, findings)
+
+    def _views(self, corpus: str, clips: list[Clip]) -> frozenset[str]:
+        """Resolve the views for a corpus; an empty set stands for all."""
+        if not self.views:
+            return frozenset(mead.DEFAULT_VIEWS if corpus == "mead" else ())
+        if "all" in self.views:
+            return frozenset()
+        known = set(table("mead")["views"]) if corpus == "mead" else {clip.view for clip in clips}
+        if clips and (unknown := sorted(self.views - known)):
+            raise ScanError(
+                f"no view {', '.join(unknown)}; the views are {', '.join(sorted(known))}"
+            )
+        return self.views
+
+
+def make_selection(
+    views: Sequence[str] | None,
+    speakers: Collection[str] | None,
+    emotions: Collection[str] | None,
+) -> Selection:
+    """Build a selection; see `scan_corpus`.
+
+    Raises:
+        ScanError: an emotion is unknown.
+    """
+    known = {word: parse_emotion(word) for word in emotions or ()}
+    if unknown := [word for word, emotion in known.items() if emotion is None]:
+        raise ScanError(f"unknown emotion {', '.join(unknown)}; choose from {', '.join(EMOTIONS)}")
+    return Selection(
+        frozenset(views or ()),
+        frozenset(speakers or ()),
+        frozenset(emotion for emotion in known.values() if emotion is not None),
+    )
