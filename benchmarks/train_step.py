@@ -24,7 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stccl_train.model.backbone import PADDINGS, make_backbone
 from stccl_train.model.contrast import compare, info_nce
-from stccl_train.model.metric import CENTRES, LOCATIONS, CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.token_kinds import CENTRES, LOCATIONS
 from stccl_train.model.tokens import (
     draw_places,
     patches,

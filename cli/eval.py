@@ -8,7 +8,7 @@ import click
 
 from stccl_train.eval.evaluate import SHIFTS, EvaluateConfig, evaluate
 from stccl_train.eval.report import write_report
-from stccl_train.model.metric import MetricError
+from stccl_train.model.export import MetricError
 
 from .options import config_of, options_of
 

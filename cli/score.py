@@ -57,7 +57,7 @@ def command(
     """
     from stccl_data.errors import ClipError
     from stccl_train.eval.score import score
-    from stccl_train.model.metric import MetricError
+    from stccl_train.model.export import MetricError
 
     try:
         found = score(

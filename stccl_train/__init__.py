@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stccl_train.loss import STCCLLoss
-    from stccl_train.model.metric import CorrelationMetric, MetricConfig, load_metric
+    from stccl_train.model.export import load_metric
+    from stccl_train.model.metric import CorrelationMetric, MetricConfig
 
 __all__ = ["CorrelationMetric", "MetricConfig", "STCCLLoss", "load_metric"]
 
@@ -20,6 +21,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(
-        importlib.import_module(".loss" if name == "STCCLLoss" else ".metric", __name__), name
-    )
+    module = {"STCCLLoss": ".loss", "load_metric": ".model.export"}.get(name, ".model.metric")
+    return getattr(importlib.import_module(module, __name__), name)

@@ -1,4 +1,4 @@
-"""The plug-in: a trained metric as a loss for anybody's expression-manipulation trainer.
+"""The plug-in loss: a trained metric for anybody's expression-manipulation trainer.
 
 crit = STCCLLoss.from_run("RUN").to(device)
 loss = loss + crit(source, generated)
@@ -11,10 +11,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from stccl_train.model.metric import CorrelationMetric, MetricConfig, load_metric
+from stccl_data.errors import UsageError
+from stccl_train.model.export import load_metric
+from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.token_kinds import TCC_CM
 from stccl_train.model.tokens import Generators
 
-#: What the paper's trainers put before the sum over layers: images; for meshes rendered it is 0.1 (STCCL, section 4.1).
+#: Weight of the sum over layers in the paper's image models; 0.1 for rendered meshes (STCCL,
+#: section 4.1).
 IMAGE_WEIGHT = 0.3
 
 #: A generator without tanh may overshoot [-1, 1] a little.
@@ -22,15 +26,20 @@ _RANGE = 1.1
 
 
 class STCCLLoss(nn.Module):
-    """weight * (sum over layers of SCC + eta * sum over layers of TCC) between the frames of a clip and what was made of them.
+    """weight * (sum over layers of SCC + eta * sum over layers of TCC) of source and generated frames.
 
-    The metric is frozen and always in eval mode, whatever `.train()` is called on. Gradient flows into the generated frames alone.
+    The metric is frozen and stays in eval mode, whatever ``.train()`` or ``.requires_grad_()`` is
+    called on. Only the generated frames receive a gradient.
+
+    Args:
+        metric: is copied.
+        weight: of the loss.
+        check_range: check that frames are in [-1, 1], which waits for the GPU once a call.
     """
 
     def __init__(
         self, metric: CorrelationMetric, weight: float = IMAGE_WEIGHT, check_range: bool = True
     ) -> None:
-        """metric: is copied. check_range: look whether frames are in [-1, 1], which waits for the GPU once a call."""
         super().__init__()
         self.metric = copy.deepcopy(metric).requires_grad_(False).eval()
         self.weight, self.check_range = weight, check_range
@@ -39,16 +48,20 @@ class STCCLLoss(nn.Module):
     def from_run(
         cls, run: str | Path, weight: float = IMAGE_WEIGHT, check_range: bool = True
     ) -> "STCCLLoss":
-        """The loss of the metric that `stccl train` left in `run`. Raises MetricError with a sentence where there is none."""
+        """Build the loss from the metric that `stccl train` wrote into ``run``.
+
+        Raises:
+            MetricError: no usable metric in ``run``.
+        """
         return cls(load_metric(run), weight, check_range)
 
     @property
     def config(self) -> MetricConfig:
-        """What the metric compares: `frames`, `stride` and `size` say what it was trained on."""
+        """What the metric was trained on: ``frames``, ``stride``, ``size``, ..."""
         return self.metric.config
 
     def train(self, mode: bool = True) -> "STCCLLoss":
-        """Stays in eval mode."""
+        """Stay in eval mode, whatever ``mode`` is."""
         return super().train(False)
 
     def forward(
@@ -58,84 +71,95 @@ class STCCLLoss(nn.Module):
         generator: Generators = None,
         source_points: Tensor | None = None,
     ) -> Tensor:
-        """source, generated: (B, T, 3, H, W), RGB, float in [-1, 1]: T frames, `config.stride` apart, and the same manipulated,
-        faces laid on one template as `stccl prepare` cuts them. H and W are free, frames are resized inside.
+        """Compute the loss.
 
-        source_points: (B, T, 68, 2), iBUG points in pixels of `source`. With them a share of the places (`config.mouth`) is drawn
-        at the mouth, where speech is; without, places are drawn evenly, and aligned frames differ less from others.
-        With T = 1 the temporal term is left out. generator: as in `CorrelationMetric.forward`.
-        Returns a scalar. Raises ValueError or TypeError with a sentence for frames of another shape, range or dtype.
+        Args:
+            source: (B, T, 3, H, W) RGB, float in [-1, 1]: T frames, ``config.stride`` apart, faces
+                aligned to the crop template of `stccl prepare`. Any H and W; frames are resized
+                inside. With T = 1 the temporal term is left out.
+            generated: (B, T, 3, H', W'), the same frames manipulated.
+            generator: as in `CorrelationMetric.forward`.
+            source_points: (B, T, 68, 2), iBUG points in pixels of ``source``. With them
+                ``config.mouth`` of the places is drawn at the mouth, where speech is; without them
+                places are drawn evenly, and aligned frames differ less from others.
+
+        Returns:
+            Scalar.
+
+        Raises:
+            UsageError: frames or points of an invalid shape, or frames out of range.
+            TypeError: frames that are no float tensor.
         """
         self._check(source, generated, source_points)
-        self.metric.requires_grad_(False)  # whatever was called on a module that this is a part of
+        # Somebody may have called requires_grad_() on a module that this one is a part of.
+        self.metric.requires_grad_(False)
         dtype = self.metric.scale.dtype
         with torch.no_grad():
-            kept = self.metric.features(source.detach().to(dtype))
-        made = self.metric.features(generated.to(dtype))
-        features = [[a, b] for (a,), (b,) in zip(kept, made, strict=True)]
-        near_mouth = self.metric.mouth_box(source_points, (source.shape[-1], source.shape[-2]))
-        return (
-            self.weight * len(features) * self.metric.contrast(features, generator, near_mouth).loss
-        )
+            source_features = self.metric.features(source.detach().to(dtype))
+        generated_features = self.metric.features(generated.to(dtype))
+        features = [[a, b] for (a,), (b,) in zip(source_features, generated_features, strict=True)]
+        mouth = self.metric.mouth_boxes(source_points, (source.shape[-1], source.shape[-2]))
+        mean_over_layers = self.metric.contrast(features, generator, mouth).loss
+        return self.weight * len(features) * mean_over_layers
 
     def _check(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
-        for name, frames in (("source", source), ("generated", generated)):
-            if not isinstance(frames, Tensor):
-                raise TypeError(f"{name} is a {type(frames).__name__}; give a torch tensor")
-            if frames.ndim != 5 or frames.shape[2] != 3:
-                raise ValueError(
-                    f"{name} has the shape {tuple(frames.shape)}; give (B, T, 3, H, W), and single pictures as (B, 1, 3, H, W)"
-                )
-            if not frames.is_floating_point():
-                raise TypeError(
-                    f"{name} is {frames.dtype}; give floats in [-1, 1]: frames / 127.5 - 1"
-                )
+        _check_layout("source", source)
+        _check_layout("generated", generated)
         if source.shape[:2] != generated.shape[:2]:
-            raise ValueError(
-                f"source has {tuple(source.shape[:2])} windows and frames, generated {tuple(generated.shape[:2])}; "
-                "give each generated frame the source frame that it was made of"
+            raise UsageError(
+                f"source is {tuple(source.shape[:2])} windows and frames, "
+                f"generated {tuple(generated.shape[:2])}; give each generated frame its source frame"
             )
         if 0 in source.shape or 0 in generated.shape:
-            raise ValueError(
-                f"source {tuple(source.shape)} and generated {tuple(generated.shape)}: there is nothing to compare"
+            raise UsageError(
+                f"source {tuple(source.shape)}, generated {tuple(generated.shape)}: no frames"
             )
-        if points is not None and tuple(points.shape) != (*source.shape[:2], 68, 2):
-            wanted = (*source.shape[:2], 68, 2)
-            raise ValueError(
-                f"source_points has the shape {tuple(points.shape)}; give {wanted}, in pixels of source"
+        expected = (*source.shape[:2], 68, 2)
+        if points is not None and tuple(points.shape) != expected:
+            raise UsageError(
+                f"source_points has the shape {tuple(points.shape)}; "
+                f"give {expected}, in pixels of source"
             )
-        self._check_frames(source.shape[1])
+        self._check_frame_count(source.shape[1])
         if self.check_range:
-            sides = (source, generated)
-            lows_highs = torch.stack(
-                [x.detach().float().aminmax()[side] for x in sides for side in (0, 1)]
-            ).tolist()
-            for name, low, high in zip(
-                ("source", "generated"), lows_highs[::2], lows_highs[1::2], strict=True
-            ):
-                if not (low >= -_RANGE and high <= _RANGE):  # nan as well
-                    raise ValueError(
-                        f"{name} goes from {low:.3g} to {high:.3g}; give RGB in [-1, 1]"
-                    )
-                if low >= 0 and high > 0.5:
-                    warnings.warn(
-                        f"{name} has no value below 0: it seems to be in [0, 1]; give RGB in [-1, 1]",
-                        stacklevel=3,
-                    )
+            _check_range(source, generated)
 
-    def _check_frames(self, frames: int) -> None:
-        config = self.config
-        if frames == 1 and "scc" not in config.terms:
-            raise ValueError(
-                "this metric has the temporal term alone, which says nothing of single frames; give T of 2 or more"
+    def _check_frame_count(self, frames: int) -> None:
+        kinds, trained = self.metric.kinds, self.config.frames
+        if not any(kind.exists_in(frames) for kind in kinds):
+            raise UsageError(
+                "T is 1, but this metric has only the temporal term; give windows of 2 frames or more"
             )
-        if (
-            frames > 1
-            and "tcc" in config.terms
-            and config.variant != "vd"
-            and frames != config.frames
-        ):
-            raise ValueError(
-                f"T is {frames}; the temporal correlation matrix of this metric was learned with T = {config.frames}: "
-                f"give windows of {config.frames} frames, or single frames"
+        if frames > 1 and frames != trained and TCC_CM in kinds:
+            raise UsageError(
+                f"T is {frames}, but the temporal correlation matrix of this metric was trained "
+                f"with T = {trained}; give windows of {trained} frames, or single frames"
+            )
+
+
+def _check_layout(name: str, frames: Tensor) -> None:
+    if not isinstance(frames, Tensor):
+        raise TypeError(f"{name} is a {type(frames).__name__}; give a torch tensor")
+    if frames.ndim != 5 or frames.shape[2] != 3:
+        raise UsageError(
+            f"{name} has the shape {tuple(frames.shape)}; give (B, T, 3, H, W), "
+            "and single images as (B, 1, 3, H, W)"
+        )
+    if not frames.is_floating_point():
+        raise TypeError(f"{name} is {frames.dtype}; give floats in [-1, 1]: frames / 127.5 - 1")
+
+
+def _check_range(source: Tensor, generated: Tensor) -> None:
+    """Raise if frames are not in [-1, 1], and warn if they seem to be in [0, 1]."""
+    ranges = torch.stack(
+        [end for side in (source, generated) for end in side.detach().float().aminmax()]
+    )
+    low_high = ranges.view(2, 2).tolist()  # one transfer from the GPU
+    for name, (low, high) in zip(("source", "generated"), low_high, strict=True):
+        if not (low >= -_RANGE and high <= _RANGE):  # true for NaN as well
+            raise UsageError(f"{name} ranges from {low:.3g} to {high:.3g}; give RGB in [-1, 1]")
+        if low >= 0 and high > 0.5:
+            warnings.warn(
+                f"{name} has no value below 0 and seems to be in [0, 1]; give RGB in [-1, 1]",
+                stacklevel=6,
             )

@@ -10,7 +10,7 @@ import torch
 
 from stccl_data.dataset import open_dataset
 from stccl_data.dataset.verify.verify import verify
-from stccl_train.model.metric import load_metric
+from stccl_train.model.export import load_metric
 from stccl_train.train.trainer import fit
 
 ARCHIVE = Path(__file__).with_name("frozen") / "schema-1.tar.xz"

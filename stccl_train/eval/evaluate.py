@@ -30,15 +30,10 @@ from stccl_train.eval.statistics import (
     Evaluation,
 )
 from stccl_train.model.contrast import Similarities, compare, retrieval
-from stccl_train.model.metric import (
-    CorrelationMetric,
-    build_tokens,
-    load_metric,
-    region_boxes,
-    trained_speakers,
-    within,
-)
-from stccl_train.model.tokens import time_pairs, unit
+from stccl_train.model.export import load_metric, trained_speakers
+from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.regions import box_mask, region_boxes
+from stccl_train.model.tokens import unit
 from stccl_train.train.distributed import usable_device
 
 SHIFTS = (2, 5, 10, 15)
@@ -190,7 +185,7 @@ class _Counts:
         self.windows = 0
         self.sums: dict[tuple[str, str, str, str], NDArray[np.float64]] = {}
         self.histograms: dict[str, dict[str, NDArray[np.int64]]] = {
-            kind: {} for kind in trained.kinds
+            kind.name: {} for kind in trained.kinds
         }
 
     def evaluation(self, seen: Collection[str]) -> Evaluation:
@@ -198,7 +193,7 @@ class _Counts:
         found = {speaker for _, _, speaker, _ in self.sums}
         return Evaluation(
             seen=tuple(sorted(found.intersection(seen))),
-            kinds=tuple(self.trained.kinds),
+            kinds=tuple(kind.name for kind in self.trained.kinds),
             conditions=self.conditions,
             layers=self.layers,
             pairs=tuple(self.sums),
@@ -282,17 +277,15 @@ class _Counts:
                 generators = [torch.Generator().manual_seed(seed) for seed in seeds]
                 places = metric.places(kind, layer, source, generators)
                 x, y = (
-                    build_tokens(kind, source, places).values,
-                    build_tokens(kind, target, places).values,
+                    kind.build(source, places).values,
+                    kind.build(target, places).values,
                 )
                 if (
                     condition == "noise_elsewhere"
                 ):  # beside the tokens of the next place, neighbour for neighbour
                     y = y.roll(x.shape[2] // places.shape[1], dims=2)
                 regions = _regions(boxes[rows], places, x.shape[2], h, w, metric.config.size)
-                times = (
-                    torch.stack(time_pairs(frames, x.device), dim=-1) if kind == "tcc_vd" else None
-                )
+                times = kind.slot_frames(frames, x.device)
                 for stage in stages:
                     z, k = (
                         unit(t) if stage.endswith("before") else metric.embed(kind, layer, t)
@@ -318,7 +311,7 @@ class _Counts:
                         "other_sentence",
                     ):
                         self._histogram(
-                            kind,
+                            kind.name,
                             condition,
                             _same_time(crossed),
                             regions[..., ALL_REGIONS.index("mouth")] > 0,
@@ -373,7 +366,7 @@ class _Counts:
         self, kind: str, condition: str, similarities: Similarities, mouth: Tensor
     ) -> None:
         """mouth: (b, S) bool, the tokens that are counted."""
-        matched, others, counted = similarities
+        matched, others, is_negative = similarities
         here = mouth[:, None].expand_as(matched)
 
         def add(name: str, cosines: Tensor) -> None:
@@ -384,7 +377,7 @@ class _Counts:
 
         add("matched" if condition == "aligned" else condition, matched[here])
         if condition == "aligned":
-            add("mismatched", others[counted.expand_as(others) & here[..., None]])
+            add("mismatched", others[is_negative.expand_as(others) & here[..., None]])
 
 
 def _noise(seed: int, window: int, shape: Sequence[int]) -> Tensor:
@@ -402,7 +395,7 @@ def _same_time(similarities: Similarities) -> Similarities:
     """The candidates at other places of the same time alone, which come first."""
     s = similarities.matched.shape[-1]
     return Similarities(
-        similarities.matched, similarities.others[..., :s], similarities.counted[..., :s]
+        similarities.matched, similarities.others[..., :s], similarities.is_negative[..., :s]
     )
 
 
@@ -412,7 +405,7 @@ def _regions(
     """(b, S, regions) float, 1 where a token's centre is in the region. boxes: (b, 2, 4). places: (b, L, 2), of maps of frames of
     `size`."""
     inside = torch.stack(
-        [within(box, height, width, size).flatten(1) for box in boxes.unbind(1)], dim=-1
+        [box_mask(box, height, width, size).flatten(1) for box in boxes.unbind(1)], dim=-1
     )  # (b, HW, 2)
     at = (places[..., 0] * width + places[..., 1])[..., None].expand(-1, -1, inside.shape[-1])
     mouth, eyes = inside.gather(1, at).unbind(-1)

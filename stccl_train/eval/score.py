@@ -18,15 +18,11 @@ from stccl_data.features.signals import Signals, read_signals
 from stccl_train.data.windows import points_in_crop
 from stccl_train.eval.statistics import HEADLINE, VERDICT_SHIFT
 from stccl_train.model.contrast import compare, retrieval
-from stccl_train.model.metric import (
-    CorrelationMetric,
-    build_tokens,
-    favouring,
-    load_metric,
-    region_boxes,
-    within,
-)
-from stccl_train.model.tokens import draw_places, time_pairs
+from stccl_train.model.export import load_metric
+from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
+from stccl_train.model.token_kinds import TokenKind
+from stccl_train.model.tokens import draw_places
 from stccl_train.train.distributed import usable_device
 
 Alignment = Literal["auto", "audio", "visual", "both", "time"]
@@ -188,7 +184,7 @@ def _compare(
 
 def _add(
     metric: CorrelationMetric,
-    kind: str,
+    kind: TokenKind,
     layer: int,
     source: Tensor,
     target: Tensor,
@@ -200,17 +196,19 @@ def _add(
 ) -> None:
     """Add what the mouth tokens of a kind say to the frames that they are of. source, target: (B, T, C, H, W)."""
     b, t, _, h, w = source.shape
-    mouth = within(boxes, h, w, metric.config.size)
+    mouth = box_mask(boxes, h, w, metric.config.size)
     places = draw_places(
-        b, metric.places(kind, layer, source).shape[1], h, w, generator, favouring(mouth, 0.5)
+        b,
+        metric.places(kind, layer, source).shape[1],
+        h,
+        w,
+        generator,
+        place_likelihood(mouth, 0.5),
     )
-    z, k = (
-        metric.embed(kind, layer, build_tokens(kind, side, places).values)
-        for side in (source, target)
-    )
-    pairs = torch.stack(time_pairs(t, z.device), dim=-1)
-    across = HEADLINE[kind[:3]] == "place+time"
-    found = retrieval(compare(z, k, across, times=pairs if kind == "tcc_vd" else None))
+    z, k = (metric.embed(kind, layer, kind.build(side, places).values) for side in (source, target))
+    slot_frames = kind.slot_frames(t, z.device)
+    across = HEADLINE[kind.term] == "place+time"
+    found = retrieval(compare(z, k, across, times=slot_frames))
     rows = torch.arange(b, device=z.device)[:, None]
     there = (
         mouth[rows, places[..., 0], places[..., 1]]
@@ -219,13 +217,11 @@ def _add(
     )
     values = torch.stack([found.matched, found.recall, torch.ones_like(found.matched)], dim=-1)
     slots = torch.einsum("basm,bs->bam", values, there).double().cpu().numpy()  # (B, A, 3)
-    columns = [0, 2] if kind.startswith("scc") else [1, 3]
+    columns = [0, 2] if kind.term == "scc" else [1, 3]
+    covered = slot_frames.cpu().numpy()
     for window, said in zip(windows, slots, strict=True):
         for slot, (matched, recall, n) in enumerate(said):
-            if kind.startswith("scc"):
-                frames = window[[slot]]
-            else:  # both frames of a pair; all of a window where a token is a place's whole path
-                frames = window[pairs[slot].cpu().numpy()] if kind == "tcc_vd" else window
+            frames = window[covered[slot]]
             sums[frames[:, None], columns] += [matched, recall]
             counts[frames[:, None], columns] += n
 

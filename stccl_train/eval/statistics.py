@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_train.model.metric import REGIONS
+from stccl_train.model.regions import REGIONS
 
 STAGES = ("after", "before", "untrained", "untrained_before")
 VIEWS = ("place", "place+time")

@@ -1,1 +1,1 @@
-"""The metric: backbone, tokens, contrast."""
+"""The metric's networks and mathematics: backbone, tokens, contrast, and how a metric is saved."""

@@ -1,4 +1,4 @@
-"""The networks that the metric looks through: frames in, the features of four stages out."""
+"""The backbones: networks that turn frames into features of four stages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,22 +8,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: ArcFace's embedding on top of the fourth stage. Published files hold it, the metric has no use for it (12.8 M parameters).
+from stccl_data.errors import UsageError
+
+#: ArcFace's embedding layers above the fourth stage: in published files, unused here (12.8 M
+#: parameters).
 _EMBEDDING = ("bn2.", "fc.", "features.")
 
 
 class Backbone(nn.Module):
-    """Four stages of features. `channels`: of each stage; stage l has 1 / 2^l of the frame's height and width."""
+    """A network of four stages, each of half the height and width of the one before."""
 
+    #: Channels of each stage.
     channels: tuple[int, int, int, int]
 
     def forward(self, frames: Tensor) -> list[Tensor]:
-        """frames: (N, 3, H, W) in [-1, 1], RGB. Returns F_l: (N, channels[l], H / 2^(l+1), W / 2^(l+1)), l = 0..3."""
+        """Compute the features of all stages.
+
+        Args:
+            frames: (N, 3, H, W) RGB in [-1, 1].
+
+        Returns:
+            F_l: (N, channels[l], H / 2^(l+1), W / 2^(l+1)) for l = 0..3.
+        """
         raise NotImplementedError
 
 
 class IBasicBlock(nn.Module):
-    """The improved residual block of ArcFace (Deng et al. 2019, section 3.1): BN-Conv-BN-PReLU-Conv-BN, stride in the second."""
+    """The improved residual block of ArcFace (Deng et al. 2019, section 3.1).
+
+    BN-Conv-BN-PReLU-Conv-BN; the second convolution has the stride.
+    """
 
     def __init__(self, channels_in: int, channels: int, stride: int, padding: str) -> None:
         super().__init__()
@@ -39,7 +53,7 @@ class IBasicBlock(nn.Module):
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (N, C_in, H, W). Returns (N, C, H / stride, W / stride)."""
+        """Map (N, C_in, H, W) to (N, C, H / stride, W / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         residual = self.conv1(self.bn1(x))
         residual = self.conv2(self.prelu(self.bn2(residual)))
@@ -47,16 +61,19 @@ class IBasicBlock(nn.Module):
 
 
 class IResNet(Backbone):
-    """ArcFace's residual network without its embedding, under the state-dict names of insightface's `iresnet*`.
+    """ArcFace's residual network without its embedding, with insightface's state-dict names.
 
-    A published file loads with `load_state_dict(..., strict=True)`: the embedding in it is left aside, anything else that is
-    missing, unknown or of another shape is an error.
+    Published files of `iresnet*` load with ``load_state_dict(..., strict=True)``: their embedding is
+    ignored; anything else that is missing, unknown or of another shape is an error.
+
+    Args:
+        blocks: residual blocks of each stage: 2, 2, 2, 2 for iresnet18; 3, 4, 14, 3 for iresnet50.
+        padding: one of `PADDINGS`.
     """
 
     channels = (64, 128, 256, 512)
 
     def __init__(self, blocks: tuple[int, int, int, int], padding: str) -> None:
-        """blocks: residual blocks of each stage: 2, 2, 2, 2 of iresnet18; 3, 4, 14, 3 of iresnet50."""
         super().__init__()
         self.conv1 = _conv3x3(3, 64, 1, padding)
         self.bn1 = nn.BatchNorm2d(64)
@@ -69,9 +86,10 @@ class IResNet(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        self.register_load_state_dict_pre_hook(_leave_embedding_aside)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_drop_embedding)  # type: ignore[no-untyped-call]
 
     def forward(self, frames: Tensor) -> list[Tensor]:
+        """See `Backbone.forward`."""
         x = self.prelu(self.bn1(self.conv1(frames)))
         features = []
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -83,7 +101,8 @@ class IResNet(Backbone):
 class TinyNet(Backbone):
     """Eight convolutions for CPUs and tests: 0.12 M parameters, a hundredth of iresnet50's work.
 
-    It is normalised by groups of channels, never over the batch: a frame's features are its own business.
+    Normalised over groups of channels, never over the batch, so that a frame's features depend on
+    that frame alone.
     """
 
     channels = (16, 32, 48, 64)
@@ -103,6 +122,7 @@ class TinyNet(Backbone):
         )
 
     def forward(self, frames: Tensor) -> list[Tensor]:
+        """See `Backbone.forward`."""
         features = [frames]
         for stage in self.stages:
             features.append(stage(features[-1]))
@@ -111,47 +131,61 @@ class TinyNet(Backbone):
 
 BACKBONES = ("iresnet50", "iresnet18", "tiny")
 
-#: What lies beyond a map's border. Zeros are what ArcFace was trained with, and they tell a place by how near the border is: on
-#: Gaussian noise a fresh iresnet18 at 112 pixels then finds the same place in another picture 7.9 times as often as chance in layer
-#: 4 (2.6, 1.8, 1.2 times in the others). Where opposite borders touch, no place of noise differs from another.
+#: What lies beyond a map's border. ArcFace was trained with zeros, but they reveal a place by its
+#: distance from the border: on Gaussian noise a fresh iresnet18 at 112 pixels then finds the same
+#: place in an unrelated frame 7.9 times as often as chance in layer 4 (2.6, 1.8, 1.2 times in the
+#: others). With circular padding opposite borders touch, and no place of noise differs from another.
 PADDINGS = ("circular", "zeros")
 
 
 def make_backbone(name: str, padding: str = "circular") -> Backbone:
-    """A backbone with fresh weights. Raises ValueError for a name that is none of BACKBONES, a padding that is none of PADDINGS."""
+    """Build a backbone with fresh weights.
+
+    Args:
+        name: one of `BACKBONES`.
+        padding: one of `PADDINGS`.
+
+    Raises:
+        UsageError: unknown name or padding.
+    """
     if padding not in PADDINGS:
-        raise ValueError(f"padding {padding!r} is not one of {', '.join(PADDINGS)}")
+        raise UsageError(f"unknown padding {padding!r}; choose one of {', '.join(PADDINGS)}")
     if name == "iresnet50":
         return IResNet((3, 4, 14, 3), padding)
     if name == "iresnet18":
         return IResNet((2, 2, 2, 2), padding)
     if name == "tiny":
         return TinyNet(padding)
-    raise ValueError(f"backbone {name!r} is not one of {', '.join(BACKBONES)}")
+    raise UsageError(f"unknown backbone {name!r}; choose one of {', '.join(BACKBONES)}")
 
 
 def load_weights(backbone: Backbone, path: str | Path) -> None:
-    """Load a published file (`.safetensors`, or a state dict that torch saved), strictly. Nothing of the file is executed.
+    """Load published weights strictly, without executing anything in the file.
 
-    Raises ValueError with a sentence where the file cannot be read, or is another network's.
+    Args:
+        backbone: receives the weights.
+        path: ``.safetensors``, or a state dict saved by torch.
+
+    Raises:
+        UsageError: the file is missing, unreadable, or of another network.
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file of backbone weights")
+        raise UsageError(f"{path}: no such file; give the path of published backbone weights")
     try:
         weights = _read_weights(path)
-    except (
-        Exception
-    ) as error:  # torch and safetensors raise RuntimeError, UnpicklingError, OSError, EOFError, ...
-        raise ValueError(
-            f"{path} is neither safetensors nor tensors that torch saved ({type(error).__name__})"
+    # torch and safetensors raise RuntimeError, UnpicklingError, OSError, EOFError, ...
+    except Exception as error:
+        raise UsageError(
+            f"{path}: neither safetensors nor a state dict saved by torch ({type(error).__name__})"
         ) from error
     try:
         backbone.load_state_dict(weights)
-    except Exception as error:  # what is no state dict raises whatever it leads torch to
-        said = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"{path} does not hold the weights of this {type(backbone).__name__}: {said}"
+    # What is no state dict makes torch raise anything.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(
+            f"{path}: not the weights of this {type(backbone).__name__} ({reason})"
         ) from error
 
 
@@ -165,13 +199,15 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 class CircularConv2d(nn.Conv2d):
-    """A 3 x 3 convolution of a map whose opposite borders touch: what moves by a stride moves in the result by one, nothing else.
+    """A 3 x 3 convolution with circular padding.
 
-    `padding_mode="circular"` does the same and loses the channels-last order on the way, which costs a seventh more time on a CPU.
+    Shifting its input by a stride shifts its result by one and changes nothing else.
+    ``padding_mode="circular"`` computes the same but loses the channels-last memory order, which
+    takes a seventh more time on a CPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (N, C_in, H, W). Returns (N, C, H / stride, W / stride), rounded up."""
+        """Map (N, C_in, H, W) to (N, C, H / stride, W / stride), rounded up."""
         x = torch.cat([x[..., -1:], x, x[..., :1]], dim=-1)
         x = torch.cat([x[..., -1:, :], x, x[..., :1, :]], dim=-2)
         return functional.conv2d(x, self.weight, None, self.stride)
@@ -190,8 +226,7 @@ def _stage(channels_in: int, channels: int, blocks: int, padding: str) -> nn.Seq
     )
 
 
-def _leave_embedding_aside(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    for name in [
-        name for name in state if name.startswith(tuple(prefix + part for part in _EMBEDDING))
-    ]:
+def _drop_embedding(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    names = tuple(prefix + name for name in _EMBEDDING)
+    for name in [name for name in state if name.startswith(names)]:
         del state[name]

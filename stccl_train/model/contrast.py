@@ -1,6 +1,6 @@
-"""The contrast: each token has to find its partner among others of the same pair of clips.
+"""The contrast: each token has to find its partner among other tokens of the same pair of windows.
 
-Tokens are compared along a cross: with those at the same time and other places, and with those at the same place and other times.
+A token's candidates lie on a cross: all places at its own time, and its own place at other times.
 """
 
 import math
@@ -11,62 +11,78 @@ from torch import Tensor
 
 
 class Similarities(NamedTuple):
-    """Cosines of each anchor with its candidates.
+    """Cosines of each anchor with its candidates."""
 
-    `matched`: (B, A, S), with its own partner. `others`: (B, A, S, M), with everything on its cross; `counted`: (A or 1, S, M)
-    bool, which of these are its negatives (its partner, which lies on the cross as well, is not).
-    """
-
+    #: (B, A, S), with the anchor's own partner.
     matched: Tensor
+    #: (B, A, S, M), with everything on the anchor's cross: S places, then A times if compared.
     others: Tensor
-    counted: Tensor
+    #: (A or 1, S, M) bool, which of ``others`` are negatives. The partner itself is not, nor is
+    #: what is said at nearly the same time.
+    is_negative: Tensor
 
 
 def compare(
     z: Tensor, k: Tensor, across_time: bool, guard: int = 0, times: Tensor | None = None
 ) -> Similarities:
-    """Cosines z_s . k_t of anchors with candidates, in float32.
+    """Compute the cosines z_s . k_t of anchors with their candidates, in float32.
 
-    z, k: (B, A, S, D), of unit length; slot (a, s) of z and of k belong together. across_time: whether the candidates of (a, s)
-    are, beside (a, t) for all places t, also (a', s) at other times a'. guard: times nearer than this are no negatives, for what
-    is said at them is nearly the same. times: (A, n) int, the frames of each time slot (two for a pair of frames); two slots are as
-    far apart as the frames that differ most.
+    Args:
+        z: (B, A, S, D) anchors of unit length. Slot (a, s) of ``z`` and of ``k`` are partners.
+        k: (B, A, S, D) candidates of unit length.
+        across_time: whether the candidates of (a, s) include (a', s) at other times a', beside
+            (a, t) at all places t.
+        guard: slots nearer in time than this are no negatives, because nearly the same is said.
+        times: (A, n) int, the frames that each time slot covers (two for a pair of frames). Two
+            slots are as far apart as the frames that differ most. None: slot a is frame a.
     """
     with torch.autocast(z.device.type, enabled=False):
         z, k = z.float(), k.float()
         _, a, s, _ = z.shape
         others = z @ k.transpose(-1, -2)  # (B, A, S, S): all places at the same time
         matched = others.diagonal(dim1=-2, dim2=-1)
-        counted = ~torch.eye(s, dtype=torch.bool, device=z.device)[None]
+        is_negative = ~torch.eye(s, dtype=torch.bool, device=z.device)[None]
         if across_time and a > 1:
-            by_time = z.transpose(1, 2) @ k.permute(
-                0, 2, 3, 1
-            )  # (B, S, A, A): all times at the same place
+            # (B, S, A, A): all times at the same place
+            by_time = z.transpose(1, 2) @ k.permute(0, 2, 3, 1)
             slots = torch.arange(a, device=z.device)[:, None] if times is None else times
             apart = (slots[:, None] - slots[None]).abs().amax(-1) >= max(guard, 1)
             others = torch.cat([others, by_time.transpose(1, 2)], dim=-1)
-            counted = torch.cat(
-                [counted.expand(a, -1, -1), apart[:, None].expand(-1, s, -1)], dim=-1
+            is_negative = torch.cat(
+                [is_negative.expand(a, -1, -1), apart[:, None].expand(-1, s, -1)], dim=-1
             )
-        return Similarities(matched, others, counted)
+        return Similarities(matched, others, is_negative)
 
 
 def info_nce(similarities: Similarities, tau: float) -> Tensor:
-    """l_s = -log softmax over candidates of (z_s . k_t / tau), at t = s. Returns (B, A, S). Chance is ln(candidates).
+    """Compute InfoNCE for each anchor (van den Oord et al. 2018, equation 4).
 
-    van den Oord et al. 2018, equation 4.
+    l_s = -log softmax over candidates of (z_s . k_t / tau), at t = s. Chance is ln(candidates).
+
+    Returns:
+        (B, A, S).
     """
     positive = similarities.matched / tau
-    negatives = (similarities.others / tau).masked_fill(~similarities.counted, -math.inf)
+    negatives = (similarities.others / tau).masked_fill(~similarities.is_negative, -math.inf)
     return torch.logsumexp(torch.cat([positive[..., None], negatives], dim=-1), dim=-1) - positive
 
 
 def adaptive_weight(disparity: Tensor, scale: Tensor, lam: float, r: float, theta: float) -> Tensor:
-    """The correlation-aware adaptive weight: tokens where much is going on count more.
+    """Compute the correlation-aware adaptive weight: tokens where much is going on count more.
 
-    t_s = sigmoid(|d_s| / scale); w_s = lam t_s^r if t_s > theta, else 1; divided by its mean over the tokens of a window.
-    disparity: (B, A, S). scale: (), the running mean of the disparity in this layer; infinite before anything was seen, which gives
-    equal weights. Returns (B, A, S), detached, of mean 1 in each window.
+    t_s = sigmoid(|d_s| / scale); w_s = lam t_s^r if t_s > theta, else 1; divided by its mean over
+    the tokens of a window.
+
+    Args:
+        disparity: (B, A, S), |d_s|.
+        scale: (), running mean of the disparity in this layer. Infinite before the first batch,
+            which gives equal weights.
+        lam: lambda.
+        r: exponent.
+        theta: threshold on t_s.
+
+    Returns:
+        (B, A, S), detached, of mean 1 in each window.
     """
     t = torch.sigmoid(disparity.detach() / scale)
     w = torch.where(t > theta, lam * t**r, 1.0)
@@ -74,25 +90,36 @@ def adaptive_weight(disparity: Tensor, scale: Tensor, lam: float, r: float, thet
 
 
 class Retrieval(NamedTuple):
-    """What an anchor finds, each (B, A, S): cosines `matched` and `mismatched` (mean over negatives), the `rank` of its partner
-    among its candidates (1 is first; ties count half), whether it is first (`recall`, shared among ties); and
-    `candidates`, (A or 1, S), how many it had to choose from."""
+    """What each anchor finds among its candidates."""
 
+    #: (B, A, S), cosine with the partner.
     matched: Tensor
+    #: (B, A, S), mean cosine with the negatives.
     mismatched: Tensor
+    #: (B, A, S), rank of the partner; 1 is first, ties count half.
     rank: Tensor
+    #: (B, A, S), whether the partner is first (R@1), shared among ties.
     recall: Tensor
+    #: (A or 1, S), number of candidates, partner included.
     candidates: Tensor
 
 
 @torch.no_grad()
 def retrieval(similarities: Similarities) -> Retrieval:
-    """Where each anchor ranks its partner. A tie is no success: of n equal ones each is first one time in n. NaN is last."""
-    matched, others, counted = similarities
-    count = counted.sum(-1)
-    mismatched = torch.where(counted, others, 0.0).sum(-1) / count.clamp_min(1)
-    better = (~(others <= matched[..., None]) & counted).sum(-1)
-    equal = ((others == matched[..., None]) & counted).sum(-1)
+    """Rank each anchor's partner among its candidates.
+
+    A tie is no success: of n equal candidates each is first one time in n. NaN ranks last. The
+    result is detached.
+    """
+    matched, others, is_negative = (part.detach() for part in similarities)
+    count = is_negative.sum(-1)
+    mismatched = torch.where(is_negative, others, 0.0).sum(-1) / count.clamp_min(1)
+    better = (~(others <= matched[..., None]) & is_negative).sum(-1)
+    equal = ((others == matched[..., None]) & is_negative).sum(-1)
     return Retrieval(
-        matched, mismatched, 1 + better + equal / 2, (better == 0) / (1.0 + equal), 1 + count
+        matched,
+        mismatched,
+        rank=1 + better + equal / 2,
+        recall=(better == 0) / (1.0 + equal),
+        candidates=1 + count,
     )

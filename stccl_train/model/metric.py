@@ -1,50 +1,32 @@
-"""The metric: spatial and temporal coherent correlation (SCC, TCC) between two clips of one sentence, and how it is learned.
+"""The metric: spatial and temporal coherent correlation (SCC, TCC) between two clips.
 
     L = mean over layers of SCC + eta * mean over layers of TCC
 
-Each term at each layer: tokens of both sides at the same places -> one shared head -> InfoNCE along a cross of places and times,
-both directions, weighted by how much is going on. Design: docs/method.md.
+In each layer, tokens of both sides are read at the same places, embedded by one shared head, and
+contrasted by InfoNCE along a cross of places and times, in both directions; tokens where much is
+going on weigh more. docs/method.md gives the design and the reasons.
 """
 
 import dataclasses
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stccl_data.errors import StcclError
-from stccl_data.files.atomic import write_bytes, write_text
 from stccl_train.model.backbone import BACKBONES, PADDINGS, make_backbone
 from stccl_train.model.contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
-from stccl_train.model.tokens import (
-    Generators,
-    Tokens,
-    draw_places,
-    motion_disparity,
-    patches,
-    spatial_correlation,
-    spatial_disparity,
-    temporal_correlation,
-    temporal_disparity,
-    time_pairs,
-    trajectories,
-    unit,
-)
+from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
+from stccl_train.model.token_kinds import HeadSizes, TokenKind, select_kinds
+from stccl_train.model.tokens import Generators, Tokens, draw_places, unit
 
-#: Centres of SCC and locations of TCC at each of the four layers (STCCL, section 4.1).
-CENTRES = (32, 16, 8, 4)
-LOCATIONS = (64, 32, 16, 8)
+#: How fast the running mean of disparities follows: the share of the newest batch.
+_SCALE_MOMENTUM = 0.01
 
-#: Raise when a saved metric of before would mean something else.
-VERSION = 1
-
-WEIGHTS_FILE, CARD_FILE = "metric.safetensors", "metric.json"
+#: What is measured of each kind in each layer while training.
+_STATISTICS = ("loss", "positive", "negative", "recall")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,65 +131,73 @@ class MetricConfig:
 
 
 class MetricOutput(NamedTuple):
-    """`loss`: scalar, with its graph. `statistics`: detached scalars: `scc_vd.1.loss`, `.positive`, `.negative`, `.recall` (at 1)
-    of each head and layer, and the same of each head, `scc_vd.loss`, the mean over layers. `windows`: (B,), each window's part."""
+    """The result of one forward pass over B windows."""
 
+    #: Scalar, with its graph.
     loss: Tensor
+    #: Detached scalars by name: ``scc_vd.1.loss``, ``.positive`` and ``.negative`` (mean cosines),
+    #: ``.recall`` (at 1) of each kind and layer, and ``scc_vd.loss``, ... their means over layers.
     statistics: dict[str, Tensor]
+    #: (B,), the loss of each window, detached.
     windows: Tensor
 
 
-class Head(nn.Module):
-    """D -> hidden -> out with a ReLU, applied token by token. It is told of one token alone, never which slot the token sits in."""
+class TokenPair(NamedTuple):
+    """Tokens of one kind in one layer, of source and target at the same places."""
 
-    def __init__(self, channels: int, hidden: int, out: int) -> None:
+    kind: TokenKind
+    #: 0 to 3.
+    layer: int
+    source: Tokens
+    target: Tokens
+
+
+class Head(nn.Module):
+    """Two linear layers with a ReLU, applied token by token.
+
+    It sees one token alone and never which slot the token sits in (see docs/method.md).
+    """
+
+    def __init__(self, sizes: HeadSizes) -> None:
         super().__init__()
-        self.inner, self.outer = nn.Linear(channels, hidden), nn.Linear(hidden, out)
+        self.inner = nn.Linear(sizes.token, sizes.hidden)
+        self.outer = nn.Linear(sizes.hidden, sizes.embedding)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(..., D) -> (..., out), not normalised."""
+        """Map (..., D) to (..., embedding), not normalised."""
         return cast(Tensor, self.outer(functional.relu(self.inner(tokens))))
 
 
 class CorrelationMetric(nn.Module):
-    """SCC and TCC between windows of two clips."""
+    """SCC and TCC between windows of two clips.
 
+    Args:
+        config: what is compared with what.
+        freeze_backbone: keep the backbone in eval mode and without gradient, for published weights.
+    """
+
+    #: (kinds, layers) float32, running mean of |disparity|; infinite before the first batch.
     scale: Tensor
 
     def __init__(self, config: MetricConfig, freeze_backbone: bool) -> None:
-        """freeze_backbone: no gradient into the backbone, which stays in eval mode (for published weights)."""
         super().__init__()
         self.config, self.freeze_backbone = config, freeze_backbone
-        self.backbone = make_backbone(config.backbone, config.padding).requires_grad_(
-            not freeze_backbone
-        )
-        forms = ("vd", "cm") if config.variant == "both" else (config.variant,)
-        forms_of = {
-            "scc": (*forms, *(("md",) if config.motion and config.frames > 1 else ())),
-            "tcc": forms,
-        }
-        self.kinds = [f"{term}_{form}" for term in config.terms for form in forms_of[term]]
+        self.backbone = make_backbone(config.backbone, config.padding)
+        self.backbone.requires_grad_(not freeze_backbone)
+        channels = self.backbone.channels
+        self.kinds = select_kinds(config.terms, config.variant, config.motion, config.frames)
         self.heads = nn.ModuleDict(
             {
-                kind: nn.ModuleList(self._head(kind, c) for c in self.backbone.channels)
+                kind.name: nn.ModuleList(Head(kind.head_sizes(c, config.frames)) for c in channels)
                 for kind in self.kinds
             }
         )
-        # Running mean of |d| of each kind and layer; infinite until something was seen.
-        self.register_buffer(
-            "scale", torch.full((len(self.kinds), len(self.backbone.channels)), torch.inf)
-        )
+        unknown = torch.full((len(self.kinds), len(channels)), torch.inf)
+        self.register_buffer("scale", unknown)
         self.train()
 
-    def _head(self, kind: str, channels: int) -> Head:
-        if kind.endswith(("vd", "md")):
-            return Head(channels, channels, max(channels // 4, 16))
-        entries = (
-            36 if kind.startswith("scc") else self.config.frames * (self.config.frames - 1) // 2
-        )
-        return Head(entries, 64, 32)
-
     def train(self, mode: bool = True) -> "CorrelationMetric":
+        """Set the mode of everything but a frozen backbone, which stays in eval mode."""
         super().train(mode)
         if self.freeze_backbone:
             self.backbone.eval()
@@ -220,61 +210,69 @@ class CorrelationMetric(nn.Module):
         generator: Generators = None,
         source_points: Tensor | None = None,
     ) -> MetricOutput:
-        """source, target: (B, T, 3, H, W), RGB, float in [-1, 1] (or uint8), T source frames and the aligned target frames.
+        """Compute the loss of a batch of windows.
 
-        generator: where places are drawn from; one for all, or one a window, so that draws do not depend on the batch.
-        source_points: (B, T, 68, 2), pixels of `source`; needed for `mouth` above 0, elsewhere without effect.
-        With T = 1 only SCC is there.
+        Args:
+            source: (B, T, 3, H, W) RGB, float in [-1, 1] or uint8. With T = 1 there is SCC alone.
+            target: the aligned frames of the other clip, likewise.
+            generator: source of the random places; one for all windows, or one a window so that a
+                window's places do not depend on its batch.
+            source_points: (B, T, 68, 2), pixels of ``source``. Needed to draw ``config.mouth`` of
+                the places at the mouth; without it places are drawn evenly.
         """
-        near_mouth = self.mouth_box(source_points, (source.shape[-1], source.shape[-2]))
-        return self.contrast(self.features(source, target), generator, near_mouth)
+        mouth = self.mouth_boxes(source_points, (source.shape[-1], source.shape[-2]))
+        return self.contrast(self.features(source, target), generator, mouth)
 
     def contrast(
         self,
         features: list[list[Tensor]],
         generator: Generators = None,
-        near_mouth: Tensor | None = None,
+        mouth: Tensor | None = None,
     ) -> MetricOutput:
-        """L of the features of two sides. features: for each layer (B, T, C, H_l, W_l) twice. near_mouth: see `mouth_box`."""
+        """Compute the loss from features of source and target.
+
+        Args:
+            features: for each layer (B, T, C, H_l, W_l) of source and of target.
+            generator: as in `forward`.
+            mouth: (B, 4) boxes from `mouth_boxes`, or None to draw places evenly.
+        """
         source = features[0][0]
+        frames = source.shape[1]
         total = source.new_zeros(source.shape[0], dtype=torch.float32)
         statistics: dict[str, Tensor] = {}
-        means = self.scale.clone()
-        there = [kind for kind in self.kinds if self._speaks(kind, source.shape[1])]
-        for kind, layer, x, y in self.tokens(features, generator, near_mouth):
-            loss, found = self._contrast(kind, layer, x, y)
-            weight = self.config.eta if kind.startswith("tcc") else 1.0
-            forms = sum(other[:3] == kind[:3] for other in there)  # they share their term's weight
+        disparity = self.scale.clone()
+        kinds = [kind for kind in self.kinds if kind.exists_in(frames)]
+        for pair in self.tokens(features, generator, mouth):
+            kind, layer, x, y = pair
+            loss, figures = self._contrast(pair, frames)
+            weight = self.config.eta if kind.term == "tcc" else 1.0
+            forms = sum(other.term == kind.term for other in kinds)  # they share the term's weight
             total = total + weight / (len(features) * forms) * loss
-            statistics |= {f"{kind}.{layer + 1}.{name}": value for name, value in found.items()}
-            means[self.kinds.index(kind), layer] = (x.disparity.mean() + y.disparity.mean()) / 2
+            for name, value in figures.items():
+                statistics[f"{kind.name}.{layer + 1}.{name}"] = value
+            row = self.kinds.index(kind)
+            disparity[row, layer] = (x.disparity.mean() + y.disparity.mean()) / 2
         if self.training:
-            self._follow(means)
-        for kind in self.kinds:
-            for name in ("loss", "positive", "negative", "recall"):
-                values = [
-                    v
-                    for k, v in statistics.items()
-                    if k.startswith(f"{kind}.") and k.endswith(f".{name}")
-                ]
-                if values:
-                    statistics[f"{kind}.{name}"] = torch.stack(values).mean()
+            self._update_scale(disparity)
+        for kind in kinds:
+            for name in _STATISTICS:
+                layers = range(1, len(features) + 1)
+                values = [statistics[f"{kind.name}.{layer}.{name}"] for layer in layers]
+                statistics[f"{kind.name}.{name}"] = torch.stack(values).mean()
         return MetricOutput(total.mean(), statistics, total.detach())
 
-    @staticmethod
-    def _speaks(kind: str, frames: int) -> bool:
-        """Whether a kind has something to say of windows of so many frames."""
-        return frames > 1 or kind in ("scc_vd", "scc_cm")
-
     def features(self, *sides: Tensor) -> list[list[Tensor]]:
-        """Features of several batches of windows, by one forward of the backbone.
+        """Compute the features of several batches of windows in one pass of the backbone.
 
-        sides: (B_k, T, 3, H, W) each. Returns, for each layer, those of each side: (B_k, T, C, H_l, W_l).
+        Args:
+            *sides: (B_k, T, 3, H, W) each.
+
+        Returns:
+            For each layer, (B_k, T, C, H_l, W_l) of each side.
         """
         frames = torch.cat([as_input(side, self.config.size) for side in sides])
-        with torch.set_grad_enabled(
-            torch.is_grad_enabled() and not (self.freeze_backbone and not frames.requires_grad)
-        ):
+        no_gradient = self.freeze_backbone and not frames.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not no_gradient):
             layers = self.backbone(frames)
         counts = [side.shape[0] * side.shape[1] for side in sides]
         return [
@@ -285,11 +283,15 @@ class CorrelationMetric(nn.Module):
             for layer in layers
         ]
 
-    def mouth_box(self, points: Tensor | None, size: tuple[int, int]) -> Tensor | None:
-        """Where the mouth is in each window: x0, y0, x1, y1 as shares of the frame's sides (see `region_boxes`).
+    def mouth_boxes(self, points: Tensor | None, size: tuple[int, int]) -> Tensor | None:
+        """Return where the mouth is in each window, as `region_boxes` does.
 
-        points: (B, T, 68, 2), pixels of frames of `size`, (width, height). Returns (B, 4); None where `mouth` is 0 or no points are
-        given.
+        Args:
+            points: (B, T, 68, 2), pixels.
+            size: (width, height) of the frames.
+
+        Returns:
+            (B, 4); None without points, or if ``config.mouth`` is 0.
         """
         if points is None or self.config.mouth == 0:
             return None
@@ -299,64 +301,70 @@ class CorrelationMetric(nn.Module):
         self,
         features: list[list[Tensor]],
         generator: Generators = None,
-        near_mouth: Tensor | None = None,
-    ) -> Iterator[tuple[str, int, Tokens, Tokens]]:
-        """For each kind and layer the tokens of source and target, at the same places: kind, layer, and twice (B, A, S, D)."""
+        mouth: Tensor | None = None,
+    ) -> Iterator[TokenPair]:
+        """Yield the tokens of each kind and layer, kind by kind. Arguments as in `contrast`."""
         for kind in self.kinds:
             for layer, (source, target) in enumerate(features):
-                if not self._speaks(kind, source.shape[1]):
-                    continue
-                places = self.places(kind, layer, source, generator, near_mouth)
-                yield (
-                    kind,
-                    layer,
-                    build_tokens(kind, source, places),
-                    build_tokens(kind, target, places),
-                )
+                if kind.exists_in(source.shape[1]):
+                    places = self.places(kind, layer, source, generator, mouth)
+                    yield TokenPair(
+                        kind, layer, kind.build(source, places), kind.build(target, places)
+                    )
 
     def places(
         self,
-        kind: str,
+        kind: TokenKind,
         layer: int,
         features: Tensor,
         generator: Generators = None,
-        near_mouth: Tensor | None = None,
+        mouth: Tensor | None = None,
     ) -> Tensor:
-        """Places of a kind in a layer, (B, L, 2), (y, x). features: (B, T, C, H, W) of one side; its size is what matters."""
-        b, _, _, h, w = features.shape
-        count = (CENTRES if kind.startswith("scc") else LOCATIONS)[layer]
-        likelihood = None
-        if near_mouth is not None:
-            likelihood = favouring(within(near_mouth, h, w, self.config.size), self.config.mouth)
-        return draw_places(b, count, h, w, generator, likelihood).to(features.device)
+        """Draw the places of a kind in a layer.
 
-    def embed(self, kind: str, layer: int, tokens: Tensor) -> Tensor:
-        """Tokens (..., D) through their head, of unit length."""
-        head = cast(Head, cast(nn.ModuleList, self.heads[kind])[layer])
+        Args:
+            kind: decides how many.
+            layer: 0 to 3.
+            features: (B, T, C, H, W) of one side; its shape and device matter.
+            generator: as in `forward`.
+            mouth: as in `contrast`.
+
+        Returns:
+            (B, L, 2) int64, (y, x).
+        """
+        b, _, _, h, w = features.shape
+        likelihood = None
+        if mouth is not None:
+            mask = box_mask(mouth, h, w, self.config.size)
+            likelihood = place_likelihood(mask, self.config.mouth)
+        places = draw_places(b, kind.places[layer], h, w, generator, likelihood)
+        return places.to(features.device)
+
+    def embed(self, kind: TokenKind, layer: int, tokens: Tensor) -> Tensor:
+        """Map tokens (..., D) through their head to unit length."""
+        head = cast(Head, cast(nn.ModuleList, self.heads[kind.name])[layer])
         return unit(head(tokens.to(head.inner.weight.dtype)))
 
-    def compare(self, kind: str, z: Tensor, k: Tensor, frames: int) -> Similarities:
-        """Cosines of anchors and candidates as this metric contrasts them. z, k: (B, A, S, D), of windows of `frames` frames."""
-        if kind.startswith("scc"):
-            return compare(z, k, self.config.negatives == "place+time", self.config.guard)
-        return compare(
-            z,
-            k,
-            z.shape[1] > 1,
-            self.config.guard,
-            torch.stack(time_pairs(frames, z.device), dim=-1),
-        )
+    def compare(self, kind: TokenKind, z: Tensor, k: Tensor, frames: int) -> Similarities:
+        """Compare anchors with candidates as in training.
 
-    def _contrast(
-        self, kind: str, layer: int, x: Tokens, y: Tokens
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """A kind's loss in a layer, (B,), mean over tokens and both directions, and its statistics."""
+        Args:
+            kind: of the tokens.
+            z: (B, A, S, D) embedded anchors.
+            k: (B, A, S, D) embedded candidates.
+            frames: T, frames of the windows.
+        """
+        across_time = kind.term == "tcc" or self.config.negatives == "place+time"
+        times = kind.slot_frames(frames, z.device)
+        return compare(z, k, across_time, self.config.guard, times)
+
+    def _contrast(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of each window, (B,), over tokens and both directions; and statistics."""
+        kind, layer, x, y = pair
         z, k = self.embed(kind, layer, x.values), self.embed(kind, layer, y.values)
-        frames = self.config.frames if kind.endswith("cm") else _frames_of(kind, z.shape[1])
+        forward, backward = self.compare(kind, z, k, frames), self.compare(kind, k, z, frames)
         losses = []
-        found = None
-        for anchor, candidate, tokens in ((z, k, x), (k, z, y)):
-            similarities = self.compare(kind, anchor, candidate, frames)
+        for similarities, tokens in ((forward, x), (backward, y)):
             loss = info_nce(similarities, self.config.tau)
             if self.config.adaptive:
                 scale = self.scale[self.kinds.index(kind), layer]
@@ -364,171 +372,42 @@ class CorrelationMetric(nn.Module):
                     tokens.disparity, scale, self.config.lam, self.config.r, self.config.theta
                 )
             losses.append(loss.mean(dim=(1, 2)))
-            found = found or retrieval(Similarities(*(part.detach() for part in similarities)))
         total = (losses[0] + losses[1]) / 2
-        assert found is not None
+        result = retrieval(forward)
         return total, {
             "loss": total.detach().mean(),
-            "positive": found.matched.mean(),
-            "negative": found.mismatched.mean(),
-            "recall": found.recall.mean(),
+            "positive": result.matched.mean(),
+            "negative": result.mismatched.mean(),
+            "recall": result.recall.mean(),
         }
 
     @torch.no_grad()
-    def _follow(self, means: Tensor) -> None:
-        """Let the running scale follow the disparities of this batch; of all ranks' batches alike."""
+    def _update_scale(self, disparity: Tensor) -> None:
+        """Move the running scale towards the disparities of this batch, averaged over all ranks."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(means)
-            means /= torch.distributed.get_world_size()
-        self.scale.copy_(
-            torch.where(self.scale.isinf(), means, torch.lerp(self.scale, means, 0.01))
-        )
-
-
-def build_tokens(kind: str, features: Tensor, places: Tensor) -> Tokens:
-    """Tokens of a kind: scc_vd, scc_md, scc_cm, tcc_vd, tcc_cm.
-
-    features: (B, T, C, H, W). places: (B, L, 2). Returns (B, A, S, D).
-    """
-    if kind == "scc_vd":
-        return spatial_disparity(patches(features, places))
-    if kind == "scc_md":
-        return motion_disparity(patches(features, places))
-    if kind == "scc_cm":
-        return spatial_correlation(patches(features, places))
-    if kind == "tcc_vd":
-        return temporal_disparity(trajectories(features, places))
-    return temporal_correlation(trajectories(features, places))
+            torch.distributed.all_reduce(disparity)
+            disparity /= torch.distributed.get_world_size()
+        moved = torch.lerp(self.scale, disparity, _SCALE_MOMENTUM)
+        self.scale.copy_(torch.where(self.scale.isinf(), disparity, moved))
 
 
 def as_input(frames: Tensor, size: int) -> Tensor:
-    """(B, T, 3, H, W), uint8, or float in [-1, 1] -> (B T, 3, size, size) float in [-1, 1], channels last."""
+    """Bring frames into the form that the backbone takes.
+
+    Args:
+        frames: (B, T, 3, H, W) uint8, or float in [-1, 1].
+        size: pixels.
+
+    Returns:
+        (B T, 3, size, size) float in [-1, 1], channels last in memory.
+    """
     flat = frames.flatten(0, 1)
     if flat.dtype == torch.uint8:
         flat = flat.float() / 127.5 - 1
     if flat.shape[-2:] != (size, size):
-        # in float32: CPUs resize nothing shorter
+        # In float32: CPUs cannot resize shorter floats.
         resized = functional.interpolate(
             flat.float(), (size, size), mode="bilinear", antialias=True, align_corners=False
         )
         flat = resized.to(flat.dtype)
     return flat.contiguous(memory_format=torch.channels_last)
-
-
-REGIONS = ("mouth", "eyes")
-_REGION_POINTS = (range(48, 68), (*range(17, 27), *range(36, 48)))
-
-
-def region_boxes(points: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Boxes around mouth and eyes (with brows) over a window's frames, a quarter wider and higher than the points at each side.
-
-    points: (B, T, 68, 2), pixels of frames of `size`, or of (width, height); NaN where there is no face. Returns (B, 2, 4): x0, y0,
-    x1, y1, as shares.
-    """
-    sides = torch.tensor(size, dtype=points.dtype, device=points.device)
-    boxes = []
-    for chosen in _REGION_POINTS:
-        part = points[:, :, list(chosen)].flatten(1, 2) / sides
-        low = torch.where(part.isnan(), torch.inf, part).amin(1)
-        high = torch.where(part.isnan(), -torch.inf, part).amax(1)
-        margin = (high - low) / 4
-        boxes.append(torch.cat([low - margin, high + margin], dim=-1))
-    return torch.stack(boxes, dim=1)
-
-
-def within(box: Tensor, height: int, width: int, size: int) -> Tensor:
-    """Which places of a map of frames of `size` lie in the box. box: (B, 4) as shares. Returns (B, height, width) bool.
-
-    Place i of a map of stride s looks at pixel s i, and as far to both sides: a 3 x 3 convolution of stride 2 is centred there.
-    """
-    stride = 2 ** round(math.log2(size / height))
-    y, x = ((torch.arange(n, device=box.device) * stride + 0.5) / size for n in (height, width))
-    x0, y0, x1, y1 = box.T[..., None, None]
-    inside: Tensor = (x >= x0) & (x <= x1) & (y[:, None] >= y0) & (y[:, None] <= y1)
-    return inside
-
-
-def favouring(inside: Tensor, share: float) -> Tensor:
-    """Relative chances of a map's places, such that about `share` of those drawn are inside. inside: (B, H, W) bool."""
-    area = inside.float().mean(dim=(1, 2), keepdim=True).clamp(1e-3, 1 - 1e-3)
-    return torch.where(inside, share / area, (1 - share) / (1 - area))
-
-
-def save_metric(
-    folder: str | Path, metric: CorrelationMetric, card: Mapping[str, Any] | None = None
-) -> None:
-    """Write the metric into `folder` as metric.safetensors and metric.json (its config, and what `card` says of where it is from).
-
-    Each file is there whole or not at all; the card comes last.
-    """
-    from safetensors.torch import save
-
-    folder = Path(folder)
-    state = {name: value.detach().cpu().contiguous() for name, value in metric.state_dict().items()}
-    record = {
-        "version": VERSION,
-        "config": dataclasses.asdict(metric.config),
-        "freeze_backbone": metric.freeze_backbone,
-        "card": dict(card or {}),
-    }
-    write_bytes(folder / WEIGHTS_FILE, save(state))
-    write_text(folder / CARD_FILE, json.dumps(record, indent=1) + "\n")
-
-
-def load_metric(folder: str | Path) -> CorrelationMetric:
-    """The metric that `save_metric` wrote, on the CPU, in eval mode. Raises MetricError with a sentence where there is none."""
-    from safetensors.torch import load_file
-
-    folder = Path(folder)
-    try:
-        record = json.loads((folder / CARD_FILE).read_bytes())
-        if record["version"] > VERSION:
-            raise MetricError(
-                f"{folder / CARD_FILE} has version {record['version']}, this stccl reads {VERSION}: install a newer stccl"
-            )
-        metric = CorrelationMetric(
-            MetricConfig(**record["config"]), freeze_backbone=record["freeze_backbone"]
-        )
-        metric.load_state_dict(load_file(folder / WEIGHTS_FILE))
-        if broken := [
-            name for name, value in metric.named_parameters() if not value.isfinite().all()
-        ]:
-            raise MetricError(
-                f"{folder / WEIGHTS_FILE} is damaged: {broken[0]} is not finite; train again, or take another copy"
-            )
-    except FileNotFoundError:
-        missing = next(
-            (name for name in (CARD_FILE, WEIGHTS_FILE) if not (folder / name).is_file()), CARD_FILE
-        )
-        raise MetricError(
-            f"{folder} holds no trained metric: {missing} is missing; run `stccl train`"
-        ) from None
-    except KeyError as error:
-        raise MetricError(
-            f"{folder / CARD_FILE} is not as stccl writes it: it has no {error}"
-        ) from None
-    except MetricError:
-        raise
-    except Exception as error:  # safetensors has its own errors, torch raises RuntimeError, a card by hand anything
-        said = " ".join(str(error).split())[:300]
-        raise MetricError(f"{folder} does not hold a metric as stccl writes it: {said}") from error
-    return metric.eval()
-
-
-def trained_speakers(folder: str | Path) -> tuple[str, ...]:
-    """The speakers, corpus/speaker, that the metric in `folder` was trained on; none where its card does not say."""
-    try:
-        return tuple(
-            json.loads((Path(folder) / CARD_FILE).read_bytes())["card"]["data"]["speakers"]
-        )
-    except (OSError, ValueError, LookupError, TypeError):
-        return ()
-
-
-class MetricError(StcclError):
-    """A saved metric cannot be used. The message says which file, and what to do."""
-
-
-def _frames_of(kind: str, slots: int) -> int:
-    """T of a window from the number of time slots of its tokens: T frames (SCC), or T (T-1) / 2 pairs of frames (TCC)."""
-    return slots if kind.startswith("scc") else int((1 + (1 + 8 * slots) ** 0.5) / 2 + 0.5)

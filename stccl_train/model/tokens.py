@@ -1,8 +1,11 @@
-"""Tokens of local facial animation: how a place differs from its neighbours, and from itself at other times.
+"""Tokens of local facial animation: how a place differs from its neighbours, and over time.
 
-Features are (B, T, C, H, W): B windows of T frames. Tokens are (B, A, S, D): at each of A times (frames, or pairs of frames)
-S places, D numbers a token. Slot (a, s) of a source's tokens and slot (a, s) of its target's belong together.
-Equations: STCCL (Chen et al., arXiv 2604.20226), sections 3.2 and 3.3; ASCCL (CVPR 2024) for the spatial term.
+Shapes: B windows of T frames; features (B, T, C, H, W); tokens (B, A, S, D), D numbers at each of
+S slots in space and A slots in time (frames, or pairs of frames). Slot (a, s) of the source's tokens
+and slot (a, s) of the target's are partners.
+
+Equations: STCCL (Chen et al., arXiv 2604.20226), sections 3.2 and 3.3; ASCCL (CVPR 2024) for the
+spatial term.
 """
 
 from collections.abc import Sequence
@@ -12,16 +15,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stccl_data.errors import UsageError
+
 #: The 8 neighbours o of a place, (dy, dx), row by row.
 NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
 
+#: Source of random places: one for all windows, one a window, or torch's global generator.
 Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
 class Tokens(NamedTuple):
-    """`values`: (B, A, S, D). `disparity`: (B, A, S), how much is going on at each token; the adaptive weight reads it."""
+    """Tokens of one side."""
 
+    #: (B, A, S, D).
     values: Tensor
+    #: (B, A, S), how much is going on at each token; read by the adaptive weight.
     disparity: Tensor
 
 
@@ -33,82 +41,129 @@ def draw_places(
     generator: Generators = None,
     likelihood: Tensor | None = None,
 ) -> Tensor:
-    """`count` places a window, without replacement, whose 3 x 3 neighbourhood lies within the map: rows in [1, H-2], columns alike.
+    """Draw places for each window, without replacement, away from the border of the map.
 
-    generator: one for all, or one a window, so that a window's places do not depend on its batch.
-    likelihood: (B, H, W), relative chance of each place to be drawn; equal chances where None.
-    Returns (B, count, 2) int64, (y, x), on the device of the likelihood, else of the generator. Where the map has fewer places
-    than `count`, all of them.
+    Every place has its 3 x 3 neighbourhood within the map: rows in [1, H-2], columns likewise.
+
+    Args:
+        batch: B, number of windows.
+        count: places of a window; all places if the map has fewer.
+        height: of the map.
+        width: of the map.
+        generator: with one generator a window, its places do not depend on the batch it is in.
+        likelihood: (B, H, W), relative chance of each place to be drawn; None: all alike.
+
+    Returns:
+        (B, count, 2) int64, (y, x), on the device of ``likelihood``, else of ``generator``.
+
+    Raises:
+        UsageError: the map is smaller than 3 x 3, or there are not B generators.
     """
     rows, columns = height - 2, width - 2
     if rows < 1 or columns < 1:
-        raise ValueError(
-            f"a feature map of {height} x {width} has no place with eight neighbours; use larger frames"
+        raise UsageError(
+            f"a feature map of {height} x {width} has no place with eight neighbours; "
+            "use larger frames"
         )
     if isinstance(generator, Sequence):
         if len(generator) != batch:
-            raise ValueError(
+            raise UsageError(
                 f"{len(generator)} generators for {batch} windows; give one, or one a window"
             )
         uniform = torch.stack(
-            [torch.rand(rows * columns, generator=one, device=one.device) for one in generator]
+            [torch.rand(rows * columns, generator=g, device=g.device) for g in generator]
         )
     else:
         device = generator.device if generator is not None else None
         uniform = torch.rand(batch, rows * columns, generator=generator, device=device)
-    # The largest of log w + Gumbel noise are a weighted draw without replacement (Efraimidis & Spirakis 2006, Kool et al. 2019).
+    # The largest of log w + Gumbel noise are a weighted draw without replacement
+    # (Efraimidis & Spirakis 2006, Kool et al. 2019).
     keys = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-7)))
     if likelihood is not None:
         inner = likelihood[:, 1:-1, 1:-1].reshape(batch, -1)
         keys = keys.to(inner.device) + torch.log(inner.clamp_min(1e-12))
-    chosen = keys.topk(min(count, rows * columns), dim=1).indices
-    return torch.stack([chosen // columns + 1, chosen % columns + 1], dim=-1)
+    drawn = keys.topk(min(count, rows * columns), dim=1).indices
+    return torch.stack([drawn // columns + 1, drawn % columns + 1], dim=-1)
 
 
 def patches(features: Tensor, places: Tensor) -> Tensor:
-    """F(p + o) of the 3 x 3 patch around each place, the centre fifth.
+    """Read F(p + o) over the 3 x 3 patch around each place; the centre is the fifth of the nine.
 
-    features: (B, T, C, H, W). places: (B, L, 2), (y, x). Returns (B, T, L, 9, C).
+    Args:
+        features: (B, T, C, H, W).
+        places: (B, L, 2), (y, x).
+
+    Returns:
+        (B, T, L, 9, C).
     """
-    around = torch.tensor([*NEIGHBOURS[:4], (0, 0), *NEIGHBOURS[4:]], device=places.device)
-    return _vectors(features, places[:, :, None] + around)
+    offsets = torch.tensor([*NEIGHBOURS[:4], (0, 0), *NEIGHBOURS[4:]], device=places.device)
+    return _vectors(features, places[:, :, None] + offsets)
 
 
 def trajectories(features: Tensor, places: Tensor) -> Tensor:
-    """F_t(p): the vectors at each place over time. features: (B, T, C, H, W). places: (B, N, 2). Returns (B, T, N, C)."""
+    """Read F_t(p): the vector at each place over time.
+
+    Args:
+        features: (B, T, C, H, W).
+        places: (B, N, 2), (y, x).
+
+    Returns:
+        (B, T, N, C).
+    """
     return _vectors(features, places)
 
 
 def spatial_disparity(patch: Tensor) -> Tokens:
-    """SCC-VD: F(p) - F(p + o), a token for each place and neighbour. patch: (B, T, L, 9, C). Returns (B, T, 8 L, C)."""
+    """SCC-VD: F(p) - F(p + o), one token for each place and neighbour.
+
+    Args:
+        patch: (B, T, L, 9, C).
+
+    Returns:
+        Tokens (B, T, 8 L, C).
+    """
     centre, around = patch[..., 4:5, :], torch.cat([patch[..., :4, :], patch[..., 5:, :]], dim=-2)
     values = (centre - around).flatten(2, 3)
     return Tokens(values, values.detach().float().abs().mean(-1))
 
 
 def motion_disparity(patch: Tensor) -> Tokens:
-    """SCC-MD: what is moving of F(p) - F(p + o), the disparity less its mean over the window: how a face is built is not in it.
+    """SCC-MD: F(p) - F(p + o) less its mean over the window, which removes how a face is built.
 
-    patch: (B, T, L, 9, C), T of 2 or more. Returns (B, T, 8 L, C). Ours (docs/method.md).
+    Not in the paper (docs/method.md).
+
+    Args:
+        patch: (B, T, L, 9, C), T of 2 or more.
+
+    Returns:
+        Tokens (B, T, 8 L, C).
     """
-    still = spatial_disparity(patch).values
-    values = still - still.mean(1, keepdim=True)
+    static = spatial_disparity(patch).values
+    values = static - static.mean(1, keepdim=True)
     return Tokens(values, values.detach().float().abs().mean(-1))
 
 
 def spatial_correlation(patch: Tensor) -> Tokens:
-    """SCC-CM: X of the 9 vectors of a patch, normalised; the 36 entries above the diagonal of X X^T.
+    """SCC-CM: the 36 cosines between the 9 vectors of a patch (upper triangle of X X^T).
 
-    patch: (B, T, L, 9, C). Returns (B, T, L, 36), float32.
+    Args:
+        patch: (B, T, L, 9, C).
+
+    Returns:
+        Tokens (B, T, L, 36), float32.
     """
-    values = _gram(patch)
+    values = _pairwise_cosines(patch)
     return Tokens(values, (1 - values.detach()).mean(-1))
 
 
 def temporal_disparity(trajectory: Tensor) -> Tokens:
-    """TCC-VD: F_i(p) - F_j(p) for i < j, a token for each pair of times and place. trajectory: (B, T, N, C).
+    """TCC-VD: F_i(p) - F_j(p) for i < j, one token for each pair of times and each place.
 
-    Returns (B, T (T-1) / 2, N, C).
+    Args:
+        trajectory: (B, T, N, C).
+
+    Returns:
+        Tokens (B, T (T-1) / 2, N, C).
     """
     i, j = time_pairs(trajectory.shape[1], trajectory.device)
     values = trajectory[:, i] - trajectory[:, j]
@@ -116,44 +171,51 @@ def temporal_disparity(trajectory: Tensor) -> Tokens:
 
 
 def temporal_correlation(trajectory: Tensor) -> Tokens:
-    """TCC-CM: X of the T vectors at a place, normalised; the T (T-1) / 2 entries above the diagonal of X X^T.
+    """TCC-CM: the T (T-1) / 2 cosines between the T vectors at a place (upper triangle of X X^T).
 
-    trajectory: (B, T, N, C). Returns (B, 1, N, T (T-1) / 2), float32: a place is one token, its time is within it.
+    Args:
+        trajectory: (B, T, N, C).
+
+    Returns:
+        Tokens (B, 1, N, T (T-1) / 2), float32: one token a place, which covers the whole window.
     """
-    values = _gram(trajectory.transpose(1, 2))[:, None]
+    values = _pairwise_cosines(trajectory.transpose(1, 2))[:, None]
     return Tokens(values, (1 - values.detach()).mean(-1))
 
 
 def time_pairs(frames: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """i < j of all pairs of T frames, in the order (0, 1), (0, 2), ..., (T-2, T-1)."""
+    """Return i and j of all pairs i < j of T frames: (0, 1), (0, 2), ..., (T-2, T-1)."""
     i, j = torch.triu_indices(frames, frames, offset=1, device=device)
     return i, j
 
 
 def unit(x: Tensor, eps: float = 1e-6) -> Tensor:
-    """x / sqrt(|x|^2 + eps^2) over the last axis, in float32: of length 1, and at zero still zero with a finite gradient."""
+    """Scale vectors to unit length, in float32: x / sqrt(|x|^2 + eps^2) over the last axis.
+
+    A zero vector stays zero and its gradient finite.
+    """
     x = x.float()
     return x * torch.rsqrt(x.square().sum(-1, keepdim=True) + eps**2)
 
 
-def _gram(vectors: Tensor) -> Tensor:
-    """(..., K, C) -> (..., K (K-1) / 2): cosines between the K vectors, in float32."""
+def _pairwise_cosines(vectors: Tensor) -> Tensor:
+    """Map (..., K, C) to the cosines between the K vectors, (..., K (K-1) / 2) float32."""
     i, j = time_pairs(vectors.shape[-2], vectors.device)
-    with torch.autocast(
-        vectors.device.type, enabled=False
-    ):  # it would take the product in bfloat16
+    # Autocast would take the product in bfloat16.
+    with torch.autocast(vectors.device.type, enabled=False):
         x = unit(vectors)
         return (x @ x.transpose(-1, -2))[..., i, j]
 
 
 def _vectors(features: Tensor, places: Tensor) -> Tensor:
-    """features: (B, T, C, H, W). places: (B, ..., 2), (y, x), the same at each time. Returns (B, T, ..., C).
+    """Read the feature vectors at places (B, ..., 2), the same at each time: (B, T, ..., C).
 
-    Rows of a (B T H W, C) table are taken by their number: with channels-last features nothing is copied but the rows.
+    Rows of a (B T H W, C) table are picked by number, so that nothing but these rows is copied when
+    features are channels-last.
     """
     b, t, c, h, w = features.shape
     table = features.permute(0, 1, 3, 4, 2).reshape(-1, c)
-    inside = (places[..., 0] * w + places[..., 1]).flatten(1)  # (B, n)
+    within_frame = (places[..., 0] * w + places[..., 1]).flatten(1)  # (B, n)
     frames = torch.arange(b * t, device=places.device).view(b, t, 1) * (h * w)
-    rows = (frames + inside[:, None]).flatten()
+    rows = (frames + within_frame[:, None]).flatten()
     return functional.embedding(rows, table).view(b, t, *places.shape[1:-1], c)

@@ -12,7 +12,8 @@ from stccl_data.files.atomic import sweep
 from stccl_data.files.lock import LockedError, locked
 from stccl_train.config import TrainConfig, as_values, config_from, differing, load_config
 from stccl_train.data.reader_plan import ReaderPlan
-from stccl_train.model.metric import CorrelationMetric, save_metric
+from stccl_train.model.export import save_metric
+from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.checkpoint import (
     FOLDER,
     Checkpoint,

@@ -16,7 +16,8 @@ from stccl_data.dataset import open_dataset
 from stccl_train.eval.evaluate import BINS, EvaluateConfig, evaluate, untrained
 from stccl_train.eval.report import PICTURES, as_text, write_report
 from stccl_train.eval.statistics import ALL_REGIONS, MEASURES, STAGES, VIEWS, Evaluation, verdicts
-from stccl_train.model.metric import CorrelationMetric, MetricConfig, save_metric
+from stccl_train.model.export import save_metric
+from stccl_train.model.metric import CorrelationMetric, MetricConfig
 
 CONDITIONS = ("aligned", "shifted_10", "other_sentence", "noise", "noise_elsewhere")
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from stccl_cli.main import stccl
 
 from stccl_train.eval.score import score
-from stccl_train.model.metric import CorrelationMetric, MetricConfig, save_metric
+from stccl_train.model.export import save_metric
+from stccl_train.model.metric import CorrelationMetric, MetricConfig
 
 
 @pytest.fixture(scope="module")

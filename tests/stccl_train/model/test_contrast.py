@@ -1,4 +1,4 @@
-"""The contrast, against loops; the weight; what retrieval counts."""
+"""The contrast and retrieval against slow loops, and the adaptive weight against its formula."""
 
 import math
 
@@ -22,14 +22,14 @@ def negatives(
     guard: int,
     frames: list[tuple[int, ...]],
 ) -> list[tuple[int, int]]:
-    """The slots (a', s') that are negatives of (a, s), spelt out."""
-    found = [(a, t) for t in range(places) if t != s]
+    """List the slots (a', s') that are negatives of (a, s)."""
+    slots_of_negatives = [(a, t) for t in range(places) if t != s]
     if across_time:
         for other in range(slots):
             apart = max(abs(x - y) for x, y in zip(frames[a], frames[other], strict=True))
             if other != a and apart >= guard:
-                found.append((other, s))
-    return found
+                slots_of_negatives.append((other, s))
+    return slots_of_negatives
 
 
 @pytest.mark.parametrize("across_time", [False, True])
@@ -43,7 +43,7 @@ def test_loss_and_retrieval_equal_slow_loops(across_time: bool, guard: int, pair
         [tuple(row) for row in times.tolist()] if times is not None else [(i,) for i in range(4)]
     )
     similarities = compare(z, k, across_time, guard, times)
-    loss, found = info_nce(similarities, 0.07), retrieval(similarities)
+    loss, result = info_nce(similarities, 0.07), retrieval(similarities)
     for b in range(2):
         for a in range(slots):
             for s in range(3):
@@ -59,16 +59,16 @@ def test_loss_and_retrieval_equal_slow_loops(across_time: bool, guard: int, pair
                     rel_tol=1e-4,
                     abs_tol=1e-5,
                 )
-                assert math.isclose(found.matched[b, a, s], own, abs_tol=1e-6)
+                assert math.isclose(result.matched[b, a, s], own, abs_tol=1e-6)
                 assert math.isclose(
-                    found.mismatched[b, a, s], sum(others) / len(others), abs_tol=1e-6
+                    result.mismatched[b, a, s], sum(others) / len(others), abs_tol=1e-6
                 )
-                assert found.rank[b, a, s] == 1 + sum(x > own for x in others)
-                assert found.recall[b, a, s] == float(own > max(others))
-                assert found.candidates.expand(slots, 3)[a, s] == 1 + len(others)
+                assert result.rank[b, a, s] == 1 + sum(x > own for x in others)
+                assert result.recall[b, a, s] == float(own > max(others))
+                assert result.candidates.expand(slots, 3)[a, s] == 1 + len(others)
 
 
-def test_loss_of_tokens_that_say_nothing_is_the_logarithm_of_the_candidates() -> None:
+def test_identical_tokens_have_the_logarithm_of_the_candidates_as_loss() -> None:
     same = unit(torch.ones(2, 4, 3, 5))
     for across_time, candidates in ((False, 3), (True, 6)):
         similarities = compare(same, same, across_time)
@@ -77,33 +77,36 @@ def test_loss_of_tokens_that_say_nothing_is_the_logarithm_of_the_candidates() ->
         )
 
 
-def test_ties_are_no_success() -> None:
-    """A head that says the same of every token, or nothing at all, finds its partner as often as chance."""
-    for x in (torch.zeros(1, 2, 4, 3), unit(torch.ones(1, 2, 4, 3))):
-        found = retrieval(compare(x, x, across_time=False))
-        assert torch.allclose(found.recall, torch.tensor(1 / 4))
-        assert torch.allclose(found.rank, torch.tensor(2.5))
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_ties_count_as_chance(value: float) -> None:
+    """A head that maps every token to the same vector finds its partner as often as chance."""
+    x = unit(torch.full((1, 2, 4, 3), value))
+    result = retrieval(compare(x, x, across_time=False))
+    assert torch.allclose(result.recall, torch.tensor(1 / 4))
+    assert torch.allclose(result.rank, torch.tensor(2.5))
 
 
-def test_nan_is_no_success() -> None:
+def test_nan_ranks_last() -> None:
     broken = tokens(0)
     broken[0, 1, 2] = math.nan
-    found = retrieval(compare(broken, tokens(1), across_time=True))
-    assert found.recall[0, 1, 2] == 0 and found.rank[0, 1, 2] == found.candidates.expand(4, 3)[1, 2]
+    result = retrieval(compare(broken, tokens(1), across_time=True))
     assert (
-        found.recall[1].isfinite().all()
+        result.recall[0, 1, 2] == 0 and result.rank[0, 1, 2] == result.candidates.expand(4, 3)[1, 2]
+    )
+    assert (
+        result.recall[1].isfinite().all()
         and retrieval(compare(tokens(1), broken, across_time=False)).recall[0, 1, 2] == 0
     )
 
 
-def test_a_lone_token_has_nothing_to_be_mistaken_for() -> None:
+def test_a_single_token_has_no_loss() -> None:
     z = tokens(0, a=1, s=1)
     similarities = compare(z, tokens(1, a=1, s=1), across_time=True)
     assert torch.allclose(info_nce(similarities, 0.07), torch.zeros(2, 1, 1), atol=1e-6)
     assert retrieval(similarities).mismatched.isfinite().all()
 
 
-def test_windows_are_compared_with_themselves_alone() -> None:
+def test_a_window_is_compared_with_itself_only() -> None:
     z, k = tokens(0), tokens(1)
     before = info_nce(compare(z, k, across_time=True), 0.07)
     k[1] = tokens(2)[1]
@@ -111,7 +114,7 @@ def test_windows_are_compared_with_themselves_alone() -> None:
     assert torch.equal(before[0], after[0]) and not torch.equal(before[1], after[1])
 
 
-def test_the_adaptive_weight_follows_its_formula() -> None:
+def test_the_adaptive_weight_equals_its_formula() -> None:
     disparity = torch.tensor([[[0.1, 1.0, 1.5, 4.0]]])
     w = adaptive_weight(disparity, torch.tensor(1.0), lam=2, r=2, theta=0.8)
     t = [1 / (1 + math.exp(-x)) for x in (0.1, 1.0, 1.5, 4.0)]
@@ -123,8 +126,8 @@ def test_the_adaptive_weight_follows_its_formula() -> None:
     )
 
 
-def test_a_weight_changes_its_own_token_only() -> None:
-    """What multiplies the loss of a token is its own disparity's weight, up to the one divisor of its window; no other's."""
+def test_a_disparity_changes_the_weight_of_its_own_token_only() -> None:
+    """Up to the common divisor of its window."""
     disparity = torch.full((2, 3, 4), 0.5)
     low = adaptive_weight(disparity, torch.tensor(1.0), 2, 2, 0.8)
     disparity[1, 2, 3] = 5.0
@@ -132,7 +135,7 @@ def test_a_weight_changes_its_own_token_only() -> None:
     assert torch.equal(low[0], high[0])
     others = torch.ones(3, 4, dtype=torch.bool)
     others[2, 3] = False
-    assert high[1][others].unique().numel() == 1  # the others stay equal among themselves
+    assert high[1][others].unique().numel() == 1  # equal among themselves
     assert high[1, 2, 3] / high[1, 0, 0] > 1.9
     assert torch.allclose(high.mean(dim=(1, 2)), torch.ones(2))
 

@@ -1,10 +1,11 @@
-"""Places and tokens, against loops that spell the equations out."""
+"""Drawing of places, and tokens against loops that spell the equations out."""
 
 import math
 
 import pytest
 import torch
 
+from stccl_data.errors import UsageError
 from stccl_train.model.tokens import (
     NEIGHBOURS,
     draw_places,
@@ -28,10 +29,10 @@ def features(b: int = 2, t: int = 3, c: int = 5, h: int = 7, w: int = 9) -> torc
 
 
 @pytest.mark.parametrize(("h", "w"), [(3, 3), (4, 7), (7, 4), (14, 14), (40, 25)])
-def test_no_neighbour_wraps_at_any_size(h: int, w: int) -> None:
-    """Each patch is made of the nine places around the centre, all within the map: told by writing its coordinates into the map."""
+def test_no_neighbour_wraps_around_the_border(h: int, w: int) -> None:
+    """In a map that holds its own coordinates, a patch reads those of the nine places around it."""
     places = draw_places(3, 1000, h, w, seeded())
-    assert places.shape == (3, (h - 2) * (w - 2), 2)  # all there are, each once
+    assert places.shape == (3, (h - 2) * (w - 2), 2)  # every inner place, once
     assert all(len({tuple(p) for p in window.tolist()}) == (h - 2) * (w - 2) for window in places)
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     coordinates = torch.stack([y, x]).double().expand(3, 2, 2, h, w)
@@ -59,29 +60,34 @@ def test_every_place_is_as_likely_as_any_other() -> None:
     assert counts.sum() == inner.sum() * 20_000
 
 
-def test_a_generator_a_window_makes_draws_independent_of_the_batch() -> None:
+def test_one_generator_a_window_makes_draws_independent_of_the_batch() -> None:
     alone = draw_places(1, 8, 14, 14, [seeded(7)])
-    among = draw_places(3, 8, 14, 14, [seeded(1), seeded(7), seeded(2)])
-    assert torch.equal(alone[0], among[1])
-    with pytest.raises(ValueError, match="2 generators for 3 windows"):
+    in_batch = draw_places(3, 8, 14, 14, [seeded(1), seeded(7), seeded(2)])
+    assert torch.equal(alone[0], in_batch[1])
+
+
+def test_a_wrong_number_of_generators_is_an_error() -> None:
+    with pytest.raises(UsageError):
         draw_places(3, 8, 14, 14, [seeded(1), seeded(2)])
 
 
-def test_likely_places_are_drawn_more_often() -> None:
+def test_a_map_without_inner_places_is_an_error() -> None:
+    with pytest.raises(UsageError, match="2 x 8"):
+        draw_places(1, 1, 2, 8)
+
+
+def test_places_are_drawn_by_their_likelihood() -> None:
     likelihood = torch.ones(500, 12, 12)
     likelihood[:, 8:11, 3:9] = 10
     places = draw_places(500, 4, 12, 12, seeded(), likelihood)
     inside = (
         (places[..., 0] >= 8) & (places[..., 0] < 11) & (places[..., 1] >= 3) & (places[..., 1] < 9)
     )
-    assert (
-        0.6 < inside.float().mean() < 0.75
-    )  # 18 places of weight 10 among 82 of weight 1: two in three, a little less of four
-    with pytest.raises(ValueError, match="no place with eight neighbours"):
-        draw_places(1, 1, 2, 8)
+    # 18 places of weight 10 among 82 of weight 1: two in three, a little less of four draws.
+    assert 0.6 < inside.float().mean() < 0.75
 
 
-def test_spatial_disparity_is_centre_less_neighbour() -> None:
+def test_spatial_disparity_is_the_centre_minus_each_neighbour() -> None:
     f, places = features(), draw_places(2, 4, 7, 9, seeded())
     tokens = spatial_disparity(patches(f, places))
     assert tokens.values.shape == (2, 3, 32, 5)
@@ -96,17 +102,13 @@ def test_spatial_disparity_is_centre_less_neighbour() -> None:
                     )
 
 
-def test_motion_disparity_is_blind_to_what_stands_still() -> None:
+def test_motion_disparity_ignores_what_does_not_move() -> None:
     f, places = features(), draw_places(2, 4, 7, 9, seeded())
     moving = motion_disparity(patches(f, places)).values
-    built = torch.randn(
-        2, 1, 5, 7, 9, generator=seeded(1), dtype=torch.float64
-    )  # another face, the same in all frames
-    assert torch.allclose(moving, motion_disparity(patches(f + built, places)).values)
-    still = spatial_disparity(patches(f, places)).values
-    assert torch.allclose(
-        moving[1, 2, 7], still[1, 2, 7] - (still[1, 0, 7] + still[1, 1, 7] + still[1, 2, 7]) / 3
-    )
+    constant = torch.randn(2, 1, 5, 7, 9, generator=seeded(1), dtype=torch.float64)
+    assert torch.allclose(moving, motion_disparity(patches(f + constant, places)).values)
+    static = spatial_disparity(patches(f, places)).values
+    assert torch.allclose(moving[1, 2, 7], static[1, 2, 7] - static[1, :, 7].mean(0))
 
 
 def test_spatial_correlation_is_the_upper_triangle_of_cosines() -> None:
@@ -123,7 +125,7 @@ def test_spatial_correlation_is_the_upper_triangle_of_cosines() -> None:
     assert torch.allclose(tokens.values[1, 2, 2].double(), torch.stack(cosines), atol=1e-5)
 
 
-def test_temporal_disparity_joins_each_two_times() -> None:
+def test_temporal_disparity_is_the_difference_of_each_pair_of_times() -> None:
     f, places = features(t=4), draw_places(2, 6, 7, 9, seeded())
     tokens = temporal_disparity(trajectories(f, places))
     assert tokens.values.shape == (2, 6, 6, 5)
@@ -151,18 +153,18 @@ def test_cosines_are_float32_under_autocast() -> None:
     places = draw_places(1, 4, 5, 5, torch.Generator().manual_seed(0))
     exact = spatial_correlation(patches(features, places)).values
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = spatial_correlation(patches(features, places)).values
-    assert found.dtype == torch.float32 and torch.allclose(found, exact, atol=1e-6)
+        result = spatial_correlation(patches(features, places)).values
+    assert result.dtype == torch.float32 and torch.allclose(result, exact, atol=1e-6)
 
 
-def test_features_in_either_memory_order_give_the_same_tokens() -> None:
+def test_channels_last_features_give_the_same_patches() -> None:
     f, places = features().float(), draw_places(2, 4, 7, 9, seeded())
     last = f.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, (2, 3))
     assert torch.equal(patches(f, places), patches(last, places))
 
 
-def test_gradients_are_finite_at_zero() -> None:
-    """A still clip, a black frame: disparities of exactly zero."""
+def test_gradients_are_finite_for_disparities_of_zero() -> None:
+    """As in a still clip or a black frame."""
     still = torch.zeros(1, 3, 4, 5, 5, requires_grad=True)
     places = draw_places(1, 4, 5, 5, seeded())
     patch, path = patches(still, places), trajectories(still, places)
@@ -175,5 +177,8 @@ def test_gradients_are_finite_at_zero() -> None:
     ):
         (grad,) = torch.autograd.grad(unit(tokens.values).sum(), still, retain_graph=True)
         assert grad.isfinite().all()
+
+
+def test_unit_keeps_zero_and_scales_the_rest_to_length_one() -> None:
     assert torch.equal(unit(torch.zeros(3)), torch.zeros(3))
     assert math.isclose(unit(torch.tensor([3.0, 4.0])).norm(), 1.0, rel_tol=1e-6)

@@ -16,7 +16,8 @@ import torch
 
 from stccl_data.dataset import open_dataset
 from stccl_train.config import load_config
-from stccl_train.model.metric import CorrelationMetric, load_metric
+from stccl_train.model.export import load_metric
+from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.checkpoint import CheckpointError, load_checkpoint
 from stccl_train.train.distributed import Ranks, averaged, joined_ranks  # noqa: F401  (joined_ranks: for the processes)
 from stccl_train.train.trainer import TrainingError, fit, learning_rate, validate
