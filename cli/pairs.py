@@ -231,20 +231,20 @@ def listen_command(out: Path, rivals: int, as_json: bool) -> None:
     except (ListenError, RecogniserError, TableError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps({"out": str(out), **asdict(found)}, indent=1))
+        click.echo(json.dumps({"out": str(out), **found.record()}, indent=1))
         return
-    for one in found.contradicted[:SHOWN]:
+    for one in found.contradictions[:SHOWN]:
         click.echo(
             f"{one.clip_id}: labelled {one.sentence} ({one.text!r}), sounds like {one.sounds_like!r}"
         )
-    if len(found.contradicted) > SHOWN:
-        click.echo(f"... and {len(found.contradicted) - SHOWN} more; --json lists all")
+    if len(found.contradictions) > SHOWN:
+        click.echo(f"... and {len(found.contradictions) - SHOWN} more; --json lists all")
     click.echo(
-        f"{len(found.contradicted)} of {found.heard} clips sound more like another text than like their own"
+        f"{len(found.contradictions)} of {found.compared} clips sound more like another text than like their own"
     )
     for what, names in (
-        ("no text that the recogniser knows every word of", found.untold),
-        ("nothing to hear", found.unheard),
+        ("no text that the recogniser knows every word of", found.without_text),
+        ("nothing to hear", found.unusable),
     ):
         if names:
             click.echo(f"left out: {len(names)} clips with {what}")
