@@ -25,7 +25,7 @@ from stccl_data.alignment.align import align
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
-from stccl_data.media.video import read_audio
+from stccl_data.media.audio import read_audio
 
 RATE = 16_000
 SENTENCES = (

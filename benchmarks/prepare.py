@@ -1,9 +1,11 @@
 """How fast `prepare` is, stage by stage and as a whole, on one core.
 
-usage: python benchmarks/prepare.py [FOLDER]     FOLDER: clips, or a raw corpus; without it a demo corpus is rendered
+Usage: python benchmarks/prepare.py [FOLDER]
+FOLDER holds clips, or a raw corpus; without it a demo corpus is rendered.
 
-Stages are timed over the same frames in one process on one core, in processor seconds. The limit named is what no pipeline around
-these parts can beat: decoding and the landmark network alone. Then the whole command is run with one worker and with two.
+Stages are timed over the same frames, in one process on one core, in processor seconds. The limit
+is what no pipeline around these parts can beat: decoding and the landmark network alone. Then the
+whole command is run with one worker and with two.
 """
 
 import contextlib
@@ -20,19 +22,23 @@ from pathlib import Path
 
 import cv2
 
-from stccl_data import extract
 from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.clip import Clip
 from stccl_data.dataset.shard_writer import ShardWriter, clip_members
 from stccl_data.errors import ClipError
-from stccl_data.face import face
+from stccl_data.extract import extract_clip
+from stccl_data.face.canonical import STABLE_68
+from stccl_data.face.crops import CropConfig
+from stccl_data.face.cutter import CropTransforms, cut_crops
+from stccl_data.face.tracking import FaceTracker
 from stccl_data.landmarks import Landmarker, ibug68, open_landmarker
-from stccl_data.media import video as media
+from stccl_data.media.container import probe
 from stccl_data.media.jpeg import encode_jpeg
-from stccl_data.pipeline.artefacts import ClipArtefact
+from stccl_data.media.video import read_frames
+from stccl_data.pipeline.artefacts import ClipArtefact, save_extraction
 
 VIDEO = {".mp4", ".mov", ".mkv", ".avi", ".mpg", ".flv", ".webm"}
-TARGET = 40.0  # frames a second and core at 1080p: the aim of the project
+TARGET = 40.0  # frames per second and core at 1080p: the goal of the project
 
 
 class Stopwatch:
@@ -43,18 +49,19 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
         started = time.process_time()
         yield
         self.seconds[name] += time.process_time() - started
 
 
-def time_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch) -> int:
-    """Run each stage of extraction apart over the frames of `clips`; returns how many frames there were."""
+def time_frame_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch) -> int:
+    """Time each stage of tracking over the frames of `clips`, and return their number."""
     n = 0
-    crops = extract.CropConfig()
+    config = CropConfig()
     for path in clips:
-        frames = media.read_frames(path)
-        previous = None
+        frames = read_frames(path)
+        tracker = FaceTracker(str(path), landmarker, config)
         while True:
             with watch.stage("decode"):
                 frame = next(frames, None)
@@ -62,85 +69,57 @@ def time_stages(clips: list[Path], landmarker: Landmarker, watch: Stopwatch) -> 
                 break
             n += 1
             with watch.stage("landmarks"):
-                reduction = extract._reduction(previous, crops)
-                picture = extract._reduced(frame.image, reduction)
-                faces = landmarker.detect([picture])[0]
-            if not faces:
+                (detection,) = tracker.detect([frame])
+            if detection.landmarks is None:
                 continue
-            previous = faces[0] * reduction
             with watch.stage("crops"):
-                points = ibug68(previous)[face.STABLE_68]
-                cut = [
-                    face.crop(
-                        picture,
-                        extract._from_reduced(face.similarity(points, template), reduction),
-                        size,
-                    )
-                    for template, size in (
-                        (face.face_template(crops.face_size), crops.face_size),
-                        (face.mouth_template(crops.mouth_size), crops.mouth_size),
-                    )
-                ]
+                points = ibug68(detection.landmarks)[STABLE_68]
+                crops = cut_crops(detection.frame, CropTransforms.fit(points, config), config)
             with watch.stage("encode"):
-                for picture in cut:
-                    encode_jpeg(picture, crops.jpeg_quality)
+                encode_jpeg(crops.face, config.jpeg_quality)
+                encode_jpeg(crops.mouth, config.jpeg_quality)
     return n
 
 
-def time_later_stages(
+def time_clip_stages(
     clips: list[Path], landmarker: Landmarker, watch: Stopwatch, folder: Path
 ) -> None:
-    """Extract as `prepare` does, then align each clip with the first and write all into one shard."""
-    from stccl_data.pipeline.artefacts import save_extraction
-
-    stored = []
+    """Extract as `prepare` does, align each clip with the first, and write all into one shard."""
+    artefacts = []
+    labels = {"corpus": "own", "speaker": "s", "emotion": "neutral", "sentence": "s"}
     for i, path in enumerate(clips):
-        clip = Clip(
-            clip_id=f"c{i}",
-            corpus="own",
-            speaker="s",
-            emotion="neutral",
-            sentence="s",
-            path=str(path),
-        )
+        clip = Clip(clip_id=f"c{i}", path=str(path), **labels)
         with watch.stage("extract, all"):
-            extraction = extract.extract_clip(clip, lambda: landmarker)
+            extraction = extract_clip(clip, lambda: landmarker)
             save_extraction(folder / f"{i}.npz", extraction)
-        stored.append(ClipArtefact(folder / f"{i}.npz"))
-    signals = [artefact.signals() for artefact in stored]
-    align(signals[0], signals[0], AlignConfig())  # the kernel is compiled before the clock starts
+        artefacts.append(ClipArtefact(folder / f"{i}.npz"))
+    signals = [artefact.signals() for artefact in artefacts]
+    align(signals[0], signals[0], AlignConfig())  # compiles the kernel before the clock starts
     for other in signals:
         with watch.stage("align"), contextlib.suppress(ClipError):
             align(signals[0], other, AlignConfig())
     with watch.stage("shard"):
         writer = ShardWriter(folder, "train", 2**27)
-        for i, artefact in enumerate(stored):
-            writer.add(
-                f"k/{i}",
-                {
-                    f"c.{k}": v
-                    for k, v in clip_members(artefact.track(), artefact.frame_times()).items()
-                },
-            )
+        for i, artefact in enumerate(artefacts):
+            members = clip_members(artefact.track(), artefact.frame_times())
+            writer.add(f"k/{i}", {f"c.{name}": data for name, data in members.items()})
         writer.close()
 
 
-def prepare_seconds(clips: list[Path], folder: Path, workers: int) -> float:
-    """Wall seconds of `stccl prepare` on a manifest of the clips, less the seconds of finding that nothing is to be done."""
+def time_command(clips: list[Path], folder: Path, workers: int) -> float:
+    """Return the wall seconds of `stccl prepare` on the clips, minus those of a rerun.
+
+    The rerun finds that nothing is left to do.
+    """
     manifest = folder / "manifest.jsonl"
-    lines = [
+    rows = [
         {"path": str(p), "speaker": "s", "emotion": ("neutral", "angry")[i % 2], "sentence": "x"}
         for i, p in enumerate(clips)
     ]
-    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    command = [
-        Path(sys.executable).parent / "stccl",
-        "prepare",
-        manifest,
-        folder / f"out{workers}",
-        "--workers",
-        str(workers),
-    ]
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    program = Path(sys.executable).parent / "stccl"
+    out = folder / f"out{workers}"
+    command = [program, "prepare", manifest, out, "--workers", str(workers)]
     seconds = []
     for _ in range(2):
         started = time.perf_counter()
@@ -149,47 +128,49 @@ def prepare_seconds(clips: list[Path], folder: Path, workers: int) -> float:
     return seconds[0] - seconds[1]
 
 
+def find_clips(folder: Path) -> list[Path]:
+    """Return up to 16 clips of the folder given on the command line, or of a demo corpus."""
+    if len(sys.argv) > 1:
+        root = Path(sys.argv[1])
+    else:
+        from stccl_data.demo import render_corpus
+
+        root = folder / "demo"
+        render_corpus(root)
+    return sorted(p.resolve() for p in root.rglob("*") if p.suffix.lower() in VIDEO)[:16]
+
+
 def main() -> None:
+    """Print the measurements."""
     cv2.setNumThreads(1)
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     with tempfile.TemporaryDirectory() as tmp:
         folder = Path(tmp)
-        if len(sys.argv) > 1:
-            root = Path(sys.argv[1])
-        else:
-            from stccl_data.demo import render_corpus
-
-            root = folder / "demo"
-            render_corpus(root)
-        clips = sorted(p.resolve() for p in root.rglob("*") if p.suffix.lower() in VIDEO)[:16]
-        info = media.probe(clips[0])
+        clips = find_clips(folder)
+        info = probe(clips[0])
         landmarker = open_landmarker()
         watch = Stopwatch()
-        time_stages(clips[:1], landmarker, Stopwatch())  # models are loaded before the clock starts
-        n = time_stages(clips, landmarker, watch)
-        time_later_stages(clips, landmarker, watch, folder)
+        time_frame_stages(
+            clips[:1], landmarker, Stopwatch()
+        )  # loads models before the clock starts
+        n = time_frame_stages(clips, landmarker, watch)
+        time_clip_stages(clips, landmarker, watch, folder)
         print(f"{len(clips)} clips, {n} frames, the first {info.width}x{info.height}")
         for name, seconds in watch.seconds.items():
-            print(
-                f"  {name:13} {1000 * seconds / n:6.2f} ms a frame {n / seconds:8.0f} frames/s per core"
-            )
+            per_frame = 1000 * seconds / n
+            print(f"  {name:13} {per_frame:6.2f} ms a frame {n / seconds:8.0f} frames/s per core")
         s = watch.seconds
-        whole, limit = s["extract, all"] + s["align"] + s["shard"], s["decode"] + s["landmarks"]
-        print(
-            f"whole: {n / whole:.1f} frames/s per core, {n / whole / TARGET:.2f} of the aim of {TARGET:.0f} at 1080p;"
-        )
-        print(
-            f"       {limit / whole:.2f} of the limit (decoding and landmarks alone: {n / limit:.1f} frames/s)"
-        )
-        print(
-            f"       peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f} MB"
-        )
+        total, limit = s["extract, all"] + s["align"] + s["shard"], s["decode"] + s["landmarks"]
+        goal = n / total / TARGET
+        print(f"total: {n / total:.1f} frames/s per core, {goal:.2f} of the goal of {TARGET:.0f}")
+        print(f"       at 1080p; {limit / total:.2f} of the limit of {n / limit:.1f} frames/s")
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        print(f"       peak memory of this process: {memory:.0f} MB")
         os.sched_setaffinity(0, cores)
-        one, two = prepare_seconds(clips, folder, 1), prepare_seconds(clips, folder, 2)
-        print(
-            f"command: {n / one:.1f} frames/s with one worker, {n / two:.1f} with two: {one / two:.2f} times"
-        )
+        one, two = time_command(clips, folder, 1), time_command(clips, folder, 2)
+        print(f"command: {n / one:.1f} frames/s with one worker,")
+        print(f"         {n / two:.1f} with two: {one / two:.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.alignment.plot import plot_alignment
 from stccl_data.demo import render_corpus
 from stccl_data.features.signals import read_signals
-from stccl_data.media.video import read_audio
+from stccl_data.media.audio import read_audio
 
 HERE = Path(__file__).parent
 

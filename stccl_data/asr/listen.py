@@ -18,8 +18,8 @@ from stccl_data.clip import Clip
 from stccl_data.dataset.layout import CLIPS
 from stccl_data.dataset.tables import read_clips
 from stccl_data.errors import ClipError, Reason, StcclError
-from stccl_data.extract import sound_path
-from stccl_data.media.video import probe, read_audio
+from stccl_data.media.audio import audio_source, read_audio
+from stccl_data.media.container import probe
 from stccl_data.progress import Progress, SilentProgress
 
 #: Texts that a clip's own text is compared with first.
@@ -138,7 +138,7 @@ def _compare(
     Raises:
         ClipError: the clip has no sound that any of the texts can be aligned with.
     """
-    samples = read_audio(sound_path(clip, probe(clip.path)) or clip.path).samples
+    samples = read_audio(audio_source(clip, probe(clip.path)) or clip.path).samples
     own_fit = recogniser.fit(samples, text)
     others = sorted(
         (other for other in texts if split_words(other) != split_words(text)),

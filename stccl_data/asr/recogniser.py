@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import StcclError
-from stccl_data.media.video import SPEECH_RATE
+from stccl_data.media.audio import SPEECH_RATE
 
 
 class RecogniserError(StcclError):

@@ -144,15 +144,15 @@ def source_sound(dataset: Dataset, clip: UtteranceClip) -> Sound | None:
     if clip.has_audio:
         samples, rate = clip.audio()
         return Sound(samples, rate, 0.0, "the source's sound, from the shards")
-    from stccl_data.extract import sound_path
-    from stccl_data.media.video import probe, read_audio
+    from stccl_data.media.audio import audio_source, read_audio
+    from stccl_data.media.container import probe
 
     if not (dataset.path / CLIPS).exists():
         return None
     rows = read_clips(dataset.path, clip_id=clip.clip_id)
     try:
         recording = Clip.from_row(rows[0])
-        path = sound_path(recording, probe(recording.path))
+        path = audio_source(recording, probe(recording.path))
         if path is None:
             return None
         audio = read_audio(path, rate=None)

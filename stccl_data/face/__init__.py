@@ -1,1 +1,1 @@
-"""From landmarks to crops: pose, smoothing, similarity transforms, and the track of one clip."""
+"""Follow a face through a video: smoothing, head pose, face and mouth crops."""

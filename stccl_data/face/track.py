@@ -1,4 +1,4 @@
-"""The Track record: what extraction learns of one clip's pictures, frame by frame."""
+"""The Track record: what extraction measures in the frames of one clip."""
 
 from dataclasses import dataclass
 
@@ -10,29 +10,33 @@ from stccl_data.media.jpeg import JpegSeries
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """N frames of one clip. No frame is dropped or renumbered: one without a face is kept, with `valid` False.
+    """N frames of one clip.
 
-    `times`: (N,) float64, presentation times in seconds on the container's clock.
-    `valid`: (N,) bool, a face was found in this very frame.
-    `landmarks`: (N, K, 2) float32, smoothed, pixels of the upright source frame (continuous: pixel 0 covers [0, 1)). K is 478
-    (MediaPipe) or 68 (FAN). Gaps of up to five frames are bridged; NaN elsewhere.
-    `face_transforms`, `mouth_transforms`: (N, 2, 3) float64, source pixels -> crop pixels; NaN where there is no crop.
-    `face`, `mouth`: the crops as JPEG; black where the transform is NaN; None where crops were not asked for.
+    No frame is dropped or renumbered: a frame without a face is kept, with `valid` False.
     """
 
+    #: (N,) float64, presentation times in seconds on the container's clock.
     times: NDArray[np.float64]
+    #: (N,) bool, whether a face was found in this very frame.
     valid: NDArray[np.bool_]
+    #: (N, K, 2) float32, smoothed, pixels of the upright source frame (continuous: pixel 0 covers
+    #: [0, 1)). K is 478 (MediaPipe) or 68 (FAN). Gaps of up to five frames are bridged; NaN
+    #: elsewhere.
     landmarks: NDArray[np.float32]
+    #: (N, 2, 3) float64, source pixels to crop pixels; NaN without a crop.
     face_transforms: NDArray[np.float64]
+    #: (N, 2, 3) float64, like `face_transforms`.
     mouth_transforms: NDArray[np.float64]
+    #: The face crops, black where the transform is NaN; None if crops are off.
     face: JpegSeries | None = None
+    #: The mouth crops, like `face`.
     mouth: JpegSeries | None = None
 
     def __len__(self) -> int:
         return len(self.times)
 
     def tables(self) -> dict[str, NDArray[np.generic]]:
-        """All but the pictures, by the names that the shards use."""
+        """Return all arrays by the names that the shards use, without the JPEG data."""
         arrays: dict[str, NDArray[np.generic]] = {
             "times": self.times,
             "valid": self.valid,

@@ -1,1 +1,1 @@
-"""What clips are aligned by: features of speech and of the mouth."""
+"""Features that clips are aligned by: speech and mouth movement."""

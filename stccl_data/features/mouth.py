@@ -1,7 +1,8 @@
-"""What the mouth does over a clip, from its landmarks: how far it is open, how wide, how rounded, and how fast that changes.
+"""Mouth features: how far the mouth is open, how wide and rounded it is, and how fast that changes.
 
-All measures are lengths on the face divided by the distance of the outer eye corners, so they do not depend on the size of the
-picture, and they are taken along the face's own axes, so they do not depend on the head's roll.
+All measures are lengths on the face divided by the distance of the outer eye corners, so they do
+not depend on the frame size. They are taken along the face's own axes, so they do not depend on the
+head's roll.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from stccl_data.features.speech import slope
 from stccl_data.landmarks import ibug68
 
-MIN_VALID = 5  # frames with a face; fewer show no movement
-SLOPE_S = 0.07  # half-width of the window in which a velocity is measured
-#: What is measured, and its weight: a smile changes widths and lips more than speech does, the opening and the jaw follow speech.
+#: Fewer frames with a face than this show no movement.
+MIN_VALID = 5
+#: Half-width of the window in which a velocity is measured, seconds.
+SLOPE_S = 0.07
 MEASURES = (
     "inner opening",
     "outer opening",
@@ -24,25 +26,29 @@ MEASURES = (
     "upper lip",
     "lower lip",
 )
+#: Weight of each measure: a smile changes widths and lips more than speech does; the opening and
+#: the jaw follow speech.
 WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 0.5])
-SHAPE_WEIGHT = 0.5  # of a position beside its velocity, which no emotion offsets
+#: Weight of a measure relative to its velocity, which no emotion offsets.
+SHAPE_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class MouthFeatures:
-    """`shape`: (N, 7) float32, the MEASURES of each frame, in distances of the outer eye corners.
-    `velocity`: (N, 7) float32, the same a second.
-    `times`: (N,) float64, seconds.
-    `valid`: (N,) bool, False where the values were filled in from the neighbours."""
+    """Mouth features of N frames."""
 
+    #: (N, 7) float32, the MEASURES of each frame, in units of the outer eye corners' distance.
     shape: NDArray[np.float32]
+    #: (N, 7) float32, change of `shape` per second.
     velocity: NDArray[np.float32]
+    #: (N,) float64, seconds.
     times: NDArray[np.float64]
+    #: (N,) bool, False where the values were interpolated from the neighbours.
     valid: NDArray[np.bool_]
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """(N, 14): shape and velocity, the clip's mean and variance taken out of each, weighted to a mean variance of 1."""
+        """(N, 14): shape and velocity, standardised over the clip and weighted to mean variance 1."""
         both = np.hstack([self.shape, self.velocity])
         seen = both[self.valid]
         weights = np.concatenate([SHAPE_WEIGHT * WEIGHTS, WEIGHTS])
@@ -53,20 +59,30 @@ class MouthFeatures:
 
     @property
     def start(self) -> float:
+        """Time of the first frame, seconds."""
         return float(self.times[0])
 
     @property
     def end(self) -> float:
+        """Time of the last frame, seconds."""
         return float(self.times[-1])
 
 
 def mouth_features(
     landmarks: NDArray[np.floating], times: NDArray[np.floating], valid: NDArray[np.bool_]
 ) -> MouthFeatures | None:
-    """landmarks: (N, 478, 2) or (N, 68, 2), pixels; times: (N,) seconds, ascending; valid: (N,) bool.
+    """Compute the mouth features of a clip.
 
-    A frame whose landmarks are not finite counts as not valid; its values are interpolated in time from its neighbours.
-    None where fewer than MIN_VALID frames show a face.
+    A frame whose landmarks are not finite counts as invalid; the measures of invalid frames are
+    interpolated in time from their neighbours.
+
+    Args:
+        landmarks: (N, 478, 2) or (N, 68, 2) pixels.
+        times: (N,) seconds, ascending.
+        valid: (N,) bool.
+
+    Returns:
+        None if fewer than MIN_VALID frames show a face.
     """
     points = np.asarray(ibug68(np.asarray(landmarks, np.float64)))
     clock: NDArray[np.float64] = np.asarray(times, np.float64)
@@ -105,7 +121,7 @@ def _along(
     second: tuple[int, ...],
     axis: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N,): from the mean of `first` to the mean of `second`, along `axis` (N, 2)."""
+    """Measure from the mean of `first` to the mean of `second`, along `axis` (N, 2); (N,)."""
     return np.asarray(
         ((points[:, second].mean(axis=1) - points[:, first].mean(axis=1)) * axis).sum(axis=1)
     )

@@ -1,4 +1,4 @@
-"""What two clips are aligned by, and reading it from a file."""
+"""The signals that two clips are aligned by, and reading them from a file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,23 +13,35 @@ from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """`speech` is None for a silent clip, `mouth` where no face was followed. `reference`: (R, 13) float64, cepstra 30 times a
-    second, read only to align as published. `frame_times`: (N,) float64, presentation times of the video frames in seconds; empty
-    for a clip that is sound alone. `name` is for error messages."""
+    """The signals of one clip."""
 
+    #: None for a silent clip.
     speech: SpeechFeatures | None = None
+    #: None if the face was not tracked.
     mouth: MouthFeatures | None = None
+    #: (N,) float64, presentation times of the video frames in seconds; empty for sound alone.
     frame_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    #: (R, 13) float64, cepstra at 30 Hz; used only to align as published.
     reference: NDArray[np.float64] | None = None
+    #: For error messages.
     name: str = "the clip"
 
 
 def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = False) -> Signals:
-    """The signals of one clip (video, or sound alone). `mouth`: follow the face too, some 20 ms a frame.
+    """Read the signals of one clip.
 
-    Raises ClipError where the file cannot be read. A clip without sound, or without a face, has None in that place.
+    A clip without sound, or without a face, has None in that place.
+
+    Args:
+        path: a video or audio file.
+        mouth: whether to track the face too, about 20 ms per frame.
+        reference: whether to compute the reference cepstra.
+
+    Raises:
+        ClipError: the file cannot be read.
     """
-    from stccl_data.media.video import frame_times, read_audio
+    from stccl_data.media.audio import read_audio
+    from stccl_data.media.video import frame_times
 
     speech = cepstra = None
     try:
@@ -40,17 +52,19 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
     except ClipError as error:
         if error.reason != Reason.NO_AUDIO:
             raise
-    followed, times = _read_mouth(path) if mouth else (None, frame_times(path))
-    return Signals(speech, followed, times, cepstra, str(path))
+    features, times = _read_mouth(path) if mouth else (None, frame_times(path))
+    return Signals(speech, features, times, cepstra, str(path))
 
 
 def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
-    from stccl_data.extract import CropConfig, extract_track
+    """Return the mouth features of a video, None without a face, and its frame times."""
+    from stccl_data.face.crops import CropConfig
+    from stccl_data.face.tracking import track_video
     from stccl_data.landmarks import open_landmarker
     from stccl_data.media.video import frame_times
 
     try:
-        track = extract_track(str(path), open_landmarker(), CropConfig(crops="none"))[0]
+        track = track_video(str(path), open_landmarker(), CropConfig(crops="none")).track
     except ClipError as error:
         if error.reason not in (Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT):
             raise

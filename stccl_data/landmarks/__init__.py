@@ -1,4 +1,4 @@
-"""Facial landmarks: the backends behind one small interface, and the 68-point view that they share."""
+"""Facial landmarks: the backends behind one small interface, and the 68-point view they share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,41 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.errors import StcclError
+from stccl_data.errors import StcclError, UsageError
+from stccl_data.landmarks.points import LIPS_68, ibug68, lip_points
+
+__all__ = [
+    "BACKENDS",
+    "LIPS_68",
+    "LandmarkConfig",
+    "Landmarker",
+    "ModelError",
+    "ibug68",
+    "landmarker_identity",
+    "lip_points",
+    "open_landmarker",
+]
 
 BACKENDS = ("mediapipe", "fan")
 
 
 class Landmarker(Protocol):
-    """Finds the landmarks of every face in a picture.
+    """Detects the landmarks of every face in an image."""
 
-    `points`: K, landmarks a face. `batch`: how many pictures to hand over at once.
-    """
-
+    #: K, the number of landmarks per face.
     points: int
+    #: How many images to pass at once.
     batch: int
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
-        """images: (H, W, 3) uint8 RGB each. Returns, for each image, its faces: (K, 2) float32, pixels of the image."""
+        """Detect the faces in some images.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+
+        Returns:
+            For each image the landmarks of its faces, (K, 2) float32 pixels each.
+        """
         ...
 
 
@@ -39,10 +58,16 @@ class LandmarkConfig:
     device: str = "cpu"
 
 
-def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
-    """The landmarker, its model loaded and checked.
+class ModelError(StcclError):
+    """A landmark model cannot be used. The message says which file, and what to do."""
 
-    Raises ModelError where a model file is missing or is not what it should be, ValueError for an unknown backend.
+
+def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
+    """Load and check the landmark model and return its landmarker.
+
+    Raises:
+        ModelError: a model file is missing or invalid.
+        UsageError: unknown backend.
     """
     config = config or LandmarkConfig()
     if config.backend == "mediapipe":
@@ -54,13 +79,18 @@ def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
 
         boxes = open_landmarker(LandmarkConfig(landmarker_model=config.landmarker_model))
         return FanLandmarker(config.fan_weights, boxes=boxes, device=config.device)
-    raise ValueError(f"landmark backend {config.backend!r} is not one of {', '.join(BACKENDS)}")
+    raise UsageError(
+        f"unknown landmark backend {config.backend!r}; choose one of: {', '.join(BACKENDS)}"
+    )
 
 
 def landmarker_identity(config: LandmarkConfig) -> str:
-    """Backend, version and hash of the model that `config` names, without opening it: results are named by what made them.
+    """Return backend, version and model hash, which become part of the names of stored results.
 
-    Raises ModelError where a model file is missing or is not what it should be.
+    The model is not opened.
+
+    Raises:
+        ModelError: a model file is missing or invalid.
     """
     from stccl_data.landmarks.mediapipe import checked_model
 
@@ -70,32 +100,3 @@ def landmarker_identity(config: LandmarkConfig) -> str:
 
         identity = f"fan-{checked_weights(config.fan_weights)[1][:16]}+{identity}"
     return identity
-
-
-class ModelError(StcclError):
-    """A landmark model cannot be used. The message says which file, and what to do."""
-
-
-# Each of iBUG's 68 points by the MediaPipe vertices that lie there; where two, their midpoint.
-_IBUG68 = (
-    (127,), (234,), (93,), (132, 58), (58, 172), (136,), (150,), (176,), (152,),  # jaw, right half and chin
-    (400,), (379,), (365,), (397, 288), (361,), (323,), (454,), (356,),  # jaw, left half
-    (156,), (70, 63), (105,), (66, 107), (55,),  # right brow
-    (336, 285), (296,), (334,), (293, 300), (383,),  # left brow
-    (168,), (6, 197), (195,), (5, 4), (98,), (97,), (2,), (326,), (327,),  # nose: bridge to tip, base
-    (33,), (160,), (158,), (133,), (153,), (144,),  # right eye
-    (362,), (385,), (387,), (263,), (373,), (380,),  # left eye
-    (61,), (39,), (37,), (0,), (267,), (269,), (291,), (321,), (314,), (17,), (84,), (91,),  # outer lip
-    (78,), (82,), (13,), (312,), (308,), (317,), (14,), (87,),  # inner lip
-)  # fmt: skip
-_FIRST = np.array([pair[0] for pair in _IBUG68])
-_SECOND = np.array([pair[-1] for pair in _IBUG68])
-
-LIPS_68 = np.arange(48, 68)
-
-
-def ibug68(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The 68-point view (iBUG order) of landmarks (..., 478, 2); what is (..., 68, 2) already is returned as it is."""
-    if landmarks.shape[-2] == 68:
-        return landmarks
-    return (landmarks[..., _FIRST, :] + landmarks[..., _SECOND, :]) / 2

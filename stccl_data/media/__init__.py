@@ -1,1 +1,1 @@
-"""Reading video and sound, and JPEG frames."""
+"""Read video and audio files; encode and decode JPEG frames."""

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data import extract
 from stccl_data.alignment.modes import MODES
 from stccl_data.corpora import CORPORA
 from stccl_data.corpora.splits import DEFAULT_SPLIT
 from stccl_data.errors import Reason
 from stccl_data.executors import EXECUTORS
+from stccl_data.face.crops import CROPS
 from stccl_data.landmarks import BACKENDS, LandmarkConfig
 from stccl_data.options import check_limits
 from stccl_data.pairs.candidates import REFERENCES
@@ -52,7 +52,7 @@ class PrepareConfig:
     crops: str = _option(
         "similarity",
         "How faces are cut: smoothed similarity, constant box, not at all.",
-        choices=extract.CROPS,
+        choices=CROPS,
     )
     face_size: int = _option(224, "Side of the face crop, pixels.", least=16, most=4096)
     mouth_size: int = _option(96, "Side of the mouth crop, pixels.", least=16, most=4096)

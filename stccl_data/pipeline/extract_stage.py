@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from stccl_data import extract
 from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.executors import Unit
+from stccl_data.extract import SCHEMA
+from stccl_data.face.crops import CropConfig
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import Candidates
 from stccl_data.pipeline import tasks as stages
@@ -97,7 +98,7 @@ def plan_extraction(
             fingerprint(clip.path),
             fingerprint(clip.audio_path),
         ]
-        key = key_of(extract.SCHEMA, clip.corpus, files, crops, plan.pictures, plan.audio, identity)
+        key = key_of(SCHEMA, clip.corpus, files, crops, plan.pictures, plan.audio, identity)
         keys[clip.clip_id] = key
         before = states.get(clip.clip_id)
         if before is not None and before.key == key and before.size not in (0, there.get(key)):
@@ -186,7 +187,7 @@ def _extract_plan(config: PrepareConfig) -> stages.ExtractOptions:
         pictures = "if_silent" if config.align == "auto" else "never"
     return stages.ExtractOptions(
         landmarks=landmark_config(config),
-        crops=extract.CropConfig(
+        crops=CropConfig(
             crops=config.crops,
             face_size=config.face_size,
             mouth_size=config.mouth_size,

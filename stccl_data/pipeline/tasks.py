@@ -14,9 +14,11 @@ from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.executors import StopRunError
-from stccl_data.extract import CropConfig, extract_clip, sound_path
+from stccl_data.extract import extract_clip
+from stccl_data.face.crops import CropConfig
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
-from stccl_data.media import video as media
+from stccl_data.media.audio import audio_source, encode_flac, read_audio
+from stccl_data.media.container import probe
 from stccl_data.pairs.content_check import Kind, check_content
 from stccl_data.pairs.content_model import ContentConfig
 from stccl_data.pairs.gates import Refusal
@@ -66,8 +68,8 @@ def extract_unit(clip: Clip, artefact: str, plan: ExtractOptions) -> tuple[str, 
         return header_of(path), path.stat().st_size
     extraction = extract_clip(clip, partial(_landmarker, plan.landmarks), plan.crops, plan.pictures)
     flac = None
-    if plan.audio and (source := sound_path(clip, media.probe(clip.path))) is not None:
-        flac = media.encode_flac(media.read_audio(source, rate=None))
+    if plan.audio and (source := audio_source(clip, probe(clip.path))) is not None:
+        flac = encode_flac(read_audio(source, rate=None))
     return save_extraction(path, extraction, flac)
 
 

@@ -112,11 +112,12 @@ def score(
 
 def _read(path: str, *, sound: bool) -> tuple[Track, Signals]:
     """Face crops and landmarks of a clip, and what it is aligned by."""
-    from stccl_data.extract import CropConfig, extract_track
+    from stccl_data.face.crops import CropConfig
+    from stccl_data.face.tracking import track_video
     from stccl_data.features.mouth import mouth_features
     from stccl_data.landmarks import open_landmarker
 
-    track = extract_track(path, open_landmarker(), CropConfig())[0]
+    track = track_video(path, open_landmarker(), CropConfig()).track
     mouth = mouth_features(track.landmarks, track.times, track.valid)
     heard = read_signals(path) if sound else Signals(name=path)
     return track, replace(heard, mouth=mouth, frame_times=track.times)

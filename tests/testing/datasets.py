@@ -15,8 +15,8 @@ from stccl_data.clip import Clip
 from stccl_data.dataset.layout import CARD, CLIPS, INDEX, PAIRS, PROVENANCE, SHARDS, STATS
 from stccl_data.dataset.shard_writer import PairRecord, ShardWriter, clip_members, sample_members
 from stccl_data.face.track import Track
+from stccl_data.media.audio import Audio, encode_flac
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
-from stccl_data.media.video import Audio, encode_flac
 from stccl_data.pairs.candidates import clip_name, utterance_key
 
 #: emotion -> (level, frames); the red of a picture is RED[emotion], its green 20 + 10 i for frame i.
@@ -78,7 +78,7 @@ def make_track(emotion: str, crops: bool = True) -> Track:
     n = EMOTIONS[emotion][1]
     eye = np.tile(np.eye(2, 3), (n, 1, 1))
     series = {
-        crop: JpegSeries.of([encode_jpeg(picture(emotion, i, size), 95) for i in range(n)])
+        crop: JpegSeries.from_jpegs([encode_jpeg(picture(emotion, i, size), 95) for i in range(n)])
         for crop, size in (("face", 64), ("mouth", 32))
     }
     return Track(

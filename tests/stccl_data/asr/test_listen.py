@@ -14,7 +14,7 @@ from stccl_data.asr.recogniser import Recogniser, RecogniserError, split_words
 from stccl_data.dataset.layout import CLIPS
 from stccl_data.dataset.tables import TableError
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
-from stccl_data.media.video import SPEECH_RATE
+from stccl_data.media.audio import SPEECH_RATE
 
 TEXTS = (
     "Kids are talking by the door.",

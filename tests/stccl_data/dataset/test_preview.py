@@ -16,7 +16,9 @@ from stccl_data.dataset.preview import (
     write_preview,
     write_sheet,
 )
-from stccl_data.media.video import Audio, encode_flac, probe, read_audio, read_frames
+from stccl_data.media.audio import Audio, encode_flac, read_audio
+from stccl_data.media.container import probe
+from stccl_data.media.video import read_frames
 from tests.testing import datasets as small
 
 KEY = "mead/M003/front/s001"

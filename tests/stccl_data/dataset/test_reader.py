@@ -97,7 +97,7 @@ def test_what_was_written_is_what_is_read(shared):
         assert got.dtype == wrote.dtype
         np.testing.assert_array_equal(got, wrote)
     assert clip.crops == ("face", "mouth")
-    assert clip.jpegs("mouth") == [track.mouth.picture(i) for i in range(15)]
+    assert clip.jpegs("mouth") == [track.mouth.jpeg(i) for i in range(15)]
 
 
 def test_frames_come_in_the_order_asked_for_and_may_repeat(shared):

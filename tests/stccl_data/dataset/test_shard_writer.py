@@ -52,7 +52,7 @@ def a_clip(emotion: str, **labels) -> Clip:
 
 
 def a_track(n: int = 5) -> Track:
-    pictures = JpegSeries.of(
+    pictures = JpegSeries.from_jpegs(
         [encode_jpeg(np.full((8, 8, 3), 20 * i, np.uint8), 90) for i in range(n)]
     )
     flat = np.zeros((n, 2, 3))
@@ -113,7 +113,7 @@ def test_webdataset_reads_what_was_written(tmp_path):
             3,
             4,
         ]
-    assert first["angry-3-t001.face.mjpg"][offsets[2] : offsets[3]] == a_track().face.picture(2)
+    assert first["angry-3-t001.face.mjpg"][offsets[2] : offsets[3]] == a_track().face.jpeg(2)
 
 
 def test_the_index_leads_to_each_members_bytes(tmp_path):

@@ -17,7 +17,7 @@ import pytest
 
 from stccl_data.errors import Reason
 from stccl_data.executors import EXECUTORS, Outcome, Setup, StopRunError, Unit, run
-from stccl_data.media import video as media
+from stccl_data.media.container import probe
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import prepare
 
@@ -92,7 +92,7 @@ def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
     units = [
         call("root", int, "16"),
         call("value", json.loads, "{"),
-        call("clip", media.probe, str(tmp_path / "gone.mp4")),
+        call("clip", probe, str(tmp_path / "gone.mp4")),
         call("exit", sys.exit, 3),
         call("timeout", signal.raise_signal, "no number"),
         call("length", len, "abc"),

@@ -102,7 +102,7 @@ def test_each_ends_with_its_reason_and_a_sentence(pairs, name):
 
 
 def test_a_silent_clip_is_named_by_its_pair(pairs):
-    assert "silent.wav has nothing to hear" in pairs["silent"]["detail"]
+    assert "silent.wav has no audible sound" in pairs["silent"]["detail"]
 
 
 def test_the_speakers_other_pairs_are_accepted_beside_them(pairs):

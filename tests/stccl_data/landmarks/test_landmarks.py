@@ -19,12 +19,12 @@ from stccl_data.landmarks import (
 )
 from stccl_data.landmarks.fan import WEIGHTS_NAME, FanLandmarker, checked_weights
 from stccl_data.landmarks.mediapipe import MODEL_SHA256, checked_model
-from stccl_data.media import video as media
+from stccl_data.media.video import read_frames
 
 
 @pytest.fixture(scope="module")
 def frames(corpus) -> list[np.ndarray]:
-    return [frame.image for frame in media.read_frames(corpus.folder / corpus.clips[0].path)][:6]
+    return [frame.image for frame in read_frames(corpus.folder / corpus.clips[0].path)][:6]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_another_model_file_is_taken_where_it_is_named(tmp_path, frames, landmar
 
 
 def test_an_unknown_backend_is_named():
-    with pytest.raises(ValueError, match="'dlib' is not one of mediapipe, fan"):
+    with pytest.raises(ValueError, match=r"'dlib'.*mediapipe, fan"):
         open_landmarker(LandmarkConfig(backend="dlib"))
 
 

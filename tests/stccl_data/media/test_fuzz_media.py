@@ -13,9 +13,11 @@ import pytest
 from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.executors import Setup, Unit, run
-from stccl_data.extract import CropConfig
+from stccl_data.face.crops import CropConfig
 from stccl_data.landmarks import LandmarkConfig
-from stccl_data.media import video as media
+from stccl_data.media.audio import read_audio
+from stccl_data.media.container import probe
+from stccl_data.media.video import read_frames
 from stccl_data.pipeline.tasks import ExtractOptions, extract_unit
 
 COUNT = int(os.environ.get("STCCL_FUZZ", "60"))
@@ -76,8 +78,8 @@ def with_the_head_of_another(data: bytearray, rng: random.Random, heads: list[by
 def whole(corpus, studio, tmp_path_factory) -> dict[str, bytes]:
     """A few frames of a face and a voice in every form; each by itself can be read."""
     source = corpus.folder / corpus.clips[0].path
-    frames = [frame.image for frame in media.read_frames(source)][4:12]
-    sound = media.read_audio(source, rate=48_000).samples[12_000:44_000]
+    frames = [frame.image for frame in read_frames(source)][4:12]
+    sound = read_audio(source, rate=48_000).samples[12_000:44_000]
     folder = tmp_path_factory.mktemp("whole")
     made = {}
     for name, form in FORMS.items():
@@ -86,7 +88,7 @@ def whole(corpus, studio, tmp_path_factory) -> dict[str, bytes]:
         path = studio.record(
             folder / name, pictures, sound[:: 48_000 // rate], **{"fps": 15, "rate": rate, **form}
         )
-        assert media.probe(path)
+        assert probe(path)
         made[name] = path.read_bytes()
     return made
 

@@ -21,7 +21,7 @@ from stccl_data.face.track import Track
 from stccl_data.features.speech import reference_cepstra, speech_features
 from stccl_data.files.atomic import atomic_writer, write_bytes, write_text
 from stccl_data.files.npz import npz_arrays, npz_bytes
-from stccl_data.media.jpeg import JpegSeries, decode_jpeg, encode_jpeg
+from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 from stccl_data.pipeline.artefacts import (
     ClipArtefact,
     DamagedArtefactError,
@@ -64,8 +64,8 @@ def extraction() -> Extraction:
         landmarks=landmarks,
         face_transforms=rng.normal(size=(n, 2, 3)),
         mouth_transforms=rng.normal(size=(n, 2, 3)),
-        face=JpegSeries.of(pictures),
-        mouth=JpegSeries.of(pictures[::-1]),
+        face=JpegSeries.from_jpegs(pictures),
+        mouth=JpegSeries.from_jpegs(pictures[::-1]),
     )
     voice = (rng.normal(size=16_000) * np.hanning(16_000)).astype(np.float32) * 0.1
     speech = speech_features(voice, 16_000, 0.02)
@@ -194,24 +194,6 @@ def test_arrays_give_the_same_bytes_and_never_an_object(tmp_path):
         npz_arrays(hostile.getvalue())
     with pytest.raises(ValueError, match="no archive of plain arrays"):
         npz_arrays(data[: len(data) // 2])
-
-
-def test_jpeg_pictures_are_found_alone(tmp_path):
-    colours = [np.full((24, 32, 3), (40 * i, 200 - 30 * i, 90), np.uint8) for i in range(5)]
-    series = JpegSeries.of([encode_jpeg(colour, 95) for colour in colours])
-    assert len(series) == 5
-    seen = series.decode([4, 1])
-    assert (
-        seen.shape == (2, 24, 32, 3)
-        and np.abs(seen.astype(int) - np.stack([colours[4], colours[1]])).max() < 5
-    )
-    assert len(series.decode()) == 5 and series.decode([]).shape == (0, 0, 0, 3)
-    with pytest.raises(IndexError, match="picture 5 of 5"):
-        series.picture(5)
-    with pytest.raises(IndexError):
-        series.picture(-1)
-    with pytest.raises(ValueError, match="no JPEG"):
-        decode_jpeg(b"no picture")
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path):

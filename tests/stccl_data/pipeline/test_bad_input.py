@@ -14,7 +14,8 @@ import pytest
 from stccl_data.corpora import ScanError
 from stccl_data.dataset.verify.verify import verify
 from stccl_data.errors import Reason
-from stccl_data.media import video as media
+from stccl_data.media.audio import read_audio
+from stccl_data.media.video import read_frames
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import PrepareError, Summary, prepare
 
@@ -58,8 +59,8 @@ def bad(corpus, studio, ffmpeg, tmp_path_factory) -> Bad:
     raw.mkdir()
     for emotion in ("neutral", "happy"):  # their first second and a half
         source = corpus.folder / next(clip.path for clip in corpus.clips if clip.emotion == emotion)
-        frames = [frame.image for frame in media.read_frames(source)][:24]
-        sound = media.read_audio(source, rate=None)
+        frames = [frame.image for frame in read_frames(source)][:24]
+        sound = read_audio(source, rate=None)
         speech = {"sound": sound.samples[: round(1.6 * sound.rate)], "rate": sound.rate}
         studio.record(raw / f"{emotion}.mp4", frames, fps=15, **speech)
     happy = raw / "happy.mp4"
@@ -209,7 +210,7 @@ def test_a_clip_that_may_not_be_read_is_recorded_and_read_once_it_may(nobodys, s
         for row in pq.read_table(nobodys / "out" / "clips.parquet").to_pylist()
         if row["state"] == "failed"
     )
-    assert row["detail"] == f"{shut} may not be read by this user"
+    assert row["detail"] == f"{shut} is not readable by this user"
     shut.chmod(0o644)
     assert (
         prepare(

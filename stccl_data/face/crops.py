@@ -1,0 +1,169 @@
+"""Cut crops out of a frame: where the face lies in a crop, and the transform that brings it there.
+
+Coordinates are continuous: pixel (i, j) covers [j, j+1) x [i, i+1), so a point keeps its place when
+an image is scaled.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stccl_data.errors import StcclError
+from stccl_data.face.canonical import CANONICAL_CM, EYE_DISTANCE_CM, EYE_LINE_CM, MOUTH_CM
+from stccl_data.landmarks import LIPS_68, ibug68
+
+CROPS = ("similarity", "bbox", "none")
+
+#: Face crop: the outer eye corners are 37.5 % of its width apart and 36 % below its top, so that
+#: everything from the hairline to a wide-open jaw fits.
+_FACE_EYE_DISTANCE = 0.375
+_FACE_EYE_LINE = 0.36
+#: Width of the mouth crop: from nose base to chin, with room for a wide smile.
+_MOUTH_WIDTH_CM = 8.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropConfig:
+    """How crops are cut. `crops`: `similarity` (one smoothed similarity transform a frame), `bbox` (the reference's box, held
+    constant over the clip) or `none`. Sizes in pixels; `jpeg_quality` 1-100."""
+
+    crops: str = "similarity"
+    face_size: int = 224
+    mouth_size: int = 96
+    jpeg_quality: int = 95
+
+
+class DegenerateFaceError(StcclError, ValueError):
+    """The points coincide, so no transform can be estimated from them."""
+
+
+def face_template(size: int) -> NDArray[np.float64]:
+    """Return the places of STABLE_68 in a face crop of `size` x `size` pixels, (9, 2) float64."""
+    return _template(
+        size, size * _FACE_EYE_DISTANCE / EYE_DISTANCE_CM, EYE_LINE_CM, size * _FACE_EYE_LINE
+    )
+
+
+def mouth_template(size: int) -> NDArray[np.float64]:
+    """Return the places of STABLE_68, mostly outside, for a mouth crop of `size` x `size` pixels.
+
+    Returns:
+        (9, 2) float64.
+    """
+    return _template(size, size / _MOUTH_WIDTH_CM, MOUTH_CM, size / 2)
+
+
+def crop_eye_distance(face_size: int, mouth_size: int) -> float:
+    """Return the eye corners' distance in pixels at the scale of the finer of the two crops."""
+    return max(face_size * _FACE_EYE_DISTANCE, mouth_size / _MOUTH_WIDTH_CM * EYE_DISTANCE_CM)
+
+
+def _template(
+    size: int, pixels_per_cm: float, line_cm: float, line_y: float
+) -> NDArray[np.float64]:
+    """Place the canonical face in a crop: height `line_cm` of the face on row `line_y`."""
+    flat = CANONICAL_CM[:-1, :2]
+    return np.stack(
+        [size / 2 + pixels_per_cm * flat[:, 0], line_y - pixels_per_cm * (flat[:, 1] - line_cm)],
+        axis=1,
+    )
+
+
+def estimate_similarity(
+    points: NDArray[np.floating], template: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Fit the similarity transform that maps `points` onto `template`.
+
+    Least squares without reflection (Umeyama 1991).
+
+    Args:
+        points: (K, 2) float, source pixels.
+        template: (K, 2) float, crop pixels.
+
+    Returns:
+        (2, 3) float64, source pixels to crop pixels.
+
+    Raises:
+        DegenerateFaceError: the points coincide.
+    """
+    p, q = np.asarray(points, np.float64), np.asarray(template, np.float64)
+    p_mean, q_mean = p.mean(axis=0), q.mean(axis=0)
+    x, y = p - p_mean, q - q_mean
+    spread = np.square(x).sum()
+    if not np.isfinite(spread) or spread < 1e-9:
+        raise DegenerateFaceError("the landmarks of the face coincide")
+    # In the plane the best rotation and scale are one complex number, conj(x) . y / |x|^2.
+    a = (x * y).sum() / spread
+    b = (x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0]).sum() / spread
+    linear = np.array([[a, -b], [b, a]])
+    return np.hstack([linear, (q_mean - linear @ p_mean)[:, None]])
+
+
+def constant_box(
+    landmarks: NDArray[np.floating], size: int, *, mouth: bool = False
+) -> NDArray[np.float64]:
+    """Compute the reference implementation's crop, held constant over a clip.
+
+    A square around the 68 points of all frames, 10 % larger; for the mouth a square around the
+    lips, 60 % larger.
+
+    Args:
+        landmarks: (N, K, 2) pixels; rows of NaN are ignored.
+        size: side of the crop, pixels.
+        mouth: whether to return the mouth crop.
+
+    Returns:
+        (2, 3) float64, the transform of every frame, source pixels to crop pixels.
+
+    Raises:
+        DegenerateFaceError: the points coincide.
+    """
+    points = ibug68(landmarks)[:, LIPS_68 if mouth else slice(None)]
+    low, high = np.nanmin(points, axis=(0, 1)), np.nanmax(points, axis=(0, 1))
+    side = float((high - low).max()) * (1.6 if mouth else 1.1)
+    if not side > 0:
+        raise DegenerateFaceError("the landmarks of the face coincide")
+    scale = size / side
+    centre = (low + high) / 2
+    return np.array(
+        [[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]]
+    )
+
+
+def crop(image: NDArray[np.uint8], transform: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """Cut the square that `transform` maps onto a crop; outside the image it is black.
+
+    A source much larger than the crop is first averaged over blocks, to prevent aliasing.
+
+    Args:
+        image: (H, W, 3) uint8.
+        transform: (2, 3), a similarity, image pixels to crop pixels.
+        size: side of the crop, pixels.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    height, width = image.shape[:2]
+    scale = float(np.hypot(transform[0, 0], transform[1, 0]))
+    block = max(1, int(1 / scale))
+    inverse = np.linalg.inv(np.vstack([transform, [0, 0, 1]]))[:2]
+    corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
+    x0, y0 = np.maximum(np.floor(corners.min(axis=1)).astype(int) - 2 * block, 0)
+    x1, y1 = np.minimum(np.ceil(corners.max(axis=1)).astype(int) + 2 * block, [width, height])
+    x1, y1 = x0 + (x1 - x0) // block * block, y0 + (y1 - y0) // block * block
+    if x1 <= x0 or y1 <= y0:
+        return np.zeros((size, size, 3), np.uint8)
+    patch = image[y0:y1, x0:x1]
+    if block > 1:
+        patch = cv2.resize(
+            patch, ((x1 - x0) // block, (y1 - y0) // block), interpolation=cv2.INTER_AREA
+        )
+    # patch pixels (centres at integers, as in cv2) -> image -> crop pixels (centres at integers)
+    linear = transform[:, :2] * block
+    offset = transform[:, :2] @ np.array([x0 + block / 2, y0 + block / 2]) + transform[:, 2] - 0.5
+    warped: NDArray[np.uint8] = cv2.warpAffine(
+        patch, np.hstack([linear, offset[:, None]]), (size, size), flags=cv2.INTER_LINEAR
+    )
+    return warped

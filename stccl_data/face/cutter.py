@@ -1,0 +1,151 @@
+"""Cut the face and mouth crops of a clip, frame by frame, while it is being read."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stccl_data.face.canonical import STABLE_68
+from stccl_data.face.crops import (
+    CropConfig,
+    DegenerateFaceError,
+    crop,
+    estimate_similarity,
+    face_template,
+    mouth_template,
+)
+from stccl_data.face.smoothing import PointSmoother
+from stccl_data.landmarks import ibug68
+from stccl_data.media.jpeg import JpegSeries, encode_jpeg
+
+
+@dataclass(frozen=True, slots=True)
+class ReducedFrame:
+    """A frame made smaller by an integer factor, so that detecting and cropping cost less."""
+
+    #: (H // factor, W // factor, 3) uint8 RGB.
+    image: NDArray[np.uint8]
+    #: Source pixels per pixel of `image`.
+    factor: int
+
+    @classmethod
+    def of(cls, image: NDArray[np.uint8], factor: int) -> "ReducedFrame":
+        """Average blocks of `factor` x `factor` pixels; incomplete blocks at the border are cut."""
+        if factor == 1:
+            return cls(image, 1)
+        height, width = image.shape[0] // factor, image.shape[1] // factor
+        whole = image[: height * factor, : width * factor]
+        return cls(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), factor)
+
+
+@dataclass(frozen=True, slots=True)
+class CropTransforms:
+    """The transforms of one frame, (2, 3) float64, source pixels to crop pixels; NaN: no crop."""
+
+    face: NDArray[np.float64]
+    mouth: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, points: NDArray[np.floating] | None, config: CropConfig) -> "CropTransforms":
+        """Fit the transforms to the STABLE_68 points of a frame. points: (9, 2) pixels, or None."""
+        missing = cls(np.full((2, 3), np.nan), np.full((2, 3), np.nan))
+        if points is None:
+            return missing
+        try:
+            return cls(
+                estimate_similarity(points, face_template(config.face_size)),
+                estimate_similarity(points, mouth_template(config.mouth_size)),
+            )
+        except DegenerateFaceError:
+            return missing
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """The crops of one frame, each (size, size, 3) uint8 RGB."""
+
+    face: NDArray[np.uint8]
+    mouth: NDArray[np.uint8]
+
+
+def cut_crops(frame: ReducedFrame, transforms: CropTransforms, config: CropConfig) -> Crops:
+    """Cut the crops of one frame by transforms that are not NaN."""
+    to_source = [frame.factor, frame.factor, 1]
+    return Crops(
+        crop(frame.image, transforms.face * to_source, config.face_size),
+        crop(frame.image, transforms.mouth * to_source, config.mouth_size),
+    )
+
+
+class CropCutter:
+    """Cuts and encodes the crops of a clip in frame order, and scores their quality.
+
+    `push` smooths the points over time and cuts a frame once its transform is settled, about a
+    dozen frames later; `cut` takes transforms that are known already.
+    """
+
+    def __init__(self, config: CropConfig, window: int) -> None:
+        """Start a clip. window: frames over which the points are smoothed (odd)."""
+        self._config = config
+        self._smoother = PointSmoother(window)
+        self._waiting: deque[ReducedFrame] = deque()
+        self._transforms: list[CropTransforms] = []
+        self._sharpness: list[float] = []
+        self._exposure: list[float] = []
+        self._faces: list[bytes] = []
+        self._mouths: list[bytes] = []
+
+    def push(self, frame: ReducedFrame, landmarks: NDArray[np.floating] | None) -> None:
+        """Add the next frame. landmarks: (K, 2) source pixels; None without a face."""
+        self._waiting.append(frame)
+        points = None if landmarks is None else ibug68(landmarks)[STABLE_68]
+        self._cut_waiting(self._smoother.push(points))
+
+    def finish(self) -> None:
+        """Cut the frames that still wait for their transform."""
+        self._cut_waiting(self._smoother.finish())
+
+    def _cut_waiting(self, smooth: list[NDArray[np.floating] | None]) -> None:
+        for points in smooth:
+            self.cut(self._waiting.popleft(), CropTransforms.fit(points, self._config))
+
+    def cut(self, frame: ReducedFrame, transforms: CropTransforms) -> None:
+        """Cut and encode the crops of the next frame; they are black if the transforms are NaN."""
+        self._transforms.append(transforms)
+        if np.isnan(transforms.face).any():
+            face, mouth = self._config.face_size, self._config.mouth_size
+            crops = Crops(
+                np.zeros((face, face, 3), np.uint8), np.zeros((mouth, mouth, 3), np.uint8)
+            )
+        else:
+            crops = cut_crops(frame, transforms, self._config)
+            grey = cv2.cvtColor(crops.face, cv2.COLOR_RGB2GRAY)
+            self._sharpness.append(float(cv2.Laplacian(grey, cv2.CV_32F).var()))
+            self._exposure.append(float(grey.mean()))
+        self._faces.append(encode_jpeg(crops.face, self._config.jpeg_quality))
+        self._mouths.append(encode_jpeg(crops.mouth, self._config.jpeg_quality))
+
+    @property
+    def transforms(self) -> list[CropTransforms]:
+        """The transforms of the frames so far."""
+        return self._transforms
+
+    def jpegs(self) -> tuple[JpegSeries, JpegSeries]:
+        """Return the face and the mouth crops so far."""
+        return JpegSeries.from_jpegs(self._faces), JpegSeries.from_jpegs(self._mouths)
+
+    def scores(self) -> dict[str, float]:
+        """Return the quality scores of the clip; empty if no frame has crops.
+
+        Returns:
+            sharpness: median variance of the Laplacian of the face crop.
+            exposure: median grey level of the face crop, 0-255.
+        """
+        if not self._sharpness:
+            return {}
+        return {
+            "sharpness": float(np.median(self._sharpness)),
+            "exposure": float(np.median(self._exposure)),
+        }

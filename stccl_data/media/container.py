@@ -1,0 +1,225 @@
+"""Open a media file safely and read what its header states.
+
+Every defect of a file becomes a `ClipError` that names the file, whichever of FFmpeg's many errors
+it caused.
+"""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from stccl_data.errors import ClipError, Reason
+
+#: Formats that FFmpeg opens although they are not recordings: playlists, which may name other
+#: files, and text that it renders as video.
+_NOT_RECORDINGS = frozenset(
+    {"hls", "concat", "dash", "tty", "ffmetadata", "subviewer", "srt", "webvtt", "ass"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What the header of a file states, before any frame is decoded. None: not stated."""
+
+    #: Nominal frame rate.
+    fps: Fraction | None
+    #: Number of video frames.
+    n_frames: int | None
+    #: Square pixels, before rotation.
+    width: int | None
+    #: Pixels, before rotation.
+    height: int | None
+    #: Seconds of video, or of the whole file when the video stream does not state it.
+    duration_s: float | None
+    #: Hz; None if there is no audio stream.
+    audio_rate: int | None
+    #: Seconds of audio; None if there is no audio stream.
+    audio_duration_s: float | None
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Read the header of a media file.
+
+    Raises:
+        ClipError: missing_file, not_permitted, empty_file, not_media, decode_error (truncated).
+    """
+    with open_media(path) as container:
+        video, audio = video_stream(container), audio_stream(container)
+        fps = width = height = n_frames = video_duration = audio_rate = audio_duration = None
+        duration = container.duration / av.time_base if container.duration else None
+        if video is not None:
+            fps = video.average_rate or video.guessed_rate or video.base_rate
+            width, height = square_width(video.width, video.sample_aspect_ratio), video.height
+            n_frames = video.frames or None
+            video_duration = _stream_duration(video)
+        if audio is not None:
+            audio_rate = audio.rate
+            audio_duration = _stream_duration(audio) or duration
+        return MediaInfo(
+            fps=Fraction(fps) if fps else None,
+            n_frames=n_frames,
+            width=width,
+            height=height,
+            duration_s=video_duration or duration,
+            audio_rate=audio_rate,
+            audio_duration_s=audio_duration,
+        )
+
+
+@contextmanager
+def open_media(path: str | Path) -> Iterator[Any]:
+    """Open a recording as a PyAV container.
+
+    Raises:
+        ClipError: as `probe`.
+    """
+    file = Path(path)
+    size, head = _read_head(file)
+    if (stated := _stated_size(head)) is not None and stated > size:
+        raise ClipError(
+            Reason.DECODE_ERROR,
+            f"{path} has {size} bytes, but its header states {stated}: the file is truncated",
+        )
+    try:
+        # The explicit protocol makes FFmpeg treat any path as a local file, whatever it looks
+        # like, and keeps a playlist from opening other files.
+        container = av.open(
+            f"file:{file}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
+    except av.FFmpegError as error:
+        if head[4:8] == b"ftyp":
+            raise ClipError(
+                Reason.DECODE_ERROR, f"{path} is an MP4 without its index: the file is truncated"
+            ) from None
+        raise ClipError(
+            Reason.NOT_MEDIA, f"{path} cannot be opened: {ffmpeg_message(error)}"
+        ) from None
+    with container:
+        _check_streams(container, path, size)
+        yield container
+
+
+def video_stream(container: Any) -> Any:
+    """Return the first video stream, or None. A cover image of an audio file is not a video."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    return None
+
+
+def audio_stream(container: Any) -> Any:
+    """Return the first audio stream, or None."""
+    return container.streams.audio[0] if container.streams.audio else None
+
+
+def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
+    """Decode the PyAV frames of one stream.
+
+    Raises:
+        ClipError: decode_error.
+    """
+    try:
+        yield from container.decode(stream)
+    except av.FFmpegError as error:
+        raise ClipError(
+            Reason.DECODE_ERROR, f"{path} cannot be decoded to its end: {ffmpeg_message(error)}"
+        ) from None
+
+
+def square_width(width: int, pixel_aspect: Fraction | None) -> int:
+    """Return the frame width in square pixels, at the same height.
+
+    An absurd aspect ratio counts as a missing one.
+    """
+    if pixel_aspect is None or not 0.1 < pixel_aspect < 10:
+        return width
+    return max(1, round(width * pixel_aspect))
+
+
+def ffmpeg_message(error: Any) -> str:
+    """Return the text of a PyAV error without its file name and code."""
+    return str(error.strerror or error)
+
+
+def _read_head(file: Path) -> tuple[int, bytes]:
+    """Return the size of a regular file and its first 64 bytes."""
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise ClipError(Reason.NOT_MEDIA, f"{file} is {kind}")
+        with file.open("rb") as handle:
+            head = handle.read(64)
+    except FileNotFoundError:
+        raise ClipError(Reason.MISSING_FILE, f"{file} does not exist") from None
+    except PermissionError:
+        raise ClipError(Reason.NOT_PERMITTED, f"{file} is not readable by this user") from None
+    except OSError as error:
+        raise ClipError(Reason.DECODE_ERROR, f"{file} cannot be read: {error.strerror}") from None
+    if not head:
+        raise ClipError(Reason.EMPTY_FILE, f"{file} is empty")
+    if not any(head[:16]):
+        raise ClipError(
+            Reason.DECODE_ERROR, f"{file} begins with zero bytes, as an incomplete copy does"
+        )
+    return status.st_size, head
+
+
+def _check_streams(container: Any, path: str | Path, size: int) -> None:
+    """Raise ClipError if the container is not a recording, is truncated or has unknown codecs."""
+    if container.format.name in _NOT_RECORDINGS:
+        raise ClipError(
+            Reason.NOT_MEDIA,
+            f"{path} is not a recording: FFmpeg reads it as {container.format.name}",
+        )
+    for stream in container.streams:
+        index = getattr(stream, "index_entries", None)
+        if index and len(index) and index[len(index) - 1].pos + index[len(index) - 1].size > size:
+            raise ClipError(
+                Reason.DECODE_ERROR, f"{path} ends before its own index does: the file is truncated"
+            )
+    for stream in (video_stream(container), audio_stream(container)):
+        if stream is not None and stream.codec_context is None:
+            raise ClipError(
+                Reason.DECODE_ERROR,
+                f"{path} has {stream.type} in a codec that FFmpeg does not know",
+            )
+
+
+def _stream_duration(stream: Any) -> float | None:
+    return float(stream.duration * stream.time_base) if stream.duration else None
+
+
+def _stated_size(head: bytes) -> int | None:
+    """Return the file size that a WAV, AVI, Matroska or WebM header states; None if it does not."""
+    if head[:4] == b"RIFF":
+        # The eight bytes before the field are not added: some writers already count them.
+        size = int.from_bytes(head[4:8], "little")
+        return None if size in (0, 0xFFFFFFFF) else size
+    if head[:4] != b"\x1aE\xdf\xa3":
+        return None
+    head = head.ljust(80, b"\0")
+    size, start = _ebml_size(head, 4)
+    segment = start + size
+    if head[segment : segment + 4] != b"\x18S\x80g":
+        return None
+    size, start = _ebml_size(head, segment + 4)
+    unknown = 2 ** (7 * (start - segment - 4)) - 1  # all ones, as in a live stream
+    return None if size == unknown else start + size
+
+
+def _ebml_size(head: bytes, at: int) -> tuple[int, int]:
+    """Decode the element size at offset `at` of a Matroska file (RFC 8794, section 4).
+
+    Returns:
+        The size, and the offset of the element's data.
+    """
+    length = 9 - head[at].bit_length()
+    value = int.from_bytes(head[at : at + length], "big") & (2 ** (7 * length) - 1)
+    return value, at + length
