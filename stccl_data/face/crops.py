@@ -4,19 +4,13 @@ Coordinates are continuous: pixel (i, j) covers [j, j+1) x [i, i+1), so a point 
 an image is scaled.
 """
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from stccl_data.errors import StcclError
 from stccl_data.face.canonical import CANONICAL_CM, EYE_DISTANCE_CM, EYE_LINE_CM, MOUTH_CM
 from stccl_data.landmarks import LIPS_68, ibug68
-from stccl_data.options import config_class
-
-CropMode = Literal["similarity", "bbox", "none"]
 
 #: Face crop: the outer eye corners are 37.5 % of its width apart and 36 % below its top, so that
 #: everything from the hairline to a wide-open jaw fits.
@@ -24,20 +18,6 @@ _FACE_EYE_DISTANCE = 0.375
 _FACE_EYE_LINE = 0.36
 #: Width of the mouth crop: from nose base to chin, with room for a wide smile.
 _MOUTH_WIDTH_CM = 8.5
-
-
-@config_class
-class CropConfig:
-    """How faces and mouths are cropped."""
-
-    #: `similarity`: one smoothed similarity transform per frame; `bbox`: the reference's bounding
-    #: box, constant over the clip; `none`: no crops
-    crops: CropMode = "similarity"
-    #: side of the face crop, pixels
-    face_size: int = Field(default=224, ge=16, le=4096)
-    #: side of the mouth crop, pixels
-    mouth_size: int = Field(default=96, ge=16, le=4096)
-    jpeg_quality: int = Field(default=95, ge=1, le=100)
 
 
 class DegenerateFaceError(StcclError, ValueError):

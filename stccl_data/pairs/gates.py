@@ -11,7 +11,9 @@ from pydantic import Field
 
 from stccl_data.errors import Reason
 from stccl_data.options import config_class
-from stccl_data.pairs.content_check import MIN_CONTENT_SCORE
+
+#: A pair is accepted at this score or above: even odds. Scores lie far from it on both sides.
+MIN_CONTENT_SCORE = 0.5
 
 #: Scores of a clip or a pair by name. A score that is absent or None passes its gate.
 Scores = Mapping[str, Any]

@@ -12,7 +12,7 @@ from stccl_data.corpora import Corpus
 from stccl_data.corpora.splits import DEFAULT_SPLIT
 from stccl_data.errors import Reason
 from stccl_data.executors import ExecutorName
-from stccl_data.face.crops import CropMode
+from stccl_data.face.crop_config import CropMode
 from stccl_data.landmarks import Backend, LandmarkConfig
 from stccl_data.options import Words, build, config_class, fields_of
 from stccl_data.pairs.candidates import Reference
