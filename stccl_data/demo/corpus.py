@@ -11,8 +11,7 @@ from stccl_data.demo.folder import (
     list_files,
     make_room,
     pair_clips,
-    read_layout,
-    read_truths,
+    read_record,
     write_record,
 )
 from stccl_data.demo.layouts import LAYOUTS, ClipName, actors, layout_emotions
@@ -118,10 +117,11 @@ def render_corpus(
 def load_corpus(folder: str | Path) -> DemoCorpus:
     """Read the corpus that `render_corpus` wrote into `folder`. Raises DemoError without one."""
     folder = Path(folder)
-    layout = read_layout(folder)
+    record = read_record(folder)
+    clips = tuple(ClipTruth.read(folder / file) for file in record.truth_files)
     rows = (folder / PAIRS).read_text(encoding="utf-8").splitlines()[1:]
     pairs = tuple(TruePair(*row.split(",")) for row in rows)
-    return DemoCorpus(folder, layout, read_truths(folder), pairs)
+    return DemoCorpus(folder, record.layout, clips, pairs)
 
 
 def _make_task(

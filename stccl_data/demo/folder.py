@@ -4,15 +4,27 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stccl_data.demo.layouts import ClipName
 from stccl_data.demo.selection import DemoError
-from stccl_data.demo.truth import ClipTruth
 
 RECORD = Path("truth", "demo.json")
 PAIRS = Path("truth", "pairs.csv")
 TRANSCRIPTS = Path("transcripts.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a demo corpus notes about itself."""
+
+    layout: str
+    #: relative to the corpus folder
+    files: tuple[str, ...]
+
+    @property
+    def truth_files(self) -> tuple[str, ...]:
+        """The ground truth of the clips, in the order in which they were selected."""
+        return tuple(file for file in self.files if file.startswith("truth/clips/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +76,13 @@ def write_record(folder: Path, options: dict[str, object], files: list[str]) -> 
     (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
-def read_layout(folder: Path) -> str:
-    """Return the layout of the demo in `folder`. Raises DemoError if there is none."""
-    if not (folder / RECORD).is_file():
+def read_record(folder: Path) -> Record:
+    """Read what `write_record` wrote. Raises DemoError if there is no demo in `folder`."""
+    path = folder / RECORD
+    if not path.is_file():
         raise DemoError(f"{folder} is not a demo corpus: it has no {RECORD.as_posix()}")
-    layout: str = _read_record(folder)["layout"]
-    return layout
-
-
-def read_truths(folder: Path) -> tuple[ClipTruth, ...]:
-    """Read the ground truth of all clips in the order in which they were rendered."""
-    files = _read_record(folder)["files"]
-    return tuple(ClipTruth.read(folder / file) for file in files if file.startswith("truth/clips/"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Record(content["layout"], tuple(content["files"]))
 
 
 def make_room(folder: Path) -> None:
@@ -88,7 +95,7 @@ def make_room(folder: Path) -> None:
         raise DemoError(f"{folder} is a file; choose a folder")
     record = folder / RECORD
     if record.is_file():
-        _remove(folder, _read_record(folder)["files"])
+        _remove(folder, read_record(folder).files)
         record.unlink()
     elif folder.is_dir() and any(folder.iterdir()):
         raise DemoError(
@@ -96,11 +103,6 @@ def make_room(folder: Path) -> None:
         )
     for name in ("clips", "maps"):
         (folder / "truth" / name).mkdir(parents=True, exist_ok=True)
-
-
-def _read_record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    return record
 
 
 def _remove(folder: Path, files: Iterable[str]) -> None:
