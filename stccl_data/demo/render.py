@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from stccl_data.demo.face import Face
-from stccl_data.demo.film import write_audio, write_video
 from stccl_data.demo.folder import truth_path
 from stccl_data.demo.layouts import ClipName
 from stccl_data.demo.performance import perform
@@ -17,6 +16,8 @@ from stccl_data.demo.speakers import Speaker
 from stccl_data.demo.truth import ClipTruth
 from stccl_data.demo.voice import SAMPLE_RATE
 from stccl_data.executors import Setup, Unit, run
+from stccl_data.media.audio import Audio
+from stccl_data.media.writer import write_audio, write_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,12 @@ def render_clip(task: RenderTask) -> ClipTruth:
     drawings = [face.draw(pose) for pose in performance.poses]
     path = folder / name.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, [drawing.frame for drawing in drawings], task.fps, performance.samples)
+    frames = [drawing.frame for drawing in drawings]
+    audio = Audio(performance.samples, SAMPLE_RATE, 0.0)
+    write_video(path, frames, (task.size, task.size), task.fps, audio)
     if name.audio_path is not None:
         (folder / name.audio_path).parent.mkdir(parents=True, exist_ok=True)
-        write_audio(folder / name.audio_path, performance.samples)
+        write_audio(folder / name.audio_path, audio)
     mouth = performance.mouth
     truth = ClipTruth(
         path=str(name.path),
