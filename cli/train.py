@@ -96,16 +96,19 @@ def command(
 
 
 def _keys(context: click.Context, wanted: bool) -> None:
-    """Print every key of the training config with its default."""
+    """Every key with its default and what it is."""
     if wanted:
         from stccl_train.config import known_keys
 
-        for key in known_keys():
-            default = (
-                ",".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
+        for key, default, text in known_keys():
+            shown = (
+                "null"
+                if default is None
+                else ",".join(map(str, default))
+                if isinstance(default, tuple)
+                else default
             )
-            shown = f"{key.name}={'null' if default is None else default}"
-            click.echo(f"{shown:<36} {key.help}")
+            click.echo(f"{f'{key}={shown}':<36} {text}")
         context.exit()
 
 

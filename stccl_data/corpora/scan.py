@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 from stccl_data.corpora import cremad, manifest, mead, ravdess
 from stccl_data.corpora.checks import find_unknown
@@ -13,8 +12,7 @@ from stccl_data.corpora.tables import mead_numbering
 from stccl_data.corpora.transcripts import read_transcripts
 from stccl_data.corpora.tree import Tree, walk
 
-Corpus = Literal["mead", "ravdess", "cremad", "own"]
-CORPORA: tuple[Corpus, ...] = get_args(Corpus)
+CORPORA = ("mead", "ravdess", "cremad", "own")
 #: What each corpus looks like on disk, for messages.
 LAYOUTS = {
     "mead": "ACTOR/video/VIEW/EMOTION/level_N/NNN.mp4",

@@ -1,4 +1,4 @@
-"""Pairs in the forms that others read and write: the published pair file, audited, written and read, and the folders of frames.
+"""Pairs in the formats of other tools: the published pair file and folders of frames.
 
-docs/interchange.md describes both forms.
+docs/interchange.md describes both formats.
 """

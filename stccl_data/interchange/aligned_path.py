@@ -1,4 +1,4 @@
-"""A dataset's accepted pairs as a published pair file."""
+"""Export the accepted pairs of a dataset as a published pair file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.modes import IMPORTED
-from stccl_data.alignment.warping_path import frame_path
+from stccl_data.alignment.warping_path import FramePath, frame_path
 from stccl_data.dataset import Pair, open_dataset
 from stccl_data.files.atomic import write_bytes
 from stccl_data.interchange.names import published_speaker
@@ -15,7 +15,7 @@ from stccl_data.interchange.pair_file import FilePair, pair_file_bytes
 from stccl_data.interchange.selection import (
     ExportConfig,
     ExportError,
-    refuse_inside,
+    check_outside,
     select,
     stored_pairs,
 )
@@ -24,87 +24,113 @@ from stccl_data.progress import Progress, SilentProgress
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """`pairs`, `frame_pairs`: what FILE holds. `written`: False where it held just that before. `notes`: sentences."""
+    """An exported pair file."""
 
     file: Path
+    #: number of pairs in the file
     pairs: int
+    #: number of entries of all paths
     frame_pairs: int
+    #: False if the file had this content before
     written: bool
+    #: sentences for the user
     notes: tuple[str, ...]
 
 
 def export_aligned_path(
     out: Path, file: Path, config: ExportConfig | None = None, progress: Progress | None = None
 ) -> WrittenFile:
-    """Write the accepted pairs of the dataset `out` into `file`, each path from (0, 0) to the last frames by unit steps.
+    """Export the accepted pairs of a dataset as a pair file.
 
-    A file that is there is never overwritten; one that holds the very same is left as it is.
-    Raises ExportError, ShardError.
+    Each path leads from (0, 0) to the last frames by unit steps. An existing file is never
+    overwritten; one with the same content is left as it is.
+
+    Args:
+        out: folder of the dataset.
+        file: pair file to write, outside ``out``.
+        config: which pairs to export.
+        progress: receives one step per pair.
+
+    Raises:
+        ExportError: there is nothing to export, or ``file`` cannot be written.
+        ShardError: the dataset cannot be read.
     """
     progress = progress or SilentProgress()
     dataset = open_dataset(out)
-    refuse_inside(out, file)
+    check_outside(out, file)
     selection = select(dataset, config or ExportConfig())
     progress.stage("paths", len(selection.pairs))
     pairs = []
-    without = 0
-    for stored in stored_pairs(dataset, selection):
-        path = pair_path(stored)
+    without_frames = 0
+    for pair in stored_pairs(dataset, selection):
+        path = pair_path(pair)
         if len(path):
-            speaker = published_speaker(selection.clips[stored.source.clip_id].speaker)
-            key = "_".join(selection.names[clip.clip_id] for clip in (stored.source, stored.target))
-            pairs.append(FilePair(speaker, stored.target.emotion, key, path[:, 0], path[:, 1]))
-        without += not len(path)
+            speaker = published_speaker(selection.clips[pair.source.clip_id].speaker)
+            key = "_".join(selection.names[clip.clip_id] for clip in (pair.source, pair.target))
+            frames = FramePath(path[:, 0], path[:, 1])
+            pairs.append(FilePair(speaker, pair.target.emotion, key, frames))
+        else:
+            without_frames += 1
         progress.step()
     if not pairs:
-        raise ExportError(f"{out} holds sound alone: a pair file counts frames, and there are none")
-    notes = [*selection.notes, *([f"left out: {without} pairs without frames"] if without else [])]
-    content = pair_file_bytes(pairs)
-    written = _write_new(file, content)
+        raise ExportError(f"{out} has clips without frames only, and a pair file needs frames")
+    notes = selection.notes
+    if without_frames:
+        notes.append(f"left out: {without_frames} pairs without frames")
     return WrittenFile(
-        file, len(pairs), sum(len(pair.source) for pair in pairs), written, tuple(notes)
+        file,
+        pairs=len(pairs),
+        frame_pairs=sum(len(pair.path.source) for pair in pairs),
+        written=_write_new(file, pair_file_bytes(pairs)),
+        notes=tuple(notes),
     )
 
 
 def pair_path(pair: Pair) -> NDArray[np.int32]:
-    """The pair's path in frames, (K, 2); see `path.frame_path`. Empty where a clip has no frames.
+    """Return the path of a pair in frames, in the form of `warping_path.frame_path`.
 
-    An imported path is given back as it came. Any other leads through the frame map, which keeps to the clock of the pictures where
-    the path in seconds keeps to that of the sound. Target frames that the map passes over go to the source frames on either side,
-    so that importing the path (`follow_path`) gives the map again wherever steps without corners can say it.
+    An imported path is returned as it was imported. Any other path follows the frame map, which is
+    on the clock of the frames, whereas the path in seconds is on that of the sound. Target frames
+    that the map skips go to the source frames on either side, so that importing the path
+    (`follow_path`) gives the map again wherever steps without corners can express it.
+
+    Returns:
+        (K, 2) int32; empty if a clip has no frames.
     """
-    source, target = pair.source.times, pair.target.times
-    if pair.scores.get("mode") == IMPORTED or not len(target):
-        return frame_path(source, target, pair.source_time, pair.target_time)
+    source_times, target_times = pair.source.times, pair.target.times
+    n_source, n_target = len(source_times), len(target_times)
+    if pair.scores.get("mode") == IMPORTED or not n_target:
+        return frame_path(source_times, target_times, pair.source_time, pair.target_time)
     mapped = pair.frame_map.astype(np.int64)
-    passed = np.maximum(np.diff(mapped) - 1, 0)
-    before = (passed + 1) // 2
-    frame, here = np.arange(len(source) - 1), mapped[:-1]
-    after = here + before + (np.diff(mapped) > 0)
-    rows = np.append(np.stack([frame, frame, frame + 1], axis=1).ravel(), [len(source) - 1] * 2)
-    columns = np.append(
-        np.stack([here, here + before, after], axis=1).ravel(), [mapped[-1], len(target) - 1]
-    )
-    numbers = np.arange(
-        max(len(source), len(target)), dtype=np.float64
-    )  # frames stand for their times: the path is in frames now
+    skipped = np.maximum(np.diff(mapped) - 1, 0)
+    half = (skipped + 1) // 2
+    # Between source frames i and i + 1: (i, map), (i, first half of the skipped), (i + 1, the rest).
+    frame, start = np.arange(n_source - 1), mapped[:-1]
+    turn = start + half
+    resume = turn + (np.diff(mapped) > 0)
+    source = np.append(np.stack([frame, frame, frame + 1], axis=1).ravel(), [n_source - 1] * 2)
+    target = np.append(np.stack([start, turn, resume], axis=1).ravel(), [mapped[-1], n_target - 1])
+    # Frame numbers stand for times here: the path is in frames already.
+    numbers = np.arange(max(n_source, n_target), dtype=np.float64)
     return frame_path(
-        numbers[: len(source)],
-        numbers[: len(target)],
-        rows.astype(np.float64),
-        columns.astype(np.float64),
+        numbers[:n_source],
+        numbers[:n_target],
+        source.astype(np.float64),
+        target.astype(np.float64),
     )
 
 
 def _write_new(file: Path, content: bytes) -> bool:
-    """Write the file unless it is there with this content. Raises ExportError where it holds another, or cannot be written."""
+    """Write a file unless it has this content already; return whether it was written.
+
+    Raises:
+        ExportError: the file has other content, or cannot be written.
+    """
     try:
         if file.exists():
             if file.is_file() and file.read_bytes() == content:
                 return False
-            raise ExportError(
-                f"{file} is there already and holds something else: give another name, or move it away"
-            )
+            raise ExportError(f"{file} exists with other content: give another name, or move it")
         write_bytes(file, content)
     except OSError as error:
         raise ExportError(f"{file} cannot be written: {error.strerror}") from error

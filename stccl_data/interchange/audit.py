@@ -1,53 +1,62 @@
-"""What is wrong with a pair file of MEAD, by the numbering tables and the paths alone: no video is needed."""
+"""Audit a pair file of MEAD by the numbering tables and the paths alone; no video is needed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from stccl_data.corpora.mead_names import mead_emotion
 from stccl_data.corpora.tables import MeadKey, mead_numbering
 from stccl_data.corpora.transcripts import read_transcripts
 from stccl_data.interchange.pair_file import FilePair, longest_run, path_faults
 
-#: The level of the published file's emotional clips. It does not say it; clip counts and lengths do.
+#: Level of the emotional clips in the published file, which does not record it; the number of clips
+#: and their lengths show it.
 PUBLISHED_LEVEL = 3
 NEUTRAL_LEVEL = 1
 
 #: Sentence ids; None if two transcripts contradict each other.
 Sentences = Mapping[MeadKey, str | None]
 
+Verdict = Literal["right", "wrong", "unknown"]
+
 
 @dataclass(frozen=True, slots=True)
 class AuditFinding:
-    """One pair that is wrong, cannot be judged, or has a path that is none.
-
-    `verdict`: wrong (the clips say different sentences), unknown, or right (then its path is at fault). `detail`: a sentence.
-    `source_clip`, `target_clip`: clip numbers, None where the key holds none. `source_sentence`, `target_sentence`: None where not
-    known. `frame_pairs`: entries of the path. `longest_repeat`: the most entries in a row that share a frame. `length_ratio`: last
-    target frame over last source frame. `suggestion`: the number of the clip that says the neutral's sentence in that emotion and
-    level, None where there is none or nothing to mend; `suggested_key`: the key that the pair would have. `faults`: of the path.
-    """
+    """The audit of one pair."""
 
     speaker: str
     emotion: str
+    #: key of the pair, such as `001_028`
     pair: str
-    verdict: str
+    #: wrong: the clips say different sentences; unknown: the pair cannot be judged
+    verdict: Verdict
+    #: one sentence
     detail: str
+    #: clip number; None if the key does not contain it
     source_clip: int | None
     target_clip: int | None
+    #: sentence id; None if unknown
     source_sentence: str | None
     target_sentence: str | None
+    #: number of entries of the path
     frame_pairs: int
+    #: most consecutive entries that share a frame
     longest_repeat: int
+    #: last target frame over last source frame; None if there is no such ratio
     length_ratio: float | None
+    #: number of the clip of that emotion and level that says the neutral clip's sentence; None if
+    #: there is none, or if the pair is not wrong
     suggestion: int | None
+    #: key of the pair with the suggested clip
     suggested_key: str | None
+    #: faults of the path; see `pair_file.path_faults`
     faults: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EmotionCounts:
-    """How the pairs of one emotion fared; frame pairs are entries of their paths."""
+    """The audit of the pairs of one emotion; frame pairs are entries of their paths."""
 
     pairs: int = 0
     wrong: int = 0
@@ -59,146 +68,169 @@ class EmotionCounts:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """`pairs`, `wrong`, `unknown`, `faulty_paths`: counts of pairs. `longest_repeat`: the longest of all. `findings`: a line for
-    every pair that is not right in all respects, in the order of the file. `emotions`: the counts by emotion."""
+    """The audit of a pair file."""
 
+    #: numbers of pairs
     pairs: int
     wrong: int
     unknown: int
     faulty_paths: int
+    #: numbers of entries of paths
     frame_pairs: int
     wrong_frame_pairs: int
+    #: the longest repeat of all paths
     longest_repeat: int
+    #: level of the emotional clips
     level: int
+    #: by emotion, sorted
     emotions: dict[str, EmotionCounts]
+    #: every pair that is not right in all respects, in the order of the file
     findings: tuple[AuditFinding, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """Whether the two clips of a pair say one sentence."""
+
+    verdict: Verdict
+    detail: str
+    source_sentence: str | None = None
+    target_sentence: str | None = None
+    suggestion: int | None = None
+
+
 def mead_sentences(transcripts: Path | None = None) -> Sentences:
-    """What MEAD's clips say: the numbering table, and where they are given the transcripts. Raises ScanError."""
+    """Return what MEAD's clips say, by the numbering table and, if given, by transcripts.
+
+    Raises:
+        ScanError: the transcripts cannot be read.
+    """
     numbering = mead_numbering()
-    return (
-        numbering
-        if transcripts is None
-        else {**numbering, **read_transcripts(transcripts, numbering).sentences}
-    )
+    if transcripts is None:
+        return numbering
+    return {**numbering, **read_transcripts(transcripts, numbering).sentences}
 
 
 def audit(pairs: Iterable[FilePair], sentences: Sentences, level: int = PUBLISHED_LEVEL) -> Audit:
-    """Judge the pairs: does the neutral clip (level 1) say the sentence of the emotional one (`level`)?
+    """Check whether the two clips of each pair say one sentence.
 
-    The same speaker's clip that says it is looked for where not. A pair of a clip that `sentences` does not have is unknown.
+    A pair with a clip that ``sentences`` does not contain is unknown. For a wrong pair, the clip of
+    the same speaker that would be right is suggested.
+
+    Args:
+        pairs: pairs of a pair file; the neutral clips have level 1.
+        sentences: what the clips say.
+        level: level of the emotional clips.
     """
-    counts: dict[str, EmotionCounts] = {}
-    findings = []
-    longest = 0
-    judged = [_judged(pair, sentences, level) for pair in pairs]
-    for one in judged:
-        so_far = counts.get(one.emotion, EmotionCounts())
-        wrong = one.verdict == "wrong"
-        counts[one.emotion] = EmotionCounts(
-            pairs=so_far.pairs + 1,
-            wrong=so_far.wrong + wrong,
-            unknown=so_far.unknown + (one.verdict == "unknown"),
-            faulty_paths=so_far.faulty_paths + bool(one.faults),
-            frame_pairs=so_far.frame_pairs + one.frame_pairs,
-            wrong_frame_pairs=so_far.wrong_frame_pairs + wrong * one.frame_pairs,
-        )
-        longest = max(longest, one.longest_repeat)
-        if one.verdict != "right" or one.faults:
-            findings.append(one)
-    each = counts.values()
+    findings = [_audit_pair(pair, sentences, level) for pair in pairs]
+    by_emotion: dict[str, list[AuditFinding]] = {}
+    for finding in findings:
+        by_emotion.setdefault(finding.emotion, []).append(finding)
+    total = _count(findings)
     return Audit(
-        pairs=sum(count.pairs for count in each),
-        wrong=sum(count.wrong for count in each),
-        unknown=sum(count.unknown for count in each),
-        faulty_paths=sum(count.faulty_paths for count in each),
-        frame_pairs=sum(count.frame_pairs for count in each),
-        wrong_frame_pairs=sum(count.wrong_frame_pairs for count in each),
-        longest_repeat=longest,
+        pairs=total.pairs,
+        wrong=total.wrong,
+        unknown=total.unknown,
+        faulty_paths=total.faulty_paths,
+        frame_pairs=total.frame_pairs,
+        wrong_frame_pairs=total.wrong_frame_pairs,
+        longest_repeat=max((finding.longest_repeat for finding in findings), default=0),
         level=level,
-        emotions=dict(sorted(counts.items())),
-        findings=tuple(findings),
+        emotions={emotion: _count(by_emotion[emotion]) for emotion in sorted(by_emotion)},
+        findings=tuple(
+            finding for finding in findings if finding.verdict != "right" or finding.faults
+        ),
     )
 
 
-def _judged(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
-    emotion = mead_emotion(pair.emotion)
-    numbers = pair.names is not None and all(
-        name.isdecimal() and name.isascii() for name in pair.names
+def _count(findings: Iterable[AuditFinding]) -> EmotionCounts:
+    findings = list(findings)
+    wrong = [finding for finding in findings if finding.verdict == "wrong"]
+    return EmotionCounts(
+        pairs=len(findings),
+        wrong=len(wrong),
+        unknown=sum(finding.verdict == "unknown" for finding in findings),
+        faulty_paths=sum(bool(finding.faults) for finding in findings),
+        frame_pairs=sum(finding.frame_pairs for finding in findings),
+        wrong_frame_pairs=sum(finding.frame_pairs for finding in wrong),
     )
-    source = int(pair.names[0]) if numbers and pair.names is not None else None
-    target = int(pair.names[1]) if numbers and pair.names is not None else None
-    said: tuple[str | None, str | None] = (None, None)
-    suggestion: int | None = None
-    verdict = "unknown"
-    if source is None or target is None:
-        detail = f"{pair.key} is not two clip numbers such as 001_028"
-    elif emotion is None or emotion == "neutral":
-        detail = f"{pair.emotion} is no emotion of MEAD that is paired with neutral"
-    else:
-        keys = (
-            MeadKey(pair.speaker, "neutral", NEUTRAL_LEVEL, source),
-            MeadKey(pair.speaker, emotion, level, target),
-        )
-        said = sentences.get(keys[0]), sentences.get(keys[1])
-        missing = [key for key, sentence in zip(keys, said, strict=True) if sentence is None]
-        if missing:
-            detail = " and ".join(_why_unknown(key, sentences) for key in missing)
-        elif said[0] == said[1]:
-            verdict, detail = "right", f"both clips say {said[0]}"
-        else:
-            verdict = "wrong"
-            suggestion = _clip_of(said[0], pair.speaker, emotion, level, sentences)
-            detail = f"neutral {source:03d} says {said[0]}, {emotion} {target:03d} says {said[1]}"
-    faults = path_faults(pair.source, pair.target)
+
+
+def _audit_pair(pair: FilePair, sentences: Sentences, level: int) -> AuditFinding:
+    source, target = _clip_numbers(pair)
+    judgement = _judge(pair, source, target, sentences, level)
+    suggested_key = None
+    if judgement.suggestion is not None and source is not None:
+        suggested_key = f"{source:03d}_{judgement.suggestion:03d}"
     return AuditFinding(
         speaker=pair.speaker,
         emotion=pair.emotion,
         pair=pair.key,
-        verdict=verdict,
-        detail=detail,
+        verdict=judgement.verdict,
+        detail=judgement.detail,
         source_clip=source,
         target_clip=target,
-        source_sentence=said[0],
-        target_sentence=said[1],
-        frame_pairs=max(len(pair.source), len(pair.target)),
-        longest_repeat=longest_run(pair.source, pair.target),
+        source_sentence=judgement.source_sentence,
+        target_sentence=judgement.target_sentence,
+        frame_pairs=max(len(pair.path.source), len(pair.path.target)),
+        longest_repeat=longest_run(pair.path),
         length_ratio=_length_ratio(pair),
-        suggestion=suggestion,
-        suggested_key=None
-        if suggestion is None or source is None
-        else f"{source:03d}_{suggestion:03d}",
-        faults=tuple(faults),
+        suggestion=judgement.suggestion,
+        suggested_key=suggested_key,
+        faults=tuple(path_faults(pair.path)),
     )
 
 
-def _why_unknown(key: MeadKey, sentences: Sentences) -> str:
-    speaker, emotion, level, number = key
-    clip = f"{emotion} {number:03d} of level {level}"
-    if key in sentences:
-        return f"the transcripts contradict each other on {clip} of {speaker}"
-    listed = {known[:3] for known in sentences}
-    if not any(known[0] == speaker for known in listed):
-        return f"the numbering does not have the speaker {speaker}"
-    if key[:3] not in listed:
-        return f"the numbering has no {emotion} of level {level} by {speaker}"
-    return f"the numbering does not have {clip} by {speaker}"
-
-
-def _clip_of(
-    sentence: str | None, speaker: str, emotion: str, level: int, sentences: Sentences
-) -> int | None:
-    """The lowest number of the clips that say the sentence."""
-    found = [
-        n
-        for (who, how, much, n), said in sentences.items()
-        if (who, how, much, said) == (speaker, emotion, level, sentence)
+def _judge(
+    pair: FilePair, source: int | None, target: int | None, sentences: Sentences, level: int
+) -> _Judgement:
+    emotion = mead_emotion(pair.emotion)
+    if source is None or target is None:
+        return _Judgement("unknown", f"{pair.key} is not two clip numbers such as 001_028")
+    if emotion is None or emotion == "neutral":
+        detail = f"{pair.emotion} is not an emotion of MEAD that is paired with neutral"
+        return _Judgement("unknown", detail)
+    keys = (
+        MeadKey(pair.speaker, "neutral", NEUTRAL_LEVEL, source),
+        MeadKey(pair.speaker, emotion, level, target),
+    )
+    spoken = sentences.get(keys[0]), sentences.get(keys[1])
+    unknown = [key for key, sentence in zip(keys, spoken, strict=True) if sentence is None]
+    if unknown:
+        detail = " and ".join(_why_unknown(key, sentences) for key in unknown)
+        return _Judgement("unknown", detail, *spoken)
+    if spoken[0] == spoken[1]:
+        return _Judgement("right", f"both clips say {spoken[0]}", *spoken)
+    detail = f"neutral {source:03d} says {spoken[0]}, {emotion} {target:03d} says {spoken[1]}"
+    same = [
+        key.number
+        for key, sentence in sentences.items()
+        if (key.actor, key.emotion, key.level, sentence)
+        == (pair.speaker, emotion, level, spoken[0])
     ]
-    return min(found, default=None)
+    return _Judgement("wrong", detail, *spoken, suggestion=min(same, default=None))
+
+
+def _clip_numbers(pair: FilePair) -> tuple[int | None, int | None]:
+    """Return the numbers of the neutral and the emotional clip; None if the key has others."""
+    if pair.names is None or not all(name.isdecimal() and name.isascii() for name in pair.names):
+        return None, None
+    return int(pair.names[0]), int(pair.names[1])
+
+
+def _why_unknown(key: MeadKey, sentences: Sentences) -> str:
+    clip = f"{key.emotion} {key.number:03d} of level {key.level}"
+    if key in sentences:
+        return f"the transcripts contradict each other on {clip} of {key.actor}"
+    if not any(listed.actor == key.actor for listed in sentences):
+        return f"the numbering does not have the speaker {key.actor}"
+    if not any(listed[:3] == key[:3] for listed in sentences):
+        return f"the numbering has no {key.emotion} of level {key.level} by {key.actor}"
+    return f"the numbering does not have {clip} by {key.actor}"
 
 
 def _length_ratio(pair: FilePair) -> float | None:
-    if not len(pair.source) or not len(pair.target) or pair.source[-1] <= 0 or pair.target[-1] < 0:
+    source, target = pair.path.source, pair.path.target
+    if not len(source) or not len(target) or source[-1] <= 0 or target[-1] < 0:
         return None
-    return round(float(pair.target[-1]) / float(pair.source[-1]), 3)
+    return round(float(target[-1]) / float(source[-1]), 3)

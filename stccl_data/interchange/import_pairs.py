@@ -1,11 +1,10 @@
-"""The pairs of a published pair file, prepared from raw clips: exactly those, by the paths that it says."""
+"""Import a published pair file: prepare exactly its pairs from raw clips, with its paths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip, parse_emotion
 from stccl_data.corpora import Finding, Scan, ScanError
 from stccl_data.corpora.mead_names import mead_emotion
@@ -23,15 +22,28 @@ from stccl_data.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`named`: pairs in the file. `not_found`: of these, the ones of which RAW lacks a clip, or that name none; findings.jsonl
-    lists them. `numbering`, `content`: what the labels and what the content check contradict, rows of pairs.parquet; a pair may be
-    in both. `summary`: of the dataset."""
+    """The result of an import."""
 
+    #: number of pairs in the file
     named: int
+    #: number of these that name a clip missing from RAW, or no clips; findings.jsonl lists them
     not_found: int
+    #: rows of pairs.parquet whose labels name two sentences
     numbering: tuple[dict[str, Any], ...]
+    #: rows of pairs.parquet that the content check contradicts; may also be in `numbering`
     content: tuple[dict[str, Any], ...]
+    #: of the dataset
     summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class _ClipName:
+    """A clip as a pair file names it."""
+
+    speaker: str
+    emotion: str
+    #: published name: `001`
+    name: str
 
 
 def import_pairs(
@@ -42,22 +54,31 @@ def import_pairs(
     level: int | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Prepare the pairs of `file` from the corpus `raw` into the dataset `out`.
+    """Prepare the pairs of a pair file from a raw corpus.
 
-    level: of the file's emotional clips; by default each emotion's highest in RAW. `config.align` decides by what the content is
-    checked; the file's paths are kept as they are. A pair whose path is none of these clips' is refused (`bad_path`), one that
-    joins two sentences too (`content_mismatch`).
-    Raises PairFileError, and what `prepare` raises.
+    The paths of the file are kept as they are. A pair is refused with `bad_path` if its path does
+    not fit the clips, and with `content_mismatch` if its clips say two sentences.
+
+    Args:
+        file: pair file.
+        raw: raw corpus.
+        out: folder of the new dataset.
+        config: options of `prepare`; `config.align` decides how the content is checked.
+        level: level of the file's emotional clips; by default each emotion's highest in RAW.
+        progress: receives the progress of the run.
+
+    Raises:
+        PairFileError: the file cannot be read.
+        StcclError: what `prepare` raises.
     """
     config = config or PrepareConfig()
     file = file.absolute()
     pairs = read_pair_file(file)
-    imported = choose_pairs(scan_raw(raw, config), pairs, file, level)
+    imported = match_pairs(scan_raw(raw, config), pairs, file, level)
     summary = prepare(raw, out, config, progress, imported)
     rows: dict[PairIds, dict[str, Any]] = {
         (row["source"], row["target"]): row for row in read_pairs(out)
     }
-    least = config.gates.min_content_score
     return Imported(
         named=len(pairs),
         not_found=len(pairs) - len(rows),
@@ -69,109 +90,120 @@ def import_pairs(
         content=tuple(
             row
             for row in rows.values()
-            if row["content_score"] is not None and row["content_score"] < least
+            if row["content_score"] is not None
+            and row["content_score"] < config.gates.min_content_score
         ),
         summary=summary,
     )
 
 
-def choose_pairs(
+def match_pairs(
     scan: Scan, pairs: Sequence[FilePair], file: Path, level: int | None = None
 ) -> ImportedPairs:
-    """Which clips of the scan the pairs of `file` mean. Raises ScanError where the scan has several views, or none of the clips."""
+    """Match the pairs of a pair file with the clips of a scan.
+
+    Args:
+        scan: clips of one view.
+        pairs: content of ``file``.
+        file: for messages.
+        level: level of the emotional clips; by default each emotion's highest in the scan.
+
+    Raises:
+        ScanError: the scan has several views, or the clips of no pair.
+    """
     views = sorted({clip.view for clip in scan.clips})
     if len(views) > 1:
         raise ScanError(
-            f"a pair file names no view, and {scan.root} has {', '.join(views)}: choose one by --views"
+            f"{scan.root} has the views {', '.join(views)}, and a pair file does not name any: "
+            "choose one with --views"
         )
-    clips = _places(scan.clips, level)
+    clips = _clips_by_name(scan.clips, level)
     findings: list[Finding] = []
-    joined: dict[PairIds, tuple[Clip, Clip]] = {}
-    paths: dict[PairIds, FramePath] = {}
+    matched: dict[PairIds, tuple[Clip, Clip]] = {}
+    paths = {}
     refused: dict[PairIds, Refusal] = {}
     for pair in pairs:
         try:
             source, target = _clips_of(pair, clips)
             ids = source.clip_id, target.clip_id
-            if ids in joined:
-                raise ClipError(Reason.BAD_ROW, "is a pair that the file has named before")
+            if ids in matched:
+                raise ClipError(Reason.BAD_ROW, "names the same clips as an earlier pair")
         except ClipError as error:
-            findings.append(
-                Finding(
-                    str(file), error.reason, f"{file.name}: {pair.place} {error.detail}", files=0
-                )
-            )
+            detail = f"{file.name}: {pair.place} {error.detail}"
+            findings.append(Finding(str(file), error.reason, detail, files=0))
             continue
-        joined[ids], paths[ids] = (source, target), FramePath(pair.source, pair.target)
-        if (why := _contradiction(source, target)) is not None:
-            refused[ids] = why
-    if not joined:
+        matched[ids], paths[ids] = (source, target), pair.path
+        refusal = _label_refusal(source, target)
+        if refusal is not None:
+            refused[ids] = refusal
+    if not matched:
         raise ScanError(f"{scan.root} has the clips of none of the {len(pairs)} pairs in {file}")
-    named = {clip.clip_id: clip for pair in joined.values() for clip in pair}
-    if others := len(scan.clips) - len(named):
-        detail = f"{others} clips were left out: no pair of {file.name} names them"
-        findings.append(Finding(str(scan.root), Reason.NOT_SELECTED, detail, files=others))
-    kept = tuple(clip for clip in scan.clips if clip.clip_id in named)
-    allowed = tuple(found for ids, found in joined.items() if ids not in refused)
-    ordered = tuple(
-        sorted((*scan.findings, *findings), key=lambda finding: (finding.reason, finding.path))
-    )
+    used = {clip.clip_id for pair in matched.values() for clip in pair}
+    if unused := len(scan.clips) - len(used):
+        detail = f"{unused} clips were left out: no pair of {file.name} names them"
+        findings.append(Finding(str(scan.root), Reason.NOT_SELECTED, detail, files=unused))
     return ImportedPairs(
         name=str(file),
-        scan=replace(scan, clips=kept, findings=ordered),
-        candidates=Candidates(pairs=allowed, unpaired=()),
+        scan=replace(
+            scan,
+            clips=tuple(clip for clip in scan.clips if clip.clip_id in used),
+            findings=tuple(
+                sorted(
+                    (*scan.findings, *findings), key=lambda finding: (finding.reason, finding.path)
+                )
+            ),
+        ),
+        candidates=Candidates(
+            pairs=tuple(pair for ids, pair in matched.items() if ids not in refused), unpaired=()
+        ),
         paths=paths,
         refused=refused,
     )
 
 
-#: (speaker, emotion, published name) -> clip
-_Places = Mapping[tuple[str, str, str], Clip]
-
-
-def _places(clips: Sequence[Clip], level: int | None) -> _Places:
-    highest: dict[str, int] = {}
+def _clips_by_name(clips: Sequence[Clip], level: int | None) -> Mapping[_ClipName, Clip]:
+    """Return the clips that a pair file can mean: of ``level``, or of each emotion's highest."""
+    levels: dict[str, int] = {}
     for clip in clips:
-        highest[clip.emotion] = max(highest.get(clip.emotion, clip.level), clip.level)
+        levels[clip.emotion] = max(levels.get(clip.emotion, clip.level), clip.level)
     if level is not None:
-        highest = {
-            emotion: most if emotion == "neutral" else level for emotion, most in highest.items()
+        levels = {
+            emotion: highest if emotion == "neutral" else level
+            for emotion, highest in levels.items()
         }
     names = published_names(clips)
     return {
-        (published_speaker(clip.speaker), clip.emotion, names[clip.clip_id]): clip
+        _ClipName(published_speaker(clip.speaker), clip.emotion, names[clip.clip_id]): clip
         for clip in clips
-        if clip.level == highest[clip.emotion]
+        if clip.level == levels[clip.emotion]
     }
 
 
-def _clips_of(pair: FilePair, clips: _Places) -> tuple[Clip, Clip]:
-    """The neutral and the emotional clip. Raises ClipError bad_row, missing_file."""
+def _clips_of(pair: FilePair, clips: Mapping[_ClipName, Clip]) -> tuple[Clip, Clip]:
+    """Return the neutral and the emotional clip; raise ClipError bad_row or missing_file."""
     emotion = parse_emotion(pair.emotion) or mead_emotion(pair.emotion)
     if pair.names is None:
         raise ClipError(Reason.BAD_ROW, "is not two clip names such as 001_028")
     if emotion is None or emotion == "neutral":
-        raise ClipError(
-            Reason.BAD_ROW, f"is under {pair.emotion!r}, which is no emotion to pair with neutral"
-        )
-    found = []
-    for kind, name in zip(("neutral", emotion), pair.names, strict=True):
+        detail = f"is under {pair.emotion!r}, which is not an emotion to pair with neutral"
+        raise ClipError(Reason.BAD_ROW, detail)
+    result = []
+    for clip_emotion, name in zip(("neutral", emotion), pair.names, strict=True):
         number = f"{int(name):03d}" if name.isascii() and name.isdecimal() else name
-        clip = clips.get((pair.speaker, kind, number))
+        clip = clips.get(_ClipName(pair.speaker, clip_emotion, number))
         if clip is None:
-            raise ClipError(
-                Reason.MISSING_FILE, f"names the {kind} clip {number}, which is not there"
-            )
-        found.append(clip)
-    return found[0], found[1]
+            detail = f"names the {clip_emotion} clip {number}, which is missing"
+            raise ClipError(Reason.MISSING_FILE, detail)
+        result.append(clip)
+    return result[0], result[1]
 
 
-def _contradiction(source: Clip, target: Clip) -> Refusal | None:
-    unknown = [clip for clip in (source, target) if clip.sentence is None]
-    if unknown:
-        return Refusal(
-            Reason.SENTENCE_UNKNOWN, f"which sentence {unknown[0].path} says is not known"
-        )
+def _label_refusal(source: Clip, target: Clip) -> Refusal | None:
+    """Return why the labels forbid a pair, or None."""
+    for clip in (source, target):
+        if clip.sentence is None:
+            detail = f"which sentence {clip.path} says is not known"
+            return Refusal(Reason.SENTENCE_UNKNOWN, detail)
     if source.sentence != target.sentence:
         return Refusal(
             Reason.CONTENT_MISMATCH,

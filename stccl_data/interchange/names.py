@@ -1,4 +1,4 @@
-"""What the published forms call a clip: its number within speaker, emotion and level."""
+"""Names of clips and speakers in the published formats."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,18 +10,17 @@ from stccl_data.errors import ClipError
 
 
 def published_names(clips: Iterable[Clip]) -> dict[str, str]:
-    """clip_id -> name: MEAD's clip number (`001`), in other corpora sentence and take (`door-t001`). Without `_`, which stands
-    between the two names of a pair.
+    """Return the published name of each clip by id.
 
-    Of one speaker, view, emotion and level no two clips share a name: where manifests make them alike, `-2`, `-3` tell them apart.
+    MEAD's clip number (`001`), in other corpora sentence and take (`door-t001`). Names contain no
+    `_`, which separates the two names of a pair. Clips of one speaker, view, emotion and level have
+    different names: those that a manifest labels alike are told apart by `-2`, `-3`.
     """
     names: dict[str, str] = {}
     used: defaultdict[tuple[object, ...], int] = defaultdict(int)
     for clip in sorted(clips, key=lambda clip: clip.clip_id):
-        name = (
-            _number(clip)
-            or f"{slug(clip.sentence or 'unknown').replace('_', '-')}-t{clip.take:03d}"
-        )
+        sentence = slug(clip.sentence or "unknown").replace("_", "-")
+        name = _mead_number(clip) or f"{sentence}-t{clip.take:03d}"
         place = (published_speaker(clip.speaker), clip.view, clip.emotion, clip.level, name)
         used[place] += 1
         names[clip.clip_id] = name if used[place] == 1 else f"{name}-{used[place]}"
@@ -29,11 +28,11 @@ def published_names(clips: Iterable[Clip]) -> dict[str, str]:
 
 
 def published_speaker(speaker: str) -> str:
-    """The speaker as a folder may be called; MEAD's as they are."""
+    """Return the speaker as the name of a folder; MEAD's speakers keep their names."""
     return slug(speaker)
 
 
-def _number(clip: Clip) -> str | None:
+def _mead_number(clip: Clip) -> str | None:
     if clip.corpus != "mead":
         return None
     try:

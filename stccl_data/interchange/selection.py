@@ -1,12 +1,10 @@
-"""Which pairs of a dataset go into the published forms, which know one view, and one level of each emotion."""
+"""Select the pairs of a dataset to export: the formats hold one view, and one level per emotion."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from stccl_data.clip import EMOTIONS, Clip
 from stccl_data.dataset import Dataset, Pair, ShardError
@@ -14,49 +12,67 @@ from stccl_data.dataset.layout import CLIPS
 from stccl_data.dataset.tables import read_clips, read_pairs
 from stccl_data.errors import StcclError
 from stccl_data.interchange.names import published_names
-from stccl_data.options import Words, config_class
 
-Takes = Literal["all", "first"]
+TAKES = ("all", "first")
+
+#: A row of pairs.parquet.
+_Row = dict[str, Any]
+_COLUMNS = (
+    "utterance",
+    "source",
+    "target",
+    "source_emotion",
+    "target_emotion",
+    "accepted",
+    "split",
+)
 
 
 class ExportError(StcclError):
-    """The dataset cannot be written in that form, or not there. The message says why and what to do."""
+    """The dataset cannot be exported in that format, or not to that place."""
 
 
-@config_class
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportConfig:
-    """Which accepted pairs to export."""
+    """Which of the accepted pairs are written."""
 
-    level: int | None = Field(
+    level: int | None = field(
         default=None,
-        description="Level of the emotional clips.  [default: the highest of each emotion]",
+        metadata={"help": "Level of the emotional clips.  [default: each emotion's highest]"},
     )
-    view: str | None = Field(default=None, description="Camera.  [default: the only one, or front]")
-    takes: Takes = Field(
-        default="all", description="All takes of a sentence, or one pair per sentence."
+    view: str | None = field(
+        default=None, metadata={"help": "Camera.  [default: the only one, or front]"}
     )
-    split: Words | None = Field(default=None, description="Only these splits, comma-separated.")
+    takes: str = field(
+        default="all",
+        metadata={"help": "Every take of a sentence, or one pair of each.", "choices": TAKES},
+    )
+    split: tuple[str, ...] | None = field(
+        default=None, metadata={"help": "Only these splits, comma-separated."}
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`pairs`: (source clip id, target clip id) -> its row of pairs.parquet. `clips`: by clip id. `names`: clip id -> published
-    name. `levels`: emotion -> the level that is written, neutral too. `left_out`: why -> pairs."""
+    """The pairs to export."""
 
-    pairs: dict[tuple[str, str], dict[str, Any]]
+    #: (source, target) clip ids -> key of the utterance
+    pairs: dict[tuple[str, str], str]
+    #: every clip of the dataset by id
     clips: dict[str, Clip]
+    #: published name of every clip by id
     names: dict[str, str]
     view: str
+    #: emotion -> exported level; neutral too
     levels: dict[str, int]
+    #: reason -> number of pairs left out
     left_out: dict[str, int]
 
     @property
-    def used(self) -> list[Clip]:
-        """The clips in these pairs."""
-        return [
-            self.clips[clip_id]
-            for clip_id in dict.fromkeys(clip_id for pair in self.pairs for clip_id in pair)
-        ]
+    def used_clips(self) -> list[Clip]:
+        """The clips of the selected pairs."""
+        ids = dict.fromkeys(clip_id for pair in self.pairs for clip_id in pair)
+        return [self.clips[clip_id] for clip_id in ids]
 
     @property
     def notes(self) -> list[str]:
@@ -64,110 +80,134 @@ class Selection:
         levels = ", ".join(f"{emotion} {level}" for emotion, level in sorted(self.levels.items()))
         notes = [f"view {self.view}; levels: {levels}"]
         if self.left_out:
+            notes.append(f"left out: {_left_out_text(self.left_out)}")
+        if any(clip.corpus != "mead" for clip in self.used_clips):
             notes.append(
-                "left out: " + "; ".join(f"{n} pairs {why}" for why, n in self.left_out.items())
-            )
-        if any(clip.corpus != "mead" for clip in self.used):
-            notes.append(
-                "clips without a number of MEAD's are named by sentence and take, such as door-t001"
+                "clips without a MEAD clip number are named by sentence and take: door-t001"
             )
         return notes
 
 
-def refuse_inside(out: Path, to: Path) -> None:
-    """Raises ExportError where `to` lies in the dataset `out`, which holds its own files alone."""
+def check_outside(out: Path, to: Path) -> None:
+    """Raise ExportError if ``to`` lies in the dataset ``out``, which holds only its own files."""
     if to.resolve().is_relative_to(out.resolve()):
         raise ExportError(f"{to} lies in the dataset {out}: give a place outside it")
 
 
 def select(dataset: Dataset, config: ExportConfig) -> Selection:
-    """The accepted pairs from neutral, of one view and of one level of each emotion. Raises ExportError where none is left."""
-    clips = {row["clip_id"]: Clip.from_row(row) for row in read_clips(dataset.path)}
-    if strange := [clip for clip in clips.values() if clip.emotion not in EMOTIONS]:
-        what = f"{strange[0].clip_id} has the emotion {strange[0].emotion!r}"
-        raise ExportError(
-            f"{dataset.path / CLIPS} is not as stccl writes it ({what}); run `stccl verify`"
-        )
-    left_out: Counter[str] = Counter()
-    chosen: list[dict[str, Any]] = []
-    for row in read_pairs(dataset.path):
-        if not row["accepted"]:
-            left_out["that were refused"] += 1
-        elif row["source_emotion"] != "neutral":
-            left_out["that do not begin with neutral"] += 1
-        else:
-            chosen.append(row)
-    views = sorted({clips[row["source"]].view for row in chosen})
+    """Select the accepted pairs from neutral, of one view and of one level per emotion.
+
+    Raises:
+        ExportError: no pair is left, or the labels of a clip are invalid.
+    """
+    clips = _read_labelled_clips(dataset)
+    rows = _Rows(read_pairs(dataset.path, _COLUMNS))
+    rows.keep(lambda row: row["accepted"], "that were refused")
+    rows.keep(lambda row: row["source_emotion"] == "neutral", "that do not start from neutral")
+    views = sorted({clips[row["source"]].view for row in rows.kept})
     view = config.view or (views[0] if len(views) == 1 else "front")
-    if chosen and view not in views:
+    if views and view not in views:
         raise ExportError(
-            f"{dataset.path} has no pairs of the view {view}; it has {', '.join(views)}: choose one by --view"
+            f"{dataset.path} has no pairs of the view {view}: "
+            f"choose one of {', '.join(views)} with --view"
         )
-    chosen = _keep(
-        chosen, [clips[row["source"]].view == view for row in chosen], "of other views", left_out
-    )
-    levels = {} if config.level is None else {row["target_emotion"]: config.level for row in chosen}
-    for row in chosen:
-        for clip in (clips[row["source"]], clips[row["target"]]):
-            if clip.emotion == "neutral" or config.level is None:
-                levels[clip.emotion] = max(levels.get(clip.emotion, clip.level), clip.level)
-    at_level = [
-        all(
+    rows.keep(lambda row: clips[row["source"]].view == view, "of other views")
+    levels = _levels(rows.kept, clips, config.level)
+    rows.keep(
+        lambda row: all(
             clips[row[side]].level == levels[clips[row[side]].emotion]
             for side in ("source", "target")
-        )
-        for row in chosen
-    ]
-    chosen = _keep(chosen, at_level, "of other levels", left_out)
+        ),
+        "of other levels",
+    )
     if config.takes == "first":
-        chosen = _keep(chosen, _first_takes(chosen, clips), "of later takes", left_out)
-    if config.split is not None:
-        chosen = _keep(
-            chosen, [row["split"] in config.split for row in chosen], "of other splits", left_out
-        )
-    if not chosen:
-        why = "; ".join(f"{n} {what}" for what, n in left_out.items()) or "it has no pairs"
-        raise ExportError(f"{dataset.path} has no pair to write: {why}")
-    pairs = {(row["source"], row["target"]): row for row in chosen}
-    return Selection(pairs, clips, published_names(clips.values()), view, levels, dict(left_out))
+        first = _first_takes(rows.kept, clips)
+        rows.keep(lambda row: (row["source"], row["target"]) in first, "of later takes")
+    if (splits := config.split) is not None:
+        rows.keep(lambda row: row["split"] in splits, "of other splits")
+    if not rows.kept:
+        why = _left_out_text(rows.left_out) or "it has no pairs"
+        raise ExportError(f"{dataset.path} has no pair to export: {why}")
+    pairs = {(row["source"], row["target"]): row["utterance"] for row in rows.kept}
+    names = published_names(clips.values())
+    return Selection(pairs, clips, names, view, levels, dict(rows.left_out))
 
 
 def stored_pairs(dataset: Dataset, selection: Selection) -> Iterator[Pair]:
-    """The selected pairs from the shards, utterance by utterance. Raises ShardError, also where one of them is not there."""
-    wanted: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    for ids, row in selection.pairs.items():
-        wanted[row["utterance"]].add(ids)
+    """Yield the selected pairs from the shards, utterance by utterance.
+
+    Raises:
+        ShardError: a shard cannot be read, or a pair is in no shard.
+    """
+    missing: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for ids, utterance in selection.pairs.items():
+        missing[utterance].add(ids)
     for key in dataset.keys():  # noqa: SIM118 - not a mapping
-        left = wanted.get(key.partition("+")[0])
-        if left:
+        of_utterance = missing.get(key.partition("+")[0])
+        if of_utterance:
             for pair in dataset[key].pairs(accepted=None):
                 ids = pair.source.clip_id, pair.target.clip_id
-                if ids in left:
-                    left.discard(ids)
+                if ids in of_utterance:
+                    of_utterance.discard(ids)
                     yield pair
-    for left in wanted.values():
-        for source, target in left:
+    for of_utterance in missing.values():
+        for source, target in of_utterance:
             raise ShardError(
                 f"{dataset.path}: the pair {source} -> {target} is in no shard; run `stccl verify`"
             )
 
 
-def _keep(
-    rows: Sequence[dict[str, Any]], flags: Iterable[bool], why: str, left_out: Counter[str]
-) -> list[dict[str, Any]]:
-    kept = [row for row, keep in zip(rows, flags, strict=True) if keep]
-    if len(kept) < len(rows):
-        left_out[why] += len(rows) - len(kept)
-    return kept
+class _Rows:
+    """Rows of pairs.parquet under selection, and how many were left out for which reason."""
+
+    def __init__(self, rows: Sequence[_Row]) -> None:
+        self.kept = list(rows)
+        self.left_out: Counter[str] = Counter()
+
+    def keep(self, condition: Callable[[_Row], bool], otherwise: str) -> None:
+        """Keep the rows that meet a condition; count the others under the reason ``otherwise``."""
+        kept = [row for row in self.kept if condition(row)]
+        if len(kept) < len(self.kept):
+            self.left_out[otherwise] += len(self.kept) - len(kept)
+        self.kept = kept
 
 
-def _first_takes(rows: Sequence[dict[str, Any]], clips: dict[str, Clip]) -> list[bool]:
-    """For each pair whether its takes are the first of all accepted ones of its sentence and emotion."""
+def _read_labelled_clips(dataset: Dataset) -> dict[str, Clip]:
+    """Read the clips by id, and check the emotions, which become names of folders."""
+    clips = {row["clip_id"]: Clip.from_row(row) for row in read_clips(dataset.path)}
+    for clip in clips.values():
+        if clip.emotion not in EMOTIONS:
+            raise ExportError(
+                f"{dataset.path / CLIPS}: {clip.clip_id} has the unknown emotion {clip.emotion!r}; "
+                "run `stccl verify`"
+            )
+    return clips
 
-    def order(row: dict[str, Any]) -> tuple[int, int, str, str]:
+
+def _levels(rows: Sequence[_Row], clips: dict[str, Clip], level: int | None) -> dict[str, int]:
+    """Return the level to export of each emotion: ``level``, or the highest of the rows.
+
+    The level of neutral clips is always the highest.
+    """
+    levels = {} if level is None else {row["target_emotion"]: level for row in rows}
+    for row in rows:
+        for clip in (clips[row["source"]], clips[row["target"]]):
+            if clip.emotion == "neutral" or level is None:
+                levels[clip.emotion] = max(levels.get(clip.emotion, clip.level), clip.level)
+    return levels
+
+
+def _first_takes(rows: Sequence[_Row], clips: dict[str, Clip]) -> set[tuple[str, str]]:
+    """Return the clip ids of the pair with the lowest takes, per utterance and emotion."""
+
+    def order(row: _Row) -> tuple[int, int, str, str]:
         return clips[row["source"]].take, clips[row["target"]].take, row["source"], row["target"]
 
-    first: dict[tuple[str, str], dict[str, Any]] = {}
+    first: dict[tuple[str, str], tuple[str, str]] = {}
     for row in sorted(rows, key=order):
-        first.setdefault((row["utterance"], row["target_emotion"]), row)
-    return [first[row["utterance"], row["target_emotion"]] is row for row in rows]
+        first.setdefault((row["utterance"], row["target_emotion"]), (row["source"], row["target"]))
+    return set(first.values())
+
+
+def _left_out_text(left_out: dict[str, int]) -> str:
+    return "; ".join(f"{n} pairs {reason}" for reason, n in left_out.items())

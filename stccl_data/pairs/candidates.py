@@ -7,13 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, get_args
 
 from stccl_data.clip import EMOTIONS, Clip, slug
 from stccl_data.errors import Reason
 
-Reference = Literal["neutral", "any"]
-REFERENCES: tuple[Reference, ...] = get_args(Reference)
+REFERENCES = ("neutral", "any")
 
 
 @dataclass(frozen=True, slots=True)

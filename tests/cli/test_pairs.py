@@ -83,7 +83,7 @@ def test_a_file_without_a_pair_is_refused(tmp_path, content):
     for arguments in (("audit",), ("import", "--clips", tmp_path, "--out", tmp_path / "out")):
         result = run(*arguments, tmp_path / "pairs.json")
         assert result.exit_code == 2
-        assert "pairs.json names no pair" in result.output
+        assert "pairs.json" in result.output
 
 
 def test_a_threshold_that_is_no_number_is_a_usage_error(prepared_copy, pair_file, tmp_path):
@@ -93,7 +93,7 @@ def test_a_threshold_that_is_no_number_is_a_usage_error(prepared_copy, pair_file
     ):
         result = run(*arguments, "--min-content-score", "nan")
         assert result.exit_code == 2
-        assert "min_content_score" in result.output
+        assert "min_content_score must be a number" in result.output
 
 
 def test_regate_dry_says_so(prepared_copy):
