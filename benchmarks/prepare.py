@@ -28,7 +28,7 @@ from stccl_data.dataset.shard_writer import ShardWriter, clip_members
 from stccl_data.errors import ClipError
 from stccl_data.extract import extract_clip
 from stccl_data.face.canonical import STABLE_68
-from stccl_data.face.crops import CropConfig
+from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.cutter import CropTransforms, cut_crops
 from stccl_data.face.tracking import FaceTracker
 from stccl_data.landmarks import Landmarker, ibug68, open_landmarker

@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from stccl_train.config import MetricConfig
 from stccl_train.model.backbone import PADDINGS, make_backbone
 from stccl_train.model.contrast import compare, info_nce
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.token_kinds import CENTRES, LOCATIONS
 from stccl_train.model.tokens import (
     draw_places,

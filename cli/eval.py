@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from stccl_train.eval.evaluate import SHIFTS, EvaluateConfig, evaluate
+from stccl_train.config import EvaluateConfig
+from stccl_train.eval.evaluate import evaluate
 from stccl_train.eval.report import write_report
 from stccl_train.model.export import MetricError
 
@@ -36,15 +37,7 @@ def command(
 
     from .progress import open_progress
 
-    try:
-        values["shifts"] = (
-            tuple(int(word) for word in values["shifts"]) if values["shifts"] else SHIFTS
-        )
-    except ValueError:
-        raise click.UsageError(
-            f"--shifts is {','.join(values['shifts'])}; it is a list of frames such as 5,10,15"
-        ) from None
-    config: EvaluateConfig = config_of(EvaluateConfig, values)
+    config = config_of(EvaluateConfig, values)
     folder = report or run / f"eval-{config.split}"
     _check_report(folder, out)
     try:

@@ -1,35 +1,50 @@
-"""The `stccl` command group. A command's module is imported when it is called, so `stccl --help` stays instant."""
+"""The `stccl` command group: imports a command's module when it is called, and handles every error."""
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
+from stccl_data.errors import StcclError
+
 COMMANDS = {
     "align": "Align two clips in time by dynamic time warping.",
-    "demo": "Render a small paired-emotion corpus with known truth.",
-    "doctor": "Check that this machine has all that stccl needs.",
-    "eval": "Measure what a trained metric is worth on held-out speakers.",
+    "demo": "Render a small paired-emotion corpus with known ground truth.",
+    "doctor": "Check that this machine has everything stccl needs.",
+    "eval": "Evaluate a trained metric on held-out speakers.",
     "export": "Write a dataset's pairs in the forms that existing trainers read.",
     "info": "Summarise a prepared dataset.",
-    "merge": "Put the parts of a job array together.",
-    "pairs": "Audit or import a published pair file; judge a dataset's pairs anew.",
+    "merge": "Write the dataset of a finished job array.",
+    "pairs": "Audit or import a published pair file; filter a dataset's pairs again.",
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",
     "preview": "Write a side-by-side video of an aligned pair.",
-    "scan": "List what a raw corpus holds, without reading a frame.",
+    "scan": "List the contents of a raw corpus, without reading a frame.",
     "score": "Score how well one clip keeps the speech of another.",
-    "status": "Say how far a run is, from any terminal.",
+    "status": "Show the progress of a run, from any terminal.",
     "train": "Train the correlation metric on a prepared dataset.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }
 
+#: Modules that come with the extra [train].
+TRAIN_MODULES = ("torch", "yaml", "safetensors")
 
-#: What the extra [train] brings, by the names that are imported.
-TRAINING = ("torch", "yaml", "safetensors")
+INTERRUPTED = 130
+
+
+class CommandError(click.ClickException):
+    """An error of stccl, shown by click as one line without a traceback."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares a class variable
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands live in modules of this package, one a command, each with a `command` object."""
+    """A click group whose commands each live in a module of this package, with a `command` object.
+
+    A module is imported when its command is called, which keeps `stccl --help` fast.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -38,12 +53,28 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f".{name}", __package__)
-        found: click.Command = module.command
-        return found
+        command: click.Command = module.command
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn errors of stccl, missing extras and Ctrl-C into a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except StcclError as error:
+            raise CommandError(str(error), error.exit_code) from error
+        except ModuleNotFoundError as error:
+            if error.name not in TRAIN_MODULES:
+                raise
+            raise CommandError(
+                f"{error.name} is not installed; install the extra: pip install 'stccl[train]'"
+            ) from error
+        except KeyboardInterrupt as interrupt:
+            click.echo(f"Interrupted{f': {interrupt}' if str(interrupt) else ''}.", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(
@@ -58,22 +89,17 @@ def stccl() -> None:
 
 
 def main() -> None:
-    """Entry point of the `stccl` script. Exit codes: 0 all well, 1 finished with failures, 2 usage, 130 interrupted."""
+    """Run the `stccl` script.
+
+    Exit codes: 0 success, 1 finished with failures, 2 usage error, 130 interrupted.
+    """
     try:
         stccl(standalone_mode=False)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except ModuleNotFoundError as error:
-        if error.name not in TRAINING:
-            raise
-        click.echo(
-            f"Error: {error.name} is not installed; training needs the extra: pip install 'stccl[train]'",
-            err=True,
-        )
-        sys.exit(1)
     except click.Abort:
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,83 +1,106 @@
-"""Click options made from a dataclass of options: its field names, defaults and help texts, in its order."""
+"""Click options made from the fields of a config class: names, types, bounds, choices, defaults and help texts."""
 
-import types
-from collections.abc import Callable
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
+from pydantic.fields import FieldInfo
+
+from stccl_data.options import base_type, fields_of, is_section
 
 F = TypeVar("F", bound=Callable[..., Any])
+Config = TypeVar("Config")
+
+_CLICK_TYPES = {int: (click.INT, click.IntRange), float: (click.FLOAT, click.FloatRange)}
 
 
 def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
-    """Decorator: an option for every field of the dataclass `config`, and of the dataclasses that are its fields.
+    """Add an option for every field of a config class and of its sections; a decorator.
 
-    unset: an option that is not given is None, whatever the field's default. A field's metadata: `help`; `choices`, the words that
-    it takes; `path`, whether it names a file; `least` and `most`, between which a number lies; `zero`, the word that stands for 0;
-    `alone`, what a list is where the option stands without a value.
+    Args:
+        config: the config class. See `PrepareConfig` for the keys of ``json_schema_extra`` that are used.
+        unset: whether an option that is not given is None instead of the field's default.
     """
-    hints = get_type_hints(config)
 
     def decorate(function: F) -> F:
-        for one in reversed(fields(config)):
-            kind = hints[one.name]
-            inner = options_of(kind, unset) if is_dataclass(kind) else _option(one, kind, unset)  # type: ignore[arg-type]
-            function = inner(function)
+        for name, info in reversed(fields_of(config).items()):
+            if is_section(info):
+                function = options_of(info.annotation, unset)(function)  # type: ignore[arg-type]
+            else:
+                function = _option(name, info, unset)(function)
         return function
 
     return decorate
 
 
-def config_of(config: type[Any], values: dict[str, Any]) -> Any:
-    """The dataclass `config` from what click read. Raises UsageError for what it refuses."""
-    hints = get_type_hints(config)
+def config_of(config: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build a config from the values that click parsed. Raises ConfigError."""
     chosen: dict[str, Any] = {}
-    for one in fields(config):
-        kind = hints[one.name]
-        if is_dataclass(kind):
-            chosen[one.name] = config_of(kind, values)  # type: ignore[arg-type]
-        elif values[one.name] is not None:
-            chosen[one.name] = values[one.name]
-    try:
-        return config(**chosen)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    for name, info in fields_of(config).items():
+        if is_section(info):
+            chosen[name] = config_of(info.annotation, values)  # type: ignore[arg-type]
+        elif values[name] is not None:
+            chosen[name] = values[name]
+    return config(**chosen)
 
 
-def _option(one: "Field[Any]", hint: Any, unset: bool) -> Callable[[F], F]:
-    flag = "--" + one.name.replace("_", "-")
-    default = None if unset or one.default is MISSING else one.default
-    kind = (
-        next(k for k in get_args(hint) if k is not types.NoneType)
-        if get_origin(hint) in (Union, types.UnionType)
-        else hint
-    )
-    help_text = one.metadata.get("help", "")
+def _option(name: str, info: FieldInfo, unset: bool) -> Callable[[F], F]:
+    kind = base_type(info.annotation)
+    extra: Any = info.json_schema_extra or {}
+    settings: dict[str, Any] = {
+        "default": None if unset else info.default,
+        "help": info.description,
+    }
     if kind is bool:
-        return click.option(flag, is_flag=True, default=default, help=help_text)
-    if choices := one.metadata.get("choices"):
-        return click.option(flag, type=click.Choice(choices), default=default, help=help_text)
-    if get_origin(kind) is tuple:
-        alone = (
-            {"is_flag": False, "flag_value": one.metadata["alone"]}
-            if "alone" in one.metadata
-            else {}
-        )
-        return click.option(
-            flag, callback=_words, default=None, metavar="A,B,...", help=help_text, **alone
-        )
-    if one.metadata.get("path"):
-        path = click.Path(exists=True, dir_okay=False, path_type=Path)
-        return click.option(flag, type=path, callback=_text, default=default, help=help_text)
-    if (least := one.metadata.get("least")) is not None:
-        limits = click.IntRange if kind is int else click.FloatRange
-        number = limits(least, one.metadata.get("most"))
-        if (zero := one.metadata.get("zero")) is not None:
-            return click.option(flag, type=_OrWord(number, zero), default=zero, help=help_text)
-        return click.option(flag, type=number, default=default, help=help_text)
-    return click.option(flag, type=kind, default=default, help=help_text)
+        settings |= {"is_flag": True}
+    elif get_origin(kind) is Literal:
+        settings |= {"type": click.Choice(get_args(kind))}
+    elif get_origin(kind) is tuple:
+        settings |= {"callback": _words, "default": None, "metavar": "A,B,..."}
+        if "alone" in extra:
+            settings |= {"is_flag": False, "flag_value": extra["alone"]}
+    elif "path" in extra:
+        file = click.Path(exists=True, dir_okay=False, path_type=Path)
+        settings |= {"type": file, "callback": _text}
+    elif kind in _CLICK_TYPES:
+        settings |= {"type": _number(kind, info)}
+        if "zero" in extra:
+            settings |= {"type": _OrWord(settings["type"], extra["zero"]), "default": extra["zero"]}
+    names = [f"--{word.replace('_', '-')}" for word in (name, extra.get("old_name")) if word]
+    return click.option(*names, name, cls=_RenamedOption, **settings)
+
+
+class _RenamedOption(click.Option):
+    """An option whose help shows its first name only; the others are earlier names."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        names, text = record
+        for old in self.opts[1:]:
+            names = names.replace(f", {old}", "")
+        return names, text
+
+
+def _number(kind: type[Any], info: FieldInfo) -> "click.ParamType[Any]":
+    """The click type of a number, with the bounds of its field."""
+    bounds = {
+        bound: getattr(item, bound)
+        for item in info.metadata
+        for bound in ("ge", "gt", "le", "lt")
+        if hasattr(item, bound)
+    }
+    unbounded, ranged = _CLICK_TYPES[kind]
+    if not bounds:
+        return unbounded  # type: ignore[return-value]
+    return ranged(  # type: ignore[return-value]
+        min=bounds.get("ge", bounds.get("gt")),
+        max=bounds.get("le", bounds.get("lt")),
+        min_open="gt" in bounds,
+        max_open="lt" in bounds,
+    )
 
 
 class _OrWord(click.ParamType):  # type: ignore[type-arg]
@@ -96,7 +119,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
         return None
     words = tuple(word.strip() for word in value.split(",") if word.strip())
     if not words:
-        raise click.BadParameter("nothing is named", ctx, param)
+        raise click.BadParameter("the list is empty", ctx, param)
     return words
 
 

@@ -96,19 +96,16 @@ def command(
 
 
 def _keys(context: click.Context, wanted: bool) -> None:
-    """Every key with its default and what it is."""
+    """Print every key of the training config with its default."""
     if wanted:
         from stccl_train.config import known_keys
 
-        for key, default, text in known_keys():
-            shown = (
-                "null"
-                if default is None
-                else ",".join(map(str, default))
-                if isinstance(default, tuple)
-                else default
+        for key in known_keys():
+            default = (
+                ",".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
             )
-            click.echo(f"{f'{key}={shown}':<36} {text}")
+            shown = f"{key.name}={'null' if default is None else default}"
+            click.echo(f"{shown:<36} {key.help}")
         context.exit()
 
 

@@ -1,4 +1,5 @@
-"""What is known of each corpus, as data: the meaning of its names, its sentence numbering, its known defects, and named splits.
+"""Facts about each corpus as data: name codes, sentence numbering, known defects, named splits.
 
-Each file says what it holds (`about`) and where it comes from (`source`). `stccl_data.corpora.tables` reads them.
+Each file describes itself (`about`) and its origin (`source`). `stccl_data.corpora.tables` reads
+them.
 """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError, Reason
-from stccl_data.face.crops import CropConfig
+from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.track import Track
 from stccl_data.face.tracking import track_video
 from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech_features

@@ -1,25 +1,53 @@
-"""Shards in, the spatial and temporal coherent correlation metrics out.
+"""Learn the spatial and temporal coherent correlation metrics from shards, and use them as a loss.
 
 >>> from stccl_train import STCCLLoss
->>> crit = STCCLLoss.from_run("RUN")
->>> loss = crit(source, generated)
+>>> loss = STCCLLoss.from_run("RUN")
+>>> value = loss(source, generated)
+
+The names in ``__all__`` are the public API. They are imported on first use: `import stccl_train` does not load torch.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stccl_train.config import EvaluateConfig, MetricConfig, TrainConfig, load_config
+    from stccl_train.eval.evaluate import evaluate
+    from stccl_train.eval.score import score
     from stccl_train.loss import STCCLLoss
     from stccl_train.model.export import load_metric
-    from stccl_train.model.metric import CorrelationMetric, MetricConfig
+    from stccl_train.model.metric import CorrelationMetric
+    from stccl_train.train.trainer import fit
 
-__all__ = ["CorrelationMetric", "MetricConfig", "STCCLLoss", "load_metric"]
+_MODULES = {
+    "CorrelationMetric": "stccl_train.model.metric",
+    "EvaluateConfig": "stccl_train.config",
+    "MetricConfig": "stccl_train.config",
+    "STCCLLoss": "stccl_train.loss",
+    "TrainConfig": "stccl_train.config",
+    "evaluate": "stccl_train.eval.evaluate",
+    "fit": "stccl_train.train.trainer",
+    "load_config": "stccl_train.config",
+    "load_metric": "stccl_train.model.export",
+    "score": "stccl_train.eval.score",
+}
+
+__all__ = [
+    "CorrelationMetric",
+    "EvaluateConfig",
+    "MetricConfig",
+    "STCCLLoss",
+    "TrainConfig",
+    "evaluate",
+    "fit",
+    "load_config",
+    "load_metric",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, fetched when they are asked for: `import stccl_train` alone does not load torch."""
-    if name not in __all__:
+    """Import a public name on first use."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    module = {"STCCLLoss": ".loss", "load_metric": ".model.export"}.get(name, ".model.metric")
-    return getattr(importlib.import_module(module, __name__), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from stccl_data.errors import UsageError
+from stccl_train.config import MetricConfig
 from stccl_train.model.export import load_metric
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.token_kinds import TCC_CM
 from stccl_train.model.tokens import Generators
 

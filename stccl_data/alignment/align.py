@@ -24,6 +24,7 @@ from stccl_data.alignment.warping_path import (
 )
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.signals import Signals
+from stccl_data.options import config_class
 
 #: Bump when the same signals give a different alignment: stored alignments are then made again.
 SCHEMA = 1
@@ -33,24 +34,27 @@ REFERENCE_RATE = 30.0
 _SOUND_FRAME_S = 0.04
 
 
-@dataclass(frozen=True, slots=True)
+@config_class
 class AlignConfig:
-    """Every constant of the alignment. `align` in docs/alignment.md has what other values measured."""
+    """The constants of the alignment. The measurements behind them are in docs/alignment.md, section `align`."""
 
     mode: Mode = "auto"
-    hop_s: float = 0.010  # the grid of the cost matrix
-    side_penalty: float = 0.1  # for a step in which one clip stands still: decides within silence
-    smoothing_s: float = 0.03  # of the path, three grid steps
-    lip_sync_s: tuple[float, float] = (
-        0.04,
-        0.25,
-    )  # lip sync differences to believe: from one frame to what no editor overlooks
-    mouth_weight: float = 0.5  # of the mouth's features beside the speech's, in mode `both`
-    max_cells: int = 36_000_000  # of the cost matrix, 180 MB: a clip of a minute with another; beyond, the grid gets coarser
-    max_duration_ratio: float = (
-        4.0  # between the spans of speech; no two readings of a sentence differ so much
-    )
-    min_span_s: float = 0.25  # a shorter span holds no sequence of sounds or movements to match
+    #: grid of the cost matrix, seconds
+    hop_s: float = 0.010
+    #: cost of a step in which one clip stands still; it decides within silence
+    side_penalty: float = 0.1
+    #: smoothing of the path, seconds: three grid steps
+    smoothing_s: float = 0.03
+    #: lip sync differences to correct, seconds: from one frame to what no editor overlooks
+    lip_sync_s: tuple[float, float] = (0.04, 0.25)
+    #: weight of the mouth features beside the speech features, in mode `both`
+    mouth_weight: float = 0.5
+    #: size limit of the cost matrix: 180 MB, two clips of a minute; the grid of longer ones is coarser
+    max_cells: int = 36_000_000
+    #: ratio limit of the spans of speech; no two readings of a sentence differ so much
+    max_duration_ratio: float = 4.0
+    #: shortest span of speech, seconds; a shorter one holds no sequence of sounds or movements to match
+    min_span_s: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 from stccl_data.corpora import cremad, manifest, mead, ravdess
 from stccl_data.corpora.checks import find_unknown
@@ -12,7 +13,8 @@ from stccl_data.corpora.tables import mead_numbering
 from stccl_data.corpora.transcripts import read_transcripts
 from stccl_data.corpora.tree import Tree, walk
 
-CORPORA = ("mead", "ravdess", "cremad", "own")
+Corpus = Literal["mead", "ravdess", "cremad", "own"]
+CORPORA: tuple[Corpus, ...] = get_args(Corpus)
 #: What each corpus looks like on disk, for messages.
 LAYOUTS = {
     "mead": "ACTOR/video/VIEW/EMOTION/level_N/NNN.mp4",

@@ -1,14 +1,7 @@
-"""Rendered corpora with known truth, for tests and for a first look."""
+"""Rendered corpora with known ground truth, for tests and for a first look."""
 
-from stccl_data.demo.corpus import (
-    DEFAULT_EMOTIONS,
-    DemoCorpus,
-    DemoError,
-    TruePair,
-    load_corpus,
-    plan_corpus,
-    render_corpus,
-)
+from stccl_data.demo.corpus import DemoCorpus, TruePair, load_corpus, render_corpus
+from stccl_data.demo.selection import DEFAULT_EMOTIONS, DemoError, select_clips
 from stccl_data.demo.truth import ClipTruth, true_map
 from stccl_data.demo.voice import DemoUnavailableError, Phoneme
 
@@ -21,7 +14,7 @@ __all__ = [
     "Phoneme",
     "TruePair",
     "load_corpus",
-    "plan_corpus",
     "render_corpus",
+    "select_clips",
     "true_map",
 ]

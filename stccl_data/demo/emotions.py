@@ -4,28 +4,39 @@ from typing import NamedTuple
 
 
 class Expression(NamedTuple):
-    """A face at rest is all zeros. Signed strengths, about -1 .. 1; corners, brows and lids are positive upwards."""
+    """A facial expression: signed strengths of about -1 .. 1, all 0 for a face at rest.
 
-    corners: float = 0.0  # mouth corners
-    stretch: float = 0.0  # mouth width
+    Corners, brows and lids are positive upwards.
+    """
+
+    #: mouth corners
+    corners: float = 0.0
+    #: mouth width
+    stretch: float = 0.0
     inner_brow: float = 0.0
     outer_brow: float = 0.0
-    knit: float = 0.0  # brows drawn together
-    lids: float = 0.0  # wide eyes .. narrow eyes
-    sneer: float = 0.0  # upper lip and nose wings raised
-    skew: float = 0.0  # one mouth corner raised alone
+    #: brows drawn together
+    knit: float = 0.0
+    #: positive for wide eyes, negative for narrow eyes
+    lids: float = 0.0
+    #: upper lip and nose wings raised
+    sneer: float = 0.0
+    #: one mouth corner raised alone
+    skew: float = 0.0
 
     def scaled(self, strength: float) -> "Expression":
+        """Multiply all strengths by `strength`."""
         return Expression(*(strength * value for value in self))
 
 
 class Manner(NamedTuple):
-    """Factors on the speaker's own voice, and on how far the mouth opens."""
+    """How an emotion sounds: factors on the voice of the speaker."""
 
     rate: float = 1.0
     pitch: float = 1.0
     pitch_range: float = 1.0
     volume: float = 1.0
+    #: factor on the opening of the mouth
     opening: float = 1.0
 
 

@@ -1,31 +1,50 @@
-"""One speaker's face, drawn frame by frame."""
+"""Draw the face of one speaker, frame by frame."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from stccl_data.demo.mesh import (
+from stccl_data.demo.mesh import Pose, face_mesh
+from stccl_data.demo.portrait import portrait, to_texture
+from stccl_data.demo.rasterise import rasterise
+from stccl_data.demo.speakers import Speaker
+from stccl_data.demo.vertices import (
     CENTRE,
     LEFT_EYE,
     LOWER_LIP,
     RIGHT_EYE,
     SPAN,
     UPPER_LIP,
-    Pose,
-    face_mesh,
     inner_lip_polygon,
-    rasterise,
 )
-from stccl_data.demo.portrait import portrait, to_texture
-from stccl_data.demo.speakers import Speaker
 
 _THROAT = np.array([52, 24, 24], np.float32)
 _TONGUE = np.array([142, 78, 76], np.float32)
-_SEAM = np.array([0.5, 0.38, 0.38], np.float32)  # how dark closed lips are where they meet
-_TEETH_DEPTH = -8.0  # photograph pixels in front of the ears, as the mesh counts depth
+#: RGB factors of the line where closed lips meet.
+_SEAM = np.array([0.5, 0.38, 0.38], np.float32)
+#: Photograph pixels; negative is in front of the ears, as in the mesh.
+_TEETH_DEPTH = -8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One drawn frame."""
+
+    #: (size, size, 3) uint8 RGB
+    frame: np.ndarray
+    #: gap between the lips divided by the distance between the outer eye corners
+    opening: float
 
 
 class Face:
-    """Draws `speaker` at `size` x `size` pixels. `seed` moves nothing but the camera's noise."""
+    """The face of a speaker.
+
+    Args:
+        speaker: whose face to draw.
+        size: side of a frame, pixels.
+        seed: of the camera noise.
+    """
 
     def __init__(self, speaker: Speaker, size: int, seed: int = 0) -> None:
         self.speaker = speaker
@@ -38,25 +57,37 @@ class Face:
             np.float32
         )
 
-    def draw(self, pose: Pose) -> tuple[np.ndarray, float]:
-        """The frame, (size, size, 3) uint8 RGB, and the gap between the lips in it over the distance of the outer eye corners."""
+    def draw(self, pose: Pose) -> Drawing:
+        """Draw the face in a pose, with fresh camera noise."""
         points = self._mesh.deform(pose, self.speaker.lips, self.speaker.mouth)
         points = self._place(points, self._mesh.depth, self._mesh.head, pose)
         map_x, map_y = rasterise(points, self._sources, self._mesh.triangles, self.size)
-        picture = cv2.remap(
+        frame = cv2.remap(
             self._portrait.skin, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
-        self._draw_mouth(picture, points, pose)
+        self._draw_mouth(frame, points, pose)
         x, y = self._random.integers(0, 64, 2)
-        picture += self._noise[y : y + self.size, x : x + self.size]
+        frame += self._noise[y : y + self.size, x : x + self.size]
         gap = np.linalg.norm(points[LOWER_LIP] - points[UPPER_LIP])
         eyes = np.linalg.norm(points[RIGHT_EYE] - points[LEFT_EYE])
-        return np.clip(picture + 0.5, 0, 255).astype(np.uint8), float(gap / eyes)
+        return Drawing(np.clip(frame + 0.5, 0, 255).astype(np.uint8), float(gap / eyes))
 
     def _place(
         self, points: np.ndarray, depth: np.ndarray, head: np.ndarray, pose: Pose
     ) -> np.ndarray:
-        """Face frame to picture: the speaker's shape, then the head's motion (as far as `head` says), then the camera."""
+        """Map points from mesh coordinates to frame pixels.
+
+        The shape of the speaker is applied first, then the motion of the head, then the camera.
+
+        Args:
+            points: (N, 2) float64, mesh coordinates.
+            depth: (N,) photograph pixels, negative in front of the ears.
+            head: (N,) 1 for points that move with the head, 0 for still ones.
+            pose: of the head.
+
+        Returns:
+            (N, 2) float64.
+        """
         shaped = _shape(points, self.speaker)
         pivot = np.array([222.0, 150.0])  # the head turns above the neck
         offset = shaped - pivot
@@ -72,15 +103,15 @@ class Face:
         placed = shaped + head[:, None] * (moved - shaped)
         if self.speaker.mirrored:
             placed[:, 0] = 2 * CENTRE[0] - placed[:, 0]
-        picture: np.ndarray = (placed - np.array(CENTRE)) * (self.size / SPAN) + (self.size - 1) / 2
-        return picture
+        pixels: np.ndarray = (placed - np.array(CENTRE)) * (self.size / SPAN) + (self.size - 1) / 2
+        return pixels
 
-    def _draw_mouth(self, picture: np.ndarray, points: np.ndarray, pose: Pose) -> None:
-        """Lay what is seen between the lips into `picture`, and darken the line where they meet."""
+    def _draw_mouth(self, frame: np.ndarray, points: np.ndarray, pose: Pose) -> None:
+        """Draw what is visible between the lips into `frame`, and darken the line between them."""
         ring = inner_lip_polygon(points)
         low = np.maximum(np.floor(ring.min(axis=0)).astype(int) - 4, 0)
         high = np.minimum(np.ceil(ring.max(axis=0)).astype(int) + 5, self.size)
-        window = picture[low[1] : high[1], low[0] : high[0]]
+        window = frame[low[1] : high[1], low[0] : high[0]]
         shape = window.shape[:2]
         opening = np.zeros(shape, np.uint8)
         fixed = np.round((ring - low) * 16).astype(np.int32)
@@ -97,7 +128,10 @@ class Face:
     def _mouth_interior(
         self, ring: np.ndarray, low: np.ndarray, shape: tuple[int, int], pose: Pose
     ) -> np.ndarray:
-        """(h, w, 3) what lies behind the lips: throat, tongue, and the upper teeth, which move with the head and not the jaw."""
+        """Draw what is behind the lips, (h, w, 3): throat, tongue and upper teeth.
+
+        The teeth move with the head and not with the jaw.
+        """
         y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
         middle, width = ring[:, 0].mean(), np.ptp(ring[:, 0])
         upper, lower = ring[5, 1], ring[15, 1]
@@ -116,18 +150,17 @@ class Face:
         return blended
 
     def _teeth(self, low: np.ndarray, shape: tuple[int, int], pose: Pose) -> np.ndarray:
-        """(h, w, 4) the photograph's teeth, placed by the head alone."""
+        """Warp the teeth of the photograph to the pose of the head, (h, w, 4)."""
         mesh = self._mesh
-        gum = mesh.rest[UPPER_LIP]  # where the photograph's teeth come out from under the lip
+        gum = mesh.rest[UPPER_LIP]  # where the teeth emerge under the lip
         rest = np.array([gum[0], 143.0])
         steps = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
         placed = (
             self._place(rest + steps * [0.9, 0.85], np.full(3, _TEETH_DEPTH), np.ones(3), pose)
             - low
         )
-        upright = (mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE]) / np.linalg.norm(
-            mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE]
-        )
+        eyes = mesh.photo[RIGHT_EYE] - mesh.photo[LEFT_EYE]
+        upright = eyes / np.linalg.norm(eyes)
         axes = np.array([[0.0, 0.0], 10 * upright, 10 * np.array([-upright[1], upright[0]])])
         source = to_texture(mesh.photo[UPPER_LIP] + axes)
         matrix = cv2.getAffineTransform(source.astype(np.float32), placed.astype(np.float32))
@@ -138,7 +171,15 @@ class Face:
 
 
 def _shape(points: np.ndarray, speaker: Speaker) -> np.ndarray:
-    """`points` ((N, 2), face frame) on the speaker's skull: smooth scalings about the eyes' midpoint, the nose and the jaw."""
+    """Give points the shape of a speaker: smooth scalings around eyes, nose and jaw.
+
+    Args:
+        points: (N, 2) float64, mesh coordinates.
+        speaker: its shape factors.
+
+    Returns:
+        (N, 2) float64.
+    """
     centre = np.array([222.0, 102.0])
     x, y = (points - centre).T
     below = np.clip(y / 78, 0, 1)

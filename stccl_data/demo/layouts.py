@@ -1,4 +1,4 @@
-"""Names and numbers of the demo's clips: as MEAD and as RAVDESS write them, with texts of our own."""
+"""Name the clips of the demo as MEAD or RAVDESS does, with texts of our own."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -22,11 +22,13 @@ TEXTS = (
     "The big brown bear slept by my van.",
 )
 
-#: MEAD's sentence ids, in the order in which the demo uses them (4 and 7 are lost in one actor's clips).
+#: MEAD's sentence ids, in the order in which the demo uses them (4 and 7 are missing in the clips
+#: of one actor).
 MEAD_SENTENCES = (5, 9, 12, 1, 13, 2, 3, 6, 8, 10, 11)
 MEAD_ACTORS = ("M003", "W009", "M030", "W029", "M037", "W011", "M009", "W026")
 
-# The clip numbers of those sentences, level 1 for neutral and level 3 for the rest: facts of MEAD's recording order.
+#: emotion -> clip numbers of those sentences -> actors, at level 1 for neutral and level 3 for the
+#: others: facts of MEAD's recording order.
 _NUMBERS: dict[str, dict[tuple[int, ...], str]] = {
     "neutral": {(34, 1, 31, 2, 3, 36, 33, 39, 32, 35, 40): "M003 M009 M030 W009 W011",
                 (64, 1, 61, 2, 3, 70, 63, 76, 62, 69, 77): "M037 W026 W029"},
@@ -67,9 +69,11 @@ RAVDESS_EMOTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class ClipName:
-    """Where one clip lies, relative to the corpus folder, and its labels. `label` is its name as the corpus's lists write it."""
+    """The files and labels of one clip."""
 
+    #: its name in the lists of the corpus, unique
     label: str
+    #: relative to the corpus folder
     path: PurePosixPath
     audio_path: PurePosixPath | None
     speaker: str
@@ -81,40 +85,44 @@ class ClipName:
 
 
 def actors(layout: str) -> tuple[str, ...]:
-    """The speakers a layout offers."""
+    """List the speakers of a layout."""
     return MEAD_ACTORS if layout == "mead" else RAVDESS_ACTORS
 
 
 def sentence_ids(layout: str) -> tuple[int, ...]:
-    """The sentence ids a layout offers."""
+    """List the sentence ids of a layout."""
     return MEAD_SENTENCES if layout == "mead" else RAVDESS_SENTENCES
 
 
 def layout_emotions(layout: str) -> tuple[str, ...]:
-    """The emotions a layout offers, in the vocabulary's order."""
+    """List the emotions of a layout in the order of `EMOTIONS`."""
     known = _NUMBERS if layout == "mead" else RAVDESS_EMOTIONS
     return tuple(emotion for emotion in EMOTIONS if emotion in known)
 
 
 def takes(layout: str) -> int:
-    """How many recordings of one sentence in one emotion a layout offers."""
+    """Return how many takes of a sentence in one emotion a layout has."""
     return 1 if layout == "mead" else 2
 
 
 def clip_name(layout: str, speaker: str, emotion: str, sentence: int, take: int = 1) -> ClipName:
-    """The name of one clip; every argument is one that the functions above list."""
-    place = sentence_ids(layout).index(sentence)
+    """Name one clip. The arguments must be among those that the functions above list."""
+    index = sentence_ids(layout).index(sentence)
     if layout == "mead":
         level = 1 if emotion == "neutral" else 3
         number = next(
-            row[place] for row, names in _NUMBERS[emotion].items() if speaker in names.split()
+            numbers[index]
+            for numbers, names in _NUMBERS[emotion].items()
+            if speaker in names.split()
         )
         stem = PurePosixPath(emotion, f"level_{level}", f"{number:03d}")
         path = PurePosixPath(speaker, "video", "front", stem).with_suffix(".mp4")
-        audio = PurePosixPath(speaker, "audio", stem).with_suffix(".m4a")
+        audio_path = PurePosixPath(speaker, "audio", stem).with_suffix(".m4a")
         label = f"{speaker}_level_{level}_{emotion}_{number:03d}"
-        return ClipName(label, path, audio, speaker, emotion, level, sentence, take, TEXTS[place])
+        return ClipName(
+            label, path, audio_path, speaker, emotion, level, sentence, take, TEXTS[index]
+        )
     level = 1 if emotion == "neutral" else 2
     label = f"01-01-{RAVDESS_EMOTIONS[emotion]:02d}-{level:02d}-{sentence:02d}-{take:02d}-{speaker}"
     path = PurePosixPath(f"Actor_{speaker}", f"{label}.mp4")
-    return ClipName(label, path, None, speaker, emotion, level, sentence, take, TEXTS[place])
+    return ClipName(label, path, None, speaker, emotion, level, sentence, take, TEXTS[index])

@@ -1,40 +1,47 @@
-"""One clip, from labels to files: the voice speaks, the face follows, the truth is kept."""
+"""Let a speaker say a sentence: the sound, the phoneme times, and the pose of every frame."""
 
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
 from stccl_data.demo.emotions import EXPRESSIONS, MANNERS, Manner
-from stccl_data.demo.face import Face
-from stccl_data.demo.film import write_audio, write_video
-from stccl_data.demo.layouts import ClipName
 from stccl_data.demo.mesh import Pose
 from stccl_data.demo.speakers import Speaker
-from stccl_data.demo.truth import ClipTruth
 from stccl_data.demo.visemes import MouthTrack, mouth_track
 from stccl_data.demo.voice import SAMPLE_RATE, Phoneme, Prosody, Speech, speak
 
-_SILENCE = (0.2, 0.4)  # seconds before and after the sentence, drawn for each clip
-_ROOM_NOISE = 0.0008  # standard deviation, full scale 1: a quiet room, never digital silence
-_BLINK_LENGTH = 0.09  # seconds, standard deviation of the lids' fall and rise
+#: Seconds of silence before and after the sentence, drawn for each clip.
+_SILENCE = (0.2, 0.4)
+#: Standard deviation, full scale 1: a quiet room, never digital silence.
+_ROOM_NOISE = 0.0008
+#: Seconds, standard deviation of the fall and rise of the lids.
+_BLINK_LENGTH = 0.09
+#: Range of the pace of a word, relative to the sentence.
+_WORD_PACE = (0.85, 1.18)
 
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A clip before it is drawn. `samples`: (N,) float32 at SAMPLE_RATE; one pose a frame; phoneme times on the clip's clock."""
+    """A clip before it is drawn."""
 
+    #: (N,) float32 at SAMPLE_RATE
     samples: np.ndarray
+    #: times in seconds on the clip's clock
     phonemes: tuple[Phoneme, ...]
+    #: at the frame times
     mouth: MouthTrack
+    #: one per frame
     poses: tuple[Pose, ...]
 
 
 def perform(
     speaker: Speaker, emotion: str, text: str, fps: Fraction, random: np.random.Generator
 ) -> Performance:
-    """Let `speaker` say `text`: sound, phoneme times and poses at frame times 0, 1/fps, ... All chance comes from `random`."""
+    """Let `speaker` say `text` with `emotion`.
+
+    Frame times are 0, 1/fps, ... All randomness comes from `random`.
+    """
     manner = MANNERS[emotion]
     speech = _say(speaker, manner, text, random)
     before, after = random.uniform(*_SILENCE, 2)
@@ -54,9 +61,9 @@ def perform(
 
 
 def _say(speaker: Speaker, manner: Manner, text: str, random: np.random.Generator) -> Speech:
-    """Each word has a pace of its own, so that the map between two emotions is no straight line."""
+    """Speak `text`, each word at its own pace: the map between two emotions is not linear."""
     words = text.split()
-    paces = random.uniform(0.85, 1.18, len(words))
+    paces = random.uniform(*_WORD_PACE, len(words))
     prosody = Prosody(
         rate=np.clip(speaker.rate * manner.rate, 80, 300),
         pitch=np.clip(speaker.pitch * manner.pitch, 0, 99),
@@ -69,13 +76,12 @@ def _say(speaker: Speaker, manner: Manner, text: str, random: np.random.Generato
 def _poses(
     times: np.ndarray, mouth: MouthTrack, emotion: str, manner: Manner, random: np.random.Generator
 ) -> tuple[Pose, ...]:
+    """Combine mouth, expression, blink and the sway of the head. The order of draws is fixed."""
     strength = 1 + 0.12 * _sway(times, random, 0.3, 0.9)
     x, y = 1.3 * _sway(times, random), 1.0 * _sway(times, random)
-    roll, yaw, pitch = (
-        0.018 * _sway(times, random),
-        0.05 * _sway(times, random),
-        0.03 * _sway(times, random),
-    )
+    roll = 0.018 * _sway(times, random)
+    yaw = 0.05 * _sway(times, random)
+    pitch = 0.03 * _sway(times, random)
     zoom = 1 + 0.01 * _sway(times, random)
     blink = np.exp(-(((times - random.uniform(0.3, times[-1] + 0.8)) / _BLINK_LENGTH) ** 2))
     expression = EXPRESSIONS[emotion]
@@ -98,42 +104,7 @@ def _poses(
 def _sway(
     times: np.ndarray, random: np.random.Generator, slow: float = 0.25, fast: float = 0.8
 ) -> np.ndarray:
-    """(N,) a smooth wandering within about -1 .. 1: three sines of `slow` to `fast` hertz."""
+    """Draw a smooth motion within about -1 .. 1, (N,): three sines of `slow` to `fast` Hz."""
     rates, phases = random.uniform(slow, fast, 3), random.uniform(0, 2 * np.pi, 3)
-    swayed: np.ndarray = np.sin(2 * np.pi * times[:, None] * rates + phases).sum(axis=1) / 2
-    return swayed
-
-
-def film(
-    name: ClipName, speaker: Speaker, folder: Path, size: int, fps: Fraction, seed: list[int]
-) -> ClipTruth:
-    """Render the clip `name` under `folder` and return its truth. The same arguments give the same files."""
-    random = np.random.default_rng(seed)
-    play = perform(speaker, name.emotion, name.text, fps, random)
-    face = Face(speaker, size, seed=int(random.integers(2**31)))
-    drawn = [face.draw(pose) for pose in play.poses]
-    path = folder / name.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, [frame for frame, _ in drawn], fps, play.samples)
-    if name.audio_path is not None:
-        (folder / name.audio_path).parent.mkdir(parents=True, exist_ok=True)
-        write_audio(folder / name.audio_path, play.samples)
-    return ClipTruth(
-        path=str(name.path),
-        audio_path=None if name.audio_path is None else str(name.audio_path),
-        speaker=name.speaker,
-        emotion=name.emotion,
-        level=name.level,
-        sentence=name.sentence,
-        take=name.take,
-        text=name.text,
-        fps=str(fps),
-        n_frames=len(drawn),
-        duration=len(play.samples) / SAMPLE_RATE,
-        speech_start=play.phonemes[0].start,
-        speech_end=play.phonemes[-1].end,
-        phonemes=play.phonemes,
-        opening=tuple(round(gap, 5) for _, gap in drawn),
-        mouth_open=tuple(round(float(value), 4) for value in play.mouth.opening),
-        mouth_spread=tuple(round(float(value), 4) for value in play.mouth.spread),
-    )
+    motion: np.ndarray = np.sin(2 * np.pi * times[:, None] * rates + phases).sum(axis=1) / 2
+    return motion

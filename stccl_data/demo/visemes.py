@@ -1,4 +1,7 @@
-"""From phoneme times to the motion of a mouth: each sound asks for a shape, and the mouth travels smoothly between them."""
+"""Turn phoneme times into the motion of a mouth.
+
+Each phoneme has a target shape (its viseme); the mouth moves smoothly between the targets.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +12,18 @@ from scipy.interpolate import PchipInterpolator
 
 from stccl_data.demo.voice import PAUSE, Phoneme
 
-_ONSET, _RELEASE = (
-    0.08,
-    0.12,
-)  # seconds in which the closed mouth opens before, and closes after, the sentence
+#: Seconds before the sentence in which the mouth opens.
+_ONSET = 0.08
+#: Seconds after the sentence in which the mouth closes.
+_RELEASE = 0.12
 
 
 class Viseme(NamedTuple):
-    """A mouth shape: `opening` 0 closed .. 1 wide open, `spread` -1 rounded .. 1 stretched."""
+    """A mouth shape."""
 
+    #: 0 closed .. 1 wide open
     opening: float
+    #: -1 rounded .. 1 stretched
     spread: float
 
 
@@ -54,48 +59,55 @@ VISEMES: dict[str, tuple[Viseme, ...]] = {
     }.items()
     for symbol in symbols.split()
 }
-_UNKNOWN = (
-    Viseme(0.3, 0.0),
-)  # a sound that the table does not have; an unlisted vowel or consonant is neither shut nor wide
+_CLOSED = Viseme(0.0, 0.0)
+#: For a phoneme that is not in the table: neither closed nor wide open.
+_UNKNOWN = (Viseme(0.3, 0.0),)
 
 
 @dataclass(frozen=True, slots=True)
 class MouthTrack:
-    """The mouth at each asked time. `opening`: (N,) 0 closed .. 1 wide open; `spread`: (N,) -1 rounded .. 1 stretched."""
+    """The shape of the mouth over time."""
 
+    #: (N,) float64, 0 closed .. 1 wide open
     opening: np.ndarray
+    #: (N,) float64, -1 rounded .. 1 stretched
     spread: np.ndarray
 
 
 def mouth_track(phonemes: Sequence[Phoneme], times: np.ndarray) -> MouthTrack:
-    """The mouth's motion while `phonemes` are said, at `times` ((N,) seconds on the phonemes' clock).
+    """Compute the motion of the mouth while `phonemes` are spoken.
 
-    Targets lie inside their phoneme and a monotone cubic joins them, so that a short sound is shaped by its neighbours but never
-    overshoots, and the lips are shut through the middle of every p, b and m. Before and after the sentence the mouth is shut.
+    Targets lie inside their phoneme and a monotone cubic joins them, so that a short sound is
+    shaped by its neighbours but never overshoots, and the lips are closed through the middle of
+    every p, b and m. Before and after the sentence the mouth is closed.
+
+    Args:
+        phonemes: in order, at least one.
+        times: (N,) seconds on the clock of the phonemes.
     """
-    knots: list[tuple[float, Viseme]] = [(phonemes[0].start - _ONSET, Viseme(0.0, 0.0))]
+    knots: list[tuple[float, Viseme]] = [(phonemes[0].start - _ONSET, _CLOSED)]
     for phoneme in phonemes:
         length = phoneme.end - phoneme.start
-        shapes = (
-            (Viseme(0.0, 0.0),)
-            if phoneme.symbol == PAUSE
-            else VISEMES.get(phoneme.symbol, _UNKNOWN)
-        )
-        if (
-            shapes[0].opening == 0.0
-        ):  # shut over most of its length, not at one instant; a p's breath comes after its lips part
-            shut = (0.1, 0.65) if phoneme.symbol == "p" else (0.15, 0.85)
-            knots += [(phoneme.start + share * length, shapes[0]) for share in shut]
-        elif len(shapes) == 2:
-            knots += [
-                (phoneme.start + 0.3 * length, shapes[0]),
-                (phoneme.start + 0.85 * length, shapes[1]),
-            ]
-        else:
-            knots.append((phoneme.start + 0.5 * length, shapes[0]))
-    knots.append((phonemes[-1].end + _RELEASE, Viseme(0.0, 0.0)))
-    at = np.array([time for time, _ in knots])
-    shape = np.array([viseme for _, viseme in knots])
-    inside = np.clip(times, at[0], at[-1])
-    values = PchipInterpolator(at, shape)(inside)
+        knots += [(phoneme.start + share * length, shape) for share, shape in _targets(phoneme)]
+    knots.append((phonemes[-1].end + _RELEASE, _CLOSED))
+    knot_times = np.array([time for time, _ in knots])
+    shapes = np.array([shape for _, shape in knots])
+    inside = np.clip(times, knot_times[0], knot_times[-1])
+    values = PchipInterpolator(knot_times, shapes)(inside)
     return MouthTrack(opening=np.clip(values[:, 0], 0.0, 1.0), spread=values[:, 1])
+
+
+def _targets(phoneme: Phoneme) -> list[tuple[float, Viseme]]:
+    """Return the target shapes of a phoneme, each at a fraction of its length."""
+    if phoneme.symbol == PAUSE:
+        shapes: tuple[Viseme, ...] = (_CLOSED,)
+    else:
+        shapes = VISEMES.get(phoneme.symbol, _UNKNOWN)
+    if shapes[0].opening == 0.0:
+        # Closed over most of its length, not at one instant. The breath of a p comes after the
+        # lips part.
+        start, end = (0.1, 0.65) if phoneme.symbol == "p" else (0.15, 0.85)
+        return [(start, shapes[0]), (end, shapes[0])]
+    if len(shapes) == 2:
+        return [(0.3, shapes[0]), (0.85, shapes[1])]
+    return [(0.5, shapes[0])]

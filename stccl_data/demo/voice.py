@@ -1,4 +1,4 @@
-"""The demo's voice: espeak-ng through ctypes, with the time of every phoneme."""
+"""Synthesise speech with the time of every phoneme: espeak-ng through ctypes."""
 
 import _ctypes
 import ctypes
@@ -13,10 +13,11 @@ from scipy.signal import resample_poly
 from stccl_data.executors import StopRunError
 
 SAMPLE_RATE = 48_000
-PAUSE = "_"  # every kind of silence inside an utterance
+#: The symbol of any silence inside an utterance.
+PAUSE = "_"
 _VOICELESS_STOPS = {"p", "t", "k", "tS"}
 
-# espeak-ng/speak_lib.h
+# Constants of espeak-ng/speak_lib.h.
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS, _DONT_EXIT = 0x0001, 0x8000
 _UTF8, _SSML = 1, 0x10
@@ -25,39 +26,58 @@ _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 
 
 class DemoUnavailableError(StopRunError):
-    """The demo cannot run on this machine; the message is a sentence that says what to do."""
+    """The demo cannot run on this machine; the message says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phoneme:
-    """One speech sound. `symbol` is espeak's ASCII mnemonic without stress marks; `start` and `end` are seconds."""
+    """One speech sound."""
 
+    #: espeak's ASCII mnemonic without stress marks
     symbol: str
+    #: seconds
     start: float
+    #: seconds
     end: float
 
 
 @dataclass(frozen=True, slots=True)
 class Prosody:
-    """How a sentence is said: `rate` in words a minute, `pitch`, `pitch_range` (0-100) and `volume` (0-200) in espeak's units."""
+    """How a sentence is spoken, in espeak's units."""
 
+    #: words per minute
     rate: float
+    #: 0-100
     pitch: float
+    #: 0-100
     pitch_range: float
+    #: 0-200
     volume: float
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Synthesised speech without silence around it. `samples`: (N,) float32 in [-1, 1] at SAMPLE_RATE; times from its start."""
+    """Synthesised speech without silence around it."""
 
+    #: (N,) float32 in [-1, 1] at SAMPLE_RATE
     samples: np.ndarray
+    #: times from the first sample
     phonemes: tuple[Phoneme, ...]
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Length in seconds."""
         return len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a phoneme starts."""
+
+    #: index of the sample
+    position: int
+    #: espeak's mnemonic
+    symbol: str
 
 
 class _Identity(ctypes.Union):
@@ -85,20 +105,29 @@ _Callback = ctypes.CFUNCTYPE(
 def speak(
     words: Sequence[str], word_rates: Sequence[float], voice: str, prosody: Prosody
 ) -> Speech:
-    """Speak `words` as one sentence, word i at `word_rates[i]` times the prosody's rate, in an espeak voice such as `en-us+f2`.
+    """Speak `words` as one sentence.
 
-    The same call gives the same samples. espeak keeps the state of its flutter and noise generators between calls, in
-    variables of the library, so the library is loaded afresh for each sentence (12 ms). It is global to the process: one call
-    at a time. Raises DemoUnavailableError when espeak-ng is not installed or does not know the voice.
+    The same call gives the same samples: espeak keeps the state of its flutter and noise
+    generators in global variables between calls, so the library is loaded again for each sentence
+    (12 ms). It is global to the process: do not call this from two threads at once.
+
+    Args:
+        words: the sentence.
+        word_rates: a factor on the rate of the prosody for each word.
+        voice: a voice of espeak, such as `en-us+f2`.
+        prosody: of the sentence.
+
+    Raises:
+        DemoUnavailableError: espeak-ng is not installed or does not have the voice.
     """
     try:
         import espeakng_loader
     except ImportError:
         raise DemoUnavailableError(
-            "The demo's voice is missing: pip install 'stccl[demo]'."
+            "espeakng-loader is not installed: pip install 'stccl[demo]'"
         ) from None
     if len(words) != len(word_rates):
-        raise ValueError(f"{len(words)} words have {len(word_rates)} rates")
+        raise ValueError(f"{len(words)} words, but {len(word_rates)} rates")
     marked = " ".join(
         f'<prosody rate="{round(100 * rate)}%">{word}</prosody>'
         for word, rate in zip(words, word_rates, strict=True)
@@ -113,24 +142,24 @@ def speak(
         )
         if rate <= 0:
             raise DemoUnavailableError(
-                f"espeak-ng cannot read its voices in {espeakng_loader.get_data_path()}."
+                f"espeak-ng cannot read its voices in {espeakng_loader.get_data_path()}: "
+                "reinstall espeakng-loader"
             )
-        library.espeak_ng_SetRandSeed(
-            ctypes.c_long(1)
-        )  # otherwise the clock seeds the breath of some voices
+        # Otherwise the clock seeds the breath of some voices.
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         samples, marks = _synthesise(library, f"<speak>{marked}</speak>", voice, prosody)
         library.espeak_Terminate()
     finally:
         _unload(library)
-    return _trimmed(samples, marks, rate)
+    return _trim(samples, marks, rate)
 
 
 def _synthesise(
     library: ctypes.CDLL, text: str, voice: str, prosody: Prosody
-) -> tuple[np.ndarray, list[tuple[int, str]]]:
-    """(N,) int16 samples and the phonemes as (sample at which it starts, mnemonic)."""
+) -> tuple[np.ndarray, list[_Mark]]:
+    """Return (N,) int16 samples and the phonemes."""
     chunks: list[np.ndarray] = []
-    marks: list[tuple[int, str]] = []
+    marks: list[_Mark] = []
 
     def collect(
         wave: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]"
@@ -140,12 +169,8 @@ def _synthesise(
         i = 0
         while events[i].type != _EVENT_END_OF_LIST:
             if events[i].type == _EVENT_PHONEME:
-                marks.append(
-                    (
-                        events[i].sample,
-                        bytes(events[i].id.string).split(b"\0")[0].decode("utf-8", "replace"),
-                    )
-                )
+                name = bytes(events[i].id.string).split(b"\0")[0]
+                marks.append(_Mark(events[i].sample, name.decode("utf-8", "replace")))
             i += 1
         return 0
 
@@ -153,7 +178,7 @@ def _synthesise(
     library.espeak_SetSynthCallback(callback)
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise DemoUnavailableError(
-            f"espeak-ng has no voice {voice!r}; install another version of espeakng-loader."
+            f"espeak-ng has no voice {voice!r}: install another version of espeakng-loader"
         )
     settings = (
         (_RATE, prosody.rate),
@@ -176,14 +201,18 @@ def _unload(library: ctypes.CDLL) -> None:
         _ctypes.dlclose(library._handle)
 
 
-def _trimmed(samples: np.ndarray, marks: list[tuple[int, str]], rate: int) -> Speech:
-    """Cut the silence at both ends, count times from the first sound, and resample to SAMPLE_RATE."""
-    symbols = [PAUSE if symbol.startswith("_") else symbol.strip("',%=|") for _, symbol in marks]
-    starts = [position for position, _ in marks] + [len(samples)]
+def _trim(samples: np.ndarray, marks: list[_Mark], rate: int) -> Speech:
+    """Remove the silence at both ends, and resample from `rate` to SAMPLE_RATE."""
+    symbols = [
+        PAUSE if mark.symbol.startswith("_") else mark.symbol.strip("',%=|") for mark in marks
+    ]
+    starts = [mark.position for mark in marks] + [len(samples)]
     spoken = [i for i, symbol in enumerate(symbols) if symbol != PAUSE]
     for i in spoken[1:]:
         if symbols[i] in _VOICELESS_STOPS:
-            starts[i] -= _closure(samples[(starts[i - 1] + starts[i]) // 2 : starts[i]], rate)
+            starts[i] -= _silence_before(
+                samples[(starts[i - 1] + starts[i]) // 2 : starts[i]], rate
+            )
     first, last = starts[spoken[0]], starts[spoken[-1] + 1]
     phonemes = tuple(
         Phoneme(symbols[i], (starts[i] - first) / rate, (starts[i + 1] - first) / rate)
@@ -197,15 +226,15 @@ def _trimmed(samples: np.ndarray, marks: list[tuple[int, str]], rate: int) -> Sp
     return Speech(np.clip(sound, -1, 1).astype(np.float32), phonemes)
 
 
-def _closure(before: np.ndarray, rate: int) -> int:
-    """How many samples of `before`, at its end, are silent.
+def _silence_before(samples: np.ndarray, rate: int) -> int:
+    """Count the silent samples at the end of `samples`, which precede a voiceless stop.
 
-    espeak marks a voiceless stop at its burst (measured on 62 stops after vowels: silence from 50 ms before the mark). The lips
-    or the tongue close where the silence begins, and there the stop begins for us.
+    espeak marks a voiceless stop at its burst (measured on 62 stops after vowels: silence from
+    50 ms before the mark). The lips or the tongue close when the silence begins, so the stop
+    begins there.
     """
     step = rate // 400
-    blocks = before[len(before) % step :].reshape(-1, step).astype(np.float64)
-    loud = np.flatnonzero(
-        np.sqrt((blocks**2).mean(axis=1)) > 250
-    )  # -42 dB of full scale; bursts start at -38
+    blocks = samples[len(samples) % step :].reshape(-1, step).astype(np.float64)
+    # 250 is -42 dB of full scale; bursts start at -38 dB.
+    loud = np.flatnonzero(np.sqrt((blocks**2).mean(axis=1)) > 250)
     return step * (len(blocks) - 1 - int(loud[-1]) if len(loud) else len(blocks))

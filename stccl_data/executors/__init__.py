@@ -16,11 +16,12 @@
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from stccl_data.errors import Reason, StcclError
 
-EXECUTORS = ("local", "inline", "ray")
+ExecutorName = Literal["local", "inline", "ray"]
+EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
 
 #: What the system says where there is no space, no quota, or a file may not grow (`ulimit -f`, FAT).
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -4,8 +4,6 @@ Coordinates are continuous: pixel (i, j) covers [j, j+1) x [i, i+1), so a point 
 an image is scaled.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +12,12 @@ from stccl_data.errors import StcclError
 from stccl_data.face.canonical import CANONICAL_CM, EYE_DISTANCE_CM, EYE_LINE_CM, MOUTH_CM
 from stccl_data.landmarks import LIPS_68, ibug68
 
-CROPS = ("similarity", "bbox", "none")
-
 #: Face crop: the outer eye corners are 37.5 % of its width apart and 36 % below its top, so that
 #: everything from the hairline to a wide-open jaw fits.
 _FACE_EYE_DISTANCE = 0.375
 _FACE_EYE_LINE = 0.36
 #: Width of the mouth crop: from nose base to chin, with room for a wide smile.
 _MOUTH_WIDTH_CM = 8.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CropConfig:
-    """How crops are cut. `crops`: `similarity` (one smoothed similarity transform a frame), `bbox` (the reference's box, held
-    constant over the clip) or `none`. Sizes in pixels; `jpeg_quality` 1-100."""
-
-    crops: str = "similarity"
-    face_size: int = 224
-    mouth_size: int = 96
-    jpeg_quality: int = 95
 
 
 class DegenerateFaceError(StcclError, ValueError):

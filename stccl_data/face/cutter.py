@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.face.canonical import STABLE_68
+from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.crops import (
-    CropConfig,
     DegenerateFaceError,
     crop,
     estimate_similarity,

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.face.crops import CropConfig, constant_box, crop_eye_distance
+from stccl_data.face.crop_config import CropConfig
+from stccl_data.face.crops import constant_box, crop_eye_distance
 from stccl_data.face.cutter import CropCutter, CropTransforms, ReducedFrame
 from stccl_data.face.pose import eye_distance, head_pose
 from stccl_data.face.smoothing import smooth_landmarks, transform_window

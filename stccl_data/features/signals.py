@@ -58,7 +58,7 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
 
 def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
     """Return the mouth features of a video, None without a face, and its frame times."""
-    from stccl_data.face.crops import CropConfig
+    from stccl_data.face.crop_config import CropConfig
     from stccl_data.face.tracking import track_video
     from stccl_data.landmarks import open_landmarker
     from stccl_data.media.video import frame_times

@@ -2,9 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from stccl_data.clip import EMOTIONS, Clip
 from stccl_data.dataset import Dataset, Pair, ShardError
@@ -12,8 +14,9 @@ from stccl_data.dataset.layout import CLIPS
 from stccl_data.dataset.tables import read_clips, read_pairs
 from stccl_data.errors import StcclError
 from stccl_data.interchange.names import published_names
+from stccl_data.options import Words, config_class
 
-TAKES = ("all", "first")
+Takes = Literal["all", "first"]
 
 #: A row of pairs.parquet.
 _Row = dict[str, Any]
@@ -32,24 +35,19 @@ class ExportError(StcclError):
     """The dataset cannot be exported in that format, or not to that place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@config_class
 class ExportConfig:
-    """Which of the accepted pairs are written."""
+    """Which accepted pairs to export."""
 
-    level: int | None = field(
+    level: int | None = Field(
         default=None,
-        metadata={"help": "Level of the emotional clips.  [default: each emotion's highest]"},
+        description="Level of the emotional clips.  [default: the highest of each emotion]",
     )
-    view: str | None = field(
-        default=None, metadata={"help": "Camera.  [default: the only one, or front]"}
+    view: str | None = Field(default=None, description="Camera.  [default: the only one, or front]")
+    takes: Takes = Field(
+        default="all", description="All takes of a sentence, or one pair per sentence."
     )
-    takes: str = field(
-        default="all",
-        metadata={"help": "Every take of a sentence, or one pair of each.", "choices": TAKES},
-    )
-    split: tuple[str, ...] | None = field(
-        default=None, metadata={"help": "Only these splits, comma-separated."}
-    )
+    split: Words | None = Field(default=None, description="Only these splits, comma-separated.")
 
 
 @dataclass(frozen=True, slots=True)

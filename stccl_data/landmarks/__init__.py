@@ -1,19 +1,20 @@
 """Facial landmarks: the backends behind one small interface, and the 68-point view they share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import StcclError, UsageError
 from stccl_data.landmarks.points import LIPS_68, ibug68, lip_points
+from stccl_data.options import config_class
 
 __all__ = [
     "BACKENDS",
     "LIPS_68",
+    "Backend",
     "LandmarkConfig",
     "Landmarker",
     "ModelError",
@@ -23,7 +24,8 @@ __all__ = [
     "open_landmarker",
 ]
 
-BACKENDS = ("mediapipe", "fan")
+Backend = Literal["mediapipe", "fan"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 
 class Landmarker(Protocol):
@@ -46,15 +48,16 @@ class Landmarker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@config_class
 class LandmarkConfig:
-    """Which landmarks. `backend`: one of BACKENDS. `landmarker_model`: another `face_landmarker.task` than the packaged one.
-    `fan_weights`: the file of FAN's weights; None looks in `$TORCH_HOME/hub/checkpoints`. `device`: where FAN runs, as torch names
-    it."""
+    """The landmark backend and its model files."""
 
-    backend: str = "mediapipe"
+    backend: Backend = "mediapipe"
+    #: `face_landmarker.task` to use instead of the packaged one
     landmarker_model: str | None = None
+    #: FAN weights; None looks in `$TORCH_HOME/hub/checkpoints`
     fan_weights: str | None = None
+    #: torch device of the FAN backend
     device: str = "cpu"
 
 

@@ -1,7 +1,8 @@
-"""FAN's 68 points through the package face-alignment: the second backend, for machines with a GPU.
+"""The second landmark backend: FAN's 68 points, for machines with a GPU.
 
-Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", ICCV 2017. The package's own loader
-downloads and runs one picture at a time; here its network and its crop are used, with weights from disk and frames in batches.
+Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", ICCV
+2017, through the package face-alignment. That package's own loader downloads weights and runs one
+image at a time; here its network and its crop are used with weights from disk and images in batches.
 """
 
 import hashlib
@@ -16,32 +17,46 @@ from stccl_data.landmarks import Landmarker, ModelError
 
 WEIGHTS_NAME = "2DFAN4-11f355bf06.pth.tar"
 
-#: The network was trained on boxes of this many pixels at scale 1 (the S3FD box convention of its authors), from brow to chin.
+#: The network was trained on boxes from brow to chin of this many pixels at scale 1 (its authors'
+#: convention for S3FD boxes).
 _REFERENCE_SCALE = 195.0
+#: How far the box is moved up, as a share of its height.
 _CENTRE_UP = 0.12
 
 
 class FanLandmarker:
-    """68 points a face. `boxes` is the landmarker that finds where the faces are; FAN then places its points."""
+    """Places 68 points in each face that another landmarker detects."""
 
     points = 68
 
     def __init__(
         self, weights: str | Path | None, *, boxes: Landmarker, device: str = "cpu", batch: int = 16
     ) -> None:
-        """weights: the state dict of 2DFAN-4; None looks in `$TORCH_HOME/hub/checkpoints`. Raises ModelError."""
+        """Load the network.
+
+        Args:
+            weights: the state dict of 2DFAN-4; None looks in `$TORCH_HOME/hub/checkpoints`.
+            boxes: detects the faces.
+            device: where the network runs, as torch names it.
+            batch: images, and faces, per pass.
+
+        Raises:
+            ModelError: the weights are missing or invalid, or `stccl[fan]` is not installed.
+        """
         path, _ = checked_weights(weights)
         try:
             import torch
             from face_alignment.models import FAN
         except ImportError as error:
             raise ModelError(
-                f"the FAN backend needs face-alignment and torch ({error}): pip install 'stccl[fan]'"
+                f"the FAN backend needs face-alignment and torch ({error}): "
+                "pip install 'stccl[fan]'"
             ) from error
         network = FAN(4)
         try:
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except Exception as error:  # torch raises half a dozen types, over many lines, for a file that is not a state dict
+        except Exception as error:
+            # For a file that is not a state dict torch raises half a dozen types, over many lines.
             raise ModelError(
                 f"{path} does not hold the weights of 2DFAN-4: put the file {WEIGHTS_NAME} there"
             ) from error
@@ -50,15 +65,15 @@ class FanLandmarker:
         self.batch = batch
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
-        """See `Landmarker.detect`. All faces of all images go through the network in batches of `batch`."""
+        """See `Landmarker.detect`. The faces of all images share batches."""
         from face_alignment.utils import crop, get_preds_fromhm
 
-        places = [
+        boxes = [
             (i, *_box(face)) for i, faces in enumerate(self._boxes.detect(images)) for face in faces
         ]
         result: list[list[NDArray[np.float32]]] = [[] for _ in images]
-        for start in range(0, len(places), self.batch):
-            chunk = places[start : start + self.batch]
+        for start in range(0, len(boxes), self.batch):
+            chunk = boxes[start : start + self.batch]
             crops = np.stack(
                 [crop(images[i], centre, scale).transpose(2, 0, 1) for i, centre, scale in chunk]
             )
@@ -74,7 +89,7 @@ class FanLandmarker:
 
 
 def _box(face: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-    """Centre (x, y) and FAN scale of the box around a face's landmarks, in the convention that FAN was trained with."""
+    """Return the centre (x, y) and scale of a face's box, as FAN was trained with."""
     low, high = face.min(axis=0).astype(np.float64), face.max(axis=0).astype(np.float64)
     size = high - low
     centre = (low + high) / 2
@@ -83,6 +98,7 @@ def _box(face: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
 
 
 def _hub_checkpoints() -> Path:
+    """Return the folder in which torch.hub keeps weights."""
     home = (
         os.environ.get("TORCH_HOME")
         or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "torch"
@@ -91,13 +107,20 @@ def _hub_checkpoints() -> Path:
 
 
 def checked_weights(weights: str | Path | None) -> tuple[Path, str]:
-    """The path of the weights and their SHA-256. Raises ModelError where they are missing."""
+    """Return the path and the SHA-256 of FAN's weights.
+
+    Args:
+        weights: see `FanLandmarker`.
+
+    Raises:
+        ModelError: the weights are missing.
+    """
     path = Path(weights) if weights is not None else _hub_checkpoints() / WEIGHTS_NAME
     try:
         with path.open("rb") as file:
             return path, hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         raise ModelError(
-            f"FAN's weights are not at {path}: put {WEIGHTS_NAME} (from the face-alignment project) there, "
-            "or give the file by --fan-weights"
+            f"{path} is missing: put FAN's weights {WEIGHTS_NAME} (from the face-alignment "
+            "project) there, or give the file with --fan-weights"
         ) from None

@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal, get_args
 
 from stccl_data.clip import EMOTIONS, Clip, slug
 from stccl_data.errors import Reason
 
-REFERENCES = ("neutral", "any")
+Reference = Literal["neutral", "any"]
+REFERENCES: tuple[Reference, ...] = get_args(Reference)
 
 
 @dataclass(frozen=True, slots=True)

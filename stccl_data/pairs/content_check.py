@@ -21,9 +21,8 @@ from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import Signals
 from stccl_data.pairs.content_model import Array, Comparisons, ContentConfig, infer, posterior
+from stccl_data.pairs.gates import MIN_CONTENT_SCORE
 
-#: A pair is accepted at this score or above: even odds. Scores lie far from it on both sides.
-MIN_CONTENT_SCORE = 0.5
 #: A sentence is suggested for a mislabelled clip above this belief.
 _MIN_SUGGESTION = 0.9
 #: A doubtful clip is compared with this many clips of every sentence of the speaker.

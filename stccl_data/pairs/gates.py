@@ -4,12 +4,16 @@ Gates use stored scores only, so a new threshold never requires reading a video 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from stccl_data.errors import Reason
-from stccl_data.options import check_limits
-from stccl_data.pairs.content_check import MIN_CONTENT_SCORE
+from stccl_data.options import config_class
+
+#: A pair is accepted at this score or above: even odds. Scores lie far from it on both sides.
+MIN_CONTENT_SCORE = 0.5
 
 #: Scores of a clip or a pair by name. A score that is absent or None passes its gate.
 Scores = Mapping[str, Any]
@@ -25,40 +29,39 @@ GATE_REASONS = {
 }
 
 
-def _threshold(default: float, help: str, **limits: float) -> Any:
-    return field(default=default, metadata={"help": help, **limits})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@config_class
 class GateConfig:
-    """The thresholds. A score that is missing passes its gate."""
+    """Thresholds of the gates. A missing score passes its gate."""
 
-    min_content_score: float = _threshold(
-        MIN_CONTENT_SCORE,
-        "Least probability that both clips say one sentence, by the speaker's other clips.",
+    min_content_score: float = Field(
+        default=MIN_CONTENT_SCORE,
+        description="Minimum probability that both clips say the same sentence, judged by the speaker's other clips.",
     )
-    min_face_rate: float = _threshold(0.9, "Least share of frames with a face, in either clip.")
-    min_eye_distance: float = _threshold(
-        24.0,
-        "Least pixels between the outer eye corners, in either clip: below, a crop is mostly blur.",
+    min_face_rate: float = Field(
+        default=0.9, description="Minimum share of frames with a face, in either clip."
     )
-    max_duration_ratio: float = _threshold(
-        2.5, "Longest span of speech over the shortest, of the two clips of a pair.", least=1
+    min_eye_distance: float = Field(
+        default=24.0,
+        description="Minimum pixels between the outer eye corners, in either clip; a smaller face gives a blurred crop.",
     )
-    max_longest_repeat: int = _threshold(
-        45,
-        "Most source frames in a row on one target frame, or target frames passed over at once.",
-        least=1,
+    max_duration_ratio: float = Field(
+        default=2.5,
+        ge=1,
+        allow_inf_nan=True,
+        description="Maximum ratio of the two clips' spans of speech.",
     )
-    max_local_slope: float = _threshold(
-        3.5,
-        "Most |log2| of the path's slope within speech (95th percentile): 2 is four times as fast.",
-        least=0,
+    max_longest_repeat: int = Field(
+        default=45,
+        ge=1,
+        strict=False,
+        description="Maximum source frames in a row on one target frame, or target frames skipped at once.",
     )
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a threshold outside its range."""
-        check_limits(self)
+    max_local_slope: float = Field(
+        default=3.5,
+        ge=0,
+        allow_inf_nan=True,
+        description="Maximum |log2| of the path's slope within speech (95th percentile); 2 is four times as fast.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,145 +1,173 @@
-"""What a run is asked to do, and who watches it."""
+"""The options of `prepare`."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from stccl_data.alignment.modes import MODES
-from stccl_data.corpora import CORPORA
+from pydantic import Field
+
+from stccl_data.alignment.modes import Mode
+from stccl_data.corpora import Corpus
 from stccl_data.corpora.splits import DEFAULT_SPLIT
 from stccl_data.errors import Reason
-from stccl_data.executors import EXECUTORS
-from stccl_data.face.crops import CROPS
-from stccl_data.landmarks import BACKENDS, LandmarkConfig
-from stccl_data.options import check_limits
-from stccl_data.pairs.candidates import REFERENCES
+from stccl_data.executors import ExecutorName
+from stccl_data.face.crop_config import CropMode
+from stccl_data.landmarks import Backend, LandmarkConfig
+from stccl_data.options import Words, build, config_class, fields_of
+from stccl_data.pairs.candidates import Reference
 from stccl_data.pairs.gates import GateConfig
 from stccl_data.pipeline.job_array import Job, parse_job
 
-#: What a worker needs to load its libraries and read a short clip, MB (measured on MEAD: enough at 1,000, too little at 600).
-_LEAST_MEMORY_MB = 1000
+#: MB that a worker needs to load its libraries and read a short clip. Measured on MEAD: 1,000 is enough, 600 is not.
+_MIN_MEMORY_MB = 1000
+
+#: Options that do not change the result.
+EXECUTION_OPTIONS = frozenset(
+    {"workers", "memory_mb", "timeout", "executor", "ray_address", "job", "retry_failed"}
+)
 
 
-def _option(default: Any, help: str, **more: Any) -> Any:
-    return field(default=default, metadata={"help": help, **more})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@config_class
 class PrepareConfig:
-    """All options of `prepare`, with their defaults; the command line is made from it."""
+    """The options of `prepare`, with their defaults. The command line options are made from these fields.
 
-    corpus: str = _option("auto", "Which corpus RAW is.", choices=("auto", *CORPORA))
-    views: tuple[str, ...] | None = _option(
-        None, "Cameras, comma-separated, or `all`. MEAD: front unless said otherwise."
+    In ``json_schema_extra``: ``path``, the value names an existing file; ``zero``, the word for 0 on the command line;
+    ``alone``, the value of a list option that is given without one; ``old_name``, an earlier name that still works.
+    """
+
+    corpus: Literal["auto", Corpus] = Field(default="auto", description="Which corpus RAW is.")
+    views: Words | None = Field(
+        default=None,
+        description="Cameras, comma-separated, or `all`.  [default: front for MEAD, else all]",
     )
-    speakers: tuple[str, ...] | None = _option(None, "Only these speakers, comma-separated.")
-    emotions: tuple[str, ...] | None = _option(None, "Only these emotions, comma-separated.")
-    transcripts: str | None = _option(
-        None, "MEAD's sentences by a list `ACTOR_level_N_EMOTION_NNN TEXT`.", path=True
+    speakers: Words | None = Field(
+        default=None, description="Only these speakers, comma-separated."
     )
-    limit: int | None = _option(
-        None, "Only N clips, for a trial: those of the first pairs.", least=1
+    emotions: Words | None = Field(
+        default=None, description="Only these emotions, comma-separated."
     )
-    paired_only: bool = _option(False, "Leave clips without a partner unread.")
-    reference: str = _option(
-        "neutral", "Pair neutral with each emotion, or any two emotions.", choices=REFERENCES
+    transcripts: str | None = Field(
+        default=None,
+        description="Transcripts of MEAD: lines `ACTOR_level_N_EMOTION_NNN TEXT`.",
+        json_schema_extra={"path": True},
     )
-    align: str = _option(
-        "auto",
-        "Align by what; auto: by sound, by the mouth where a clip is silent.",
-        choices=MODES,
+    limit: int | None = Field(
+        default=None, ge=1, description="Use only N clips, those of the first pairs; for a trial."
     )
-    crops: str = _option(
-        "similarity",
-        "How faces are cut: smoothed similarity, constant box, not at all.",
-        choices=CROPS,
+    paired_only: bool = Field(default=False, description="Do not read clips without a partner.")
+    reference: Reference = Field(
+        default="neutral", description="Pair neutral with each emotion, or any two emotions."
     )
-    face_size: int = _option(224, "Side of the face crop, pixels.", least=16, most=4096)
-    mouth_size: int = _option(96, "Side of the mouth crop, pixels.", least=16, most=4096)
-    jpeg_quality: int = _option(95, "Quality of the crops, 1-100.", least=1, most=100)
-    audio: bool = _option(False, "Keep each clip's sound in the shards, as FLAC.")
-    landmarks: str = _option("mediapipe", "Landmark backend.", choices=BACKENDS)
-    landmarker_model: str | None = _option(
-        None, "Another face_landmarker.task than the packaged one.", path=True
+    align: Mode = Field(
+        default="auto",
+        description="What to align by; auto: sound, or the mouth if a clip is silent.",
     )
-    fan_weights: str | None = _option(None, "The weights of the fan backend.", path=True)
-    device: str = _option("cpu", "Where the fan backend runs, such as cuda:0.")
-    split: str = _option(
-        DEFAULT_SPLIT,
-        "Who trains, who tests: ratios, a CSV speaker,split, or a name such as mead-paper.",
+    crops: CropMode = Field(
+        default="similarity",
+        description="How to crop faces: smoothed similarity transform, constant box, or not at all.",
     )
-    seed: int = _option(0, "Decides the order of speakers and shards.")
-    shard_mb: int = _option(128, "Size of a shard, megabytes.", least=1)
-    workers: int = _option(
-        0,
-        "Worker processes; auto: one a core, of this machine or of the Ray cluster.",
-        least=0,
-        zero="auto",
+    face_size: int = Field(
+        default=224, ge=16, le=4096, description="Side of the face crop, pixels."
     )
-    memory_mb: int = _option(
-        0,
-        "Memory that a worker may have, MB; auto: its share of the machine's.",
-        least=0,
-        zero="auto",
+    mouth_size: int = Field(
+        default=96, ge=16, le=4096, description="Side of the mouth crop, pixels."
     )
-    timeout: float = _option(
-        300.0,
-        "Seconds that a clip may take, and a minute more for each megabyte of its file.",
-        least=1,
+    jpeg_quality: int = Field(
+        default=95, ge=1, le=100, description="JPEG quality of the crops, 1-100."
     )
-    executor: str = _option("local", "Where the work is done.", choices=EXECUTORS)
-    ray_address: str | None = _option(
-        None, "The Ray cluster, `auto` for this machine's.  [default: one of this machine alone]"
+    audio: bool = Field(
+        default=False, description="Store each clip's sound in the shards, as FLAC."
     )
-    shard: str | None = _option(
-        None,
-        "Only part I of N, such as 3/16, for a job array; `stccl merge OUT` puts them together.",
+    landmarks: Backend = Field(default="mediapipe", description="Landmark backend.")
+    landmarker_model: str | None = Field(
+        default=None,
+        description="Use this face_landmarker.task instead of the packaged one.",
+        json_schema_extra={"path": True},
     )
-    retry_failed: tuple[str, ...] = _option(
-        (), "Try clips again that failed before; =REASON,...: for these reasons.", alone="all"
+    fan_weights: str | None = Field(
+        default=None,
+        description="Weights file of the fan backend.",
+        json_schema_extra={"path": True},
     )
-    gates: GateConfig = field(default_factory=GateConfig)
+    device: str = Field(default="cpu", description="Device of the fan backend, such as cuda:0.")
+    split: str = Field(
+        default=DEFAULT_SPLIT,
+        description="Train/val/test speakers: ratios, a CSV speaker,split, or a name such as mead-paper.",
+    )
+    seed: int = Field(default=0, description="Seed for the order of speakers and shards.")
+    shard_mb: int = Field(default=128, ge=1, description="Shard size, megabytes.")
+    workers: int = Field(
+        default=0,
+        ge=0,
+        description="Worker processes; auto: one per core of the machine or Ray cluster.",
+        json_schema_extra={"zero": "auto"},
+    )
+    memory_mb: int = Field(
+        default=0,
+        ge=0,
+        description="Memory limit of a worker, MB; auto: its share of the machine's memory.",
+        json_schema_extra={"zero": "auto"},
+    )
+    timeout: float = Field(
+        default=300.0,
+        ge=1,
+        description="Seconds allowed for a clip, plus one minute for each megabyte of its file.",
+    )
+    executor: ExecutorName = Field(default="local", description="Where the work runs.")
+    ray_address: str | None = Field(
+        default=None,
+        description="Ray cluster, `auto` for this machine's.  [default: start one on this machine]",
+    )
+    job: str | None = Field(
+        default=None,
+        description="Run only job I of N, such as 3/16, of a job array; then run `stccl merge OUT`.",
+        json_schema_extra={"old_name": "shard"},
+    )
+    retry_failed: Words = Field(
+        default=(),
+        description="Retry clips that failed before; =REASON,...: only those with these reasons.",
+        json_schema_extra={"alone": "all"},
+    )
+    gates: GateConfig = GateConfig()
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a number outside its range, a part that is none, a reason that is none."""
-        check_limits(self)
-        if self.shard is not None:
-            parse_job(self.shard)
-        if 0 < self.memory_mb < _LEAST_MEMORY_MB:
+        if self.job is not None:
+            parse_job(self.job)
+        if 0 < self.memory_mb < _MIN_MEMORY_MB:
             raise ValueError(
-                f"memory_mb must be {_LEAST_MEMORY_MB} or more, not {self.memory_mb}: the libraries of a worker take most of it"
+                f"memory_mb must be at least {_MIN_MEMORY_MB}, not {self.memory_mb}: "
+                "a worker needs most of it to load its libraries"
             )
-        reasons = {str(reason) for reason in Reason}
-        if unknown := [word for word in self.retry_failed if word != "all" and word not in reasons]:
+        reasons = [str(reason) for reason in Reason]
+        if unknown := [word for word in self.retry_failed if word not in ("all", *reasons)]:
             raise ValueError(
-                f"retry_failed: {', '.join(unknown)} is no reason; clips.parquet has those there are"
+                f"retry_failed: unknown reason {', '.join(unknown)}; choose from {', '.join(reasons)}"
             )
 
     @property
     def array_job(self) -> Job | None:
-        """The job of an array that this run is; None for a run of the whole corpus."""
-        return None if self.shard is None else parse_job(self.shard)
+        """The job of a job array that this run is, if it is one."""
+        return None if self.job is None else parse_job(self.job)
 
-    def outcome(self) -> dict[str, Any]:
-        """The options that decide what comes out, and not by whom or how it is done."""
-        return {name: value for name, value in asdict(self).items() if name not in HOW}
-
-
-#: The options that change nothing in what comes out.
-HOW = ("workers", "memory_mb", "timeout", "executor", "ray_address", "shard", "retry_failed")
+    def result_options(self) -> dict[str, Any]:
+        """Return the options that determine the result, without those of `EXECUTION_OPTIONS`."""
+        return {
+            name: value for name, value in asdict(self).items() if name not in EXECUTION_OPTIONS
+        }
 
 
-def config_from(said: dict[str, Any]) -> PrepareConfig:
-    """The options that `asdict` gave, after a journey through JSON; those that it did not have are the defaults."""
-    known = {one.name: said[one.name] for one in fields(PrepareConfig) if one.name in said}
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in known.items()
-    }
-    return PrepareConfig(**{**values, "gates": GateConfig(**said["gates"])})
+def config_from_json(values: Mapping[str, Any]) -> PrepareConfig:
+    """Rebuild a config from its JSON form, also one written by an earlier version.
+
+    Unknown options are ignored, missing ones get their defaults.
+    """
+    values = {"job": values.get("shard"), **values}  # the earlier name
+    return build(PrepareConfig, {k: v for k, v in values.items() if k in fields_of(PrepareConfig)})
 
 
-def anywhere(config: PrepareConfig) -> PrepareConfig:
-    """The options as they are to be understood in another folder: files by their whole paths."""
+def with_absolute_paths(config: PrepareConfig) -> PrepareConfig:
+    """Make the paths of existing files absolute, so that the config can be used from another folder."""
     files = {
         name: Path(getattr(config, name) or "")
         for name in ("transcripts", "landmarker_model", "fan_weights", "split")
@@ -151,7 +179,7 @@ def anywhere(config: PrepareConfig) -> PrepareConfig:
 
 
 def landmark_config(config: PrepareConfig) -> LandmarkConfig:
-    """The part of the options that says which landmarks."""
+    """Return the options of the landmark backend."""
     return LandmarkConfig(
         backend=config.landmarks,
         landmarker_model=config.landmarker_model,

@@ -12,7 +12,7 @@ from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.executors import Unit
 from stccl_data.extract import SCHEMA
-from stccl_data.face.crops import CropConfig
+from stccl_data.face.crop_config import CropConfig
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import Candidates
 from stccl_data.pipeline import tasks as stages

@@ -105,7 +105,7 @@ def finished_jobs(work: Path) -> list[dict[str, Any]]:
     counts = sorted({job.count for job in requests})
     if not counts:
         raise JobArrayError(
-            f"{work.parent}: no job has finished; first run `stccl prepare RAW OUT --shard I/N` "
+            f"{work.parent}: no job has finished; first run `stccl prepare RAW OUT --job I/N` "
             "for each I from 1 to N"
         )
     if len(counts) > 1:

@@ -175,7 +175,7 @@ def _alignments(
     imported_pairs: imported.ImportedPairs | None,
 ) -> tuple[dict[str, Path], list[Unit]]:
     """Where the alignments of each utterance lie, or will, and the work that makes those that are not there."""
-    how = align.AlignConfig(mode=config.align)  # type: ignore[arg-type]
+    how = align.AlignConfig(mode=config.align)
     there = store.there("pairs")
     paths: dict[str, Path] = {}
     units: list[Unit] = []

@@ -91,7 +91,7 @@ def _changed(out: Path, config: PrepareConfig) -> dict[str, tuple[Any, Any]]:
         before = json.loads((out / PROVENANCE).read_text())["config"]
     except (OSError, ValueError, KeyError):
         return {}
-    now = json.loads(json.dumps(config.outcome()))
+    now = json.loads(json.dumps(config.result_options()))
     return {
         name: (before[name], value)
         for name, value in now.items()

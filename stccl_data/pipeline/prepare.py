@@ -18,7 +18,7 @@ from stccl_data.files.atomic import sweep
 from stccl_data.pairs.candidates import Candidates, candidate_pairs
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
-from stccl_data.pipeline.config import PrepareConfig, anywhere
+from stccl_data.pipeline.config import PrepareConfig, with_absolute_paths
 from stccl_data.pipeline.estimate import free_bytes, full_disk, needed_bytes, size_words
 from stccl_data.pipeline.extract_stage import ExtractionWork, extract_all, plan_extraction, selected
 from stccl_data.pipeline.job_array import (
@@ -80,9 +80,7 @@ def prepare(
     progress = progress or SilentProgress()
     out = out.absolute()
     if pairs is not None and config.array_job is not None:
-        raise PrepareError(
-            "imported pairs cannot be shared among the jobs of an array: leave --shard away"
-        )
+        raise PrepareError("imported pairs cannot be shared among the jobs of an array: omit --job")
     started = time.monotonic()
     asked = ask(raw, out, config, pairs)
     scan = asked.scan
@@ -108,7 +106,7 @@ def prepare(
                 record_finished(
                     store.work,
                     config.array_job,
-                    {"raw": str(scan.root), "config": asdict(anywhere(config))},
+                    {"raw": str(scan.root), "config": asdict(with_absolute_paths(config))},
                 )
     except OSError as error:
         full = error.errno in DISK_FULL

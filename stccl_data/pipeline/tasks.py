@@ -15,7 +15,7 @@ from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.executors import StopRunError
 from stccl_data.extract import extract_clip
-from stccl_data.face.crops import CropConfig
+from stccl_data.face.crop_config import CropConfig
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from stccl_data.media.audio import audio_source, encode_flac, read_audio
 from stccl_data.media.container import probe

@@ -15,15 +15,9 @@ from stccl_data.dataset import Dataset, UtteranceClip
 from stccl_data.errors import ClipError
 from stccl_data.features.mouth import mouth_features
 from stccl_data.features.signals import Signals
+from stccl_train.config import Crop
 from stccl_train.data.pairings import Pairing, list_pairings
-from stccl_train.data.windows import (
-    ClipFrames,
-    Crop,
-    Window,
-    WindowShape,
-    read_window,
-    window_starts,
-)
+from stccl_train.data.windows import ClipFrames, Window, WindowShape, read_window, window_starts
 
 
 def evaluation_windows(

@@ -15,10 +15,11 @@ import cv2
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from stccl_data.dataset import Dataset, ShardError
+from stccl_train.config import WindowConfig
 from stccl_train.data.collate import Batch, collate
 from stccl_train.data.reader_plan import ReaderPlan
 from stccl_train.data.streams import WindowStreams
-from stccl_train.data.windows import Window, WindowConfig
+from stccl_train.data.windows import Window
 
 
 def open_reader(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from stccl_data.dataset import Dataset
 from stccl_data.errors import UsageError
-from stccl_train.data.windows import WindowConfig, WindowShape
+from stccl_train.config import WindowConfig
+from stccl_train.data.windows import WindowShape
 
 #: Readers if the config does not say.
 _READERS = 8

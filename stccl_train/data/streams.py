@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from stccl_data.dataset import Dataset, ShardError, ShardInfo, Utterance
+from stccl_train.config import WindowConfig
 from stccl_train.data.reader_plan import ReaderPlan
-from stccl_train.data.windows import Window, WindowConfig, draw_windows
+from stccl_train.data.windows import Window, draw_windows
 
 #: A speaker's windows are at most this many times more, or fewer, than its utterances suggest.
 _MAX_BALANCE = 4.0

@@ -7,93 +7,20 @@ decoded when its batch is made (`stccl_train.data.collate`).
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.dataset import Utterance, UtteranceClip
 from stccl_data.landmarks import ibug68
-from stccl_data.pairs.gates import GATE_REASONS
+from stccl_train.config import Crop, WindowConfig
 from stccl_train.data.augmentation import NO_AUGMENTATION, Augmentation, draw_augmentation
 from stccl_train.data.pairings import Pairing, list_pairings
-
-Crop = Literal["face", "mouth"]
-Crops = Literal["face", "mouth", "both"]
-Access = Literal["index", "stream"]
 
 #: A window is rejected if its target advances at once by more than this many times its natural
 #: step: reversed, it would repeat a frame more than once, which teaches as little as a still frame.
 _LONGEST_STEP = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class WindowConfig:
-    """Which windows are drawn, how they are changed, and how they are read. How many frames and of which size, the metric says."""
-
-    crop: Crops = field(
-        default="face",
-        metadata={"help": "face, mouth, or both: each window is then of the one or the other"},
-    )
-    both_directions: bool = field(
-        default=True, metadata={"help": "read each alignment backwards as well"}
-    )
-    through_neutral: bool = field(
-        default=True,
-        metadata={"help": "join emotions that are aligned with neutral alone through it"},
-    )
-    gates: dict[str, float] | None = field(
-        default=None, metadata={"help": "thresholds in place of those the data was made with"}
-    )
-    flip: float = field(
-        default=0.5, metadata={"help": "share of windows that are mirrored, both sides"}
-    )
-    colour: float = field(
-        default=0.2,
-        metadata={"help": "largest change of brightness and contrast, alike on both sides"},
-    )
-    balance: bool = field(
-        default=True,
-        metadata={"help": "windows of each speaker, and of each two emotions, equally often"},
-    )
-    per_utterance: int = field(
-        default=8, metadata={"help": "windows drawn each time an utterance is read"}
-    )
-    per_epoch: int | None = field(
-        default=None, metadata={"help": "windows in an epoch; null: utterances times per_utterance"}
-    )
-    shuffle: int = field(
-        default=128, metadata={"help": "windows, as JPEG, among which a reader draws the next"}
-    )
-    access: Access = field(
-        default="index", metadata={"help": "read what is needed, or whole shards in order"}
-    )
-    readers: int | None = field(
-        default=None,
-        metadata={"help": "streams that windows come from, over all GPUs; null: up to 8"},
-    )
-    workers: int | None = field(
-        default=None,
-        metadata={"help": "processes that read, for each GPU; null: as many as are useful"},
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("per_utterance", "shuffle", "readers", "per_epoch"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} is {value}; it has to be 1 or more")
-        if self.workers is not None and self.workers < 0:
-            raise ValueError(f"workers is {self.workers}; it is 0 or more")
-        if not 0 <= self.flip <= 1 or not 0 <= self.colour < 1:
-            raise ValueError(
-                f"flip is {self.flip} and colour {self.colour}; both are shares, 0 to 1"
-            )
-        if self.access not in get_args(Access):
-            raise ValueError(f"access {self.access!r} is not one of {', '.join(get_args(Access))}")
-        if self.crop not in get_args(Crops):
-            raise ValueError(f"crop {self.crop!r} is not one of {', '.join(get_args(Crops))}")
-        for name in self.gates or {}:
-            if name not in GATE_REASONS:
-                raise ValueError(f"{name!r} is no gate; there are {', '.join(GATE_REASONS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ the face, whatever training did, and are the same for every condition and stage.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stccl_data.dataset import Dataset, open_dataset
-from stccl_data.options import check_limits
+from stccl_train.config import EvaluateConfig
 from stccl_train.data.collate import collate
 from stccl_train.data.controls import evaluation_windows
-from stccl_train.data.windows import Crop, Window, WindowShape
+from stccl_train.data.windows import Window, WindowShape
 from stccl_train.eval.statistics import (
     ALL_REGIONS,
     MEASURES,
@@ -36,45 +35,8 @@ from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.model.tokens import unit
 from stccl_train.train.distributed import usable_device
 
-SHIFTS = (2, 5, 10, 15)
-
 #: Borders of the histograms of cosines.
 BINS = np.linspace(-1, 1, 101)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """How much is looked at."""
-
-    split: str = field(default="test", metadata={"help": "Which speakers: train, val or test."})
-    utterances: int = field(
-        default=100, metadata={"help": "At most so many utterances, evenly among all.", "least": 1}
-    )
-    per_pair: int = field(
-        default=3, metadata={"help": "Windows of each accepted pair.", "least": 1}
-    )
-    draws: int = field(
-        default=2, metadata={"help": "Times that places are drawn in each window.", "least": 1}
-    )
-    batch: int = field(default=4, metadata={"help": "Windows at once.", "least": 1})
-    shifts: tuple[int, ...] = field(
-        default=SHIFTS,
-        metadata={"help": "Frames by which the target is shifted; 10 for the verdict."},
-    )
-    crop: Crop = field(
-        default="face", metadata={"help": "Which crop is looked at.", "choices": ("face", "mouth")}
-    )
-    seed: int = field(
-        default=0, metadata={"help": "Decides places, noise and untrained weights.", "least": 0}
-    )
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a number outside its range."""
-        check_limits(self)
-        if not self.shifts or min(self.shifts) < 1:
-            raise ValueError(
-                f"shifts is {list(self.shifts)}; it names one or more numbers of frames, 1 or more each"
-            )
 
 
 def evaluate(

@@ -112,7 +112,7 @@ def score(
 
 def _read(path: str, *, sound: bool) -> tuple[Track, Signals]:
     """Face crops and landmarks of a clip, and what it is aligned by."""
-    from stccl_data.face.crops import CropConfig
+    from stccl_data.face.crop_config import CropConfig
     from stccl_data.face.tracking import track_video
     from stccl_data.features.mouth import mouth_features
     from stccl_data.landmarks import open_landmarker

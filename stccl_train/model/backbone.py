@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stccl_data.errors import UsageError
+from stccl_train.config import BackboneName, Padding
 
 #: ArcFace's embedding layers above the fourth stage: in published files, unused here (12.8 M
 #: parameters).
@@ -129,13 +130,13 @@ class TinyNet(Backbone):
         return features[1:]
 
 
-BACKBONES = ("iresnet50", "iresnet18", "tiny")
+BACKBONES: tuple[BackboneName, ...] = get_args(BackboneName)
 
 #: What lies beyond a map's border. ArcFace was trained with zeros, but they reveal a place by its
 #: distance from the border: on Gaussian noise a fresh iresnet18 at 112 pixels then finds the same
 #: place in an unrelated frame 7.9 times as often as chance in layer 4 (2.6, 1.8, 1.2 times in the
 #: others). With circular padding opposite borders touch, and no place of noise differs from another.
-PADDINGS = ("circular", "zeros")
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
 def make_backbone(name: str, padding: str = "circular") -> Backbone:

@@ -8,7 +8,8 @@ from typing import Any
 
 from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_bytes, write_text
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.config import MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 
 WEIGHTS_FILE, CARD_FILE = "metric.safetensors", "metric.json"
 

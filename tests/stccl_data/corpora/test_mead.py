@@ -12,8 +12,6 @@ from stccl_data.corpora.mead_names import parse_mead_name
 from stccl_data.corpora.tables import mead_numbering, table
 from stccl_data.errors import Reason
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
-
 
 def ids(raw, **options):
     return [clip.clip_id for clip in scan_corpus(raw, "mead", **options).clips]
@@ -314,9 +312,8 @@ def test_a_full_name_contains_all_labels(actor, view, emotion, level, number):
         )
 
 
-@pytest.mark.skipif(not (SHARED / "mead").is_dir(), reason="needs the shared MEAD clips")
-def test_real_clips_in_the_layout_of_the_release_are_listed():
-    scan = scan_corpus(SHARED / "mead")
+def test_real_clips_in_the_layout_of_the_release_are_listed(real):
+    scan = scan_corpus(real / "mead")
     assert scan.corpus == "mead"
     assert [clip.clip_id for clip in scan.clips] == [
         "mead/M003/front/disgusted-1/s087-t001",

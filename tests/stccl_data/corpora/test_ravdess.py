@@ -8,8 +8,6 @@ from stccl_data.corpora import scan_corpus
 from stccl_data.errors import Reason
 from stccl_data.pairs.candidates import candidate_pairs
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
-
 
 def test_labels_come_from_the_name(grow):
     scan = scan_corpus(grow(["Actor_07/01-01-06-02-02-01-07.mp4"]))
@@ -108,11 +106,8 @@ def test_a_nested_copy_of_the_corpus_is_one_finding(grow):
     assert finding.path == str(raw / "audio_speech_actors_01-24")
 
 
-@pytest.mark.skipif(
-    not (SHARED / "ravdess_audio").is_dir(), reason="needs the shared RAVDESS audio"
-)
-def test_real_audio_of_four_actors_pairs_by_its_names():
-    scan = scan_corpus(SHARED / "ravdess_audio")
+def test_real_audio_of_four_actors_pairs_by_its_names(real):
+    scan = scan_corpus(real / "ravdess_audio")
     assert (scan.corpus, len(scan.clips), scan.findings) == ("ravdess", 240, ())
     # Each actor: 2 statements x 2 neutral takes x 28 emotional takes
     # (6 emotions and calm, 2 levels, 2 repetitions).

@@ -11,9 +11,6 @@ from stccl_data.corpora.transcripts import normalise, read_transcripts
 from stccl_data.errors import Reason
 from stccl_data.pairs.candidates import candidate_pairs
 
-LIST = (
-    Path(__file__).resolve().parents[4] / "shared" / "data" / "reference" / "mead_transcripts.txt"
-)
 CLIPS = [
     "M003/video/front/neutral/level_1/001.mp4",
     "M003/video/front/neutral/level_1/002.mp4",
@@ -150,16 +147,16 @@ def test_texts_are_compared_without_case_punctuation_and_spacing():
     assert normalise("Zeit für Öl") == "zeit für öl"
 
 
-@pytest.mark.skipif(not LIST.is_file(), reason="needs the public transcript list")
-def test_the_numbering_pairs_all_of_mead_as_the_texts_do(grow):
+def test_the_numbering_pairs_all_of_mead_as_the_texts_do(grow, real):
     """31,060 clips, 14,582 of them with a neutral twin, and 130,001 pairs of two emotions."""
+    path = real / "reference" / "mead_transcripts.txt"
     names = []
-    with LIST.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8") as lines:
         for line in lines:
             actor, _, level, emotion, number = line.split(maxsplit=1)[0].split("_")
             names.append(f"{actor}/video/front/{emotion}/level_{level}/{number}.mp4")
     raw = grow(names)
-    by_table, by_text = scan_corpus(raw), scan_corpus(raw, transcripts=LIST)
+    by_table, by_text = scan_corpus(raw), scan_corpus(raw, transcripts=path)
     assert len(by_table.clips) == 31_060
     assert [(clip.path, clip.sentence) for clip in by_table.clips] == [
         (clip.path, clip.sentence) for clip in by_text.clips

@@ -1,9 +1,8 @@
-"""The demo corpus: a face that is found, a mouth that does what the truth says, and the same files for the same seed."""
+"""The demo corpus: detectable faces, a mouth that matches the truth, and reproducible files."""
 
 import csv
 import filecmp
 import json
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,51 +20,58 @@ from stccl_data.demo import (
     DemoCorpus,
     DemoError,
     load_corpus,
-    plan_corpus,
     render_corpus,
+    select_clips,
     true_map,
 )
 from stccl_data.demo.layouts import MEAD_ACTORS, MEAD_SENTENCES, clip_name, layout_emotions
-from stccl_data.demo.mesh import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
 from stccl_data.demo.portrait_points import photograph_landmarks
+from stccl_data.demo.vertices import (
+    LEFT_CORNER,
+    LEFT_EYE,
+    LOWER_LIP,
+    RIGHT_CORNER,
+    RIGHT_EYE,
+    UPPER_LIP,
+)
 from stccl_data.demo.visemes import VISEMES, mouth_track
 from stccl_data.demo.voice import Phoneme
 from stccl_data.landmarks import open_landmarker
 
-LEFT_CORNER, RIGHT_CORNER, LIP_TOP, LIP_BOTTOM = 61, 291, 0, 17
+#: The middle of the outer edges of the lips.
+LIP_TOP, LIP_BOTTOM = 0, 17
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> DemoCorpus:
     """The fairest and the darkest speaker, and the emotions whose mouths are hardest to read."""
-    folder = tmp_path_factory.mktemp("demo")
-    begun = time.perf_counter()
-    made = render_corpus(
-        folder, speakers=("W009", "W011"), emotions=("neutral", "happy", "sad"), sentences=(12,)
+    return render_corpus(
+        tmp_path_factory.mktemp("demo"),
+        speakers=("W009", "W011"),
+        emotions=("neutral", "happy", "sad"),
+        sentences=(12,),
     )
-    seconds = time.perf_counter() - begun
-    print(
-        f"{seconds / len(made.clips):.2f} s a clip, {seconds / made.duration:.2f} s a second of video, start included"
-    )
-    return made
 
 
 @pytest.fixture(scope="module")
-def seen(corpus: DemoCorpus) -> dict[str, list[list[np.ndarray]]]:
-    """For each happy and sad clip, for each frame, the landmarks of the faces that MediaPipe finds in it, (478, 2) pixels each."""
+def detected(corpus: DemoCorpus) -> dict[str, list[list[np.ndarray]]]:
+    """The faces that MediaPipe detects in each frame of each happy and sad clip.
+
+    A face is (478, 2) float32, pixels.
+    """
     landmarker = open_landmarker()
     emotional = [clip for clip in corpus.clips if clip.emotion != "neutral"]
     return {
-        clip.path: landmarker.detect(frames_of(corpus.folder / clip.path)) for clip in emotional
+        clip.path: landmarker.detect(read_frames(corpus.folder / clip.path)) for clip in emotional
     }
 
 
-def frames_of(path: Path) -> list[np.ndarray]:
+def read_frames(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def sound_of(path: Path) -> np.ndarray:
+def read_audio(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         frames = list(container.decode(audio=0))
     assert frames[0].time == 0
@@ -73,51 +79,55 @@ def sound_of(path: Path) -> np.ndarray:
 
 
 def corner_height(face: np.ndarray) -> float:
-    """How far the mouth's corners lie above the middle of the lips, in eye distances."""
+    """Measure how far the mouth corners are above the middle of the lips, in eye distances."""
     across = face[RIGHT_EYE] - face[LEFT_EYE]
     down = np.array([-across[1], across[0]]) / np.linalg.norm(across)
     below = (face[LEFT_CORNER] + face[RIGHT_CORNER]) / 2 - (face[LIP_TOP] + face[LIP_BOTTOM]) / 2
     return float(-below @ down / np.linalg.norm(across))
 
 
-def test_mediapipe_finds_exactly_one_face_in_every_frame(
-    corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]
+def test_mediapipe_detects_one_face_in_every_frame(
+    corpus: DemoCorpus, detected: dict[str, list[list[np.ndarray]]]
 ) -> None:
-    for clip in (clip for clip in corpus.clips if clip.path in seen):
-        assert [len(faces) for faces in seen[clip.path]] == [1] * clip.n_frames
+    for clip in (clip for clip in corpus.clips if clip.path in detected):
+        assert [len(faces) for faces in detected[clip.path]] == [1] * clip.n_frames
 
 
-def test_the_lips_open_in_the_picture_as_the_truth_says(
-    corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]
+def test_the_lip_opening_in_the_frames_matches_the_truth(
+    corpus: DemoCorpus, detected: dict[str, list[list[np.ndarray]]]
 ) -> None:
-    for clip in (clip for clip in corpus.clips if clip.path in seen):
-        faces = np.array([faces[0] for faces in seen[clip.path]])
+    for clip in (clip for clip in corpus.clips if clip.path in detected):
+        faces = np.array([faces[0] for faces in detected[clip.path]])
         gap = np.linalg.norm(faces[:, LOWER_LIP] - faces[:, UPPER_LIP], axis=1)
         measured = gap / np.linalg.norm(faces[:, RIGHT_EYE] - faces[:, LEFT_EYE], axis=1)
         by_lag = [
             np.corrcoef(measured[3 + lag : len(measured) - 3 + lag], clip.opening[3:-3])[0, 1]
             for lag in (-2, -1, 0, 1, 2)
         ]
-        assert by_lag[2] > 0.8, (
-            clip.path
-        )  # 0.85 to 0.99, median 0.955, over eight speakers and eight emotions
+        # 0.85 to 0.99, median 0.955, over eight speakers and eight emotions
+        assert by_lag[2] > 0.8, clip.path
         assert np.argmax(by_lag) == 2, clip.path
 
 
-def test_happy_corners_lie_higher_than_sad_ones(
-    corpus: DemoCorpus, seen: dict[str, list[list[np.ndarray]]]
+def test_mouth_corners_are_higher_in_happy_clips_than_in_sad_ones(
+    corpus: DemoCorpus, detected: dict[str, list[list[np.ndarray]]]
 ) -> None:
     for speaker in ("W009", "W011"):
         happy, sad = (
             np.mean(
-                [corner_height(faces[0]) for faces in seen[corpus.clip(speaker, emotion, 12).path]]
+                [
+                    corner_height(faces[0])
+                    for faces in detected[corpus.clip(speaker, emotion, 12).path]
+                ]
             )
             for emotion in ("happy", "sad")
         )
         assert happy > sad + 0.05  # measured: 0.11 and 0.01
 
 
-def test_a_clip_is_the_same_bytes_alone_or_among_others(corpus: DemoCorpus, tmp_path: Path) -> None:
+def test_a_clip_does_not_depend_on_the_other_clips_rendered(
+    corpus: DemoCorpus, tmp_path: Path
+) -> None:
     alone = render_corpus(
         tmp_path / "alone", speakers=("W011",), emotions=("sad",), sentences=(12,)
     ).clips[0]
@@ -126,33 +136,33 @@ def test_a_clip_is_the_same_bytes_alone_or_among_others(corpus: DemoCorpus, tmp_
         assert filecmp.cmp(tmp_path / "alone" / str(file), corpus.folder / str(file), shallow=False)
 
 
-def test_another_seed_gives_another_performance(corpus: DemoCorpus, tmp_path: Path) -> None:
+def test_the_seed_changes_the_performance(corpus: DemoCorpus, tmp_path: Path) -> None:
     other = render_corpus(
         tmp_path / "other", speakers=("W009",), emotions=("sad",), sentences=(12,), seed=1, size=96
     ).clips[0]
     assert other.phonemes != corpus.clip("W009", "sad", 12).phonemes
 
 
-def test_picture_and_sound_are_of_one_length_and_the_speech_lies_where_the_truth_says(
+def test_video_and_audio_have_one_length_and_the_speech_is_where_the_truth_says(
     corpus: DemoCorpus,
 ) -> None:
     for clip in corpus.clips:
-        assert len(frames_of(corpus.folder / clip.path)) == clip.n_frames == len(clip.opening)
+        assert len(read_frames(corpus.folder / clip.path)) == clip.n_frames == len(clip.opening)
         for file in (clip.path, clip.audio_path):
-            sound = sound_of(corpus.folder / str(file))
-            assert sound.shape[0] == 2
-            assert abs(sound.shape[1] / 48_000 - clip.n_frames / 25) < 0.03
-            loud = np.flatnonzero(np.abs(sound[0]) > 0.02) / 48_000
+            audio = read_audio(corpus.folder / str(file))
+            assert audio.shape[0] == 2
+            assert abs(audio.shape[1] / 48_000 - clip.n_frames / 25) < 0.03
+            loud = np.flatnonzero(np.abs(audio[0]) > 0.02) / 48_000
             assert abs(loud[0] - clip.speech_start) < 0.03
             assert abs(loud[-1] - clip.speech_end) < 0.09
         assert 0.19 < clip.speech_start < 0.41
         assert 0.17 < clip.duration - clip.speech_end < 0.43
 
 
-def test_a_stop_is_silent_where_its_closure_is(corpus: DemoCorpus) -> None:
-    """`Please move the map from my table`: the p of `map` and the t of `table` begin in silence, not at their burst."""
+def test_a_voiceless_stop_begins_in_silence(corpus: DemoCorpus) -> None:
+    """In `Please move the map from my table`, the p of `map` and the t of `table`."""
     for clip in corpus.clips:
-        sound = sound_of(corpus.folder / clip.path)[0]
+        samples = read_audio(corpus.folder / clip.path)[0]
         stops = [
             b.start
             for a, b in pairwise(clip.phonemes)
@@ -160,25 +170,25 @@ def test_a_stop_is_silent_where_its_closure_is(corpus: DemoCorpus) -> None:
         ]
         assert len(stops) == 2
         for start in stops:
-            inside = sound[round((start + 0.005) * 48_000) : round((start + 0.02) * 48_000)]
-            assert np.sqrt(np.mean(inside**2)) < 0.25 * np.sqrt(np.mean(sound**2))
+            inside = samples[round((start + 0.005) * 48_000) : round((start + 0.02) * 48_000)]
+            assert np.sqrt(np.mean(inside**2)) < 0.25 * np.sqrt(np.mean(samples**2))
 
 
-def test_the_lips_are_shut_in_the_middle_of_p_b_and_m_and_in_silence(corpus: DemoCorpus) -> None:
-    shut = 0
+def test_the_lips_are_closed_in_the_middle_of_p_b_and_m_and_in_silence(corpus: DemoCorpus) -> None:
+    closures = 0
     for clip in corpus.clips:
         for frame, opening in enumerate(clip.opening):
-            now = frame / 25
+            time = frame / 25
             closed = any(
-                p.start + 0.2 * (p.end - p.start) <= now <= p.start + 0.6 * (p.end - p.start)
+                p.start + 0.2 * (p.end - p.start) <= time <= p.start + 0.6 * (p.end - p.start)
                 for p in clip.phonemes
                 if p.symbol in "pbm"
             )
-            if closed or now < clip.speech_start - 0.1 or now > clip.speech_end + 0.15:
+            if closed or time < clip.speech_start - 0.1 or time > clip.speech_end + 0.15:
                 assert opening < 0.01
-                shut += closed
+                closures += closed
         assert max(clip.opening) > 0.08
-    assert shut > 10
+    assert closures > 10
 
 
 def test_emotions_differ_in_pace(corpus: DemoCorpus) -> None:
@@ -199,7 +209,7 @@ def test_phonemes_follow_one_another_without_gaps(corpus: DemoCorpus) -> None:
         )
 
 
-def test_the_true_map_rises_and_its_ends_are_the_ends_of_the_speech(corpus: DemoCorpus) -> None:
+def test_the_true_map_increases_from_start_to_end_of_the_speech(corpus: DemoCorpus) -> None:
     with (corpus.folder / "truth" / "pairs.csv").open() as table:
         pairs = list(csv.DictReader(table))
     assert len(pairs) == len(corpus.pairs) == 4
@@ -216,35 +226,33 @@ def test_the_true_map_rises_and_its_ends_are_the_ends_of_the_speech(corpus: Demo
         assert np.diff(times[:, 0]).max() <= 0.0101
         assert times[0] == pytest.approx([source.speech_start, target.speech_start])
         assert times[-1] == pytest.approx([source.speech_end, target.speech_end])
-        for p, q in zip(
-            source.phonemes, target.phonemes, strict=True
-        ):  # the sentence is spoken alike, so every boundary is a knot
+        # Both clips have the same phonemes, so every boundary is a knot.
+        for p, q in zip(source.phonemes, target.phonemes, strict=True):
             assert np.interp(p.end, *times.T) == pytest.approx(q.end, abs=1e-5)
 
 
-def test_the_true_map_is_no_straight_line(corpus: DemoCorpus) -> None:
+def test_the_true_map_is_not_linear(corpus: DemoCorpus) -> None:
     source, target = true_map(corpus.clip("W009", "neutral", 12), corpus.clip("W009", "sad", 12))
-    straight = np.interp(source, source[[0, -1]], target[[0, -1]])
-    assert np.abs(straight - target).max() > 0.02
+    linear = np.interp(source, source[[0, -1]], target[[0, -1]])
+    assert np.abs(linear - target).max() > 0.02
 
 
 def test_clips_of_two_sentences_have_no_true_map(corpus: DemoCorpus) -> None:
     clip = corpus.clips[0]
     values = {name: getattr(clip, name) for name in ClipTruth.__slots__}
     hum = ClipTruth(**(values | {"phonemes": (Phoneme("N", 0.0, 1.0),)}))
-    with pytest.raises(ValueError, match="share no phoneme"):
+    with pytest.raises(ValueError, match=hum.path):
         true_map(clip, hum)
 
 
-def test_a_written_corpus_is_read_back_as_it_was(corpus: DemoCorpus) -> None:
+def test_load_corpus_returns_what_render_corpus_returned(corpus: DemoCorpus) -> None:
     assert load_corpus(corpus.folder) == corpus
 
 
-def test_a_scan_of_the_mead_layout_finds_each_clip_with_its_sentence(corpus: DemoCorpus) -> None:
+def test_a_scan_of_the_mead_layout_lists_each_clip_with_its_sentence(corpus: DemoCorpus) -> None:
     scan = scan_corpus(corpus.folder)
     assert not scan.findings
-    found = {(clip.speaker, clip.emotion, clip.level, clip.sentence) for clip in scan.clips}
-    assert found == {
+    assert {(clip.speaker, clip.emotion, clip.level, clip.sentence) for clip in scan.clips} == {
         (clip.speaker, clip.emotion, clip.level, f"s{clip.sentence:03d}") for clip in corpus.clips
     }
     lines = (corpus.folder / "transcripts.txt").read_text().splitlines()
@@ -252,16 +260,16 @@ def test_a_scan_of_the_mead_layout_finds_each_clip_with_its_sentence(corpus: Dem
     assert "W009_level_3_happy_021 Please move the map from my table." in lines
 
 
-def test_the_meads_numbers_are_those_of_the_numbering_table() -> None:
-    table = mead_numbering()
-    for name in plan_corpus("mead", 8, layout_emotions("mead"), len(MEAD_SENTENCES)):
+def test_mead_clip_numbers_agree_with_the_numbering() -> None:
+    numbering = mead_numbering()
+    for name in select_clips("mead", 8, layout_emotions("mead"), len(MEAD_SENTENCES)):
         assert (
-            table[name.speaker, name.emotion, name.level, int(name.path.stem)]
+            numbering[name.speaker, name.emotion, name.level, int(name.path.stem)]
             == f"s{name.sentence:03d}"
         )
 
 
-def test_one_sentence_has_another_number_in_another_emotion() -> None:
+def test_a_sentence_has_another_clip_number_in_another_emotion() -> None:
     assert (
         clip_name("mead", "M003", "neutral", 9).path.as_posix()
         == "M003/video/front/neutral/level_1/001.mp4"
@@ -274,66 +282,64 @@ def test_one_sentence_has_another_number_in_another_emotion() -> None:
     assert MEAD_ACTORS[0] == "M003"
 
 
-def test_the_ravdess_layout_has_ravdess_names(tmp_path: Path) -> None:
-    made = render_corpus(
+def test_the_ravdess_layout_uses_the_names_of_ravdess(tmp_path: Path) -> None:
+    corpus = render_corpus(
         tmp_path, "ravdess", ("02",), ("neutral", "calm"), 1, size=96, fps="30000/1001"
     )
-    assert [clip.path for clip in made.clips] == [
+    assert [clip.path for clip in corpus.clips] == [
         "Actor_02/01-01-01-01-01-01-02.mp4",
         "Actor_02/01-01-02-02-01-01-02.mp4",
     ]
-    assert [clip.audio_path for clip in made.clips] == [None, None]
-    with av.open(str(tmp_path / made.clips[0].path)) as container:
-        assert str(container.streams.video[0].average_rate) == made.clips[0].fps == "30000/1001"
+    assert [clip.audio_path for clip in corpus.clips] == [None, None]
+    with av.open(str(tmp_path / corpus.clips[0].path)) as container:
+        assert str(container.streams.video[0].average_rate) == corpus.clips[0].fps == "30000/1001"
     scan = scan_corpus(tmp_path)
     assert (scan.corpus, len(scan.clips), scan.findings) == ("ravdess", 2, ())
 
 
-def test_repetitions_are_takes_of_their_own() -> None:
-    names = plan_corpus("ravdess", 1, ("happy",), 1, 2)
+def test_repetitions_are_separate_takes() -> None:
+    names = select_clips("ravdess", 1, ("happy",), 1, 2)
     assert [name.path.stem for name in names] == ["01-01-03-02-01-01-01", "01-01-03-02-01-02-01"]
 
 
 @pytest.mark.parametrize(
-    ("choices", "sentence"),
+    ("options", "value"),
     [
-        ({"layout": "grid"}, "no layout"),
-        ({"speakers": 9}, "1 to 8 speakers"),
+        ({"layout": "grid"}, "grid"),
+        ({"speakers": 9}, "speakers.*1 to 8"),
         ({"speakers": ("M999",)}, "M999"),
         ({"emotions": ("calm",)}, "calm"),
-        ({"emotions": ()}, "none given"),
-        ({"sentences": (4,)}, "No such sentences"),
-        ({"repetitions": 2}, "1 to 1 repetitions"),
-        ({"size": 101}, "even number"),
-        ({"fps": "fast"}, "no frame rate"),
-        ({"fps": 500}, "between 5 and 120"),
+        ({"emotions": ()}, "emotions"),
+        ({"sentences": (4,)}, "sentences.*4"),
+        ({"repetitions": 2}, "2 repetitions"),
+        ({"size": 101}, "101"),
+        ({"fps": "fast"}, "fast"),
+        ({"fps": 500}, "500"),
     ],
 )
-def test_a_choice_that_does_not_exist_is_refused_in_a_sentence(
-    tmp_path: Path, choices: dict, sentence: str
-) -> None:
-    with pytest.raises(DemoError, match=sentence):
-        render_corpus(tmp_path / "new", **choices)
+def test_an_invalid_option_is_rejected(tmp_path: Path, options: dict, value: str) -> None:
+    with pytest.raises(DemoError, match=value):
+        render_corpus(tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_rejected_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    answer = CliRunner().invoke(command, [str(tmp_path)])
-    assert answer.exit_code == 2
-    assert "not empty and holds no demo" in answer.output
+    result = CliRunner().invoke(command, [str(tmp_path)])
+    assert result.exit_code == 2
+    assert str(tmp_path) in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_rendering_again_removes_the_earlier_demo_and_nothing_else(tmp_path: Path) -> None:
+def test_rendering_again_removes_only_the_earlier_demo(tmp_path: Path) -> None:
     arguments = [str(tmp_path), "--speakers", "M003", "--sentences", "2,", "--size", "96"]
     runner = CliRunner()
     assert runner.invoke(command, [*arguments, "--emotions", "happy"]).exit_code == 0
     (tmp_path / "notes.txt").write_text("mine")
-    answer = runner.invoke(command, [*arguments, "--emotions", "neutral"])
-    assert answer.exit_code == 0
-    assert "1 clip (" in answer.output
-    assert f"stccl prepare {tmp_path} OUT" in answer.output
+    result = runner.invoke(command, [*arguments, "--emotions", "neutral"])
+    assert result.exit_code == 0
+    assert "1 clip (" in result.output
+    assert f"stccl prepare {tmp_path} OUT" in result.output
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.mp4")] == [
         "M003/video/front/neutral/level_1/036.mp4"
@@ -341,11 +347,11 @@ def test_rendering_again_removes_the_earlier_demo_and_nothing_else(tmp_path: Pat
     assert json.loads((tmp_path / "truth" / "demo.json").read_text())["made_by"] == "stccl demo"
 
 
-def test_every_sound_of_the_sentences_has_a_mouth_shape(corpus: DemoCorpus) -> None:
+def test_every_phoneme_of_the_sentences_has_a_viseme(corpus: DemoCorpus) -> None:
     assert {p.symbol for clip in corpus.clips for p in clip.phonemes} <= {*VISEMES, "_"}
 
 
-def test_an_open_vowel_opens_the_mouth_wider_than_a_close_one() -> None:
+def test_an_open_vowel_opens_the_mouth_wider_than_a_close_vowel() -> None:
     phonemes = [
         Phoneme("m", 0.0, 0.1),
         Phoneme("A:", 0.1, 0.3),
@@ -357,7 +363,7 @@ def test_an_open_vowel_opens_the_mouth_wider_than_a_close_one() -> None:
     assert track.spread[4] == pytest.approx(-1)
 
 
-def test_the_stored_landmarks_are_those_of_the_photograph() -> None:
+def test_the_stored_landmarks_match_the_photograph() -> None:
     photograph = astronaut()
     (face,) = open_landmarker().detect(
         [np.ascontiguousarray(np.kron(photograph[0:240, 100:340], np.ones((4, 4, 1), np.uint8)))]

@@ -13,7 +13,8 @@ from scipy.signal import savgol_filter
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.face.canonical import STABLE_68
-from stccl_data.face.crops import CropConfig, crop, estimate_similarity, face_template
+from stccl_data.face.crop_config import CropConfig
+from stccl_data.face.crops import crop, estimate_similarity, face_template
 from stccl_data.face.smoothing import BRIDGED_FRAMES, smooth_landmarks, transform_window
 from stccl_data.face.tracking import TrackedVideo, choose_face, track_video
 from stccl_data.landmarks import LIPS_68, Landmarker, ibug68
@@ -263,7 +264,7 @@ def test_a_minute_of_large_frames_needs_less_than_a_gigabyte(tmp_path, frames):
     code = (
         "import re, sys\n"
         "from pathlib import Path\n"
-        "from stccl_data.face.crops import CropConfig\n"
+        "from stccl_data.face.crop_config import CropConfig\n"
         "from stccl_data.face.tracking import track_video\n"
         "from stccl_data.landmarks import open_landmarker\n"
         "track = track_video(sys.argv[1], open_landmarker(), CropConfig()).track\n"

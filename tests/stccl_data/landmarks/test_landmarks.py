@@ -1,4 +1,4 @@
-"""The landmark backends: their models are checked, and both give points where the face is."""
+"""Both landmark backends check their models and place points on the face."""
 
 import hashlib
 import os
@@ -32,47 +32,46 @@ def landmarker() -> Landmarker:
     return open_landmarker()
 
 
-def beside(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.concatenate([one, np.full((one.shape[0], 60, 3), 90, np.uint8), other], axis=1)
+def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Join two frames with a grey bar of 60 pixels between them."""
+    return np.concatenate([left, np.full((left.shape[0], 60, 3), 90, np.uint8), right], axis=1)
 
 
-def test_the_packaged_model_is_the_one_we_know():
+def test_the_packaged_model_is_the_expected_one():
     path, digest = checked_model(None)
     assert digest == MODEL_SHA256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert path.stat().st_size == 3_758_596
 
 
-def test_a_missing_model_is_named_with_the_option(tmp_path):
-    with pytest.raises(
-        ModelError, match=r"gone\.task cannot be read: No such file.*--landmarker-model"
-    ):
+def test_a_missing_model_is_named_with_its_option(tmp_path):
+    with pytest.raises(ModelError, match=r"gone\.task .*--landmarker-model"):
         open_landmarker(LandmarkConfig(landmarker_model=str(tmp_path / "gone.task")))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all" * 50, b"PK\x03\x04" + bytes(200)])
-def test_a_file_that_is_no_model_is_refused_with_a_sentence(tmp_path, content):
+def test_an_invalid_model_file_is_refused_in_one_line(tmp_path, content):
     wrong = tmp_path / "wrong.task"
     wrong.write_bytes(content)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ModelError) as error:
         open_landmarker(LandmarkConfig(landmarker_model=str(wrong)))
-    assert str(wrong) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(wrong) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_another_model_file_is_taken_where_it_is_named(tmp_path, frames, landmarker):
-    copy = tmp_path / "mine.task"
+def test_another_model_file_can_be_given(tmp_path, frames, landmarker):
+    copy = tmp_path / "copy.task"
     copy.write_bytes(checked_model(None)[0].read_bytes())
-    mine = open_landmarker(LandmarkConfig(landmarker_model=str(copy)))
+    other = open_landmarker(LandmarkConfig(landmarker_model=str(copy)))
     np.testing.assert_array_equal(
-        mine.detect(frames[:1])[0][0], landmarker.detect(frames[:1])[0][0]
+        other.detect(frames[:1])[0][0], landmarker.detect(frames[:1])[0][0]
     )
 
 
-def test_an_unknown_backend_is_named():
+def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match=r"'dlib'.*mediapipe, fan"):
         open_landmarker(LandmarkConfig(backend="dlib"))
 
 
-def test_results_are_named_by_backend_version_and_model(tmp_path):
+def test_identity_holds_backend_version_and_model_hash(tmp_path):
     plain = landmarker_identity(LandmarkConfig())
     assert plain == f"mediapipe-{version('mediapipe')}-{MODEL_SHA256[:16]}"
     (tmp_path / "other.task").write_bytes(b"another")
@@ -81,31 +80,31 @@ def test_results_are_named_by_backend_version_and_model(tmp_path):
     )
 
 
-def test_every_face_of_every_picture_is_found_in_pixels_of_the_picture(frames, landmarker):
-    single, double, none = landmarker.detect(
-        [frames[0], beside(frames[0], frames[3]), np.full((99, 80, 3), 90, np.uint8)]
+def test_every_face_of_every_image_is_detected_in_pixels(frames, landmarker):
+    single, double, no_faces = landmarker.detect(
+        [frames[0], side_by_side(frames[0], frames[3]), np.full((99, 80, 3), 90, np.uint8)]
     )
     assert len(single) == 1 and single[0].shape == (478, 2) and single[0].dtype == np.float32
     assert (single[0] > 0).all() and (single[0] < 192).all()
     left, right = sorted(double, key=lambda points: float(points[:, 0].mean()))
     assert left[:, 0].max() < 192 and right[:, 0].min() > 252
     assert np.abs(left - single[0]).max() < 8
-    assert none == []
+    assert no_faces == []
 
 
-def test_a_picture_is_not_changed_and_may_be_a_slice(frames, landmarker):
-    wide = beside(frames[0], frames[0])
+def test_an_image_may_be_a_slice_and_is_not_changed(frames, landmarker):
+    wide = side_by_side(frames[0], frames[0])
     before = wide.copy()
     (points,) = landmarker.detect([wide[:, :192]])[0]
     np.testing.assert_array_equal(wide, before)
     np.testing.assert_array_equal(points, landmarker.detect([frames[0]])[0][0])
 
 
-def test_the_68_points_view_keeps_leading_axes_and_lies_on_the_face(frames, landmarker):
+def test_the_68_point_view_keeps_leading_axes_and_lies_on_the_face(frames, landmarker):
     (points,) = landmarker.detect(frames[:1])[0]
     view = ibug68(points)
     assert view.shape == (68, 2) and ibug68(np.stack([points] * 3)[None]).shape == (1, 3, 68, 2)
-    assert ibug68(view) is view, "68 points are 68 points"
+    assert ibug68(view) is view
     eyes_right, eyes_left, nose, mouth, chin = (
         view[36:42].mean(0),
         view[42:48].mean(0),
@@ -120,7 +119,7 @@ def test_the_68_points_view_keeps_leading_axes_and_lies_on_the_face(frames, land
     )
 
 
-# --- FAN, with random weights written to disk: its loading, its batches and its crops are real -------------------------------
+# FAN with random weights on disk: loading, batches and crops are real.
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +137,11 @@ def fan(weights, landmarker) -> FanLandmarker:
     return FanLandmarker(weights, boxes=landmarker, batch=2)
 
 
-def test_fan_places_its_points_in_every_face_whatever_the_batch(fan, frames):
-    """Random weights point anywhere, but within the crop around the face, alone as in a batch, and they move with the face."""
-    double = beside(frames[0], frames[0])
-    none, both = fan.detect([np.full((80, 80, 3), 90, np.uint8), double])
-    assert (len(none), len(both)) == (0, 2)
+def test_fan_places_points_in_every_face_for_any_batch(fan, frames):
+    """Random weights put points anywhere in the crop around a face, but the same in every batch."""
+    double = side_by_side(frames[0], frames[0])
+    no_faces, both = fan.detect([np.full((80, 80, 3), 90, np.uint8), double])
+    assert (len(no_faces), len(both)) == (0, 2)
     (alone,) = fan.detect([frames[0]])[0]
     assert alone.shape == (68, 2) and alone.dtype == np.float32 and np.isfinite(alone).all()
     assert (alone > -120).all() and (alone < 312).all()
@@ -151,7 +150,7 @@ def test_fan_places_its_points_in_every_face_whatever_the_batch(fan, frames):
     assert np.median(np.abs(right - alone - [252, 0])) < 4, "each face from its own crop"
 
 
-def test_fan_is_opened_by_its_name_and_named_by_its_weights(weights, tmp_path, monkeypatch):
+def test_fan_identity_holds_the_hash_of_its_weights(weights, tmp_path, monkeypatch):
     config = LandmarkConfig(backend="fan", fan_weights=str(weights))
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert checked_weights(weights) == (weights, digest)
@@ -159,16 +158,16 @@ def test_fan_is_opened_by_its_name_and_named_by_its_weights(weights, tmp_path, m
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     (tmp_path / "hub" / "checkpoints" / WEIGHTS_NAME).symlink_to(weights)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    opened = open_landmarker(LandmarkConfig(backend="fan"))
-    assert (opened.points, opened.batch) == (68, 16)
+    fan = open_landmarker(LandmarkConfig(backend="fan"))
+    assert (fan.points, fan.batch) == (68, 16)
 
 
-def test_missing_fan_weights_are_named_with_their_place(tmp_path, monkeypatch):
+def test_missing_fan_weights_are_named_with_their_path(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    place = tmp_path / "hub" / "checkpoints" / WEIGHTS_NAME
-    with pytest.raises(ModelError) as caught:
+    path = tmp_path / "hub" / "checkpoints" / WEIGHTS_NAME
+    with pytest.raises(ModelError) as error:
         landmarker_identity(LandmarkConfig(backend="fan"))
-    assert str(place) in str(caught.value) and "--fan-weights" in str(caught.value)
+    assert str(path) in str(error.value) and "--fan-weights" in str(error.value)
     monkeypatch.delenv("TORCH_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(ModelError, match="cache/torch/hub/checkpoints"):
@@ -176,23 +175,21 @@ def test_missing_fan_weights_are_named_with_their_place(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["text", "pickle", "other"])
-def test_a_file_that_does_not_hold_fans_weights_is_refused_with_a_sentence(
-    tmp_path, landmarker, content
-):
+def test_invalid_fan_weights_are_refused_in_one_line(tmp_path, landmarker, content):
     torch = pytest.importorskip("torch")
     pytest.importorskip("face_alignment")
     wrong = tmp_path / "wrong.pth"
     if content == "text":
-        wrong.write_text("these are no weights")
+        wrong.write_text("not weights")
     elif content == "pickle":
         torch.save({"run": Trap(tmp_path / "trapped")}, wrong)
     else:
         torch.save({"conv1.weight": torch.zeros(3)}, wrong)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ModelError) as error:
         FanLandmarker(wrong, boxes=landmarker)
-    assert str(wrong) in str(caught.value) and "2DFAN-4" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "trapped").exists(), "nothing in the file was run"
+    assert str(wrong) in str(error.value) and "2DFAN-4" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "trapped").exists(), "nothing in the file was executed"
 
 
 class Trap:

@@ -13,7 +13,7 @@ import pytest
 from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.executors import Setup, Unit, run
-from stccl_data.face.crops import CropConfig
+from stccl_data.face.crop_config import CropConfig
 from stccl_data.landmarks import LandmarkConfig
 from stccl_data.media.audio import read_audio
 from stccl_data.media.container import probe

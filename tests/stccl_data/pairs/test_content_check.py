@@ -9,8 +9,9 @@ from stccl_data.clip import Clip
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
 from stccl_data.pairs import content_check
-from stccl_data.pairs.content_check import MIN_CONTENT_SCORE, check_content, score_pairs
+from stccl_data.pairs.content_check import check_content, score_pairs
 from stccl_data.pairs.content_model import ContentConfig, key_values
+from stccl_data.pairs.gates import MIN_CONTENT_SCORE
 from stccl_data.pipeline.state import key_of
 from tests.testing import speech as voice
 

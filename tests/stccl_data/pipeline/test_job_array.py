@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,7 +15,7 @@ from stccl_cli.main import stccl
 
 from stccl_data.clip import Clip
 from stccl_data.corpora import scan_corpus
-from stccl_data.pipeline.config import PrepareConfig, config_from
+from stccl_data.pipeline.config import PrepareConfig, config_from_json
 from stccl_data.pipeline.job_array import Job, JobArrayError, clips_of_job, parse_job
 from stccl_data.pipeline.merge import merge
 from stccl_data.pipeline.prepare import prepare
@@ -65,12 +65,15 @@ def test_an_invalid_job_is_refused(text):
     with pytest.raises(ValueError, match="I/N"):
         parse_job(text)
     with pytest.raises(ValueError, match="I/N"):
-        PrepareConfig(shard=text)
+        PrepareConfig(job=text)
 
 
 def test_a_config_survives_the_round_trip_through_json():
-    config = replace(QUICK, views=("front", "top"), retry_failed=("crashed",), limit=3, shard="1/2")
-    assert config_from(json.loads(json.dumps(config.outcome()))).outcome() == config.outcome()
+    config = replace(QUICK, views=("front", "top"), retry_failed=("crashed",), limit=3, job="1/2")
+    values = json.loads(json.dumps(asdict(config)))
+    assert config_from_json(values) == config
+    values["shard"] = values.pop("job")
+    assert config_from_json({**values, "of_a_later_version": 1}) == config
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,7 @@ def test_the_merged_dataset_is_byte_identical_to_a_single_run(digests, raw, tmp_
     out = tmp_path / "out"
     counted = Counter()
     for shard in ("2/2", "1/2"):
-        summary = prepare(raw, out, replace(QUICK, shard=shard))
+        summary = prepare(raw, out, replace(QUICK, job=shard))
         assert (
             summary.job == parse_job(shard)
             and summary.shards == {}
@@ -117,7 +120,7 @@ def test_merge_finds_files_named_by_relative_paths_from_any_folder(raw, tmp_path
     )
     monkeypatch.chdir(tmp_path / "here")
     for shard in ("1/2", "2/2"):
-        prepare(raw, tmp_path / "out", replace(QUICK, split="mine.csv", shard=shard))
+        prepare(raw, tmp_path / "out", replace(QUICK, split="mine.csv", job=shard))
     monkeypatch.chdir("/")
     assert merge(tmp_path / "out").shards == {"train": 1}
     (tmp_path / "here" / "mine.csv").unlink()
@@ -128,18 +131,18 @@ def test_merge_finds_files_named_by_relative_paths_from_any_folder(raw, tmp_path
 
 def test_a_job_starts_in_an_out_where_another_job_has_only_created_its_work_folder(raw, tmp_path):
     (tmp_path / "out" / "work").mkdir(parents=True)
-    assert prepare(raw, tmp_path / "out", replace(QUICK, shard="1/2")).job == Job(1, 2)
+    assert prepare(raw, tmp_path / "out", replace(QUICK, job="1/2")).job == Job(1, 2)
 
 
 def test_a_finished_job_does_nothing_again_and_jobs_with_different_options_are_not_merged(
     raw, tmp_path
 ):
-    prepare(raw, tmp_path, replace(QUICK, shard="1/2"))
-    assert prepare(raw, tmp_path, replace(QUICK, shard="1/2")).made == 0
-    prepare(raw, tmp_path, replace(QUICK, shard="2/2", audio=True))
+    prepare(raw, tmp_path, replace(QUICK, job="1/2"))
+    assert prepare(raw, tmp_path, replace(QUICK, job="1/2")).made == 0
+    prepare(raw, tmp_path, replace(QUICK, job="2/2", audio=True))
     with pytest.raises(JobArrayError, match=r"1/2 and 2/2 .*\(audio\)"):
         merge(tmp_path)
-    prepare(raw, tmp_path, replace(QUICK, shard="1/2", audio=True))
+    prepare(raw, tmp_path, replace(QUICK, job="1/2", audio=True))
     merge(tmp_path)
     assert json.loads((tmp_path / "provenance.json").read_text())["config"]["audio"] is True
 
@@ -149,11 +152,11 @@ def test_merge_names_the_unfinished_jobs_and_prepare_completes_them(raw, tmp_pat
     with pytest.raises(JobArrayError, match="no job has finished"):
         merge(tmp_path / "empty")
     out = tmp_path / "out"
-    prepare(raw, out, replace(QUICK, shard="2/2"))
+    prepare(raw, out, replace(QUICK, job="2/2"))
     with pytest.raises(JobArrayError, match="1 of 2 jobs have not finished: 1"):
         merge(out)
     assert not (out / "shards").exists()
-    prepare(raw, out, replace(QUICK, shard="1/1"))
+    prepare(raw, out, replace(QUICK, job="1/1"))
     with pytest.raises(JobArrayError, match="of 1 and of 2"):
         merge(out)
     assert prepare(raw, out, QUICK).made == 1, "it uses the work of both jobs"
@@ -167,7 +170,7 @@ def test_jobs_of_an_array_share_out_but_exclude_any_other_run(raw, tmp_path):
         with pytest.raises(StoreBusyError, match="stccl status"):
             prepare(raw, tmp_path, QUICK)
     with Store(tmp_path).locked(), pytest.raises(StoreBusyError, match=str(tmp_path)):
-        prepare(raw, tmp_path, replace(QUICK, shard="1/2"))
+        prepare(raw, tmp_path, replace(QUICK, job="1/2"))
 
 
 def test_the_commands_name_the_next_step(raw, tmp_path):

@@ -170,7 +170,7 @@ def test_a_plan_says_what_a_changed_option_makes_anew(corpus, tmp_path):
     plan = plan_run(corpus.folder, tmp_path, replace(QUICK, shard_mb=1, workers=3, timeout=5))
     assert plan.stages == {"extract": (12, 0), "align": (4, 0), "content": (2, 0)}
     assert plan.changed == {"shard_mb": (128, 1)}, "who does the work changes nothing"
-    plan = plan_run(corpus.folder, tmp_path, replace(QUICK, shard="1/2"))
+    plan = plan_run(corpus.folder, tmp_path, replace(QUICK, job="1/2"))
     assert plan.stages["extract"] == (6, 0)
     assert tree(tmp_path) == before, "nothing was written"
 

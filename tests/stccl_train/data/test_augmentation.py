@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from stccl_train.config import WindowConfig
 from stccl_train.data.augmentation import MIRROR_68
 from stccl_train.data.collate import collate
-from stccl_train.data.windows import WindowConfig
 from tests.testing.windows import draw
 
 

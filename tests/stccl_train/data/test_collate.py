@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stccl_data.dataset import ShardError
+from stccl_train.config import WindowConfig
 from stccl_train.data import collate as collate_module
 from stccl_train.data.collate import batches, collate
-from stccl_train.data.windows import WindowConfig
 from tests.testing import datasets as small
 from tests.testing.windows import KEY, draw
 

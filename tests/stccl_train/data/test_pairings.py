@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stccl_data.pairs.gates import GATE_REASONS
+from stccl_train.config import WindowConfig
 from stccl_train.data.pairings import list_pairings
-from stccl_train.data.windows import WindowConfig
 from tests.testing.windows import ALL, KEY, draw
 
 

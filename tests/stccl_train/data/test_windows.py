@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stccl_data.landmarks import ibug68
+from stccl_train.config import WindowConfig
 from stccl_train.data.pairings import Pairing
-from stccl_train.data.windows import WindowConfig, WindowShape, window_starts
+from stccl_train.data.windows import WindowShape, window_starts
 from tests.testing.windows import ALL, KEY, draw
 
 

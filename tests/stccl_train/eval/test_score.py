@@ -11,9 +11,10 @@ import torch
 from click.testing import CliRunner
 from stccl_cli.main import stccl
 
+from stccl_train.config import MetricConfig
 from stccl_train.eval.score import score
 from stccl_train.model.export import save_metric
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 
 
 @pytest.fixture(scope="module")

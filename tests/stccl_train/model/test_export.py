@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from stccl_train.config import MetricConfig
 from stccl_train.model.export import MetricError, load_metric, save_metric, trained_speakers
-from stccl_train.model.metric import CorrelationMetric, MetricConfig
+from stccl_train.model.metric import CorrelationMetric
 
 CONFIG = MetricConfig(backbone="tiny", variant="both", frames=4, size=64)
 

@@ -1,4 +1,4 @@
-"""What mediapipe's native code prints on stderr when it starts, told from what a user should see."""
+"""Hide what mediapipe's native code logs on stderr at start, but not its errors."""
 
 import os
 import re
@@ -7,15 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: absl's lines of information and warning, and TFLite's word of its delegate. Errors begin with E or F, or are of another form.
-_CHATTER = re.compile(rb"[IW]\d{4} \d|INFO: |WARNING: (Logging before|All log messages before)")
+#: absl's info and warning lines, and TFLite's line about its delegate. Errors begin with E or F, or
+#: have another form.
+_NOISE = re.compile(rb"[IW]\d{4} \d|INFO: |WARNING: (Logging before|All log messages before)")
 
 
 @contextmanager
-def without_chatter() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2 in the block, and afterwards pass on every line that is not chatter.
+def hide_native_log() -> Iterator[None]:
+    """Hold back what the block writes to file descriptor 2, then pass on all but the noise.
 
-    No setting of mediapipe's or absl's reaches these lines from Python. Where the block raises, all is passed on.
+    If the block raises, everything is passed on. No setting of mediapipe or absl that can be
+    reached from Python suppresses these lines.
     """
     try:
         stderr = os.dup(2)
@@ -35,5 +37,5 @@ def without_chatter() -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             for line in held:
-                if failed or not _CHATTER.match(line):
+                if failed or not _NOISE.match(line):
                     os.write(2, line)
