@@ -24,7 +24,8 @@ import cv2
 
 from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.clip import Clip
-from stccl_data.dataset.shard_writer import ShardWriter, clip_members
+from stccl_data.dataset.sample import clip_members
+from stccl_data.dataset.shard_writer import ShardWriter
 from stccl_data.errors import ClipError
 from stccl_data.extract import extract_clip
 from stccl_data.face.canonical import STABLE_68

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from .progress import open_progress
+
 SHOWN = 8
 
 
@@ -25,17 +27,10 @@ def command(out: Path, decode: bool, as_json: bool) -> None:
     Checksums, the ends of tars, keys, the index, each clip's members, maps and paths, the tables, speakers in two splits, files
     that do not belong. The exit code is 1 when anything is off.
     """
-    from stccl_data.dataset.verify.verify import Problem, verify
+    from stccl_data.dataset.verify import Problem, verify
 
-    if sys.stderr.isatty():
-        with click.progressbar(length=1000, label="Verifying", file=sys.stderr, width=32) as bar:
-            problems = verify(
-                out,
-                decode=decode,
-                progress=lambda done, total: bar.update(1000 * done // max(total, 1) - bar.pos),
-            )
-    else:
-        problems = verify(out, decode=decode)
+    with open_progress() as progress:
+        problems = verify(out, decode=decode, progress=progress)
     if as_json:
         click.echo(json.dumps({"problems": [asdict(problem) for problem in problems]}, indent=1))
     else:
@@ -54,7 +49,7 @@ def command(out: Path, decode: bool, as_json: bool) -> None:
 
 def _summary(out: Path, problems: int) -> str:
     from stccl_data.dataset import ShardError
-    from stccl_data.dataset.reader import read_shard_list
+    from stccl_data.dataset.index import read_shard_list
 
     try:
         shards = read_shard_list(out)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from stccl_data.alignment.align_files import align_files
     from stccl_data.corpora import scan_corpus
     from stccl_data.dataset import open_dataset
-    from stccl_data.dataset.verify.verify import verify
+    from stccl_data.dataset.verify import verify
     from stccl_data.pipeline.config import PrepareConfig
     from stccl_data.pipeline.prepare import prepare
 
@@ -20,7 +20,7 @@ _MODULES = {
     "open_dataset": "stccl_data.dataset",
     "prepare": "stccl_data.pipeline.prepare",
     "scan_corpus": "stccl_data.corpora",
-    "verify": "stccl_data.dataset.verify.verify",
+    "verify": "stccl_data.dataset.verify",
 }
 
 __all__ = ["PrepareConfig", "align_files", "open_dataset", "prepare", "scan_corpus", "verify"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stccl_data.dataset import open_dataset
-from stccl_data.dataset.verify.verify import verify
+from stccl_data.dataset.verify import verify
 from stccl_train.model.export import load_metric
 from stccl_train.train.trainer import fit
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from stccl_data.clip import EMOTIONS
 from stccl_data.corpora.splits import SPLITS
-from stccl_data.dataset import ShardInfo
-from stccl_data.dataset.reader import read_shard_list
+from stccl_data.dataset.index import ShardInfo, read_shard_list
 from stccl_data.dataset.tables import Row, read_clips, read_pairs
 
 #: The scores that are shown, of every pair that was aligned and of every clip that was read.

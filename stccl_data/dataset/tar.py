@@ -1,4 +1,7 @@
-"""Reading a tar to its very end: every name checked, and an end that is not one reported, where readers are commonly silent."""
+"""Strict reading of tars: every member name is checked, and a truncated end is an error.
+
+Common readers accept both silently.
+"""
 
 import tarfile
 from collections.abc import Iterator
@@ -8,53 +11,71 @@ from typing import IO, Any
 
 from stccl_data.dataset.members import MAX_MEMBER_BYTES, ShardError
 
-_MOST_HEADER_BYTES = 2**20
-_END = b"\0" * (2 * tarfile.BLOCKSIZE)
+#: tarfile reads an extension header (a long name, pax records) into memory as a whole.
+_MAX_HEADER_BYTES = 2**20
+_END_MARK = b"\0" * (2 * tarfile.BLOCKSIZE)
+_CHUNK = 2**20
+
+_DAMAGED = "it was truncated or damaged; copy it again, or delete it and rerun `stccl prepare`"
+_UNTRUSTED = "stccl never writes that, so do not trust this tar"
+
+#: Raised by tarfile for data that are not a tar.
+_TAR_ERRORS = (tarfile.TarError, EOFError, UnicodeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """`offset`, `size`: of the data within the tar. `key` and `suffix` as webdataset splits the name."""
+    """A member of a tar. webdataset splits its name into key and suffix at the first dot."""
 
     name: str
     key: str
     suffix: str
+    #: place of the data in the tar, bytes
     offset: int
     size: int
 
 
-def read_stream(stream: Any, where: str) -> Iterator[tuple[TarMember, bytes]]:
-    """Every member of a tar that comes as a stream (anything with `read`), with its content.
+def read_stream(stream: Any, shard: str) -> Iterator[tuple[TarMember, bytes]]:
+    """Read every member of a tar that comes as a stream, with its content.
 
-    Raises ShardError, naming `where`, for names and kinds of members that no dataset has, and at the end where the stream
-    stops before the tar's end mark.
+    Args:
+        stream: anything with a method `read(size)`.
+        shard: name of the tar in error messages.
+
+    Raises:
+        ShardError: a member has a name or a type that stccl never writes, or the stream is not a
+            tar or ends before the end mark of one.
     """
-    tail = _Tail(stream, where)
+    tail = _Tail(stream, shard)
     try:
         with tarfile.open(fileobj=tail, mode="r|", tarinfo=_Header) as tar:  # type: ignore[call-overload]
             for entry in tar:
-                member = checked_member(entry, where)
+                member = _checked_member(entry, shard)
                 if member is not None:
                     file = tar.extractfile(entry)
                     data = b"" if file is None else file.read()
                     if len(data) != member.size:
                         raise tarfile.ReadError("unexpected end of data")
                     yield member, data
-                tar.members = []  # a tar keeps a record of each member for as long as it is open
-    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        raise ShardError(
-            f"{where} is no tar that can be read to its end ({error}): {ADVICE}"
-        ) from None
-    while tail.read(2**20):
+                tar.members = []  # tarfile would keep a record of each member until it is closed
+    except _TAR_ERRORS as error:
+        raise _unreadable(shard, error) from None
+    while tail.read(_CHUNK):
         pass
     if not tail.ended:
-        raise ShardError(
-            f"{where} stops without the end mark of a tar after {tail.size:,} bytes: {ADVICE}"
-        )
+        raise _missing_end_mark(shard, tail.size)
 
 
-def read_headers(path: Path, where: str) -> Iterator[TarMember]:
-    """Every member of a tar on disk in order, contents passed over. Raises ShardError as `read_stream`."""
+def read_headers(path: Path, shard: str) -> Iterator[TarMember]:
+    """Read the header of every member of a tar on disk in order, skipping the contents.
+
+    Args:
+        path: the tar.
+        shard: name of the tar in error messages.
+
+    Raises:
+        ShardError: as `read_stream`.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -62,89 +83,80 @@ def read_headers(path: Path, where: str) -> Iterator[TarMember]:
             end = 0
             with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
                 for entry in tar:
-                    end = (
-                        entry.offset_data + -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                    )
-                    member = checked_member(entry, where)
+                    blocks = -(-entry.size // tarfile.BLOCKSIZE)
+                    end = entry.offset_data + blocks * tarfile.BLOCKSIZE
+                    member = _checked_member(entry, shard)
                     if end > size:
-                        raise ShardError(f"{where} ends within {entry.name}: {ADVICE}")
+                        raise ShardError(f"{shard} ends within {entry.name}: {_DAMAGED}")
                     if member is not None:
                         yield member
-            _check_end(file, end, size, where)
+            _check_end(file, end, size, shard)
     except FileNotFoundError:
-        raise ShardError(f"{where} is missing: {ADVICE}") from None
+        raise ShardError(f"{shard} is missing: {_DAMAGED}") from None
     except OSError as error:
-        raise ShardError(f"{where} cannot be read: {error.strerror}") from None
-    except (tarfile.TarError, EOFError, UnicodeError, ValueError) as error:
-        raise ShardError(
-            f"{where} is no tar that can be read to its end ({error}): {ADVICE}"
-        ) from None
+        raise ShardError(f"{shard} cannot be read: {error.strerror}") from None
+    except _TAR_ERRORS as error:
+        raise _unreadable(shard, error) from None
 
 
-ADVICE = "it was cut short or damaged; copy it again, or delete it and run `stccl prepare` again"
+def _unreadable(shard: str, error: Exception) -> ShardError:
+    return ShardError(f"{shard} is not a tar that can be read to its end ({error}): {_DAMAGED}")
 
 
-def checked_member(entry: tarfile.TarInfo, where: str) -> TarMember | None:
-    """The member behind a tar header; None for a folder. Raises ShardError for what no dataset has."""
+def _missing_end_mark(shard: str, size: int) -> ShardError:
+    return ShardError(f"{shard} has no end mark of a tar after its {size:,} bytes: {_DAMAGED}")
+
+
+def _checked_member(entry: tarfile.TarInfo, shard: str) -> TarMember | None:
+    """Return the member of a tar header; None for a folder. Raise ShardError if it is hostile."""
     name = entry.name
     if entry.isdir():
         return None
     if not entry.isreg() or entry.issparse():
-        raise ShardError(
-            f"{where} holds {name!r}, a link or a device, which stccl never writes: do not trust this tar"
-        )
+        raise ShardError(f"{shard} holds {name!r}, a link or a device: {_UNTRUSTED}")
     if (
         name.startswith("/")
         or "\\" in name
         or any(part in ("", ".", "..") for part in name.split("/"))
     ):
-        raise ShardError(
-            f"{where} holds a member named {name!r}, which leads out of the dataset: do not trust this tar"
-        )
+        raise ShardError(f"{shard} holds {name!r}, which leads out of the dataset: {_UNTRUSTED}")
     if entry.size > MAX_MEMBER_BYTES:
-        raise ShardError(
-            f"{where}: {name} claims {entry.size:,} bytes, more than stccl ever writes: do not trust this tar"
-        )
+        raise ShardError(f"{shard}: {name} claims {entry.size:,} bytes: {_UNTRUSTED}")
     folder, _, base = name.rpartition("/")
-    stem, dot, suffix = base.partition(".")
-    if not stem or not dot or not suffix:
-        raise ShardError(f"{where} holds a member named {name!r}; a name is KEY.SUFFIX")
-    return TarMember(
-        name, f"{folder}/{stem}" if folder else stem, suffix, entry.offset_data, entry.size
-    )
+    stem, _, suffix = base.partition(".")
+    if not stem or not suffix:
+        raise ShardError(f"{shard} holds {name!r}; members are named KEY.SUFFIX")
+    key = f"{folder}/{stem}" if folder else stem
+    return TarMember(name, key, suffix, entry.offset_data, entry.size)
 
 
-def _check_end(file: IO[bytes], end: int, size: int, where: str) -> None:
-    """Behind the last member that could be read there is nothing but zeros, two blocks of them at least."""
+def _check_end(file: IO[bytes], end: int, size: int, shard: str) -> None:
+    """Raise ShardError unless zeros alone follow the last readable member, two blocks or more."""
     file.seek(end)
-    if size - end < len(_END):
-        raise ShardError(
-            f"{where} stops without the end mark of a tar after {size:,} bytes: {ADVICE}"
-        )
-    while chunk := file.read(2**20):
+    if size - end < len(_END_MARK):
+        raise _missing_end_mark(shard, size)
+    while chunk := file.read(_CHUNK):
         if chunk.strip(b"\0"):
-            raise ShardError(f"{where} cannot be read beyond byte {end:,} of {size:,}: {ADVICE}")
+            raise ShardError(f"{shard} cannot be read after byte {end:,} of {size:,}: {_DAMAGED}")
 
 
 class _Header(tarfile.TarInfo):
-    """A header whose extension, a long name or pax records, is no longer than any that has a use: tarfile reads it as a whole."""
+    """A tar header that refuses an oversized extension before tarfile reads it into memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
-        """Raises ShardError."""
+        """Raise ShardError for an oversized extension header."""
         header = super().frombuf(buf, encoding, errors)
-        if header.type not in tarfile.REGULAR_TYPES and header.size > _MOST_HEADER_BYTES:
-            raise ShardError(
-                f"a header claims {header.size:,} bytes, more than any name or record has: do not trust this tar"
-            )
+        if header.type not in tarfile.REGULAR_TYPES and header.size > _MAX_HEADER_BYTES:
+            raise ShardError(f"a tar header claims {header.size:,} bytes: {_UNTRUSTED}")
         return header
 
 
 class _Tail:
-    """A stream that is only read, with its length and the last bytes that went through."""
+    """A stream that remembers its length and the last bytes read from it."""
 
-    def __init__(self, stream: Any, where: str) -> None:
-        self._stream, self._where = stream, where
+    def __init__(self, stream: Any, shard: str) -> None:
+        self._stream, self._shard = stream, shard
         self._last = b""
         self.size = 0
 
@@ -152,12 +164,15 @@ class _Tail:
         try:
             data: bytes = self._stream.read(size)
         except OSError as error:
-            raise ShardError(f"{self._where} cannot be read to its end: {error}") from None
+            raise ShardError(f"{self._shard} cannot be read to its end: {error}") from None
         self.size += len(data)
-        self._last = (self._last + data)[-len(_END) :]
+        self._last = (self._last + data)[-len(_END_MARK) :]
         return data
 
     @property
     def ended(self) -> bool:
-        """A tar ends in two blocks of zeros; no member does, for its last block is filled up by less than one."""
-        return self._last == _END and self.size % tarfile.BLOCKSIZE == 0
+        """Whether the stream ended in the end mark of a tar, two blocks of zeros.
+
+        No member ends that way, as its last block is padded by less than a block.
+        """
+        return self._last == _END_MARK and self.size % tarfile.BLOCKSIZE == 0

@@ -24,15 +24,11 @@ from stccl_data.dataset.layout import (
     SCHEMA,
     SHARDS,
     STATS,
+    part_key,
 )
-from stccl_data.dataset.shard_writer import (
-    PairRecord,
-    ShardFile,
-    ShardWriter,
-    clip_members,
-    parts_of,
-    sample_members,
-)
+from stccl_data.dataset.parts import divide_utterance
+from stccl_data.dataset.sample import ClipRecord, PairRecord, clip_members, sample_members
+from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
 from stccl_data.dataset.tables import CLIP_SCORES, write_clips, write_pairs
 from stccl_data.files.atomic import atomic_writer, write_text
 from stccl_data.landmarks import landmarker_identity
@@ -178,10 +174,10 @@ def _shards(
             for key in sorted(
                 mine, key=lambda key: hashlib.sha256(f"{config.seed}:{key}".encode()).digest()
             ):
-                for part_key, content in _samples(
+                for sample_key, content in _samples(
                     key, members[key], utterances[key], rows, names[key]
                 ):
-                    writer.add(part_key, content)
+                    writer.add(sample_key, content)
                 progress.step()
         except BaseException:
             writer.abandon()
@@ -195,16 +191,7 @@ def _shards(
         for file in files:
             for line in file.index:
                 index.write(json.dumps(line).encode() + b"\n")
-    table = [
-        {
-            "path": f.path,
-            "split": f.split,
-            "utterances": f.utterances,
-            "bytes": f.bytes,
-            "sha256": f.sha256,
-        }
-        for f in files
-    ]
+    table = [file.row() for file in files]
     write_text(
         out / SHARDS,
         json.dumps({"schema": SCHEMA, "fingerprint": made_from, "shards": table}, indent=1) + "\n",
@@ -241,14 +228,14 @@ def _samples(
     names: Mapping[str, str],
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
     """The samples of one utterance: one, or its parts."""
-    clips: dict[str, tuple[Clip, dict[str, float], dict[str, bytes]]] = {}
+    clips: dict[str, ClipRecord] = {}
     for clip_id in members:
         row = rows[clip_id]
         assert row.artefact is not None
         content = clip_members(
             row.artefact.track(), row.artefact.frame_times(), row.artefact.flac()
         )
-        clips[names[clip_id]] = row.clip, row.scores, content
+        clips[names[clip_id]] = ClipRecord(row.clip, row.scores, content)
     records = [
         PairRecord(
             names[pair.source.clip_id],
@@ -261,17 +248,13 @@ def _samples(
         for pair, alignment in _aligned(pairs)
     ]
     sizes = {
-        name: sum(len(data) for data in content.values()) for name, (_, _, content) in clips.items()
+        name: sum(len(data) for data in record.members.values()) for name, record in clips.items()
     }
-    parts = parts_of(sorted(clips), records, sizes)
-    for i, (part_names, part_pairs) in enumerate(parts, 1):
-        part_key = key if i == 1 else f"{key}+p{i}"
-        yield (
-            part_key,
-            sample_members(
-                part_key, {name: clips[name] for name in part_names}, part_pairs, i, len(parts)
-            ),
-        )
+    parts = divide_utterance(sorted(clips), records, sizes)
+    for i, part in enumerate(parts, 1):
+        sample_key = part_key(key, i)
+        part_clips = {name: clips[name] for name in part.clips}
+        yield sample_key, sample_members(sample_key, part_clips, part.pairs, i, len(parts))
 
 
 def _aligned(pairs: Iterable[PairRow]) -> Iterator[tuple[PairRow, Alignment]]:

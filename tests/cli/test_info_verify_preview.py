@@ -75,7 +75,7 @@ def test_verify_is_quiet_about_a_good_dataset(shared):
     assert ended.exit_code == 0 and "all is well (6 samples in 6 shards, " in ended.output, (
         ended.output
     )
-    assert len(ended.output.splitlines()) == 1
+    assert len(ended.stdout.splitlines()) == 1
     assert json.loads(run(verify, shared.out, "--json").stdout) == {"problems": []}
 
 
@@ -87,12 +87,8 @@ def test_verify_prints_a_line_a_problem_and_ends_with_one(fresh):
     (fresh.out / "README.md").unlink()
     ended = run(verify, fresh.out)
     assert ended.exit_code == 1
-    lines = ended.output.splitlines()
-    assert (
-        "is not what was written" in lines[0]
-        and "copy it again" in lines[0]
-        and "cannot be read beyond byte" in lines[1]
-    )
+    lines = ended.stdout.splitlines()
+    assert all("shards/train/stccl-train-000000.tar" in line for line in lines[:2])
     assert (
         any(line.startswith("README.md: is missing") for line in lines)
         and "3 problems" in lines[-1]
@@ -159,7 +155,7 @@ def test_preview_by_key_names_its_film_and_says_why_a_pair_was_refused(
         (
             ["--key", "mead/M003/front/s001", "--emotion", "cross"],
             2,
-            "emotion 'cross' is not one of",
+            "'cross'",
         ),
         (["a", "b"], 1, "has the clip 'a'"),
         (["a", "b", "-o", "x.avi"], 2, "such as x.mp4"),

@@ -1,46 +1,56 @@
-"""A small prepared dataset, written by the real writer: pictures whose colour says which frame of which emotion they are."""
+"""A small prepared dataset from the real writer, whose frames show which frame they are by colour.
+
+Each speaker says each sentence in three emotions. The pair neutral-angry is accepted, the pair
+neutral-happy rejected.
+"""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stccl_data.alignment.align import Alignment
 from stccl_data.alignment.warping_path import frame_map
 from stccl_data.clip import Clip
-from stccl_data.dataset.layout import CARD, CLIPS, INDEX, PAIRS, PROVENANCE, SHARDS, STATS
-from stccl_data.dataset.shard_writer import PairRecord, ShardWriter, clip_members, sample_members
+from stccl_data.dataset.layout import CARD, INDEX, PROVENANCE, SHARDS, STATS, part_key
+from stccl_data.dataset.sample import ClipRecord, PairRecord, clip_members, sample_members
+from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
+from stccl_data.dataset.tables import write_clips, write_pairs
 from stccl_data.face.track import Track
 from stccl_data.media.audio import Audio, encode_flac
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 from stccl_data.pairs.candidates import clip_name, utterance_key
 
-#: emotion -> (level, frames); the red of a picture is RED[emotion], its green 20 + 10 i for frame i.
+#: emotion -> (level, number of frames)
 EMOTIONS = {"neutral": (1, 12), "angry": (3, 15), "happy": (2, 10)}
+#: emotion -> red of its frames; the green of frame i is 20 + 10 i
 RED = {"neutral": 20, "angry": 120, "happy": 220}
 SPEAKERS = {"train": ("M003", "W009"), "val": ("M005",)}
 SENTENCES = ("s001", "s002")
 FPS = Fraction(25)
 RATE = 16_000
-#: Its pitch rises, so that no part is like another.
+#: A rising tone, so that no two stretches are alike.
 SOUND = (0.5 * np.sin(np.arange(8_000) / 20 * (1 + np.arange(8_000) / 8_000))).astype(np.float32)
+CLIP_SCORES = {"face_rate": 11 / 12, "eye_distance": 80.0, "yaw": float("nan")}
 
 
 @dataclass
-class Small:
-    """What went into the dataset."""
+class SmallDataset:
+    """A dataset and what was written into it."""
 
     out: Path
-    clips: list[dict]
-    pairs: list[dict]
-    keys: list[str]
+    #: rows of clips.parquet
+    clips: list[dict] = field(default_factory=list)
+    #: rows of pairs.parquet
+    pairs: list[dict] = field(default_factory=list)
+    #: keys of the samples, in order
+    keys: list[str] = field(default_factory=list)
 
 
 def make_clip(speaker: str, emotion: str, sentence: str, path: str = "") -> Clip:
+    """Return the clip of a speaker who says a sentence in an emotion."""
     level, n = EMOTIONS[emotion]
     return Clip(
         clip_id=f"mead/{speaker}/front/{emotion}-{level}/{sentence}-t001",
@@ -60,25 +70,28 @@ def make_clip(speaker: str, emotion: str, sentence: str, path: str = "") -> Clip
     )
 
 
-def picture(emotion: str, i: int, size: int) -> np.ndarray:
-    """(size, size, 3) uint8 RGB: red says the emotion, green the frame; blue falls off to the right."""
+def make_frame(emotion: str, i: int, size: int) -> np.ndarray:
+    """Return a crop, (size, size, 3) uint8 RGB, that `identify_frame` recognises."""
     image = np.zeros((size, size, 3), np.uint8)
     image[..., 0], image[..., 1] = RED[emotion], 20 + 10 * i
-    image[..., 2] = np.linspace(200, 0, size)
+    image[..., 2] = np.linspace(200, 0, size)  # blue falls to the right
     return image
 
 
-def seen(image: np.ndarray) -> tuple[str, int]:
-    """The emotion and the frame that a decoded picture shows."""
+def identify_frame(image: np.ndarray) -> tuple[str, int]:
+    """Return the emotion and the frame number that a decoded crop shows."""
     red, green = image[..., 0].mean(), image[..., 1].mean()
     return min(RED, key=lambda emotion: abs(RED[emotion] - red)), round((green - 20) / 10)
 
 
 def make_track(emotion: str, crops: bool = True) -> Track:
+    """Return the track of a clip; frame 3 has no face."""
     n = EMOTIONS[emotion][1]
     eye = np.tile(np.eye(2, 3), (n, 1, 1))
     series = {
-        crop: JpegSeries.from_jpegs([encode_jpeg(picture(emotion, i, size), 95) for i in range(n)])
+        crop: JpegSeries.from_jpegs(
+            [encode_jpeg(make_frame(emotion, i, size), 95) for i in range(n)]
+        )
         for crop, size in (("face", 64), ("mouth", 32))
     }
     return Track(
@@ -93,6 +106,7 @@ def make_track(emotion: str, crops: bool = True) -> Track:
 
 
 def make_alignment(source: Track, target: Track) -> Alignment:
+    """Return a linear alignment of two tracks."""
     source_time = np.array([0.0, source.times[-1] / 2, source.times[-1] + 0.04])
     target_time = source_time * (target.times[-1] + 0.04) / source_time[-1]
     return Alignment(
@@ -117,120 +131,171 @@ def make_dataset(
     parts: bool = False,
     extra_row: bool = True,
     paths: dict[str, str] | None = None,
-) -> Small:
-    """Each speaker says each sentence in each emotion; neutral with angry is accepted, neutral with happy refused.
+) -> SmallDataset:
+    """Write the dataset.
 
-    parts: s001 of each speaker is stored in two parts. extra_row: a pair that was never aligned. paths: emotion -> file.
+    Args:
+        out: folder for the dataset.
+        crops: store crops.
+        audio: store the sound.
+        parts: store s001 of each speaker in two parts.
+        extra_row: add a failed clip, and a pair with it that was never aligned.
+        paths: emotion -> path of its clips.
     """
-    clips: list[dict] = []
-    pairs: list[dict] = []
-    keys: list[str] = []
-    files = []
+    dataset = SmallDataset(out)
     tracks = {emotion: make_track(emotion, crops) for emotion in EMOTIONS}
     flac = encode_flac(Audio(SOUND, RATE, 0.0)) if audio else None
+    content = {emotion: clip_members(track, track.times, flac) for emotion, track in tracks.items()}
+    files: list[ShardFile] = []
     for split, speakers in SPEAKERS.items():
         writer = ShardWriter(out, split, 60_000)
         for speaker in speakers:
             for sentence in SENTENCES:
-                made = {
-                    e: make_clip(speaker, e, sentence, (paths or {}).get(e, "")) for e in EMOTIONS
+                clips = {
+                    emotion: make_clip(speaker, emotion, sentence, (paths or {}).get(emotion, ""))
+                    for emotion in EMOTIONS
                 }
-                key = utterance_key(made["neutral"])
-                names = {e: clip_name(clip) for e, clip in made.items()}
-                content = {e: clip_members(tracks[e], tracks[e].times, flac) for e in EMOTIONS}
-                scores = {"face_rate": 11 / 12, "eye_distance": 80.0, "yaw": float("nan")}
-                records = []
-                for target in ("angry", "happy"):
-                    alignment = make_alignment(tracks["neutral"], tracks[target])
-                    shown = {
-                        "mode": alignment.mode, "cost": alignment.cost, "content_score": None,
-                        "duration_ratio": alignment.duration_ratio, "longest_repeat": 2,
-                        "diagonal_fraction": 0.9, "local_slope": 0.1,
-                    }  # fmt: skip
-                    reason = None if target == "angry" else "longest_repeat"
-                    records.append(
-                        PairRecord(
-                            names["neutral"],
-                            names[target],
-                            shown,
-                            reason is None,
-                            reason,
-                            alignment,
-                        )
-                    )
-                    pairs.append(
-                        {
-                            "source": made["neutral"].clip_id, "target": made[target].clip_id, "utterance": key,
-                            "source_name": names["neutral"], "target_name": names[target], "split": split, "speaker": speaker,
-                            "sentence": sentence, "source_emotion": "neutral", "target_emotion": target, **shown,
-                            "accepted": reason is None, "reason": reason, "detail": None,
-                        }
-                    )  # fmt: skip
-                together = [
-                    [(list(EMOTIONS), records)],
-                    [(["neutral", "angry"], records[:1]), (["neutral", "happy"], records[1:])],
-                ]
-                pieces = together[parts and sentence == "s001"]
-                for number, (emotions, own) in enumerate(pieces, 1):
-                    part_key = key if number == 1 else f"{key}+p{number}"
-                    members = {names[e]: (made[e], scores, content[e]) for e in emotions}
-                    writer.add(
-                        part_key, sample_members(part_key, members, own, number, len(pieces))
-                    )
-                    keys.append(part_key)
-                for e, clip in made.items():
-                    state = (
-                        {"state": "paired", "reason": None}
-                        if e != "happy"
-                        else {"state": "unpaired", "reason": "longest_repeat"}
-                    )
-                    clips.append(
-                        {
-                            **clip.row(),
-                            **state,
-                            "detail": None,
-                            "split": split,
-                            "utterance": key,
-                            "name": names[e],
-                            **scores,
-                        }
-                    )
+                divided = parts and sentence == "s001"
+                _add_utterance(dataset, writer, split, clips, tracks, content, divided)
         files += writer.close()
     if extra_row:
-        source = clips[0]
-        failed = replace(
-            make_clip("M003", "angry", "s001"), clip_id="mead/M003/front/angry-3/s001-t002", take=2
-        )
-        clips.append(
-            {**failed.row(), "state": "failed", "reason": "no_face", "detail": "no face", "split": "train",
-             "utterance": source["utterance"], "name": "angry-3-t002", **dict.fromkeys(scores)}
-        )  # fmt: skip
-        pairs.append(
-            {**dict.fromkeys(pairs[0]), "source": source["clip_id"], "target": failed.clip_id, "utterance": source["utterance"],
-             "source_name": source["name"], "target_name": "angry-3-t002", "split": "train", "speaker": "M003", "sentence": "s001",
-             "source_emotion": "neutral", "target_emotion": "angry", "accepted": False, "reason": "partner_failed"}
-        )  # fmt: skip
-    write_tables(out, clips, pairs)
-    listed = [
-        {
-            "path": f.path,
-            "split": f.split,
-            "utterances": f.utterances,
-            "bytes": f.bytes,
-            "sha256": f.sha256,
+        _add_failed_clip(dataset)
+    write_tables(out, dataset.clips, dataset.pairs)
+    _write_other_files(dataset, files)
+    return dataset
+
+
+def _add_utterance(
+    dataset: SmallDataset,
+    writer: ShardWriter,
+    split: str,
+    clips: dict[str, Clip],
+    tracks: dict[str, Track],
+    content: dict[str, dict[str, bytes]],
+    divided: bool,
+) -> None:
+    """Write one utterance into the shards, and add its rows."""
+    key = utterance_key(clips["neutral"])
+    names = {emotion: clip_name(clip) for emotion, clip in clips.items()}
+    place = {"utterance": key, "split": split}
+    records = []
+    for target in ("angry", "happy"):
+        alignment = make_alignment(tracks["neutral"], tracks[target])
+        reason = None if target == "angry" else "longest_repeat"
+        records.append(_pair_record(names, target, alignment, reason))
+        dataset.pairs.append(_pair_row(clips, names, place, records[-1], target))
+    samples = [(list(EMOTIONS), records)]
+    if divided:
+        samples = [(["neutral", "angry"], records[:1]), (["neutral", "happy"], records[1:])]
+    for number, (emotions, pairs) in enumerate(samples, 1):
+        sample_key = part_key(key, number)
+        members = {names[e]: ClipRecord(clips[e], CLIP_SCORES, content[e]) for e in emotions}
+        writer.add(sample_key, sample_members(sample_key, members, pairs, number, len(samples)))
+        dataset.keys.append(sample_key)
+    for emotion, clip in clips.items():
+        rejected = emotion == "happy"
+        state = {
+            "state": "unpaired" if rejected else "paired",
+            "reason": "longest_repeat" if rejected else None,
+            "detail": None,
         }
-        for f in files
-    ]
-    (out / SHARDS).write_text(json.dumps({"schema": 1, "fingerprint": "0", "shards": listed}))
-    (out / INDEX).write_text("".join(json.dumps(line) + "\n" for f in files for line in f.index))
-    (out / STATS).write_text(
-        json.dumps({"clips": len(clips), "pairs": len(pairs), "bytes": sum(f.bytes for f in files)})
+        dataset.clips.append(
+            {**clip.row(), **state, **place, "name": names[emotion], **CLIP_SCORES}
+        )
+
+
+def _pair_record(
+    names: dict[str, str], target: str, alignment: Alignment, reason: str | None
+) -> PairRecord:
+    scores = {
+        "mode": alignment.mode,
+        "cost": alignment.cost,
+        "content_score": None,
+        "duration_ratio": alignment.duration_ratio,
+        "longest_repeat": 2,
+        "diagonal_fraction": 0.9,
+        "local_slope": 0.1,
+    }
+    return PairRecord(names["neutral"], names[target], scores, reason is None, reason, alignment)
+
+
+def _pair_row(
+    clips: dict[str, Clip],
+    names: dict[str, str],
+    place: dict[str, str],
+    record: PairRecord,
+    target: str,
+) -> dict:
+    source = clips["neutral"]
+    return {
+        "source": source.clip_id,
+        "target": clips[target].clip_id,
+        **place,
+        "source_name": names["neutral"],
+        "target_name": names[target],
+        "speaker": source.speaker,
+        "sentence": source.sentence,
+        "source_emotion": "neutral",
+        "target_emotion": target,
+        **record.scores,
+        "accepted": record.accepted,
+        "reason": record.reason,
+        "detail": None,
+    }
+
+
+def _add_failed_clip(dataset: SmallDataset) -> None:
+    """Add the rows of a clip without a face, and of the pair that it would have been in."""
+    source = dataset.clips[0]
+    clip_id = "mead/M003/front/angry-3/s001-t002"
+    failed = replace(make_clip("M003", "angry", "s001"), clip_id=clip_id, take=2)
+    place = {"split": "train", "utterance": source["utterance"]}
+    dataset.clips.append(
+        {
+            **failed.row(),
+            **place,
+            "state": "failed",
+            "reason": "no_face",
+            "detail": "no face",
+            "name": "angry-3-t002",
+            **dict.fromkeys(CLIP_SCORES),
+        }
     )
+    dataset.pairs.append(
+        {
+            **dict.fromkeys(dataset.pairs[0]),
+            **place,
+            "source": source["clip_id"],
+            "target": clip_id,
+            "source_name": source["name"],
+            "target_name": "angry-3-t002",
+            "speaker": "M003",
+            "sentence": "s001",
+            "source_emotion": "neutral",
+            "target_emotion": "angry",
+            "accepted": False,
+            "reason": "partner_failed",
+        }
+    )
+
+
+def _write_other_files(dataset: SmallDataset, files: list[ShardFile]) -> None:
+    out = dataset.out
+    shards = {"schema": 1, "fingerprint": "0", "shards": [file.row() for file in files]}
+    (out / SHARDS).write_text(json.dumps(shards))
+    lines = (json.dumps(line) + "\n" for file in files for line in file.index)
+    (out / INDEX).write_text("".join(lines))
+    counts = {
+        "clips": len(dataset.clips),
+        "pairs": len(dataset.pairs),
+        "bytes": sum(file.bytes for file in files),
+    }
+    (out / STATS).write_text(json.dumps(counts))
     (out / PROVENANCE).write_text("{}")
     (out / CARD).write_text("# A small dataset\n")
-    return Small(out, clips, pairs, keys)
 
 
 def write_tables(out: Path, clips: list[dict], pairs: list[dict]) -> None:
-    pq.write_table(pa.Table.from_pylist(clips), out / CLIPS)
-    pq.write_table(pa.Table.from_pylist(pairs), out / PAIRS)
+    """Write both tables."""
+    write_clips(out, clips)
+    write_pairs(out, pairs)

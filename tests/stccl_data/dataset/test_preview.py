@@ -48,8 +48,8 @@ def test_each_source_frame_is_beside_its_target_frame(dataset, preview, row):
     pair = find_pair(dataset, KEY, "angry")
     images = [frame.image for frame in read_frames(preview.path)]
     assert preview.frames == len(images) == 12 and images[0].shape == (*preview.size, 3)
-    sources = [small.seen(crop_tile(image, row, 0)) for image in images]
-    targets = [small.seen(crop_tile(image, row, 1)) for image in images]
+    sources = [small.identify_frame(crop_tile(image, row, 0)) for image in images]
+    targets = [small.identify_frame(crop_tile(image, row, 1)) for image in images]
     assert sources == [("neutral", i) for i in range(12)]
     assert targets == [("angry", int(j)) for j in pair.frame_map]
 
@@ -112,7 +112,7 @@ def test_the_sheet_shows_moments_from_first_to_last(dataset, tmp_path):
                 for k in range(4)
             ]
             expected = [("neutral", i), ("angry", int(pair.frame_map[i]))]
-            assert [small.seen(cell) for cell in cells] == expected * 2
+            assert [small.identify_frame(cell) for cell in cells] == expected * 2
 
 
 def test_a_rejected_pair_can_be_shown(dataset, tmp_path):

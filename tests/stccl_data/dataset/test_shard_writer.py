@@ -7,22 +7,13 @@ import tarfile
 from fractions import Fraction
 
 import numpy as np
-import pytest
 import webdataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from stccl_data.alignment.align import Alignment
 from stccl_data.clip import Clip
-from stccl_data.dataset import shard_writer as write
 from stccl_data.dataset.layout import pair_name, shard_name
-from stccl_data.dataset.shard_writer import (
-    PairRecord,
-    ShardWriter,
-    clip_members,
-    parts_of,
-    sample_members,
-)
+from stccl_data.dataset.sample import ClipRecord, PairRecord, clip_members, sample_members
+from stccl_data.dataset.shard_writer import ShardWriter
 from stccl_data.face.track import Track
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 
@@ -70,7 +61,7 @@ def a_track(n: int = 5) -> Track:
 def a_sample(key: str = "own/a/front/1") -> dict[str, bytes]:
     track = a_track()
     clips = {
-        name: (
+        name: ClipRecord(
             a_clip(name.split("-")[0]),
             {"face_rate": 1.0, "yaw": float("nan")},
             clip_members(track, track.times, b"fLaC"),
@@ -190,53 +181,3 @@ def test_a_clip_without_a_followed_face_has_its_times_alone():
     assert set(members) == {"npz"}
     with np.load(io.BytesIO(members["npz"])) as tables:
         assert tables.files == ["times"] and tables["times"].tolist() == times.tolist()
-
-
-# --- parts -------------------------------------------------------------------------------------------------------------------
-
-
-@st.composite
-def utterances(draw):
-    emotions = draw(st.integers(2, 5))
-    takes = [draw(st.integers(1, 12)) for _ in range(emotions)]
-    names = [f"{emotion}-t{take:03d}" for emotion, n in enumerate(takes) for take in range(n)]
-    every = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if a[0] != b[0]]
-    neutral = [(a, b) for a, b in every if a[0] == "0"]
-    chosen = draw(st.sampled_from([every, neutral]))
-    return names, [pair for pair in chosen if draw(st.integers(0, 9)) or len(chosen) > 60]
-
-
-@given(utterances(), st.integers(2, 9), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
-def test_every_pair_stands_in_one_part_with_both_its_clips(utterance, most, heavy):
-    names, pairs = utterance
-    sizes = {name: 10 * (1 + i % heavy) for i, name in enumerate(names)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "MAX_CLIPS", most)
-        patch.setattr(write, "MAX_BYTES", 60)
-        parts = parts_of(names, [a_pair(*pair) for pair in pairs], sizes)
-    assert sorted((p.source, p.target) for _, own in parts for p in own) == sorted(pairs)
-    assert set().union(*(members for members, _ in parts)) == set(names), (
-        "a clip that is in no pair is kept too"
-    )
-    for members, own in parts:
-        assert len(set(members)) == len(members) and members == sorted(members)
-        assert {name for p in own for name in (p.source, p.target)} <= set(members)
-        assert len(members) <= most
-        assert sum(sizes[name] for name in members) <= 60 or len(members) <= 2
-
-
-@pytest.mark.parametrize("reference", ["neutral", "any"])
-def test_an_utterance_of_very_many_takes_is_split_with_little_repeated(reference):
-    names = [
-        f"{emotion}-t{take:03d}" for emotion in ("neutral", "angry", "happy") for take in range(50)
-    ]
-    every = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if a[:3] != b[:3]]
-    pairs = (
-        every if reference == "any" else [pair for pair in every if pair[0].startswith("neutral")]
-    )
-    parts = parts_of(names, [a_pair(*pair) for pair in pairs], dict.fromkeys(names, 1000))
-    assert sum(len(own) for _, own in parts) == len(pairs)
-    assert all(len(members) <= write.MAX_CLIPS for members, _ in parts)
-    stored = sum(len(members) for members, _ in parts)
-    assert stored <= (4 if reference == "neutral" else 8) * len(names), stored

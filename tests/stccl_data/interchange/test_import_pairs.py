@@ -9,7 +9,7 @@ import pytest
 
 from stccl_data.corpora import ScanError, scan_corpus
 from stccl_data.dataset.tables import read_pairs
-from stccl_data.dataset.verify.verify import verify
+from stccl_data.dataset.verify import verify
 from stccl_data.interchange.aligned_path import export_aligned_path
 from stccl_data.interchange.import_pairs import import_pairs, match_pairs
 from stccl_data.pipeline.config import PrepareConfig

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stccl_data.corpora import ScanError
-from stccl_data.dataset.verify.verify import verify
+from stccl_data.dataset.verify import verify
 from stccl_data.errors import Reason
 from stccl_data.media.audio import read_audio
 from stccl_data.media.video import read_frames

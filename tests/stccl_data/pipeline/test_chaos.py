@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from stccl_data.dataset.verify.verify import verify
+from stccl_data.dataset.verify import verify
 
 KILLS = int(os.environ.get("STCCL_KILLS", "4"))
 SEED = int(os.environ.get("STCCL_SEED", "0"))

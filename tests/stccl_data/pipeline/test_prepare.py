@@ -21,7 +21,7 @@ import soundfile
 import webdataset
 
 from stccl_data.dataset import shard_writer as write
-from stccl_data.dataset.verify.verify import verify
+from stccl_data.dataset.verify import verify
 from stccl_data.errors import Reason
 from stccl_data.pairs.gates import GateConfig
 from stccl_data.pipeline import tasks as stages

@@ -10,7 +10,7 @@ import pytest
 from stccl_data.dataset import open_dataset
 from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
 from stccl_data.dataset.tables import TableError
-from stccl_data.dataset.verify.verify import verify
+from stccl_data.dataset.verify import verify
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, judge
 from stccl_data.pipeline.refilter import Change, RefilterError, refilter, stored_gates
 from stccl_data.pipeline.state import Store, StoreBusyError

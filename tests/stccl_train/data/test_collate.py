@@ -22,7 +22,7 @@ def test_a_batch_shows_the_frames_of_its_windows(dataset):
     for i, window in enumerate(windows):
         for side, frames in ((window.source, batch.source), (window.target, batch.target)):
             images = frames[i].permute(0, 2, 3, 1).numpy()
-            assert [small.seen(image) for image in images] == [
+            assert [small.identify_frame(image) for image in images] == [
                 (side.emotion, frame) for frame in side.frames
             ]
 

@@ -1,4 +1,4 @@
-"""Whatever a table, a name, a signal or a shard says: the answer is what it means, or a sentence. Never another exception."""
+"""Manifests and folder names of arbitrary content: a scan finds clips, or reports why not."""
 
 import json
 import os
@@ -8,26 +8,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.clip import Clip, parse_emotion, slug
 from stccl_data.corpora import Scan, ScanError, scan_corpus
 from stccl_data.corpora.tree import MEDIA_SUFFIXES
-from stccl_data.dataset.members import ShardError, member_arrays
-from stccl_data.dataset.tar import read_stream
-from stccl_data.errors import ClipError
-from stccl_data.features.mouth import mouth_features
-from stccl_data.features.signals import Signals
-from stccl_data.features.speech import speech_features
 from stccl_data.pairs.candidates import candidate_pairs, clip_names, utterance_key
-from tests.testing import datasets as small
 
 SLOW = settings(
     max_examples=60,
@@ -36,7 +26,7 @@ SLOW = settings(
 )
 EXTENSIVE = settings(SLOW, max_examples=150)
 
-#: What people and machines write into cells, and what neither should.
+#: Cells as people and programs write them, and cells that nobody should write.
 CELL = st.one_of(
     st.sampled_from(
         [
@@ -96,8 +86,8 @@ JSON = st.recursive(
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """A fresh folder for each example, with the two files that manifests name."""
+def raw_folder() -> Iterator[Path]:
+    """Make a folder with the two files that the manifests name."""
     with tempfile.TemporaryDirectory() as name:
         for file in ("a.mp4", "b.wav"):
             (Path(name) / file).touch()
@@ -105,7 +95,7 @@ def folder() -> Iterator[Path]:
 
 
 def scanned(raw: Path, corpus: str = "auto") -> Scan | None:
-    """The scan, checked for what holds of every scan; None where there is a sentence instead."""
+    """Scan a corpus and check the invariants of every scan; None if the scan is an error."""
     try:
         scan = scan_corpus(raw, corpus, views=["all"])
     except ScanError as error:
@@ -135,7 +125,7 @@ def scanned(raw: Path, corpus: str = "auto") -> Scan | None:
     return scan
 
 
-# --- tables ------------------------------------------------------------------------------------------------------------------
+# tables
 
 
 @EXTENSIVE
@@ -146,8 +136,8 @@ def scanned(raw: Path, corpus: str = "auto") -> Scan | None:
 @example("csv", b"path,speaker,emotion,sentence\n\x00,\x00,\x00,\x00\n")
 @example("csv", b"\xff\xfep\x00a")
 @example("parquet", b"PAR1" + bytes(20) + b"PAR1")
-def test_bytes_that_call_themselves_a_manifest(suffix, content):
-    with folder() as raw:
+def test_a_manifest_of_arbitrary_bytes_is_scanned_or_refused(suffix, content):
+    with raw_folder() as raw:
         (raw / f"manifest.{suffix}").write_bytes(content)
         scanned(raw)
 
@@ -157,8 +147,8 @@ def test_bytes_that_call_themselves_a_manifest(suffix, content):
 @example([{"path": "~nobody/a", "speaker": "a", "emotion": "sad", "sentence": "1"}])
 @example([{"path": "a.mp4", "speaker": "\ud800", "emotion": "sad", "sentence": "1"}])
 @example([{"path": "a.mp4", "speaker": "a", "emotion": "sad", "sentence": "1", "level": "1e400"}])
-def test_rows_of_anything(rows):
-    with folder() as raw:
+def test_a_manifest_of_arbitrary_cells_is_scanned_or_refused(rows):
+    with raw_folder() as raw:
         lines = [json.dumps(row) for row in rows]
         (raw / "manifest.jsonl").write_text("\n".join(lines) + "\n")
         scanned(raw)
@@ -167,26 +157,28 @@ def test_rows_of_anything(rows):
 @EXTENSIVE
 @given(st.lists(JSON, max_size=4))
 @example([{"path": "a.mp4", "speaker": 10**400, "emotion": "sad", "sentence": float("inf")}])
-def test_json_lines_of_any_shape(values):
-    with folder() as raw:
+def test_json_lines_of_arbitrary_shape_are_scanned_or_refused(values):
+    with raw_folder() as raw:
         (raw / "manifest.jsonl").write_text("\n".join(json.dumps(value) for value in values))
         scanned(raw)
 
 
 @SLOW
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS[:4], CELL)), min_size=1, max_size=4))
-def test_cells_of_anything_in_csv_and_parquet_mean_the_same(rows):
+def test_equal_cells_in_parquet_and_json_lines_give_equal_clips(rows):
     rows = [
         {name: cell.encode("utf-8", "replace").decode() for name, cell in row.items()}
         for row in rows
     ]
-    with folder() as raw:
+    with raw_folder() as raw:
         pq.write_table(pa.Table.from_pylist(rows), raw / "manifest.parquet")
-        one = scanned(raw)
+        from_parquet = scanned(raw)
         (raw / "manifest.parquet").unlink()
         (raw / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        other = scanned(raw)
-        assert one is not None and other is not None and one.clips == other.clips
+        from_lines = scanned(raw)
+        assert from_parquet is not None
+        assert from_lines is not None
+        assert from_parquet.clips == from_lines.clips
 
 
 KINDS = (
@@ -199,7 +191,7 @@ KINDS = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_parquet_columns_of_other_types_are_findings(tmp_path, kind):
+def test_a_parquet_column_of_another_type_is_a_finding(tmp_path, kind):
     values = {
         "binary": [b"\xff\xfe"],
         "list<item: string>": [["a.mp4"]],
@@ -210,10 +202,12 @@ def test_parquet_columns_of_other_types_are_findings(tmp_path, kind):
     (tmp_path / "a.mp4").touch()
     pq.write_table(pa.table(dict.fromkeys(COLUMNS, column)), tmp_path / "manifest.parquet")
     scan = scanned(tmp_path)
-    assert scan is not None and not scan.clips and len(scan.findings) == 1
+    assert scan is not None
+    assert not scan.clips
+    assert len(scan.findings) == 1
 
 
-# --- names -------------------------------------------------------------------------------------------------------------------
+# names
 
 WORD = st.one_of(
     st.sampled_from(
@@ -275,7 +269,7 @@ PLACE = st.tuples(
 @given(
     st.lists(PLACE, min_size=1, max_size=8), st.sampled_from(["auto", "mead", "ravdess", "cremad"])
 )
-def test_trees_of_any_names(places, corpus):
+def test_every_media_file_of_an_arbitrary_tree_is_accounted_for(places, corpus):
     with tempfile.TemporaryDirectory() as name:
         raw = Path(name) / "raw"
         raw.mkdir()
@@ -287,7 +281,7 @@ def test_trees_of_any_names(places, corpus):
             except (
                 OSError,
                 ValueError,
-            ):  # a file stands where a folder is to be, or the name is too long
+            ):  # a file is in the place of a folder, or the name is too long
                 continue
         if any(path.name in ("manifest.csv", "manifest.jsonl") for path in raw.iterdir()):
             return
@@ -304,14 +298,16 @@ def test_trees_of_any_names(places, corpus):
             and path.suffix.lower() in MEDIA_SUFFIXES
             and not any(p.startswith(".") for p in path.relative_to(raw).parts)
         ]
-        told = sum(finding.files for finding in scan.findings)
-        assert len(used) + told >= len(media), "every media file is a clip, a sound or in a finding"
+        reported = sum(finding.files for finding in scan.findings)
+        assert len(used) + reported >= len(media)
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
-def test_a_slug_is_fit_for_a_key_and_no_two_texts_share_one(one, other):
-    assert slug(one).isascii() and slug(one) and not set(slug(one)) & set("./\\ +\n\0")
-    assert (slug(one) == slug(other)) == (one == other)
+def test_a_slug_can_stand_in_a_key_and_is_unique_to_its_text(first, second):
+    assert slug(first).isascii()
+    assert slug(first)
+    assert not set(slug(first)) & set("./\\ +\n\0")
+    assert (slug(first) == slug(second)) == (first == second)
 
 
 @given(
@@ -321,137 +317,12 @@ def test_a_slug_is_fit_for_a_key_and_no_two_texts_share_one(one, other):
         max_size=8,
     )
 )
-def test_clips_of_an_utterance_have_names_of_their_own(labels):
-    one = Clip(clip_id="", corpus="own", speaker="a", emotion="sad", sentence="1", path="")
+def test_the_clips_of_an_utterance_have_unique_names(labels):
+    template = Clip(clip_id="", corpus="own", speaker="a", emotion="sad", sentence="1", path="")
     clips = [
-        replace(one, clip_id=str(i), emotion=e, level=level, take=take)
+        replace(template, clip_id=str(i), emotion=e, level=level, take=take)
         for i, (e, level, take) in enumerate(labels)
     ]
     names = clip_names(clips)
-    assert len(set(names.values())) == len(clips) and clip_names(clips[::-1]) == names
-
-
-# --- signals -----------------------------------------------------------------------------------------------------------------
-
-ODD = st.floats(width=32) | st.sampled_from(
-    [0.0, 1.0, -1.0, float("nan"), float("inf"), 1e-38, 3e38]
-)
-SOUND = st.one_of(
-    arrays(np.float32, st.integers(0, 40), elements=ODD).map(lambda a: np.repeat(a, 400)),
-    st.integers(0, 2**32 - 1).map(
-        lambda seed: np.random.default_rng(seed).normal(size=24_000).astype(np.float32) * 0.1
-    ),
-    st.just(np.zeros(16_000, np.float32)),
-)
-CLOCK = st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.integers(0, 60)).map(
-    lambda c: c[0] + c[1] * np.arange(c[2])
-)
-
-
-@st.composite
-def signals(draw) -> Signals:
-    """Of a clip whose sound, face and clock are anything."""
-    with np.errstate(all="ignore"):
-        rate, start = (
-            draw(st.sampled_from([8_000, 16_000, 44_100])),
-            draw(st.sampled_from([0.0, -3.0, 1e5])),
-        )
-        speech = speech_features(draw(SOUND), rate, start)
-    clock = draw(CLOCK)
-    mouth = None
-    if len(clock) and draw(st.booleans()):
-        spread = draw(st.sampled_from([0, 1, 1e6]))
-        points = np.random.default_rng(draw(st.integers(0, 99))).normal(
-            300, spread, (len(clock), 68, 2)
-        )
-        points[draw(st.integers(0, len(clock))) :] = draw(ODD)
-        with np.errstate(all="ignore"):
-            mouth = mouth_features(
-                points, clock, np.arange(len(clock)) % draw(st.integers(1, 5)) == 0
-            )
-    return Signals(speech, mouth, clock, None, "clip.mp4")
-
-
-@SLOW
-@given(signals(), signals(), st.sampled_from(["audio", "visual", "both", "auto"]))
-def test_signals_of_anything_align_or_have_a_reason(source, target, mode):
-    try:
-        with np.errstate(all="ignore"):
-            found = align(source, target, AlignConfig(mode=mode))
-    except ClipError as error:
-        assert "clip.mp4" in error.detail and error.reason.advice
-        return
-    assert np.isfinite(found.source_time).all() and (np.diff(found.source_time) > 0).all()
-    assert np.isfinite(found.target_time).all() and (np.diff(found.target_time) >= 0).all()
-    assert len(found.frame_map) == len(source.frame_times) and (np.diff(found.frame_map) >= 0).all()
-    inside = -1 if not len(target.frame_times) else len(target.frame_times) - 1
-    assert not len(found.frame_map) or (
-        found.frame_map.min() >= min(0, inside) and found.frame_map.max() <= inside
-    )
-
-
-# --- shards ------------------------------------------------------------------------------------------------------------------
-
-
-class _Stream:
-    """A stream that says how much is asked of it at once."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.most = data, 0
-
-    def read(self, size: int) -> bytes:
-        self.most = max(self.most, size)
-        piece, self.data = self.data[:size], self.data[size:]
-        return piece
-
-
-@pytest.fixture(scope="module")
-def tar(tmp_path_factory) -> bytes:
-    out = tmp_path_factory.mktemp("tar")
-    small.make_dataset(out)
-    return min((out / "shards").rglob("*.tar"), key=lambda path: path.stat().st_size).read_bytes()
-
-
-@SLOW
-@given(st.data())
-def test_a_damaged_tar_is_read_or_has_a_sentence(tar, data):
-    damaged = bytearray(tar)
-    for _ in range(data.draw(st.integers(1, 6))):
-        header = 512 * data.draw(st.integers(0, len(tar) // 512 - 1))
-        damaged[header + data.draw(st.integers(0, 511))] = data.draw(st.integers(0, 255))
-    stream = _Stream(
-        bytes(
-            damaged[: data.draw(st.integers(0, len(tar)))] if data.draw(st.booleans()) else damaged
-        )
-    )
-    try:
-        for member, content in read_stream(stream, "x.tar"):
-            assert (
-                len(content) == member.size
-                and ".." not in member.name
-                and not member.name.startswith("/")
-            )
-    except ShardError as error:
-        assert "x.tar" in str(error)
-    assert stream.most <= 2**20, "nothing is asked for by a size that is only claimed"
-
-
-@SLOW
-@given(st.data())
-def test_a_damaged_npz_member_is_read_or_has_a_sentence(tar, data):
-    content = bytearray(
-        next(
-            content
-            for member, content in read_stream(_Stream(tar), "x")
-            if member.suffix == "pairs.npz"
-        )
-    )
-    for _ in range(data.draw(st.integers(1, 5))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        found = member_arrays(bytes(content), "x.npz")
-    except ShardError as error:
-        assert "x.npz" in str(error)
-    else:
-        assert all(array.dtype != object for array in found.values())
-        assert sum(array.nbytes for array in found.values()) <= len(content)
+    assert len(set(names.values())) == len(clips)
+    assert clip_names(clips[::-1]) == names

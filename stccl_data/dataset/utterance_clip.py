@@ -1,0 +1,194 @@
+"""One clip of an utterance, read from the shards on demand: its crops, arrays and sound."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stccl_data.dataset.array_rules import clip_faults
+from stccl_data.dataset.flac import decode_flac
+from stccl_data.dataset.layout import CROPS
+from stccl_data.dataset.members import Members, ShardError, member_arrays
+from stccl_data.media.jpeg import decode_jpeg
+
+Crop = Literal["face", "mouth"]
+
+FrameIndices = Sequence[int] | NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class UtteranceClip:
+    """One recording within an utterance. Arrays and frames are read when they are accessed."""
+
+    #: within the utterance: `angry-3-t001`
+    name: str
+    #: as in clips.parquet
+    clip_id: str
+    emotion: str
+    level: int
+    take: int
+    #: nominal; `times` has the true time of each frame
+    fps: Fraction | None
+    n_frames: int | None
+    #: pixels of the upright source frame
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    #: Hz
+    audio_rate: int | None
+    #: face_rate, eye_distance, ... (docs/shards.md); None if a score could not be computed
+    scores: Mapping[str, float | None] = field(repr=False)
+    _members: Members = field(repr=False)
+
+    def __len__(self) -> int:
+        """Return the number of frames; 0 for a clip that is sound only."""
+        return len(self.times)
+
+    @property
+    def crops(self) -> tuple[str, ...]:
+        """The stored crops: face and mouth, or none (`--crops none`, sound only)."""
+        return tuple(crop for crop in CROPS if self._mjpg(crop) in self._members.sizes)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the shard holds the sound (`--audio`)."""
+        return f"{self.name}.flac" in self._members.sizes
+
+    @cached_property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        member = f"{self.name}.npz"
+        arrays = member_arrays(self._members.read(member), f"{self._members.shard}: {member}")
+        sizes = {crop: self._members.sizes[self._mjpg(crop)] for crop in self.crops}
+        for fault in clip_faults(arrays, self.n_frames, sizes):
+            raise ShardError(f"{self._members.shard}: {member}: {fault}; run `stccl verify`")
+        return arrays
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """(N,) presentation times, seconds on the clock of the source file."""
+        return self._arrays["times"]
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """(N,) bool, True if a face was detected in this very frame.
+
+        Frames without a face are kept, so that indices are those of the video. All False if the
+        face was not tracked (`--crops none`).
+        """
+        return self._arrays.get("valid", np.zeros(len(self), np.bool_))
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """(N, K, 2) smoothed landmarks in pixels of the source frame, NaN without a face.
+
+        K is 478 (MediaPipe) or 68 (FAN). If the face was not tracked, N is 0 here and in the
+        transforms.
+        """
+        return self._arrays.get("landmarks", np.empty((0, 0, 2), np.float32))
+
+    @property
+    def face_transforms(self) -> NDArray[np.float64]:
+        """(N, 2, 3) source pixels to face crop pixels, NaN without a crop."""
+        return self._arrays.get("face_transforms", np.empty((0, 2, 3)))
+
+    @property
+    def mouth_transforms(self) -> NDArray[np.float64]:
+        """(N, 2, 3) source pixels to mouth crop pixels, NaN without a crop."""
+        return self._arrays.get("mouth_transforms", np.empty((0, 2, 3)))
+
+    def jpeg(self, crop: Crop, i: int) -> bytes:
+        """Return the JPEG file of frame i. Errors are those of `jpegs`."""
+        return self.jpegs(crop, [i])[0]
+
+    def jpegs(self, crop: Crop, indices: FrameIndices | None = None) -> list[bytes]:
+        """Return frames as JPEG files, read without decoding.
+
+        Consecutive frames are fetched by one read.
+
+        Args:
+            crop: face or mouth.
+            indices: frames in any order, repeats allowed; all by default.
+
+        Raises:
+            IndexError: an index is outside [0, N).
+            ShardError: the dataset holds no crops, or they cannot be read.
+        """
+        if crop not in CROPS:
+            raise ValueError(f"unknown crop {crop!r}; choose one of: {', '.join(CROPS)}")
+        if crop not in self.crops:
+            raise ShardError(
+                f"{self._members.shard} has no {crop} crops of {self.clip_id}: the dataset was "
+                "prepared with --crops none"
+            )
+        wanted = range(len(self)) if indices is None else [int(i) for i in indices]
+        for i in wanted:
+            if not 0 <= i < len(self):
+                raise IndexError(f"frame {i} of {self.clip_id}, which has {len(self)} frames")
+        offsets = self._arrays[f"{crop}_offsets"].tolist()
+        frames: dict[int, bytes] = {}
+        for first, last in _runs(wanted):
+            start = offsets[first]
+            data = self._members.read(self._mjpg(crop), start, offsets[last + 1])
+            for i in range(first, last + 1):
+                frames[i] = data[offsets[i] - start : offsets[i + 1] - start]
+        return [frames[i] for i in wanted]
+
+    def frames(self, crop: Crop = "face", indices: FrameIndices | None = None) -> NDArray[np.uint8]:
+        """Return decoded crops; only these frames are read and decoded.
+
+        Args:
+            crop: face or mouth.
+            indices: frames in any order, repeats allowed; all by default.
+
+        Returns:
+            (n, H, W, 3) uint8 RGB, black where a frame has no face.
+
+        Raises:
+            IndexError: an index is outside [0, N).
+            ShardError: the dataset holds no crops, or they cannot be read or decoded.
+        """
+        jpegs = self.jpegs(crop, indices)
+        if not jpegs:
+            return np.zeros((0, 0, 0, 3), np.uint8)
+        try:
+            return np.stack([decode_jpeg(jpeg) for jpeg in jpegs])
+        except ValueError as error:
+            raise ShardError(
+                f"{self._members.shard}: {self._mjpg(crop)}: {error}; run `stccl verify --decode`"
+            ) from None
+
+    def audio(self) -> tuple[NDArray[np.float32], int]:
+        """Return the sound and its rate.
+
+        Returns:
+            (S,) float32 mono in [-1, 1] and the rate in Hz. Sample i is heard at i / rate on the
+            clock of `times`.
+
+        Raises:
+            ShardError: the dataset holds no sound (`stccl prepare --audio` stores it).
+        """
+        member = f"{self.name}.flac"
+        if not self.has_audio:
+            raise ShardError(
+                f"{self._members.shard} has no sound of {self.clip_id}; "
+                "`stccl prepare --audio` stores it"
+            )
+        return decode_flac(self._members.read(member), f"{self._members.shard}: {member}")
+
+    def _mjpg(self, crop: str) -> str:
+        return f"{self.name}.{crop}.mjpg"
+
+
+def _runs(indices: Sequence[int] | range) -> list[tuple[int, int]]:
+    """Group indices into runs (first, last) of consecutive ones."""
+    runs: list[tuple[int, int]] = []
+    for i in sorted(set(indices)):
+        if runs and i == runs[-1][1] + 1:
+            runs[-1] = runs[-1][0], i
+        else:
+            runs.append((i, i))
+    return runs
