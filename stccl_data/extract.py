@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from stccl_data.media.container import MediaInfo, probe
 from stccl_data.media.video import frame_times
 
 #: When the face is tracked: in every clip, only in clips without audible sound, or never.
-FACE_TRACKING = ("always", "if_silent", "never")
+FaceTracking = Literal["always", "if_silent", "never"]
 
 #: Bump when extraction yields something else from the same input: stored results of other schemas
 #: are then recomputed.
@@ -49,7 +50,7 @@ def extract_clip(
     clip: Clip,
     open_landmarker: Callable[[], Landmarker],
     crops: CropConfig | None = None,
-    face_tracking: str = "always",
+    face_tracking: FaceTracking = "always",
 ) -> Extraction:
     """Extract one clip.
 
@@ -57,7 +58,7 @@ def extract_clip(
         clip: the clip.
         open_landmarker: returns the landmark backend; called only if the face is tracked.
         crops: how crops are cut when the face is tracked.
-        face_tracking: one of FACE_TRACKING.
+        face_tracking: when the face is tracked.
 
     Raises:
         ClipError: as `probe`, `read_frames` and `read_audio`; no_video or no_audio if the clip

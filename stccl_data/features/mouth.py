@@ -48,7 +48,7 @@ class MouthFeatures:
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """(N, 14): shape and velocity, standardised over the clip and weighted to mean variance 1."""
+        """(N, 14): shape and velocity, standardised over the clip, weighted to mean variance 1."""
         both = np.hstack([self.shape, self.velocity])
         seen = both[self.valid]
         weights = np.concatenate([SHAPE_WEIGHT * WEIGHTS, WEIGHTS])

@@ -2,7 +2,7 @@
 
 Bulat and Tzimiropoulos, "How far are we from solving the 2D & 3D face alignment problem?", ICCV
 2017, through the package face-alignment. That package's own loader downloads weights and runs one
-image at a time; here its network and its crop are used with weights from disk and images in batches.
+image at a time; here its network and its crop are used, with weights from disk and in batches.
 """
 
 import hashlib

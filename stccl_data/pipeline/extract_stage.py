@@ -11,7 +11,7 @@ from pathlib import Path
 from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.executors import Unit
-from stccl_data.extract import SCHEMA
+from stccl_data.extract import SCHEMA, FaceTracking
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import Candidates
@@ -86,7 +86,7 @@ def plan_extraction(
     """Which of these clips have to be extracted. Nothing is written. Raises ModelError."""
     clips = tuple(clips)
     plan = _extract_plan(config)
-    identity = landmarker_identity(plan.landmarks) if plan.pictures != "never" else ""
+    identity = landmarker_identity(plan.landmarks) if plan.face_tracking != "never" else ""
     crops = asdict(plan.crops)
     states, there = store.clip_states(), store.there("clips")
     cut_short: list[str] = []
@@ -98,7 +98,7 @@ def plan_extraction(
             fingerprint(clip.path),
             fingerprint(clip.audio_path),
         ]
-        key = key_of(SCHEMA, clip.corpus, files, crops, plan.pictures, plan.audio, identity)
+        key = key_of(SCHEMA, clip.corpus, files, crops, plan.face_tracking, plan.audio, identity)
         keys[clip.clip_id] = key
         before = states.get(clip.clip_id)
         if before is not None and before.key == key and before.size not in (0, there.get(key)):
@@ -182,9 +182,9 @@ def _row(clip: Clip, state: ClipState, alone: Reason | None, artefact: ClipArtef
 
 def _extract_plan(config: PrepareConfig) -> stages.ExtractOptions:
     if config.crops != "none" or config.align in ("visual", "both"):
-        pictures = "always"
+        face_tracking: FaceTracking = "always"
     else:
-        pictures = "if_silent" if config.align == "auto" else "never"
+        face_tracking = "if_silent" if config.align == "auto" else "never"
     return stages.ExtractOptions(
         landmarks=landmark_config(config),
         crops=CropConfig(
@@ -193,7 +193,7 @@ def _extract_plan(config: PrepareConfig) -> stages.ExtractOptions:
             mouth_size=config.mouth_size,
             jpeg_quality=config.jpeg_quality,
         ),
-        pictures=pictures,
+        face_tracking=face_tracking,
         audio=config.audio,
     )
 

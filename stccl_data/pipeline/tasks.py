@@ -14,7 +14,7 @@ from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.executors import StopRunError
-from stccl_data.extract import extract_clip
+from stccl_data.extract import FaceTracking, extract_clip
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from stccl_data.media.audio import audio_source, encode_flac, read_audio
@@ -38,7 +38,7 @@ class ExtractOptions:
 
     landmarks: LandmarkConfig
     crops: CropConfig
-    pictures: str
+    face_tracking: FaceTracking
     audio: bool
 
 
@@ -66,7 +66,9 @@ def extract_unit(clip: Clip, artefact: str, plan: ExtractOptions) -> tuple[str, 
     path = Path(artefact)
     if path.exists():
         return header_of(path), path.stat().st_size
-    extraction = extract_clip(clip, partial(_landmarker, plan.landmarks), plan.crops, plan.pictures)
+    extraction = extract_clip(
+        clip, partial(_landmarker, plan.landmarks), plan.crops, plan.face_tracking
+    )
     flac = None
     if plan.audio and (source := audio_source(clip, probe(clip.path))) is not None:
         flac = encode_flac(read_audio(source, rate=None))

@@ -10,12 +10,14 @@ from stccl_data.landmarks.native_log import hide_native_log
 
 NOISE = (
     "WARNING: Logging before InitGoogle() is written to STDERR",
-    "W0000 00:00:1795578798.985483   21224 face_landmarker_graph.cc:181] Sets acceleration to xnnpack by default.",
+    "W0000 00:00:1795578798.985483   21224 face_landmarker_graph.cc:181] "
+    "Sets acceleration to xnnpack by default.",
     "I0000 00:00:1795578798.985483   21224 gl_context.cc:357] GL version: 3.2",
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
 )
 ERRORS = (
-    "E0000 00:00:1795578798.985483   21224 gl_context.cc:357] eglGetDisplay() returned error 0x3000",
+    "E0000 00:00:1795578798.985483   21224 gl_context.cc:357] "
+    "eglGetDisplay() returned error 0x3000",
     "F0000 00:00:1795578798.985483   21224 status.cc:12] Check failed: file_size > 0",
     "terminate called after throwing an instance of 'std::bad_alloc'",
     "Any other line",
