@@ -17,6 +17,7 @@ import cv2
 import torch
 
 from stccl_data.dataset import Dataset, open_dataset
+from stccl_data.errors import Reason
 from stccl_train.config import TrainConfig, load_config
 from stccl_train.data.collate import collate
 from stccl_train.data.reader import open_reader
@@ -106,11 +107,12 @@ class Watch:
         self.shares: list[float] = []
         self.images: list[float] = []
 
-    def begin(self, steps: int, done: int) -> None: ...
+    def stage(self, name: str, total: int, done: int = 0) -> None: ...
 
-    def step(self, step: int, epoch: int, shown: Mapping[str, float]) -> None:
-        self.shares.append(shown["waiting"])
-        self.images.append(shown["images/s"])
+    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
+        assert values is not None
+        self.shares.append(values["waiting"])
+        self.images.append(values["images/s"])
 
     def note(self, text: str) -> None:
         print(text)

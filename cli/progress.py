@@ -32,6 +32,7 @@ class TerminalProgress:
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[values]}"),
             TimeRemainingColumn(),
             TextColumn("[yellow]{task.fields[refused]}"),
             console=console,
@@ -56,7 +57,9 @@ class TerminalProgress:
         """See `Progress`."""
         self._refused.clear()
         self._started, self._done = time.monotonic(), 0
-        self._task = self._bars.add_task(name, total=total, completed=done, rate="", refused="")
+        self._task = self._bars.add_task(
+            name, total=total, completed=done, rate="", values="", refused=""
+        )
 
     def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
         """See `Progress`."""
@@ -66,7 +69,13 @@ class TerminalProgress:
             self._refused[reason] += 1
         per_hour = 3600 * self._done / max(1e-6, time.monotonic() - self._started)
         refused = ", ".join(f"{name} {n}" for name, n in self._refused.most_common())
-        self._bars.update(self._task, advance=1, rate=f"{per_hour:,.0f}/h", refused=refused)
+        self._bars.update(
+            self._task,
+            advance=1,
+            rate=f"{per_hour:,.0f}/h",
+            values=_format_values(values),
+            refused=refused,
+        )
 
     def note(self, text: str) -> None:
         """See `Progress`."""
@@ -112,14 +121,20 @@ class PlainProgress:
         rate = (self._done - self._already) / max(1e-6, now - self._began)
         left = (self._total - self._done) / rate if rate else 0.0
         refused = "".join(f", {name} {n}" for name, n in self._refused.most_common())
+        shown = f", {_format_values(values)}" if values else ""
         click.echo(
-            f"{self._name}: {self._done} of {self._total}, {3600 * rate:,.0f}/h, {left:.0f} s left{refused}",
+            f"{self._name}: {self._done} of {self._total}, {3600 * rate:,.0f}/h, {left:.0f} s left{shown}{refused}",
             err=True,
         )
 
     def note(self, text: str) -> None:
         """See `Progress`."""
         click.echo(text, err=True)
+
+
+def _format_values(values: Mapping[str, float] | None) -> str:
+    """`name value` of each figure, with three significant digits."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in (values or {}).items())
 
 
 def open_progress() -> TerminalProgress | PlainProgress:

@@ -2,19 +2,15 @@
 
 import json
 import sys
-import time
-from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from stccl_train.train.trainer import Trained
+    from stccl_train.train.trainer import TrainingResult
 
 
 @click.command(context_settings={"show_default": True})
@@ -68,17 +64,19 @@ def command(
     """
     from stccl_data.dataset import ShardError
     from stccl_train.config import load_config
-    from stccl_train.train.checkpoint import CheckpointError
+    from stccl_train.train.errors import CheckpointError, TrainingError
     from stccl_train.train.run_folder import config_of_run
-    from stccl_train.train.trainer import TrainingError, fit
+    from stccl_train.train.trainer import fit
+
+    from .progress import open_progress
 
     settings += (f"device={device}",) if device else ()
     settings += ("compile=true",) if compiled else ()
     try:
         config = None if preset or file else config_of_run(run, settings)
         config = config or load_config(preset or "default", file, settings)
-        with _open_progress() as progress:
-            trained = fit(out, run, config, progress)
+        with open_progress() if _is_main() else nullcontext() as progress:
+            result = fit(out, run, config, progress)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except (TrainingError, CheckpointError, ShardError) as error:
@@ -89,9 +87,9 @@ def command(
         when = str(interrupt) or "at once; steps since the last checkpoint are made again"
         click.echo(f"Interrupted: {when}. The same command goes on from {run}.", err=True)
         sys.exit(130)
-    if _first():
+    if _is_main():
         click.echo(
-            json.dumps({**asdict(trained), "run": str(run)}) if as_json else _words(trained, out)
+            json.dumps({**asdict(result), "run": str(run)}) if as_json else _summary(result, out)
         )
 
 
@@ -109,122 +107,23 @@ def _keys(context: click.Context, wanted: bool) -> None:
         context.exit()
 
 
-def _words(trained: "Trained", out: Path) -> str:
-    """The outcome for people."""
-    if not trained.made:
-        lines = [f"Nothing to do: {trained.run} is finished after {trained.steps} steps."]
+def _summary(result: "TrainingResult", out: Path) -> str:
+    """Format the outcome for people."""
+    if not result.made:
+        lines = [f"Nothing to do: {result.run} is finished after {result.steps} steps."]
     else:
         lines = [
-            f"steps   {trained.made} of {trained.steps} in {trained.seconds:.0f} s, train loss {trained.loss:.4f} at the end"
+            f"steps   {result.made} of {result.steps} in {result.seconds:.0f} s, train loss {result.loss:.4f} at the end"
         ]
-    if trained.best is not None:
-        lines.append(f"best    val loss {trained.best:.4f} after step {trained.best_step}")
-    lines.append(f"metric  {trained.run / 'metric.safetensors'}, {trained.run / 'metric.json'}")
-    lines.append(f"next    stccl eval {trained.run} {out}")
+    if result.best is not None:
+        lines.append(f"best    val loss {result.best:.4f} after step {result.best_step}")
+    lines.append(f"metric  {result.run / 'metric.safetensors'}, {result.run / 'metric.json'}")
+    lines.append(f"next    stccl eval {result.run} {out}")
     return "\n".join(lines)
 
 
-def _first() -> bool:
-    """Whether this is the process that talks, of those that torchrun started."""
+def _is_main() -> bool:
+    """Whether this process shows progress, of those that torchrun started."""
     import os
 
     return os.environ.get("RANK", "0") == "0"
-
-
-class _Bar:
-    """A bar on a terminal: loss, cosines of matched and mismatched tokens, images a second, time left."""
-
-    def __init__(self, console: "Console") -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self._console = console
-        self._bars = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[shown]}"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-
-    def __enter__(self) -> "_Bar":
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bars.stop()
-
-    def begin(self, steps: int, done: int) -> None:
-        """See `stccl_train.train.trainer.Watcher`."""
-        self._task = self._bars.add_task("", total=steps, completed=done, epoch="", shown="")
-
-    def step(self, step: int, epoch: int, shown: Mapping[str, float]) -> None:
-        """See `stccl_train.train.trainer.Watcher`."""
-        self._bars.update(self._task, completed=step, epoch=epoch, shown=_shown(shown))
-
-    def note(self, text: str) -> None:
-        """See `stccl_train.train.trainer.Watcher`."""
-        self._console.print(text, highlight=False, markup=False)
-
-
-class _Lines:
-    """A line every ten seconds: for logs and pipes."""
-
-    def __enter__(self) -> "_Lines":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
-
-    def begin(self, steps: int, done: int) -> None:
-        """See `stccl_train.train.trainer.Watcher`."""
-        self._steps, self._done, self._began, self._last = steps, done, time.monotonic(), 0.0
-        if done:
-            click.echo(f"going on after step {done} of {steps}", err=True)
-
-    def step(self, step: int, epoch: int, shown: Mapping[str, float]) -> None:
-        """See `stccl_train.train.trainer.Watcher`."""
-        now = time.monotonic()
-        if step < self._steps and now - self._last < 10:
-            return
-        self._last = now
-        left = (self._steps - step) * (now - self._began) / max(1, step - self._done)
-        click.echo(
-            f"epoch {epoch}, step {step} of {self._steps}: {_shown(shown)}, {left:.0f} s left",
-            err=True,
-        )
-
-    def note(self, text: str) -> None:
-        """See `stccl_train.train.trainer.Watcher`."""
-        click.echo(text, err=True)
-
-
-def _shown(shown: Mapping[str, float]) -> str:
-    words = [f"loss {shown['loss']:.3f}"]
-    words += [f"{name} {shown[name]:.2f}" for name in ("positive", "negative") if name in shown]
-    pace = shown["images/s"]
-    return ", ".join([*words, f"{pace:,.{0 if pace >= 10 else 1}f} images/s"])
-
-
-def _open_progress() -> _Bar | _Lines:
-    """A bar where stderr is a terminal, lines where it is not."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return _Bar(console) if console.is_terminal and _first() else _Lines()

@@ -1,1 +1,1 @@
-"""The training loop and what a run leaves on disk."""
+"""Training: the loop, its checkpoints and logs, and the processes that take part."""

@@ -1,4 +1,4 @@
-"""The processes that train together: one a GPU under `torchrun`, or this one alone."""
+"""The processes that train together: one per GPU under `torchrun`, or this process alone."""
 
 import inspect
 import os
@@ -11,29 +11,34 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from stccl_data.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """`rank` of `world` processes, and the device that this one computes on."""
+    """The processes that take part, as seen from one of them."""
 
+    #: number of this process, from 0
     rank: int
+    #: number of processes
     world: int
+    #: the device that this process computes on
     device: torch.device
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that writes files and talks."""
+    def is_main(self) -> bool:
+        """Whether this is the process that writes files and shows progress."""
         return self.rank == 0
 
-    def sums(self, values: torch.Tensor) -> torch.Tensor:
-        """The sum over all processes, on every one of them. values: any shape, float."""
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Sum a float tensor of any shape over all processes; every process gets the result."""
         if self.world > 1:
             values = values.to(self.device, copy=True)
             distributed.all_reduce(values)
         return values
 
-    def gathered(self, item: Any) -> list[Any]:
-        """What each process gives, by rank, on every one of them."""
+    def gather(self, item: Any) -> list[Any]:
+        """Collect one object per process, by rank; every process gets the list."""
         if self.world == 1:
             return [item]
         items: list[Any] = [None] * self.world
@@ -42,18 +47,22 @@ class Ranks:
 
 
 @contextmanager
-def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
-    """The process group there is; else the one that torchrun's environment describes, left again at the end; else this process.
+def open_ranks(device: str = "auto") -> Iterator[Ranks]:
+    """Use the existing process group, or create the one that torchrun's environment describes.
 
-    device: `auto` takes a GPU where there is one, the local rank's. Raises ValueError for a device that there is not.
+    A group that is created here is destroyed on exit. Without torchrun there is one process.
+
+    Args:
+        device: as for `usable_device`; `auto` and `cuda` take the GPU of the local rank.
+
+    Raises:
+        UsageError: the device is unknown or missing.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     place = usable_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    if (
-        distributed.is_available() and distributed.is_initialized()
-    ):  # by the caller, who ends it as well
+    if distributed.is_available() and distributed.is_initialized():  # the caller destroys it
         yield Ranks(distributed.get_rank(), distributed.get_world_size(), place)
         return
     if world == 1:
@@ -66,39 +75,45 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
         distributed.destroy_process_group()
 
 
-def usable_device(name: str = "auto", local: int = 0) -> torch.device:
-    """The device of that name; `auto` takes a GPU where there is one, and `cuda` is the GPU number `local`.
+def usable_device(name: str = "auto", local_rank: int = 0) -> torch.device:
+    """Return a device after computing something on it.
 
-    Raises ValueError for one that there is not, or that nothing can be computed on.
+    Args:
+        name: as torch names it; `auto` takes a GPU if there is one, else the CPU.
+        local_rank: number of the GPU for `auto` and `cuda`.
+
+    Raises:
+        UsageError: the device is unknown, missing, or cannot be computed on.
     """
-    found = name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    resolved = name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        place = torch.device(f"cuda:{local}" if found == "cuda" else found)
+        device = torch.device(f"cuda:{local_rank}" if resolved == "cuda" else resolved)
     except RuntimeError as error:
-        raise ValueError(f"device {name!r}: {str(error).splitlines()[0]}") from None
-    if place.type == "cuda" and (
-        not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count()
+        raise UsageError(f"device {name!r}: {str(error).splitlines()[0]}") from None
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
     ):
-        raise ValueError(
-            f"device {str(place)!r}: torch sees {torch.cuda.device_count()} CUDA devices here"
+        raise UsageError(
+            f"device {str(device)!r}: torch sees {torch.cuda.device_count()} CUDA devices here"
         )
     try:
-        torch.zeros(1, device=place).sum().item()
+        torch.zeros(1, device=device).sum().item()
     except (RuntimeError, NotImplementedError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
-    return place
+        raise UsageError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return device
 
 
-def averaged(module: nn.Module, ranks: Ranks) -> nn.Module:
-    """The module, its gradients averaged over all ranks. Buffers are left alone: the metric keeps its own alike."""
+def average_gradients(module: nn.Module, ranks: Ranks) -> nn.Module:
+    """Wrap a module so that its gradients are averaged over all ranks.
+
+    Buffers are left alone: the metric keeps its own equal on all ranks.
+    """
     if ranks.world == 1:
         return module
-    known = inspect.signature(DistributedDataParallel).parameters
-    name = (
-        "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    )  # renamed in torch 2.13
+    parameters = inspect.signature(DistributedDataParallel).parameters
+    renamed = "forward_sync_buffers" in parameters  # torch 2.13
     options: dict[str, Any] = {
-        name: False,
+        "forward_sync_buffers" if renamed else "broadcast_buffers": False,
         "device_ids": [ranks.device.index] if ranks.device.type == "cuda" else None,
     }
     return DistributedDataParallel(module, **options)

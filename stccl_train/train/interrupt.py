@@ -1,4 +1,4 @@
-"""Ctrl-C and `kill`, answered at the end of a step."""
+"""Ctrl-C and `kill` end training after the current step."""
 
 import signal
 from collections.abc import Iterator
@@ -6,30 +6,33 @@ from contextlib import contextmanager
 from typing import Any
 
 
-class Stop:
-    """Whether a signal asked to stop."""
+class StopRequest:
+    """Whether a signal requested a stop."""
 
-    asked = False
+    requested = False
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Stop]:
-    """SIGINT and SIGTERM ask; a second one interrupts at once. Outside the main thread nothing is changed."""
-    stop = Stop()
+def catch_stop_signals() -> Iterator[StopRequest]:
+    """Turn the first SIGINT or SIGTERM into a request; a second one interrupts at once.
 
-    def ask(number: int, _frame: Any) -> None:
-        if stop.asked:
+    Outside the main thread signals cannot be caught, and nothing changes.
+    """
+    stop = StopRequest()
+
+    def handle(number: int, _frame: Any) -> None:
+        if stop.requested:
             raise KeyboardInterrupt
-        stop.asked = True
+        stop.requested = True
 
-    before = {}
+    previous = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, ask)
+            previous[number] = signal.signal(number, handle)
     except ValueError:  # not the main thread
         pass
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

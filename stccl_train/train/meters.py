@@ -1,92 +1,119 @@
-"""What a step came to: checked, summed for the next line of metrics.jsonl, and put shortly for people."""
+"""The figures of a step: checked, averaged for metrics.jsonl, and summarised for the display."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from stccl_data.errors import StcclError
-from stccl_train.config import TrainConfig
 from stccl_train.data.collate import Batch
 from stccl_train.model.metric import MetricOutput
 from stccl_train.train.checkpoint import Checkpoint
 from stccl_train.train.distributed import Ranks
-
-#: What a step saw: its batches, and what the metric made of each.
-Seen = Sequence[tuple[Batch, MetricOutput]]
+from stccl_train.train.errors import TrainingError
 
 
-class TrainingError(StcclError):
-    """Training cannot begin, or cannot go on. The message is a sentence that says why."""
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """One of the batches whose gradients make a step, and what the metric computed of it."""
+
+    batch: Batch
+    output: MetricOutput
 
 
-def check(
-    loss: float, norm: float, state: Checkpoint, config: TrainConfig, seen: Seen, ranks: Ranks
+def check_step(
+    loss: float,
+    norm: float,
+    state: Checkpoint,
+    explode: float,
+    micro_batches: Sequence[MicroBatch],
+    ranks: Ranks,
 ) -> None:
-    """Raises TrainingError, with the windows, where a step's loss or gradient is no number, or the loss explodes.
+    """Stop if the loss or the gradient is not finite, or if the loss explodes.
 
-    loss, norm: over all ranks, so that all of them raise together.
+    Args:
+        loss: mean loss of the step over all ranks, so that all ranks raise together.
+        norm: norm of the gradient, likewise.
+        state: the run; the first loss is recorded in it.
+        explode: largest loss, as a multiple of the first.
+        micro_batches: of this rank.
+        ranks: all ranks.
+
+    Raises:
+        TrainingError: the message names the windows that gave a loss that is not finite, or else
+            all windows of the step.
     """
     if state.first_loss is None:
         state.first_loss = loss
     if not math.isfinite(loss):
-        what = f"the loss of step {state.step} is {loss}"
+        problem = f"the loss of step {state.step} is {loss}"
     elif not math.isfinite(norm):
-        what = f"the gradient of step {state.step} has the norm {norm}"
-    elif loss > config.explode * max(state.first_loss, 1e-3):
-        what = f"the loss of step {state.step} is {loss:.4g}, more than {config.explode:g} times the first, {state.first_loss:.4g}"
+        problem = f"the norm of the gradient of step {state.step} is {norm}"
+    elif loss > explode * max(state.first_loss, 1e-3):
+        problem = (
+            f"the loss of step {state.step} is {loss:.4g}, more than {explode:g} times the first, "
+            f"{state.first_loss:.4g}"
+        )
     else:
         return
-    mine, broken = [], []
-    for batch, found in seen:
-        for name, finite in zip(batch.names, found.windows.isfinite().tolist(), strict=True):
-            mine.append(name)
-            broken += [] if finite else [name]
-    everywhere = ranks.gathered((mine, broken))
-    blamed = [name for _, some in everywhere for name in some] or [
-        name for some, _ in everywhere for name in some
+    windows = [
+        (name, finite)
+        for micro in micro_batches
+        for name, finite in zip(
+            micro.batch.names, micro.output.windows.isfinite().tolist(), strict=True
+        )
     ]
+    windows = [window for gathered in ranks.gather(windows) for window in gathered]
+    names = [name for name, finite in windows if not finite] or [name for name, _ in windows]
     raise TrainingError(
-        f"{what}. Its windows:\n  "
-        + "\n  ".join(blamed)
-        + "\nNothing of this step is saved. Look at these windows "
-        "(`stccl preview`), or begin again with a lower lr"
+        f"{problem}. Its windows:\n  " + "\n  ".join(names) + "\n"
+        "The step is not saved. Look at these windows (`stccl preview`), or start again with a "
+        "lower lr"
     )
 
 
-def add(state: Checkpoint, loss: Tensor, norm: Tensor, seen: Seen) -> None:
-    """Add a step to the sums from which the next line of metrics.jsonl is made."""
+def add_step(
+    state: Checkpoint, loss: Tensor, norm: Tensor, micro_batches: Sequence[MicroBatch]
+) -> None:
+    """Add this rank's figures of a step to the sums for the next line of metrics.jsonl."""
     values = {"loss": loss, "norm": norm}
-    for name in seen[0][1].statistics:
-        values[name] = torch.stack([found.statistics[name] for _, found in seen]).mean()
+    for name in micro_batches[0].output.statistics:
+        values[name] = torch.stack(
+            [micro.output.statistics[name] for micro in micro_batches]
+        ).mean()
     for name, value in values.items():
-        before = state.sums.get(name)
+        total = state.sums.get(name)
         state.sums[name] = (
-            value.detach() if before is None else before.to(value.device) + value.detach()
+            value.detach() if total is None else total.to(value.device) + value.detach()
         )
     state.summed += 1
 
 
-def means(state: Checkpoint, ranks: Ranks) -> dict[str, float]:
-    """The means since the last line, over all ranks; the sums begin anew."""
+def take_means(state: Checkpoint, ranks: Ranks) -> dict[str, float]:
+    """Return the means over all ranks since the last line, and reset the sums."""
     names = list(state.sums)
-    means = ranks.sums(torch.stack([state.sums[name].double() for name in names])) / (
+    means = ranks.sum(torch.stack([state.sums[name].double() for name in names])) / (
         state.summed * ranks.world
     )
     state.sums, state.summed = {}, 0
     return dict(zip(names, means.tolist(), strict=True))
 
 
-def similarity(statistics: Mapping[str, Tensor]) -> dict[str, float]:
-    """Mean cosine of matched and of mismatched tokens over all heads, for people who watch."""
-    out = {}
-    for shown in ("positive", "negative"):
+def mean_similarities(statistics: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the mean cosine of matched (`positive`) and mismatched (`negative`) tokens.
+
+    Args:
+        statistics: of a `MetricOutput`; names of the form `scc_vd.positive` are averaged, those of
+            single layers (`scc_vd.1.positive`) are not.
+    """
+    means = {}
+    for kind in ("positive", "negative"):
         values = [
             value
             for name, value in statistics.items()
-            if name.count(".") == 1 and name.endswith(shown)
+            if name.count(".") == 1 and name.endswith(kind)
         ]
         if values:
-            out[shown] = torch.stack(values).mean().item()
-    return out
+            means[kind] = torch.stack(values).mean().item()
+    return means

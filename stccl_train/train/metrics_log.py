@@ -1,4 +1,4 @@
-"""What a run leaves for people: lines of metrics.jsonl, and TensorBoard events where it is installed."""
+"""The log of a run: lines of metrics.jsonl, and TensorBoard events if it is installed."""
 
 import json
 from collections.abc import Mapping
@@ -10,20 +10,27 @@ from stccl_data.files.atomic import write_text
 METRICS = "metrics.jsonl"
 
 
-class Record:
-    """Lines are the same for the same run, interrupted or not: nothing in them depends on the clock."""
+class MetricsLog:
+    """Appends to the log of a run.
+
+    Nothing in metrics.jsonl depends on the clock, so an interrupted and resumed run writes the same
+    lines as an uninterrupted one.
+
+    Args:
+        run: folder of the run.
+        step: step of the checkpoint that the run resumes from. Lines of later steps, which an
+            attempt that was cut off wrote, are removed.
+        tensorboard: whether to write TensorBoard events too.
+    """
 
     def __init__(self, run: Path, step: int, tensorboard: bool) -> None:
-        """step: lines of later steps were written by an attempt that was cut off after its last checkpoint; they go."""
         self._path = run / METRICS
-        write_text(
-            self._path,
-            "".join(line + "\n" for line in _lines(self._path) if json.loads(line)["step"] <= step),
-        )
+        lines = [line for line in _complete_lines(self._path) if json.loads(line)["step"] <= step]
+        write_text(self._path, "".join(line + "\n" for line in lines))
         self._events = _event_writer(run / "tensorboard", step) if tensorboard else None
 
     def write(self, step: int, epoch: int, values: Mapping[str, float], section: str) -> None:
-        """A line of values; `section` (train, val) tells what of."""
+        """Write a line, and the same values as events. `section`: train or val."""
         line = {
             "step": step,
             "epoch": epoch,
@@ -32,35 +39,35 @@ class Record:
         }
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        self.show(step, values, section)
+        self.write_events(step, values, section)
 
-    def show(self, step: int, values: Mapping[str, float], section: str) -> None:
-        """Values for TensorBoard alone, such as speed."""
+    def write_events(self, step: int, values: Mapping[str, float], section: str) -> None:
+        """Write values that depend on the clock, such as speed: TensorBoard only."""
         if self._events is not None:
             for name, value in values.items():
                 self._events.add_scalar(f"{section}/{name}", value, step)
 
     def close(self) -> None:
-        """Write out what is held back."""
+        """Flush buffered events."""
         if self._events is not None:
             self._events.close()
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines that are whole; a kill may have left a part of one."""
-    whole = []
+def _complete_lines(path: Path) -> list[str]:
+    """Read the valid lines; a kill may have truncated one."""
+    complete = []
     for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
         try:
             if not isinstance(json.loads(line)["step"], int):
                 continue
         except (ValueError, KeyError, TypeError):
             continue
-        whole.append(line)
-    return whole
+        complete.append(line)
+    return complete
 
 
 def _event_writer(folder: Path, step: int) -> Any:
-    """TensorBoard's writer, or None where tensorboard is not installed."""
+    """TensorBoard's writer, or None if tensorboard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

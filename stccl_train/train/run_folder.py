@@ -1,4 +1,4 @@
-"""The folder of a run: going on from what is in it, and leaving checkpoints and the metric there."""
+"""The folder of a run: its config, its lock, its checkpoints and the exported metric."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,39 +7,44 @@ from typing import Any
 
 import torch
 
-from stccl_data.dataset import Dataset
 from stccl_data.files.atomic import sweep
 from stccl_data.files.lock import LockedError, locked
 from stccl_train.config import TrainConfig, as_values, config_from, differing, load_config
-from stccl_train.data.reader_plan import ReaderPlan
 from stccl_train.model.export import save_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.checkpoint import (
     FOLDER,
     Checkpoint,
-    CheckpointError,
     fingerprint,
     load_checkpoint,
     random_state,
     save_checkpoint,
 )
 from stccl_train.train.distributed import Ranks
-from stccl_train.train.meters import TrainingError
+from stccl_train.train.errors import CheckpointError, TrainingError
+from stccl_train.train.setup import TRAIN, VAL, RunSetup
 
-TRAIN, VAL = "train", "val"
 CONFIG = "config.yaml"
 
 
 def config_of_run(run: Path, settings: Sequence[str] = ()) -> TrainConfig | None:
-    """The config that the run was begun with, changed by settings; None where none was begun. Raises ConfigError."""
+    """Return the config that a run was started with, changed by settings; None for a new run.
+
+    Raises:
+        ConfigError: a setting or the file is invalid.
+    """
     path = run / CONFIG
     return load_config(file=path, settings=settings) if path.is_file() else None
 
 
 @contextmanager
-def held(run: Path, ranks: Ranks) -> Iterator[None]:
-    """One run at a time works in the folder; what writers that were killed have left goes. Raises TrainingError."""
-    if not ranks.first:
+def lock_run(run: Path, ranks: Ranks) -> Iterator[None]:
+    """Create and lock the folder of a run, and remove what killed writers left behind.
+
+    Raises:
+        TrainingError: another process trains this run.
+    """
+    if not ranks.is_main:
         yield
         return
     (run / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -49,65 +54,81 @@ def held(run: Path, ranks: Ranks) -> Iterator[None]:
             yield
     except LockedError as error:
         raise TrainingError(
-            f"{run} is being trained by process {error.owner}; wait for it, or end it"
+            f"{run}: already being trained by process {error.owner}. Wait for it, or end it"
         ) from None
 
 
-def resumed(
-    run: Path, dataset: Dataset, config: TrainConfig, plan: ReaderPlan, ranks: Ranks
-) -> Checkpoint:
-    """The state to go on from. Raises CheckpointError where the run was of other data, or asked for something else."""
-    batch, readers = plan.batch * config.accumulate * plan.world, plan.readers * plan.world
-    name = fingerprint(dataset, TRAIN, VAL)
+def load_state(setup: RunSetup) -> Checkpoint:
+    """Load the last checkpoint of a run, or return the state of a new run.
+
+    Raises:
+        CheckpointError: the checkpoint is corrupt, or the run was started with another config, data
+            or number of processes.
+    """
+    run, config, plan = setup.run, setup.config, setup.plan
+    readers = plan.readers * plan.world
+    data = fingerprint(setup.dataset, TRAIN, VAL)
     path = run / FOLDER / "last.pt"
     if not path.exists():
-        return Checkpoint(config=as_values(config), fingerprint=name, batch=batch, readers=readers)
+        return Checkpoint(
+            config=as_values(config), fingerprint=data, batch=setup.step_windows, readers=readers
+        )
     state = load_checkpoint(path)
     if changed := differing(config_from(state.config), config):
         raise CheckpointError(
-            f"{run} was begun with other values of {', '.join(changed)}; give those again, or another RUN"
+            f"{run}: started with other values of {', '.join(changed)}. Use the same values, or "
+            "another RUN"
         )
-    if state.fingerprint != name:
+    if state.fingerprint != data:
         raise CheckpointError(
-            f"{run} was begun on other data than {dataset.path} holds now; give another RUN"
+            f"{run}: started on other data than {setup.dataset.path} holds now. Use another RUN"
         )
-    if (state.batch, state.readers) != (batch, readers) or len(state.rng) != ranks.world:
+    if (state.batch, state.readers) != (setup.step_windows, readers) or (
+        len(state.rng) != plan.world
+    ):
         raise CheckpointError(
-            f"{run} was begun by {len(state.rng)} processes with {state.batch} windows a step from {state.readers} readers, "
-            f"and would go on by {ranks.world} with {batch} from {readers}: start as many processes as before, or give another RUN"
+            f"{run}: started by {len(state.rng)} processes with {state.batch} windows per step "
+            f"from {state.readers} readers; now {plan.world} processes, {setup.step_windows} "
+            f"windows, {readers} readers. Use as many processes as before, or another RUN"
         )
     return state
 
 
-def save(
-    run: Path,
+def save_state(
+    setup: RunSetup,
     state: Checkpoint,
     metric: CorrelationMetric,
     optimiser: torch.optim.Optimizer,
-    dataset: Dataset,
-    config: TrainConfig,
-    ranks: Ranks,
-    better: bool,
+    improved: bool,
 ) -> None:
-    """Write checkpoints/last.pt; and where this is the best so far, or there is nothing to tell by, best.pt and the metric.
+    """Write checkpoints/last.pt and, if this metric is the one to keep, best.pt and the metric.
 
-    All ranks have to call it: each has a random state, and a part of the sums.
+    Without a validation loss every metric is kept. All ranks have to call this: each contributes
+    its random state and its part of the sums.
+
+    Args:
+        setup: the run.
+        state: the state; model, optimiser and random states are filled in.
+        metric: the metric.
+        optimiser: its optimiser.
+        improved: whether the validation loss is the lowest so far.
     """
-    rng = ranks.gathered(random_state())
+    run, ranks = setup.run, setup.ranks
+    rng = ranks.gather(random_state())
     if ranks.world > 1:
-        state.sums = {name: ranks.sums(value) / ranks.world for name, value in state.sums.items()}
-    if not ranks.first:
+        state.sums = {name: ranks.sum(value) / ranks.world for name, value in state.sums.items()}
+    if not ranks.is_main:
         return
     state.model, state.optimiser, state.rng = metric.state_dict(), optimiser.state_dict(), rng
-    if better or state.best is None:
-        save_metric(run, metric, _card(state, dataset, config))
+    if improved or state.best is None:
+        save_metric(run, metric, _card(setup, state))
         save_checkpoint(run / FOLDER / "best.pt", state)
     save_checkpoint(run / FOLDER / "last.pt", state)
 
 
-def _card(state: Checkpoint, dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
-    """Where a metric is from."""
-    keys = dataset.keys(TRAIN)
+def _card(setup: RunSetup, state: Checkpoint) -> dict[str, Any]:
+    """Describe what a metric was trained on, for metric.json."""
+    keys = setup.dataset.keys(TRAIN)
     return {
         "step": state.step,
         "val_loss": state.best if state.best_step == state.step else None,
@@ -117,6 +138,6 @@ def _card(state: Checkpoint, dataset: Dataset, config: TrainConfig) -> dict[str,
             "utterances": len(keys),
             "speakers": sorted({"/".join(key.split("/")[:2]) for key in keys}),
         },
-        "config": as_values(config),
+        "config": as_values(setup.config),
         "torch": torch.__version__,
     }

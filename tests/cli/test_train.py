@@ -35,15 +35,12 @@ def test_a_run_is_made_and_told_and_made_only_once(out, tmp_path):
     assert done.exit_code == 0, done.output
     assert "steps   2 of 2" in done.stdout and "best    val loss" in done.stdout
     assert f"next    stccl eval {tmp_path / 'run'} {out}" in done.stdout
-    assert (
-        "epoch 1, step 2 of 2: loss" in done.stderr
-        and "images/s" in done.stderr
-        and "positive" in done.stderr
-    )
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("train: 2 of 2")]
+    assert "loss" in line and "positive" in line and "images/s" in line
     again = call(out, tmp_path / "run", "--json")  # the run knows its config
     assert again.exit_code == 0 and json.loads(again.stdout)["made"] == 0
     other = call(out, tmp_path / "run", "--set", "metric.tau=0.5")
-    assert other.exit_code == 1 and "was begun with other values of metric.tau" in other.stderr
+    assert other.exit_code == 1 and "metric.tau" in other.stderr
 
 
 def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
@@ -129,7 +126,7 @@ def test_ctrl_c_is_exit_code_130_and_the_same_command_goes_on(out, tmp_path):
         stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     for line in process.stderr:
-        if "step 1 of" in line:
+        if "epoch 1" in line:
             process.send_signal(signal.SIGINT)
             break
     rest = process.stderr.read()

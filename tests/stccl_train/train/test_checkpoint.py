@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, nothing in them is executed, and each fault is said with the file's name."""
+"""Checkpoints are written atomically, read without executing anything, and rejected by name."""
 
 import pickle
 from pathlib import Path
@@ -10,17 +10,17 @@ import torch
 from stccl_data.dataset import open_dataset
 from stccl_train.train.checkpoint import (
     Checkpoint,
-    CheckpointError,
     fingerprint,
     load_checkpoint,
     random_state,
     restore_random_state,
     save_checkpoint,
 )
+from stccl_train.train.errors import CheckpointError
 from tests.testing import datasets as small
 
 
-def test_what_was_saved_is_loaded(tmp_path):
+def test_a_saved_checkpoint_is_loaded_unchanged(tmp_path):
     state = Checkpoint(
         step=7,
         model={"w": torch.arange(3.0)},
@@ -30,16 +30,13 @@ def test_what_was_saved_is_loaded(tmp_path):
         first_loss=2.0,
     )
     save_checkpoint(tmp_path / "c" / "last.pt", state)
-    found = load_checkpoint(tmp_path / "c" / "last.pt")
-    assert torch.equal(found.model["w"], torch.arange(3.0)) and (
-        found.step,
-        found.best,
-        found.config,
-    ) == (7, 1.5, state.config)
+    loaded = load_checkpoint(tmp_path / "c" / "last.pt")
+    assert torch.equal(loaded.model["w"], torch.arange(3.0))
+    assert (loaded.step, loaded.best, loaded.config) == (7, 1.5, state.config)
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["last.pt"]
 
 
-def test_a_save_that_fails_leaves_the_one_before(tmp_path, monkeypatch):
+def test_a_failed_save_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "last.pt"
     save_checkpoint(path, Checkpoint(step=1))
 
@@ -62,7 +59,7 @@ class Trap:
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("content", ["half", "text", "code", "pickle", "foreign", "newer", "odd"])
-def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, content):
+def test_an_invalid_checkpoint_is_an_error_that_names_it(tmp_path, content):
     path = tmp_path / "last.pt"
     save_checkpoint(path, Checkpoint())
     if content == "half":
@@ -83,19 +80,19 @@ def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, content):
         load_checkpoint(path)
 
 
-def test_a_missing_checkpoint_is_said(tmp_path):
-    with pytest.raises(CheckpointError, match="there is no such checkpoint"):
+def test_a_missing_checkpoint_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(CheckpointError, match=r"last\.pt"):
         load_checkpoint(tmp_path / "last.pt")
 
 
-def test_random_states_come_back():
+def test_a_random_state_is_restored():
     state = random_state()
     first = torch.rand(3)
     restore_random_state(state)
     assert torch.equal(torch.rand(3), first)
 
 
-def test_data_is_known_by_what_it_holds_and_not_by_where_it_lies(tmp_path):
+def test_the_fingerprint_depends_on_the_contents_and_not_on_the_location(tmp_path):
     one, other = (open_dataset(small.make_dataset(tmp_path / name).out) for name in ("a", "b"))
     assert (
         fingerprint(one, "train") == fingerprint(other, "train") != fingerprint(one, "train", "val")
