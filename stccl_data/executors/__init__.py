@@ -1,16 +1,17 @@
-"""Running one function over many units of work so that whatever becomes of a unit is an outcome, and costs that unit alone.
+"""Run one function over many units of work; what happens to one unit affects no other.
 
-|                        | inline            | local                               | ray                               |
-|------------------------|-------------------|-------------------------------------|-----------------------------------|
-| a unit raises          | its outcome       | its outcome                         | its outcome                       |
-| dies by a signal       | ends the run      | `crashed`, another worker goes on   | as local                          |
-| is killed from outside | ends the run      | done again, `crashed` at the third  | as local                          |
-| hangs                  | not noticed       | `timed_out`                         | as local                          |
-| asks for more memory   | what the system   | done again by a new worker,         | as local                          |
-| than a worker may have | makes of it       | then `out_of_memory`                |                                   |
-| leaks                  | not noticed       | worker replaced at half of its cap  | as local                          |
-| its machine is lost    | -                 | -                                   | done again, `crashed` at the third |
-| Ctrl-C                 | ends at once      | no worker is left                   | no worker is left                 |
+Whatever happens to a unit becomes its `Outcome`:
+
+|                            | `inline`     | `local`, `ray`                                |
+|----------------------------|--------------|-----------------------------------------------|
+| unit raises                | its outcome  | its outcome                                   |
+| unit dies by a signal      | ends the run | `crashed`; another worker starts              |
+| worker killed from outside | ends the run | retried, `crashed` at the third time          |
+| unit hangs                 | not detected | `timed_out`                                   |
+| unit exceeds its memory    | up to the OS | retried in a new worker, then `out_of_memory` |
+| worker leaks memory        | not detected | worker replaced at half of its limit          |
+| machine lost (`ray` only)  | -            | retried, `crashed` at the third time          |
+| Ctrl-C                     | ends at once | all workers stop                              |
 """
 
 import errno
@@ -23,46 +24,62 @@ from stccl_data.errors import Reason, StcclError
 ExecutorName = Literal["local", "inline", "ray"]
 EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
 
-#: What the system says where there is no space, no quota, or a file may not grow (`ulimit -f`, FAT).
+#: Error numbers for: no space, no quota, file may not grow (`ulimit -f`, FAT).
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-#: How often a unit is begun whose worker or machine is taken away: by then it is likelier the cause than the victim.
+#: How often a unit is started whose worker or machine disappears. After that many losses the unit
+#: is more likely the cause than the victim.
 TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One call. `args` are small: ids, paths, records; data travels through files. `timeout_s`: None waits for ever."""
+    """One call of the function."""
 
-    name: str
+    #: identifies the unit; unique within a run
+    key: str
+    #: small arguments (ids, paths, records); data travels through files
     args: tuple[Any, ...]
+    #: None waits for ever
     timeout_s: float | None = None
+    #: what messages call the unit; its key if empty
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The unit as messages name it."""
+        return self.label or self.key
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a unit: `reason` None and the function's `result`, or a reason and a sentence. `seconds` that the call took,
-    where it came back."""
+    """What happened to a unit."""
 
     unit: Unit
+    #: what the function returned; None if the unit failed
     result: Any = None
+    #: why the unit failed; None if it succeeded
     reason: Reason | None = None
+    #: one sentence about the failure, for internal errors with the traceback below it
     detail: str = ""
+    #: duration of the call; 0 if it never returned
     seconds: float = 0.0
 
 
 class StopRunError(StcclError):
-    """No unit can succeed. A function that raises it ends the whole run; the message says why and what to do."""
+    """No unit can succeed. A function that raises this ends the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How workers are set up. `count`: 0 for one a core, of this machine or of the cluster. `initializer(*initargs)` is called once
-    in each. `memory_mb`: what one may have, MB; 0 for its share of its machine's, 2 GB at least; None for all that there is."""
+    """How workers are set up."""
 
+    #: number of workers; 0 for one per core, of this machine or of the cluster
     count: int = 0
+    #: called as ``initializer(*initargs)`` once in each worker
     initializer: Callable[..., None] | None = None
     initargs: Sequence[Any] = ()
+    #: memory of a worker, MB; 0 for its share of its machine's (at least 2 GB), None for no limit
     memory_mb: int | None = 0
 
 
@@ -74,11 +91,22 @@ def run(
     executor: str = "local",
     ray_address: str | None = None,
 ) -> Iterator[Outcome]:
-    """Outcomes in the order in which units end. function, initializer: importable by name (they run in other processes).
+    """Call ``function(*unit.args)`` for each unit and yield outcomes as units end.
 
-    ray_address: the cluster, `auto` for the one that this machine belongs to; None starts one of this machine alone.
-    A ClipError gives its own reason, any other exception `internal_error` with its traceback; the rest is in the table above.
-    Leaving the loop stops the workers. Raises StopRunError as the function does, or where workers cannot even start.
+    A ClipError gives its own reason, any other exception `internal_error` with its traceback; the
+    table of this module has the rest. Leaving the loop stops the workers.
+
+    Args:
+        units: drawn only a little ahead of the workers.
+        function: importable by name, because it runs in other processes; so is the initializer.
+        setup: the workers.
+        executor: one of `EXECUTORS`.
+        ray_address: the Ray cluster, ``auto`` for the one that this machine belongs to; None
+            starts one on this machine alone.
+
+    Raises:
+        StopRunError: a unit raised it, or workers cannot be started.
+        ValueError: unknown executor.
     """
     setup = setup or Setup()
     if executor == "inline":
@@ -93,4 +121,4 @@ def run(
         from stccl_data.executors.ray import run_ray
 
         return run_ray(units, function, setup, ray_address)
-    raise ValueError(f"executor {executor!r} is not one of {', '.join(EXECUTORS)}")
+    raise ValueError(f"unknown executor {executor!r}; choose one of: {', '.join(EXECUTORS)}")

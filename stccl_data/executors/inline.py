@@ -1,4 +1,7 @@
-"""In this process, one after another: for tests and debuggers. A crash here is a crash, and no timeout or cap is kept."""
+"""Run units one after another in this process, for tests and debuggers.
+
+A crash ends the process; timeouts and memory limits are ignored.
+"""
 
 import time
 import traceback
@@ -21,10 +24,14 @@ def run_inline(
 
 
 def attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
-    """One call; what it raises becomes its outcome."""
-    began = time.monotonic()
+    """Call the function once and turn whatever it raises into an outcome.
+
+    Raises:
+        StopRunError: the function raised it, or a library is missing.
+    """
+    start = time.monotonic()
     outcome = _attempt(unit, function)
-    return replace(outcome, seconds=time.monotonic() - began)
+    return replace(outcome, seconds=time.monotonic() - start)
 
 
 def _attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
@@ -34,17 +41,16 @@ def _attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:
         raise
     except ClipError as error:
         return Outcome(unit, None, error.reason, error.detail)
-    except ImportError as error:  # no clip's fault, and no other clip would fare better
-        said = f"a library cannot be loaded where the work is done ({error}): `stccl doctor` there says what is missing"
-        raise StopRunError(said) from error
+    except ImportError as error:  # not the clip's fault: every other clip would fail too
+        raise StopRunError(
+            f"a worker cannot load a library ({error}): run `stccl doctor` on its machine"
+        ) from error
     except MemoryError as error:
-        return Outcome(
-            unit, None, Reason.OUT_OF_MEMORY, f"{unit.name} asks for too much memory: {error!r}"
-        )
+        detail = f"{unit.name}: not enough memory: {error!r}"
+        return Outcome(unit, None, Reason.OUT_OF_MEMORY, detail)
     except OSError as error:
         reason = Reason.DISK_FULL if error.errno in DISK_FULL else Reason.INTERNAL_ERROR
         return Outcome(unit, None, reason, f"{unit.name}: {error}")
     except (Exception, SystemExit) as error:
-        return Outcome(
-            unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}\n{traceback.format_exc()}"
-        )
+        detail = f"{unit.name}: {error!r}\n{traceback.format_exc()}"
+        return Outcome(unit, None, Reason.INTERNAL_ERROR, detail)

@@ -1,4 +1,7 @@
-"""On the cores of this machine, through pebble: a worker that dies or hangs loses its own unit, and another takes its place."""
+"""Run units on the cores of this machine, through pebble.
+
+A worker that dies or hangs loses its own unit, and another worker takes its place.
+"""
 
 import ctypes
 import multiprocessing
@@ -9,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any
@@ -19,19 +21,20 @@ from pebble import ProcessExpired, ProcessPool
 from stccl_data.errors import Reason
 from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
 from stccl_data.executors.inline import attempt
-from stccl_data.executors.memory import cap, held, share
+from stccl_data.executors.memory import limit_memory, private_memory, worker_limit
 
-#: Units handed out ahead of the workers: enough that none waits, few enough that stopping is quick.
+#: Units scheduled beyond one per worker: enough that no worker waits, few enough to stop quickly.
 _AHEAD = 4
 
-#: How many pools in a row may break without a single unit ended.
-_FRUITLESS = 3
+#: Number of pools in a row that may break without finishing a single unit.
+_MAX_BROKEN_POOLS = 3
 
-#: The exit code of a worker that has had its share of memory. Its unit is begun again by another.
+#: Exit code of a worker that has used up its memory. Its unit is retried in a new worker.
 _OUT_OF_MEMORY = 75
 
-#: How a worker ends where its unit is not to blame, or not yet: SIGKILL comes from a person or from a machine without memory.
-_TAKEN = (-signal.SIGKILL, -signal.SIGTERM, _OUT_OF_MEMORY)
+#: Exit codes that do not blame the unit at first: SIGKILL comes from a person, or from the kernel
+#: of a machine without memory.
+_RETRIED_EXITS = (-signal.SIGKILL, -signal.SIGTERM, _OUT_OF_MEMORY)
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -41,19 +44,25 @@ def run_local(
 ) -> Iterator[Outcome]:
     """See `run`. Workers are spawned, not forked: the libraries they load do not survive a fork.
 
-    pebble gives a pool up when a worker dies with nothing to do (killed from outside, or in its initializer); a new one then
-    goes on with the units that were in flight. ahead: how many units are drawn beyond one for each worker.
+    pebble gives up a pool if a worker dies while it is idle (killed from outside, or in its
+    initializer). A new pool then continues with the units that were in flight.
+
+    Args:
+        units: the units.
+        function: what to call.
+        setup: the workers.
+        ahead: number of units drawn beyond one per worker.
     """
     units = iter(units)
     count = setup.count or len(os.sched_getaffinity(0))
-    again = deque(islice(units, count))  # units to begin before others are drawn
-    workers = len(again)
+    pending = deque(islice(units, count))  # scheduled before further units are drawn
+    workers = len(pending)
     if not workers:
         return
-    begun: Counter[int] = Counter()
-    limit = share(workers, setup.memory_mb)
+    losses: Counter[str] = Counter()
+    limit = worker_limit(workers, setup.memory_mb)
     broken = 0
-    while broken < _FRUITLESS:
+    while broken < _MAX_BROKEN_POOLS:
         pool = ProcessPool(
             max_workers=workers,
             initializer=_initialise,
@@ -61,12 +70,14 @@ def run_local(
             context=multiprocessing.get_context("spawn"),
         )
         try:
-            with _without_interrupts():
-                pool.active  # noqa: B018 - its threads begin, and all processes that they start inherit their mask
-            for outcome in _in_pool(pool, again, units, begun, function, limit, workers + ahead):
+            with _interrupts_blocked():
+                pool.active  # noqa: B018 - starts its threads; their processes inherit the mask
+            for outcome in _run_in_pool(
+                pool, pending, units, losses, function, limit, workers + ahead
+            ):
                 broken = 0
                 yield outcome
-            if not again:
+            if not pending:
                 pool.close()
                 return
         finally:
@@ -74,15 +85,18 @@ def run_local(
             pool.join()
         broken += 1
     raise StopRunError(
-        f"worker processes die before they do anything ({_FRUITLESS} times): their last words are on stderr, or in the log of the "
-        'run. A script of your own needs `if __name__ == "__main__":` around what it does'
+        f"worker processes die before they do anything ({_MAX_BROKEN_POOLS} times): see stderr or "
+        'the log of the run. A script needs `if __name__ == "__main__":` around its own code'
     )
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Threads that begin here, and their processes, never see Ctrl-C, which is the parent's to answer; it is kept for after."""
-    resource_tracker.ensure_running()  # which would let Ctrl-C through again
+def _interrupts_blocked() -> Iterator[None]:
+    """Hide Ctrl-C from threads started here and from their processes: the parent handles it.
+
+    A Ctrl-C in the meantime is delivered at the end.
+    """
+    resource_tracker.ensure_running()  # starting it later would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -90,54 +104,62 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _in_pool(
+def _run_in_pool(
     pool: ProcessPool,
-    again: deque[Unit],
+    pending: deque[Unit],
     units: Iterator[Unit],
-    begun: Counter[int],
+    losses: Counter[str],
     function: Callable[..., Any],
     limit: int,
-    most: int,
+    max_in_flight: int,
 ) -> Iterator[Outcome]:
-    """Outcomes until there is no unit left or the pool breaks; the units that were then in flight go to `again`."""
-    flying: dict[Any, Unit] = {}
+    """Yield outcomes until no unit is left or the pool breaks.
+
+    If it breaks, the units in flight go back to `pending`.
+    """
+    in_flight: dict[Any, Unit] = {}
     broken = False
     while not broken:
         while (
-            len(flying) < most
-            and (unit := again.popleft() if again else next(units, None)) is not None
+            len(in_flight) < max_in_flight
+            and (unit := pending.popleft() if pending else next(units, None)) is not None
         ):
             try:
                 future = pool.schedule(
                     _attempt, args=(unit, function, limit), timeout=unit.timeout_s
                 )
             except RuntimeError:  # broken
-                again.extend([*flying.values(), unit])
+                pending.extend([*in_flight.values(), unit])
                 return
-            flying[future] = unit
-        if not flying:
+            in_flight[future] = unit
+        if not in_flight:
             return
-        for future in wait(flying, return_when=FIRST_COMPLETED).done:
-            unit = flying.pop(future)
+        for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
+            unit = in_flight.pop(future)
             try:
                 outcome = _outcome(unit, future, limit)
             except BrokenProcessPool:
                 broken = True
-                again.append(unit)
+                pending.append(unit)
                 continue
-            except _TakenAwayError as error:
-                begun[id(unit)] += 1
-                if begun[id(unit)] < TRIES:
-                    again.append(unit)
+            except _WorkerLostError as error:
+                losses[unit.key] += 1
+                if losses[unit.key] < TRIES:
+                    pending.append(unit)
                     continue
                 outcome = Outcome(unit, None, error.reason, f"{error}, {TRIES} times")
-            begun.pop(id(unit), None)
+            losses.pop(unit.key, None)
             yield outcome
-    again.extend(flying.values())
+    pending.extend(in_flight.values())
 
 
-class _TakenAwayError(Exception):
-    """The worker ended for a reason that need not be its unit's. `reason`: what to call it if that goes on."""
+class _WorkerLostError(Exception):
+    """The worker ended, and its unit is not necessarily to blame.
+
+    Args:
+        reason: the unit's reason if this keeps happening.
+        detail: one sentence.
+    """
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -145,30 +167,34 @@ class _TakenAwayError(Exception):
 
 
 def _outcome(unit: Unit, future: Any, limit: int) -> Outcome:
+    """Return the outcome of a finished future.
+
+    Raises:
+        _WorkerLostError: the unit may be retried.
+        BrokenProcessPool: the pool is unusable.
+        StopRunError: the unit raised it.
+    """
     try:
         outcome: Outcome = future.result()
     except ProcessExpired as error:
         if error.exitcode == _OUT_OF_MEMORY:
-            detail = (
-                f"{unit.name} asks for more than the {limit / 2**20:,.0f} MB that a worker may have"
-            )
-            raise _TakenAwayError(Reason.OUT_OF_MEMORY, detail) from None
-        detail = f"{unit.name}: the worker died ({_death(error.exitcode)})"
-        if error.exitcode in _TAKEN:
-            raise _TakenAwayError(Reason.CRASHED, detail) from None
+            detail = f"{unit.name}: needs more than a worker's {limit / 2**20:,.0f} MB of memory"
+            raise _WorkerLostError(Reason.OUT_OF_MEMORY, detail) from None
+        detail = f"{unit.name}: the worker died ({_describe_exit(error.exitcode)})"
+        if error.exitcode in _RETRIED_EXITS:
+            raise _WorkerLostError(Reason.CRASHED, detail) from None
         return Outcome(unit, None, Reason.CRASHED, detail)
     except TimeoutError:
-        return Outcome(
-            unit, None, Reason.TIMED_OUT, f"{unit.name} took longer than {unit.timeout_s:.0f} s"
-        )
+        detail = f"{unit.name}: took longer than {unit.timeout_s:.0f} s"
+        return Outcome(unit, None, Reason.TIMED_OUT, detail)
     except (BrokenProcessPool, StopRunError):
         raise
-    except Exception as error:  # what cannot travel between processes
+    except Exception as error:  # such as a result that cannot be pickled
         return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}")
-    return replace(outcome, unit=unit)  # what came back is a copy
+    return outcome
 
 
-def _death(exitcode: int | None) -> str:
+def _describe_exit(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return signal.Signals(-exitcode).name
     return f"exit code {exitcode}"
@@ -177,11 +203,10 @@ def _death(exitcode: int | None) -> str:
 def _initialise(
     initializer: Callable[..., None] | None, initargs: tuple[Any, ...], limit: int, parent: int
 ) -> None:
-    """In a new worker: ending is quick even in native code, and one process is one core."""
+    """Set up a new worker: it can be ended quickly even in native code, and uses one core."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(
-        _PR_SET_PDEATHSIG, signal.SIGKILL
-    )  # a worker that hangs would outlive a parent that is killed
+    # Without this a worker that hangs would outlive a parent that is killed.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     for variable in (
@@ -191,14 +216,14 @@ def _initialise(
         "NUMBA_NUM_THREADS",
     ):
         os.environ[variable] = "1"
-    cap(limit)
+    limit_memory(limit)
     if initializer is not None:
         initializer(*initargs)
 
 
 def _attempt(unit: Unit, function: Callable[..., Any], limit: int) -> Outcome:
-    """In a worker: one call, or the end of a worker that has grown too large for another."""
-    if held() > limit / 2:
+    """Run one unit in a worker, or end a worker that has grown too large for another one."""
+    if private_memory() > limit / 2:
         os._exit(_OUT_OF_MEMORY)
     outcome = attempt(unit, function)
     if outcome.reason is Reason.OUT_OF_MEMORY:

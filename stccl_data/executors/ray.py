@@ -1,7 +1,8 @@
-"""On the machines of a Ray cluster: for each core a supervisor, which does its units as `local` does.
+"""Run units on the machines of a Ray cluster.
 
-So what a unit can do to its worker is answered in one place, and Ray is left with what it is good at: carrying ids and paths, and
-noticing that a machine is gone. Every machine sees RAW and OUT under the same paths and has the same stccl and Ray installed.
+Each core has a supervisor that runs its units as `local` does. So only `local` deals with what a
+unit can do to its worker; Ray carries ids and paths, and notices when a machine is lost. Every
+machine must see RAW and OUT under the same paths and have the same versions of stccl and Ray.
 """
 
 import os
@@ -16,36 +17,36 @@ from typing import Any
 from stccl_data.errors import Reason
 from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
 from stccl_data.executors.local import run_local
-from stccl_data.executors.memory import share
+from stccl_data.executors.memory import worker_limit
 
-#: Seconds to wait for a first core of the cluster.
-_PATIENCE_S = 600.0
+#: Seconds to wait for the first free core of the cluster.
+_CORE_TIMEOUT_S = 600.0
 
-#: How many supervisors in a row may fail before one is ready.
-_FRUITLESS = 3
+#: Number of supervisors in a row that may fail before one is ready.
+_MAX_FAILED_STARTS = 3
 
-#: Nothing but ids and paths travels, so that the store of objects of a Ray of our own may be small: bytes.
-_STORE = 80 * 2**20
+#: Size of Ray's object store in a cluster of our own, bytes. Only ids and paths travel.
+_OBJECT_STORE = 80 * 2**20
 
 
 class Supervisor:
-    """An actor: it holds one core of the cluster and does one unit at a time, in a worker process of its own."""
+    """A Ray actor that holds one core and runs one unit at a time in its own worker process."""
 
     def __init__(self, function: Callable[..., Any], setup: Setup) -> None:
         self._inbox: deque[Unit] = deque()
         units = iter(self._inbox.popleft, None)
         memory_mb = setup.memory_mb
-        if memory_mb == 0:  # there are as many supervisors on a machine as it has cores, at most
-            memory_mb = share(len(os.sched_getaffinity(0))) // 2**20
+        if memory_mb == 0:  # a machine runs at most as many supervisors as it has cores
+            memory_mb = worker_limit(len(os.sched_getaffinity(0))) // 2**20
         self._outcomes = run_local(
             units, function, replace(setup, count=1, memory_mb=memory_mb), ahead=0
         )
 
     def ready(self) -> None:
-        """Returns when the supervisor has its core."""
+        """Return once the supervisor has its core."""
 
     def do(self, unit: Unit) -> Outcome | StopRunError:
-        """What becomes of the unit. The end of the whole run travels as a value: Ray would wrap what is raised."""
+        """Run the unit. A StopRunError is returned, because Ray would wrap a raised one."""
         self._inbox.append(unit)
         try:
             return next(self._outcomes)
@@ -56,111 +57,128 @@ class Supervisor:
 def run_ray(
     units: Iterable[Unit], function: Callable[..., Any], setup: Setup, address: str | None
 ) -> Iterator[Outcome]:
-    """See `run`. A unit whose machine is lost goes to another; its outcome is given once, by the supervisor that ended it."""
+    """See `run`. A unit whose machine is lost is given to another supervisor."""
     units = iter(units)
     first = list(islice(units, 1))
     if not first:
         return
-    ray, ours = _connected(address, setup.count)
+    ray, owned = _connect(address, setup.count)
     crew = _Crew(ray, function, setup)
     try:
         yield from crew.outcomes(deque(first), units)
     finally:
-        crew.dismiss()
-        if ours:
+        crew.dismiss_all()
+        if owned:
             ray.shutdown()
 
 
 class _Crew:
-    """The supervisors of one run, and which of them has what to do."""
+    """The supervisors of one run, and the unit that each is working on."""
 
     def __init__(self, ray: Any, function: Callable[..., Any], setup: Setup) -> None:
         self._ray = ray
         self._actor = ray.remote(num_cpus=1, max_restarts=0)(Supervisor)
         self._work = function, setup
-        self._most = setup.count or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._starting: dict[Any, Any] = {}  # Ray's promise that it is ready -> supervisor
+        self._max_supervisors = setup.count or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        #: Ray future of `ready` -> supervisor
+        self._starting: dict[Any, Any] = {}
+        self._failed_starts = 0
         self._idle: list[Any] = []
-        self._flying: dict[
-            Any, tuple[Unit, Any]
-        ] = {}  # Ray's promise of an outcome -> unit, supervisor
+        #: Ray future of an outcome -> unit and supervisor
+        self._in_flight: dict[Any, tuple[Unit, Any]] = {}
 
-    def outcomes(self, again: deque[Unit], units: Iterator[Unit]) -> Iterator[Outcome]:
-        """Outcomes until there is no unit left. again: units to begin before others are drawn."""
-        losses: Counter[int] = Counter()
-        fruitless, heard = 0, time.monotonic()
+    def outcomes(self, pending: deque[Unit], units: Iterator[Unit]) -> Iterator[Outcome]:
+        """Yield outcomes until no unit is left.
+
+        Args:
+            pending: units to start before others are drawn.
+            units: the other units.
+        """
+        losses: Counter[str] = Counter()
+        last_answer = time.monotonic()
         while True:
-            again.extend(islice(units, max(0, self._most - len(again) - len(self._flying))))
-            if not again and not self._flying:
+            room = self._max_supervisors - len(pending) - len(self._in_flight)
+            pending.extend(islice(units, max(0, room)))
+            if not pending and not self._in_flight:
                 return
-            self._employ(again)
-            promises = [*self._flying, *self._starting]
-            for promise in self._ray.wait(promises, num_returns=1, timeout=10.0)[0]:
-                heard = time.monotonic()
-                if promise in self._starting:
-                    supervisor = self._starting.pop(promise)
-                    try:
-                        self._ray.get(promise)
-                    except self._ray.exceptions.RayError as error:
-                        fruitless += 1
-                        if fruitless == _FRUITLESS:
-                            raise StopRunError(
-                                f"nothing can be started on the Ray cluster: {_last_line(error)}"
-                            ) from None
-                    else:
-                        self._idle.append(supervisor)
+            self._assign(pending)
+            futures = [*self._in_flight, *self._starting]
+            for future in self._ray.wait(futures, num_returns=1, timeout=10.0)[0]:
+                last_answer = time.monotonic()
+                if future in self._starting:
+                    self._finish_start(future)
                     continue
-                unit, supervisor = self._flying.pop(promise)
-                outcome = self._outcome(unit, supervisor, promise)
+                unit, supervisor = self._in_flight.pop(future)
+                outcome = self._outcome(unit, supervisor, future)
                 if outcome is None:
-                    losses[id(unit)] += 1
-                    if losses[id(unit)] < TRIES:
-                        again.appendleft(unit)
+                    losses[unit.key] += 1
+                    if losses[unit.key] < TRIES:
+                        pending.appendleft(unit)
                         continue
                     detail = f"{unit.name}: the machine that worked on it was lost, {TRIES} times"
                     outcome = Outcome(unit, None, Reason.CRASHED, detail)
-                fruitless = 0
-                losses.pop(id(unit), None)
+                self._failed_starts = 0
+                losses.pop(unit.key, None)
                 yield outcome
-            if not self._flying and not self._idle and time.monotonic() - heard > _PATIENCE_S:
+            waited = time.monotonic() - last_answer
+            if not self._in_flight and not self._idle and waited > _CORE_TIMEOUT_S:
                 raise StopRunError(
-                    f"the Ray cluster has had no free core for {_PATIENCE_S / 60:.0f} minutes; what is done is kept"
+                    f"the Ray cluster had no free core for {_CORE_TIMEOUT_S / 60:.0f} minutes; "
+                    "run again when it has, finished work is kept"
                 )
 
-    def _employ(self, again: deque[Unit]) -> None:
-        """Give units to those who have none, and ask for more supervisors where units are left."""
-        while again and self._idle:
-            unit, supervisor = again.popleft(), self._idle.pop()
-            self._flying[supervisor.do.remote(unit)] = unit, supervisor
-        for _ in range(min(len(again), self._most - len(self._flying)) - len(self._starting)):
+    def _assign(self, pending: deque[Unit]) -> None:
+        """Give units to idle supervisors, and start more supervisors if units are left."""
+        while pending and self._idle:
+            unit, supervisor = pending.popleft(), self._idle.pop()
+            self._in_flight[supervisor.do.remote(unit)] = unit, supervisor
+        wanted = min(len(pending), self._max_supervisors - len(self._in_flight))
+        for _ in range(wanted - len(self._starting)):
             supervisor = self._actor.remote(*self._work)
             self._starting[supervisor.ready.remote()] = supervisor
 
-    def _outcome(self, unit: Unit, supervisor: Any, promise: Any) -> Outcome | None:
-        """What became of the unit; None where it was lost with its machine. Raises StopRunError."""
+    def _finish_start(self, future: Any) -> None:
+        """Move a supervisor that has started to the idle ones.
+
+        Raises:
+            StopRunError: several in a row failed to start.
+        """
+        supervisor = self._starting.pop(future)
         try:
-            answer = self._ray.get(promise)
-        except self._ray.exceptions.RayTaskError as error:  # it lives, and cannot go on
+            self._ray.get(future)
+        except self._ray.exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts == _MAX_FAILED_STARTS:
+                raise StopRunError(
+                    f"no worker can be started on the Ray cluster: {_last_line(error)}"
+                ) from None
+        else:
+            self._idle.append(supervisor)
+
+    def _outcome(self, unit: Unit, supervisor: Any, future: Any) -> Outcome | None:
+        """Return the outcome of the unit, or None if it was lost with its machine.
+
+        Raises:
+            StopRunError: the unit raised it.
+        """
+        try:
+            outcome: Outcome | StopRunError = self._ray.get(future)
+        except self._ray.exceptions.RayTaskError as error:  # alive, but it cannot continue
             self._dismiss(supervisor)
-            return Outcome(
-                unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: its supervisor failed: {error}"
-            )
+            detail = f"{unit.name}: its supervisor failed: {error}"
+            return Outcome(unit, None, Reason.INTERNAL_ERROR, detail)
         except self._ray.exceptions.RayError:
             self._dismiss(supervisor)
             return None
-        if isinstance(answer, StopRunError):
-            raise answer
+        if isinstance(outcome, StopRunError):
+            raise outcome
         self._idle.append(supervisor)
-        found: Outcome = replace(answer, unit=unit)  # what came back is a copy
-        return found
+        return outcome
 
-    def dismiss(self) -> None:
-        """End all of them, whatever they are at."""
-        for supervisor in [
-            *self._idle,
-            *self._starting.values(),
-            *(supervisor for _, supervisor in self._flying.values()),
-        ]:
+    def dismiss_all(self) -> None:
+        """Stop every supervisor, whatever it is doing."""
+        working = (supervisor for _, supervisor in self._in_flight.values())
+        for supervisor in [*self._idle, *self._starting.values(), *working]:
             self._dismiss(supervisor)
 
     def _dismiss(self, supervisor: Any) -> None:
@@ -168,12 +186,15 @@ class _Crew:
             self._ray.kill(supervisor)
 
 
-def _connected(address: str | None, count: int) -> tuple[Any, bool]:
-    """Ray, and whether it is for us to shut down again. Raises StopRunError."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
-    os.environ.setdefault(
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-    )  # supervisors that hold no GPU still see it
+def _connect(address: str | None, count: int) -> tuple[Any, bool]:
+    """Return the ray module, connected, and whether this run has to shut it down.
+
+    Raises:
+        StopRunError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Supervisors that hold no GPU can still see it.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
     except ImportError:
@@ -189,16 +210,14 @@ def _connected(address: str | None, count: int) -> tuple[Any, bool]:
                 address="local",
                 num_cpus=cores,
                 include_dashboard=False,
-                object_store_memory=_STORE,
+                object_store_memory=_OBJECT_STORE,
                 **quiet,
             )
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         where = "on this machine" if address is None else f"at {address}"
-        raise StopRunError(
-            f"there is no Ray cluster {where} that can be used: {_last_line(error)}"
-        ) from error
+        raise StopRunError(f"cannot use a Ray cluster {where}: {_last_line(error)}") from error
     return ray, True
 
 

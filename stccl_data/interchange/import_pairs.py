@@ -16,7 +16,8 @@ from stccl_data.pairs.candidates import Candidates
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pairs.imported import ImportedPairs, PairIds
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.prepare import Summary, prepare, scan_raw
+from stccl_data.pipeline.prepare import Summary, prepare
+from stccl_data.pipeline.request import scan_raw
 from stccl_data.progress import Progress
 
 

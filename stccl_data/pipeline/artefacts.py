@@ -1,4 +1,4 @@
-"""Extracted clips and alignments as files and back: what the stages of a run hand to each other."""
+"""Artefacts of a run as files: extracted clips, alignments and content checks, written and read back."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stccl_data.alignment.align import Alignment
 from stccl_data.clip import Clip
@@ -24,14 +25,65 @@ from stccl_data.media.jpeg import JpegSeries
 from stccl_data.pairs.content_check import ClipContent, ContentCheck, ContentScore
 from stccl_data.pairs.gates import Refusal
 
-_PICTURES = ("face", "mouth")
-_ALIGNMENT = {f.name for f in fields(Alignment)}
+#: The crops of a Track, each a JpegSeries or None.
+_CROPS = ("face", "mouth")
+_ALIGNMENT_FIELDS = {f.name for f in fields(Alignment)}
+
+
+class DamagedArtefactError(StopRunError):
+    """An artefact could not be read and has been removed, so that the next attempt remakes it.
+
+    Args:
+        path: the removed file.
+        detail: the message.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Npz]:
+    """Open the arrays of an artefact.
+
+    Raises:
+        DamagedArtefactError: the file is damaged; it has been removed.
+    """
+    try:
+        with open_npz(path) as stored:
+            yield stored
+    except ValueError as error:
+        path.unlink(missing_ok=True)
+        detail = f"{path} was damaged ({error}) and has been removed: `stccl prepare` remakes it"
+        raise DamagedArtefactError(str(path), detail) from error
+
+
+def header_of(path: Path) -> str:
+    """Return the header of an artefact, which describes it but for its arrays, as JSON."""
+    with _open(path) as stored:
+        return bytes(stored["header"]).decode()
+
+
+# --- extracted clips ---------------------------------------------------------------------------
 
 
 def save_extraction(
     path: Path, extraction: Extraction, flac: bytes | None = None
 ) -> tuple[str, int]:
-    """One extracted clip, and its sound where shards are to hold it, as one file. Returns its header and how many bytes it has."""
+    """Write an extracted clip as one file.
+
+    Args:
+        path: the artefact.
+        extraction: the clip.
+        flac: its sound, if the shards are to hold it.
+
+    Returns:
+        The header and the size of the file.
+    """
     header = json.dumps({"clip": extraction.clip.row(), "scores": extraction.scores})
     arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
     arrays["frame_times"] = extraction.frame_times
@@ -49,7 +101,7 @@ def save_extraction(
         arrays |= {f"track.{name}": table for name, table in track.tables().items()}
         arrays |= {
             f"track.{name}": np.frombuffer(series.data, np.uint8)
-            for name in _PICTURES
+            for name in _CROPS
             if (series := getattr(track, name)) is not None
         }
     data = npz_bytes(arrays)
@@ -57,31 +109,25 @@ def save_extraction(
     return header, len(data)
 
 
-def header_of(path: Path) -> str:
-    """What an artefact says of itself: all but its arrays, as JSON."""
-    with _stored(path) as stored:
-        return bytes(stored["header"]).decode()
-
-
 def read_header(header: str) -> tuple[Clip, dict[str, float]]:
-    """The clip with what its file said of itself, and its scores."""
-    said = json.loads(header)
-    return Clip.from_row(said["clip"]), said["scores"]
+    """Return the clip, with its media properties, and its scores from the header of an artefact."""
+    values = json.loads(header)
+    return Clip.from_row(values["clip"]), values["scores"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClipArtefact:
-    """An extracted clip on disk. Each part is read when it is asked for."""
+    """An extracted clip on disk. Each method opens the file and reads only what it returns."""
 
     path: Path
 
     def header(self) -> str:
-        """What `read_header` reads."""
+        """Return the header, which `read_header` parses."""
         return header_of(self.path)
 
     def signals(self) -> Signals:
-        """What the clip is aligned by."""
-        with _stored(self.path) as stored:
+        """Return what the clip is aligned by."""
+        with _open(self.path) as stored:
             names = set(stored.names)
             speech = None
             if "speech.times" in names:
@@ -100,33 +146,49 @@ class ClipArtefact:
             return Signals(speech, mouth, stored["frame_times"], reference, path)
 
     def track(self) -> Track | None:
-        """The frames; None where the face was not followed."""
-        with _stored(self.path) as stored:
+        """Return the frames; None if faces were not tracked."""
+        with _open(self.path) as stored:
             names = set(stored.names)
             if "track.times" not in names:
                 return None
             series: dict[str, Any] = {
                 name: JpegSeries(bytes(stored[f"track.{name}"]), stored[f"track.{name}_offsets"])
-                for name in _PICTURES
+                for name in _CROPS
                 if f"track.{name}" in names
             }
             tables = ("times", "valid", "landmarks", "face_transforms", "mouth_transforms")
             columns: dict[str, Any] = {name: stored[f"track.{name}"] for name in tables}
             return Track(**columns, **series)
 
-    def frame_times(self) -> Any:
-        """(N,) float64 seconds."""
-        with _stored(self.path) as stored:
-            return stored["frame_times"]
+    def frame_times(self) -> NDArray[np.float64]:
+        """Return the presentation times, (N,) float64 seconds."""
+        with _open(self.path) as stored:
+            times: NDArray[np.float64] = stored["frame_times"]
+            return times
 
     def flac(self) -> bytes | None:
-        """The sound as a FLAC file, where it was kept."""
-        with _stored(self.path) as stored:
+        """Return the sound as a FLAC file; None if it was not kept."""
+        with _open(self.path) as stored:
             return bytes(stored["flac"]) if "flac" in stored.names else None
 
 
+# --- alignments --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlignment:
+    """An alignment on disk."""
+
+    #: the artefact of the utterance
+    path: Path
+    #: index into `load_alignments(path)`
+    number: int
+    #: the fields of the alignment that are not arrays
+    scores: Mapping[str, Any]
+
+
 def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
-    """The alignments of an utterance's pairs, in order, as one file."""
+    """Write the results of an utterance's pairs, in order, as one file."""
     arrays: dict[str, Any] = {}
     header: list[dict[str, Any]] = []
     for i, result in enumerate(results):
@@ -140,86 +202,68 @@ def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
         header.append(
             {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
         )
-    write_bytes(path, npz_bytes({"header": _text(header), **arrays}))
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAlignment:
-    """An alignment on disk, the `number`-th that `load_alignments(path)` gives. `scores`: its fields that are no arrays."""
-
-    path: Path
-    number: int
-    scores: Mapping[str, Any]
+    write_bytes(path, npz_bytes({"header": _json_array(header), **arrays}))
 
 
 def stored_alignments(path: Path, header: str) -> list[StoredAlignment | Refusal]:
-    """The alignments of an utterance's pairs, in order, as the header of their file names them."""
+    """Return the results of an utterance's pairs, in order, from the header of their artefact."""
     return [
-        Refusal(Reason[entry["reason"].upper()], entry["detail"])
-        if "reason" in entry
-        else StoredAlignment(path, i, entry)
+        _refusal(entry) if "reason" in entry else StoredAlignment(path, i, entry)
         for i, entry in enumerate(json.loads(header))
     ]
 
 
 def load_alignments(path: Path) -> list[Alignment | Refusal]:
-    """The inverse of `save_alignments`."""
+    """Read what `save_alignments` wrote.
+
+    Raises:
+        DamagedArtefactError: the file is damaged.
+    """
     results: list[Alignment | Refusal] = []
-    with _stored(path) as stored:
+    with _open(path) as stored:
         for i, entry in enumerate(json.loads(bytes(stored["header"]))):
             if "reason" in entry:
-                results.append(Refusal(Reason[entry["reason"].upper()], entry["detail"]))
+                results.append(_refusal(entry))
                 continue
-            mine: dict[str, Any] = {
+            arrays: dict[str, Any] = {
                 n.partition(".")[2]: stored[n] for n in stored.names if n.startswith(f"{i}.")
             }
-            if {*mine, *entry} != _ALIGNMENT:
-                raise ValueError(f"the arrays of alignment {i} are not all there")
-            results.append(Alignment(**entry, **mine))
+            if {*arrays, *entry} != _ALIGNMENT_FIELDS:
+                raise ValueError(f"alignment {i} lacks arrays")
+            results.append(Alignment(**entry, **arrays))
     return results
 
 
+def _refusal(entry: Mapping[str, str]) -> Refusal:
+    return Refusal(Reason[entry["reason"].upper()], entry["detail"])
+
+
+# --- content checks ----------------------------------------------------------------------------
+
+
 def save_content(path: Path, check: ContentCheck) -> None:
-    """What the content check says of one speaker, as one file."""
-    said = {
+    """Write the content check of one speaker as one file."""
+    values = {
         "pairs": [asdict(score) for score in check.pairs],
         "clips": [asdict(clip) for clip in check.clips.values()],
     }
-    write_bytes(path, npz_bytes({"content": _text(said)}))
+    write_bytes(path, npz_bytes({"content": _json_array(values)}))
 
 
 def load_content(path: Path) -> ContentCheck:
-    """The inverse of `save_content`."""
-    with _stored(path) as stored:
-        said = json.loads(bytes(stored["content"]))
-    clips = [ClipContent(**clip) for clip in said["clips"]]
+    """Read what `save_content` wrote.
+
+    Raises:
+        DamagedArtefactError: the file is damaged.
+    """
+    with _open(path) as stored:
+        values = json.loads(bytes(stored["content"]))
+    clips = [ClipContent(**clip) for clip in values["clips"]]
     return ContentCheck(
-        [ContentScore(**score) for score in said["pairs"]], {clip.clip_id: clip for clip in clips}
+        [ContentScore(**score) for score in values["pairs"]],
+        {clip.clip_id: clip for clip in clips},
     )
 
 
-class DamagedArtefactError(StopRunError):
-    """An artefact could not be read and has been removed, so that whoever goes on makes it anew. `path`: the file."""
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, detail)
-        self.path = path
-
-    def __str__(self) -> str:
-        return str(self.args[1])
-
-
-@contextmanager
-def _stored(path: Path) -> Iterator[Npz]:
-    """The arrays of an artefact. Raises DamagedArtefactError, and removes the file, where it is not whole."""
-    try:
-        with open_npz(path) as stored:
-            yield stored
-    except ValueError as error:
-        path.unlink(missing_ok=True)
-        detail = f"{path} was damaged ({error}) and has been removed: `stccl prepare` makes it anew"
-        raise DamagedArtefactError(str(path), detail) from error
-
-
-def _text(value: Any) -> Any:
+def _json_array(value: Any) -> NDArray[np.uint8]:
     return np.frombuffer(json.dumps(value).encode(), np.uint8)

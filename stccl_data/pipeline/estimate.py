@@ -1,4 +1,4 @@
-"""The disk of OUT: what a run will take of it, what is left, and the sentence for when that is nothing."""
+"""Estimate what preparing clips costs (frames, core hours, disk), before any file is opened."""
 
 import shutil
 from collections.abc import Iterable
@@ -6,25 +6,57 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stccl_data.clip import Clip
+from stccl_data.corpora.tree import VIDEO_SUFFIXES
 from stccl_data.errors import Reason
-from stccl_data.pipeline.survey import frames_of, seconds_of
 
 if TYPE_CHECKING:
     from stccl_data.pipeline.config import PrepareConfig
 
-#: Bytes that a run leaves free: for the tables, the state and the log.
+#: Frames per second that one core tracks and crops, measured at 1920x1080.
+FRAMES_PER_CORE_SECOND = 32
+
+#: Frames of a clip. MEAD: 4.0 million in 31,060. RAVDESS: 4 s at 30 fps. CREMA-D: 2.5 s at 30 fps,
+#: not verified.
+FRAMES_PER_CLIP = {"mead": 129, "ravdess": 120, "cremad": 75}
+FRAMES_PER_OWN_CLIP = 120  # a guess: nothing is known before the files are opened
+FRAME_RATE = 30  # frames per second of these corpora
+
+#: Bytes of a stored frame at the default options: face crop, mouth crop and landmarks. Measured on
+#: MEAD at 1920x1080 (22,400) and at 256x256 (20,800).
+BYTES_PER_FRAME = 22_000
+
+#: Bytes of a frame's landmarks, and of its crops as JPEG at the default sizes and quality. Measured
+#: on MEAD at 1920x1080.
+_LANDMARKS, _FACE, _MOUTH = 4_000, 14_500, 3_400
+#: Bytes of one second of sound: its alignment features, and its FLAC (RAVDESS: 12,500).
+_FEATURES, _FLAC = 13_000, 40_000
+
+#: Bytes that a run leaves free, for the tables, the state and the log.
 LEAST_FREE = 32 * 2**20
 
 
-#: Bytes, measured on MEAD at 1920x1080. Of a frame: its landmarks, and the JPEGs of its crops at the default sizes and quality. Of
-#: a second of sound: what it is aligned by, and its FLAC (RAVDESS: 12,500).
-_LANDMARKS, _FACE, _MOUTH, _FEATURES, _FLAC = 4_000, 14_500, 3_400, 13_000, 40_000
+def seconds_of(corpus: str) -> float:
+    """Return the average duration of a clip of the corpus, in seconds."""
+    return FRAMES_PER_CLIP.get(corpus, FRAMES_PER_OWN_CLIP) / FRAME_RATE
+
+
+def total_frames(corpus: str, clips: Iterable[Clip]) -> int:
+    """Return about how many frames the clips have. Clips of sound alone have none."""
+    videos = sum(Path(clip.path).suffix.lower() in VIDEO_SUFFIXES for clip in clips)
+    return videos * round(seconds_of(corpus) * FRAME_RATE)
+
+
+def core_hours(frames: int) -> float:
+    """Return about how long one core takes to extract this many frames, in hours."""
+    return frames / FRAMES_PER_CORE_SECOND / 3600
 
 
 def needed_bytes(config: "PrepareConfig", corpus: str, clips: Iterable[Clip]) -> int:
-    """Roughly what extracting these clips adds to the disk: all of it in `work`, and pictures and sound again in the shards.
+    """Return about how much disk space extracting the clips takes.
 
-    A JPEG grows with its side to the power of 1.5 (measured from 224 to 1024 pixels), and halves from quality 95 to 80.
+    Crops and sound are stored twice, in `work` and in the shards; alignment features in `work`
+    only. The size of a JPEG grows with its side to the power of 1.5 (measured from 224 to 1024
+    pixels) and halves from quality 95 to 80.
     """
     clips = list(clips)
     frame = 0.0
@@ -32,12 +64,12 @@ def needed_bytes(config: "PrepareConfig", corpus: str, clips: Iterable[Clip]) ->
         sides = _FACE * (config.face_size / 224) ** 1.5 + _MOUTH * (config.mouth_size / 96) ** 1.5
         frame = _LANDMARKS + sides * max(0.25, 0.5 ** ((95 - config.jpeg_quality) / 15))
     seconds = len(clips) * seconds_of(corpus)
-    frames = sum(frames_of(corpus, clip) for clip in clips)
-    return int(2 * frames * frame + seconds * (_FEATURES + (2 * _FLAC if config.audio else 0)))
+    sound = _FEATURES + (2 * _FLAC if config.audio else 0)
+    return int(2 * total_frames(corpus, clips) * frame + seconds * sound)
 
 
 def size_words(count: float) -> str:
-    """Bytes as people say them, such as `1.2 GB`."""
+    """Format a number of bytes for people, such as ``1.2 GB``."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:
             return f"{count / scale:,.1f} {unit}"
@@ -45,10 +77,10 @@ def size_words(count: float) -> str:
 
 
 def free_bytes(out: Path) -> int:
-    """What is free on the disk where `out` is or will be."""
+    """Return the free space of the disk that `out` is on, or will be on."""
     return shutil.disk_usage(next(folder for folder in (out, *out.parents) if folder.exists())).free
 
 
-def full_disk(place: Path, detail: str) -> str:
-    """The sentence for a disk that is full."""
-    return f"nothing more can be written to {place} ({detail}): {Reason.DISK_FULL.advice}"
+def disk_full_message(folder: Path, detail: str) -> str:
+    """Return the error message for a full disk."""
+    return f"cannot write to {folder} ({detail}): {Reason.DISK_FULL.advice}"

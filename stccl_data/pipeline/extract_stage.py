@@ -1,21 +1,20 @@
-"""The first stage of a run: every clip extracted once, and known by what became of it."""
+"""The first stage of a run: extract every clip once, and know what happened to each."""
 
 import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice
 from pathlib import Path
 
 from stccl_data.clip import Clip
 from stccl_data.errors import Reason
-from stccl_data.executors import Unit
+from stccl_data.executors import Outcome, Unit
 from stccl_data.extract import SCHEMA, FaceTracking
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import Candidates
-from stccl_data.pipeline import tasks as stages
+from stccl_data.pipeline import tasks
 from stccl_data.pipeline.artefacts import ClipArtefact, read_header
 from stccl_data.pipeline.config import PrepareConfig, landmark_config
 from stccl_data.pipeline.records import ClipRow
@@ -25,15 +24,18 @@ from stccl_data.pipeline.state import ClipState, Store, fingerprint, key_of, rec
 
 @dataclass(frozen=True, slots=True)
 class ExtractionWork:
-    """What there is to extract of `clips`. `keys`: clip -> the artefact that it wants. `units`: artefact -> the work that makes it;
-    a file that two clips name is read once. `there`: complete artefacts and their bytes; `cut_short`: those that are not, and go.
-    `states`: of what earlier runs came to."""
+    """What there is to extract."""
 
     clips: tuple[Clip, ...]
+    #: clip id -> key of the artefact that the clip needs
     keys: Mapping[str, str]
+    #: the work, one unit per missing artefact: a file that two clips name is read once
     units: Mapping[str, Unit]
-    there: Mapping[str, int]
-    cut_short: Sequence[str]
+    #: key -> bytes of the complete artefacts
+    existing: Mapping[str, int]
+    #: keys of truncated artefacts, which are removed
+    truncated: Sequence[str]
+    #: clip id -> what earlier runs recorded
     states: Mapping[str, ClipState]
 
     @property
@@ -42,150 +44,147 @@ class ExtractionWork:
         return [clip for clip in self.clips if self.keys[clip.clip_id] in self.units]
 
 
-def selected(
-    config: PrepareConfig, clips: Sequence[Clip], candidates: Candidates
-) -> tuple[list[Clip], dict[str, ClipRow]]:
-    """The clips that are to be read, and a row with the reason for each that is not. A limit takes those of the first pairs."""
-    alone = {clip.clip_id: reason for clip, reason in candidates.unpaired}
-    within = (
-        {clip.clip_id for clip in clips}
-        if config.limit is None
-        else _first(config.limit, clips, candidates)
-    )
-    wanted: list[Clip] = []
-    rows: dict[str, ClipRow] = {}
-    for clip in clips:
-        if clip.clip_id not in within:
-            rows[clip.clip_id] = ClipRow(
-                clip, Reason.NOT_SELECTED, f"{clip.path} is beyond --limit {config.limit}"
-            )
-        elif config.paired_only and clip.clip_id in alone:
-            rows[clip.clip_id] = ClipRow(
-                clip, alone[clip.clip_id], _alone_detail(clip, alone[clip.clip_id])
-            )
-        else:
-            wanted.append(clip)
-    return wanted, rows
-
-
-def _first(limit: int, clips: Sequence[Clip], candidates: Candidates) -> set[str]:
-    """The ids of so many clips: those of the first pairs, then those that are in none."""
-    return set(
-        islice(
-            dict.fromkeys(
-                clip.clip_id for clip in chain(chain.from_iterable(candidates.pairs), clips)
-            ),
-            limit,
-        )
-    )
-
-
 def plan_extraction(
     config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]
 ) -> ExtractionWork:
-    """Which of these clips have to be extracted. Nothing is written. Raises ModelError."""
+    """Find out which of the clips have to be extracted. Writes nothing.
+
+    Raises:
+        ModelError: the landmark model cannot be used.
+        StateError: a state database cannot be read.
+    """
     clips = tuple(clips)
-    plan = _extract_plan(config)
-    identity = landmarker_identity(plan.landmarks) if plan.face_tracking != "never" else ""
-    crops = asdict(plan.crops)
-    states, there = store.clip_states(), store.there("clips")
-    cut_short: list[str] = []
+    options = _extract_options(config)
+    identity = landmarker_identity(options.landmarks) if options.face_tracking != "never" else ""
+    crops = asdict(options.crops)
+    states, existing = store.clip_states(), store.existing("clips")
+    truncated: list[str] = []
     keys: dict[str, str] = {}
     units: dict[str, Unit] = {}
     for clip in clips:
-        files = [
-            os.path.relpath(clip.path, root),
-            fingerprint(clip.path),
-            fingerprint(clip.audio_path),
-        ]
-        key = key_of(SCHEMA, clip.corpus, files, crops, plan.face_tracking, plan.audio, identity)
+        path = os.path.relpath(clip.path, root)
+        files = [path, fingerprint(clip.path), fingerprint(clip.audio_path)]
+        key = key_of(
+            SCHEMA, clip.corpus, files, crops, options.face_tracking, options.audio, identity
+        )
         keys[clip.clip_id] = key
-        before = states.get(clip.clip_id)
-        if before is not None and before.key == key and before.size not in (0, there.get(key)):
-            cut_short += [key] if there.pop(key, None) is not None else []
-        if key not in there and (
-            before is None or before.key != key or _again(before, config.retry_failed)
-        ):
-            artefact = str(store.artefact("clips", key))
-            units[key] = Unit(
-                clip.path, (clip, artefact, plan), _timeout(clip.path, config.timeout)
-            )
-    return ExtractionWork(clips, keys, units, there, cut_short, states)
+        state = states.get(clip.clip_id)
+        if state is not None and state.key != key:
+            state = None  # made with other options or from another file
+        if state is not None and state.size not in (0, existing.get(key)):
+            truncated += [key] if existing.pop(key, None) is not None else []
+        if key not in existing and (state is None or _to_retry(state, config.retry_failed)):
+            work = clip, str(store.artefact("clips", key)), options
+            units[key] = Unit(key, work, _timeout(clip.path, config.timeout), label=clip.path)
+    return ExtractionWork(clips, keys, units, existing, truncated, states)
 
 
-def extract_all(run: Run, plan: ExtractionWork, candidates: Candidates) -> dict[str, ClipRow]:
-    """Extract what is not extracted yet. Returns a row for every clip of the plan, by id."""
-    wanted: defaultdict[str, list[str]] = defaultdict(list)
-    for clip_id, key in plan.keys.items():
-        wanted[key].append(clip_id)
-    run.progress.stage("extract", len(wanted), len(wanted) - len(plan.units))
-    for key in plan.cut_short:
+def extract_all(run: Run, work: ExtractionWork, candidates: Candidates) -> dict[str, ClipRow]:
+    """Extract the missing clips, and return clip id -> row for every clip of `work`."""
+    for key in work.truncated:
         run.store.artefact("clips", key).unlink(missing_ok=True)
-    key_of_unit = {id(unit): key for key, unit in plan.units.items()}
-    ended: dict[str, ClipState] = {}
-    for outcome in run.execute(list(plan.units.values()), stages.extract_unit):
-        key = key_of_unit[id(outcome.unit)]
-        header, size = outcome.result or ("", 0)
-        said = str(outcome.reason or ""), outcome.detail, outcome.seconds, header, size, time.time()
-        found = [ClipState(clip_id, key, *said) for clip_id in wanted[key]]
-        record_clips(run.state, found)
-        ended |= {state.clip_id: state for state in found}
+    states = {**work.states, **_extract_missing(run, work)}
     alone = {clip.clip_id: reason for clip, reason in candidates.unpaired}
     rows: dict[str, ClipRow] = {}
     unrecorded: list[ClipState] = []
-    for clip in plan.clips:
-        key = plan.keys[clip.clip_id]
-        state = ended.get(clip.clip_id) or plan.states.get(clip.clip_id)
-        if state is not None and state.key == key and state.reason and key not in plan.there:
-            rows[clip.clip_id] = ClipRow(
-                clip, Reason[state.reason.upper()], state.detail, failed=True
-            )
+    for clip in work.clips:
+        key = work.keys[clip.clip_id]
+        state = states.get(clip.clip_id)
+        if state is not None and state.key == key and state.reason and key not in work.existing:
+            rows[clip.clip_id] = _failed_row(clip, state)
             continue
         artefact = ClipArtefact(run.store.artefact("clips", key))
-        if (
-            state is None or state.key != key or not state.header
-        ):  # complete, but the run that made it did not write it down
+        if state is None or state.key != key or not state.header:
+            # Complete, but the run that made it did not record it.
+            size = work.existing[key]
             state = ClipState(
-                clip.clip_id, key, header=artefact.header(), size=plan.there[key], ended=time.time()
+                clip.clip_id, key, header=artefact.header(), size=size, ended=time.time()
             )
             unrecorded.append(state)
-        rows[clip.clip_id] = _row(clip, state, alone.get(clip.clip_id), artefact)
+        rows[clip.clip_id] = _extracted_row(clip, state, alone.get(clip.clip_id), artefact)
     record_clips(run.state, unrecorded)
     return rows
 
 
-def foreseen(store: Store, plan: ExtractionWork) -> dict[str, ClipRow]:
-    """The rows that `extract_all` will give if every clip can be read that was not found to fail before. Nothing is read."""
+def expected_rows(store: Store, work: ExtractionWork) -> dict[str, ClipRow]:
+    """Return the rows of `extract_all` if no clip fails that has not failed before. Reads nothing."""
     rows = {}
-    for clip in plan.clips:
-        key = plan.keys[clip.clip_id]
-        if key in plan.there or key in plan.units:
+    for clip in work.clips:
+        key = work.keys[clip.clip_id]
+        if key in work.existing or key in work.units:
             rows[clip.clip_id] = ClipRow(clip, artefact=ClipArtefact(store.artefact("clips", key)))
         else:
-            state = plan.states[clip.clip_id]
-            rows[clip.clip_id] = ClipRow(
-                clip, Reason[state.reason.upper()], state.detail, failed=True
-            )
+            rows[clip.clip_id] = _failed_row(clip, work.states[clip.clip_id])
     return rows
 
 
-def _again(before: ClipState, retry_failed: Sequence[str]) -> bool:
-    """Whether to do a clip that has ended before, without an artefact that is there: one that failed only where asked for."""
-    return not before.reason or before.reason in retry_failed or "all" in retry_failed
+def unpaired_detail(clip: Clip, reason: Reason) -> str:
+    """Return the sentence for a clip that is in no candidate pair."""
+    if reason is Reason.SENTENCE_UNKNOWN:
+        return f"which sentence {clip.path} says is not known"
+    return (
+        f"no other emotion of sentence {clip.sentence} by {clip.speaker} was found for {clip.path}"
+    )
 
 
-def _row(clip: Clip, state: ClipState, alone: Reason | None, artefact: ClipArtefact) -> ClipRow:
-    filled, scores = read_header(state.header)
-    detail = "" if alone is None else _alone_detail(clip, alone)
-    return ClipRow(_with_labels(filled, clip), alone, detail, scores=scores, artefact=artefact)
+def _extract_missing(run: Run, work: ExtractionWork) -> dict[str, ClipState]:
+    """Do the units, record each outcome, and return clip id -> new state."""
+    clip_ids: defaultdict[str, list[str]] = defaultdict(list)
+    for clip_id, key in work.keys.items():
+        clip_ids[key].append(clip_id)
+    run.progress.stage("extract", len(clip_ids), len(clip_ids) - len(work.units))
+    states: dict[str, ClipState] = {}
+    for outcome in run.execute(list(work.units.values()), tasks.extract_unit):
+        new = [_state(clip_id, outcome) for clip_id in clip_ids[outcome.unit.key]]
+        record_clips(run.state, new)
+        states |= {state.clip_id: state for state in new}
+    return states
 
 
-def _extract_plan(config: PrepareConfig) -> stages.ExtractOptions:
+def _state(clip_id: str, outcome: Outcome) -> ClipState:
+    header, size = outcome.result or ("", 0)
+    return ClipState(
+        clip_id=clip_id,
+        key=outcome.unit.key,
+        reason=str(outcome.reason or ""),
+        detail=outcome.detail,
+        seconds=outcome.seconds,
+        header=header,
+        size=size,
+        ended=time.time(),
+    )
+
+
+def _to_retry(state: ClipState, retry_failed: Sequence[str]) -> bool:
+    """Tell whether to extract a clip again whose artefact is missing: a failed one only on request."""
+    return not state.reason or state.reason in retry_failed or "all" in retry_failed
+
+
+def _failed_row(clip: Clip, state: ClipState) -> ClipRow:
+    return ClipRow(clip, Reason[state.reason.upper()], state.detail, failed=True)
+
+
+def _extracted_row(
+    clip: Clip, state: ClipState, alone: Reason | None, artefact: ClipArtefact
+) -> ClipRow:
+    probed, scores = read_header(state.header)
+    detail = "" if alone is None else unpaired_detail(clip, alone)
+    labelled = _with_media_properties(clip, probed)
+    return ClipRow(labelled, alone, detail, scores=scores, artefact=artefact)
+
+
+def _with_media_properties(labels: Clip, probed: Clip) -> Clip:
+    """Merge probed media properties into the current labels, which may have changed since."""
+    names = ("fps", "n_frames", "width", "height", "duration_s", "audio_rate")
+    return replace(labels, **{name: getattr(probed, name) for name in names})
+
+
+def _extract_options(config: PrepareConfig) -> tasks.ExtractOptions:
     if config.crops != "none" or config.align in ("visual", "both"):
         face_tracking: FaceTracking = "always"
     else:
         face_tracking = "if_silent" if config.align == "auto" else "never"
-    return stages.ExtractOptions(
+    return tasks.ExtractOptions(
         landmarks=landmark_config(config),
         crops=CropConfig(
             crops=config.crops,
@@ -198,23 +197,12 @@ def _extract_plan(config: PrepareConfig) -> stages.ExtractOptions:
     )
 
 
-def _timeout(path: str, least: float) -> float:
-    """A file's time limit, seconds: compressed video is at least 10 kB a second, so a megabyte is at most 100 s of it."""
+def _timeout(path: str, minimum: float) -> float:
+    """Return the time limit of a file in seconds: `minimum`, and one minute more per megabyte.
+
+    Compressed video has at least 10 kB per second, so one megabyte is at most 100 s of it.
+    """
     try:
-        return least + 60 * Path(path).stat().st_size / 2**20
+        return minimum + 60 * Path(path).stat().st_size / 2**20
     except OSError:
-        return least
-
-
-def _alone_detail(clip: Clip, reason: Reason) -> str:
-    if reason is Reason.SENTENCE_UNKNOWN:
-        return f"which sentence {clip.path} says is not known"
-    return (
-        f"no other emotion of sentence {clip.sentence} by {clip.speaker} was found for {clip.path}"
-    )
-
-
-def _with_labels(filled: Clip, labels: Clip) -> Clip:
-    """What the file said of itself, under the labels that it has now."""
-    said = ("fps", "n_frames", "width", "height", "duration_s", "audio_rate")
-    return replace(labels, **{name: getattr(filled, name) for name in said})
+        return minimum

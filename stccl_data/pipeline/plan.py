@@ -1,4 +1,4 @@
-"""What a run would do, without doing it: the work of `stccl prepare --dry-run`."""
+"""Find out what a run would do, without doing it: the work of `stccl prepare --dry-run`."""
 
 import json
 from collections import Counter
@@ -9,84 +9,92 @@ from typing import Any
 from stccl_data.clip import Clip
 from stccl_data.dataset.layout import PROVENANCE
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.estimate import free_bytes, needed_bytes
-from stccl_data.pipeline.extract_stage import ExtractionWork, foreseen, plan_extraction
+from stccl_data.pipeline.estimate import core_hours, free_bytes, needed_bytes, total_frames
+from stccl_data.pipeline.extract_stage import ExtractionWork, expected_rows, plan_extraction
 from stccl_data.pipeline.pair_stage import outstanding
-from stccl_data.pipeline.prepare import PrepareError, ask
+from stccl_data.pipeline.request import resolve_request
+from stccl_data.pipeline.run import PrepareError, rare_garbage_collection
 from stccl_data.pipeline.state import StateError, Store
-from stccl_data.pipeline.survey import FRAMES_PER_CORE_SECOND, frames_of
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `prepare` would do with these options.
-
-    stages: name -> (units in all, of these still to be done), as far as can be said before the clips are read. extract: how many
-    clips would be read for which cause: `new`, `changed` (made before with other options or from another file), `again` (failed
-    before). failed: clips that failed before and are left alone. changed: option -> (its value when the dataset in OUT was made,
-    its value now), of those that decide what comes out. notes: sentences. core_hours and bytes: estimates, of the work of one core
-    and of what would be added to the disk of OUT; free: bytes that are free there.
-    """
+    """What `prepare` would do with these options, as far as can be said without opening a clip."""
 
     out: Path
+    #: stage -> (units in all, units still to do)
     stages: dict[str, tuple[int, int]]
+    #: clips to extract by cause: `new`, `changed` (extracted before with other options or from
+    #: another file), `again` (failed before)
     extract: dict[str, int]
+    #: clips that failed before and are not retried
     failed: int
+    #: option -> (value of the dataset in OUT, value now), of the options that affect the result
     changed: dict[str, tuple[Any, Any]]
+    #: sentences for the user
     notes: list[str]
+    #: estimated extraction time of one core
     core_hours: float
+    #: estimated growth of OUT
     bytes: int
+    #: free space of the disk of OUT, bytes
     free: int
 
 
 def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
-    """See `Plan`. Nothing is written, and no clip is opened. Raises what `prepare` raises before it begins."""
+    """Plan a run. Writes nothing and opens no clip.
+
+    Raises:
+        StcclError: whatever `prepare` raises before it starts.
+    """
     config = config or PrepareConfig()
     out = out.absolute()
-    asked = ask(raw, out, config)
-    store = Store(out, config.array_job)
-    try:
-        extraction = plan_extraction(config, store, asked.scan.root, asked.wanted)
-    except StateError as error:
-        raise PrepareError(str(error)) from error
-    rows = asked.unread | foreseen(store, extraction)
-    wanted = len(extraction.keys)
-    to_read = extraction.to_read
-    frames = sum(frames_of(asked.scan.corpus, clip) for clip in to_read)
-    return Plan(
-        out=out,
-        stages={
-            "extract": (wanted, len(extraction.units)),
-            **outstanding(config, store, asked.pairs, rows),
-        },
-        extract=dict(Counter(_cause(extraction, clip) for clip in to_read)),
-        failed=sum(row.failed for row in rows.values()),
-        changed=_changed(out, config),
-        notes=asked.notes,
-        core_hours=_core_hours(extraction, len(to_read), frames),
-        bytes=needed_bytes(config, asked.scan.corpus, to_read),
-        free=free_bytes(out),
-    )
+    with rare_garbage_collection():
+        request = resolve_request(raw, out, config)
+        store = Store(out, config.array_job)
+        try:
+            work = plan_extraction(config, store, request.scan.root, request.clips)
+        except StateError as error:
+            raise PrepareError(str(error)) from error
+        rows = request.unread | expected_rows(store, work)
+        corpus, to_read = request.scan.corpus, work.to_read
+        return Plan(
+            out=out,
+            stages={
+                "extract": (len(work.keys), len(work.units)),
+                **outstanding(config, store, request.pairs, rows),
+            },
+            extract=dict(Counter(_cause(work, clip) for clip in to_read)),
+            failed=sum(row.failed for row in rows.values()),
+            changed=_changed_options(out, config),
+            notes=request.notes,
+            core_hours=_core_hours(corpus, work, to_read),
+            bytes=needed_bytes(config, corpus, to_read),
+            free=free_bytes(out),
+        )
 
 
-def _cause(extraction: ExtractionWork, clip: Clip) -> str:
-    before = extraction.states.get(clip.clip_id)
+def as_dict(plan: Plan) -> dict[str, Any]:
+    """Return a plan in JSON-compatible form."""
+    return {**asdict(plan), "out": str(plan.out)}
+
+
+def _cause(work: ExtractionWork, clip: Clip) -> str:
+    before = work.states.get(clip.clip_id)
     if before is None:
         return "new"
-    return "again" if before.key == extraction.keys[clip.clip_id] else "changed"
+    return "again" if before.key == work.keys[clip.clip_id] else "changed"
 
 
-def _core_hours(extraction: ExtractionWork, clips: int, frames: int) -> float:
-    """By what the clips took that were extracted into OUT before; by the measured rate of frames where there are none."""
-    seconds = [state.seconds for state in extraction.states.values() if state.seconds]
-    return (
-        clips * sum(seconds) / len(seconds) / 3600
-        if seconds
-        else frames / FRAMES_PER_CORE_SECOND / 3600
-    )
+def _core_hours(corpus: str, work: ExtractionWork, to_read: list[Clip]) -> float:
+    """Estimate by the clips already extracted into OUT, or else by the measured frame rate."""
+    seconds = [state.seconds for state in work.states.values() if state.seconds]
+    if seconds:
+        return len(to_read) * sum(seconds) / len(seconds) / 3600
+    return core_hours(total_frames(corpus, to_read))
 
 
-def _changed(out: Path, config: PrepareConfig) -> dict[str, tuple[Any, Any]]:
+def _changed_options(out: Path, config: PrepareConfig) -> dict[str, tuple[Any, Any]]:
     try:
         before = json.loads((out / PROVENANCE).read_text())["config"]
     except (OSError, ValueError, KeyError):
@@ -97,8 +105,3 @@ def _changed(out: Path, config: PrepareConfig) -> dict[str, tuple[Any, Any]]:
         for name, value in now.items()
         if name in before and before[name] != value
     }
-
-
-def as_dict(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON takes it."""
-    return {**asdict(plan), "out": str(plan.out)}

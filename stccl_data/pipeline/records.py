@@ -1,6 +1,7 @@
-"""The records of a prepared dataset in memory: a row for every clip and for every candidate pair, as its tables hold them."""
+"""The rows of a run in memory: one per clip and one per candidate pair, and the rule that settles clips."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,22 +9,27 @@ from stccl_data.clip import Clip
 from stccl_data.dataset.tables import PAIR_SCORES
 from stccl_data.errors import Reason
 from stccl_data.pairs.content_check import ContentScore
+from stccl_data.pairs.gates import Refusal
 from stccl_data.pipeline.artefacts import ClipArtefact, StoredAlignment
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRow:
-    """A clip and what became of it. `reason`: why it is not in use, None where it is. `failed`: it could not be read.
-    `artefact`: where it was extracted to, None where it was not. `content_trust`: the probability that its sentence is the one on
-    its label, by the speaker's other clips; `suggested_sentence`: the one that fits far better, if any."""
+    """A clip and what happened to it."""
 
     clip: Clip
+    #: why the clip is not in use; None if it is
     reason: Reason | None = None
     detail: str = ""
+    #: the clip could not be read
     failed: bool = False
+    #: see `stccl_data.extract`
     scores: dict[str, float] = field(default_factory=dict)
+    #: the extracted clip; None if it was not extracted
     artefact: ClipArtefact | None = None
+    #: probability that the clip says the sentence of its label, judged by the speaker's other clips
     content_trust: float | None = None
+    #: the sentence that fits far better, if any
     suggested_sentence: str | None = None
 
     @property
@@ -31,42 +37,99 @@ class ClipRow:
         """`paired` (in an accepted pair), `unpaired`, or `failed`."""
         return "failed" if self.failed else "paired" if self.reason is None else "unpaired"
 
-    def unused(self, reason: Reason, detail: str) -> "ClipRow":
-        """The same clip, not in use for this reason."""
-        return replace(self, reason=reason, detail=detail)
-
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A candidate pair and what became of it. `alignment`: None where it could not be aligned. `content`: whether both clips say
-    one sentence, None where that could not be checked. `reason`: None where accepted."""
+    """A candidate pair and what happened to it."""
 
     source: Clip
     target: Clip
     utterance: str
+    #: None if the pair could not be aligned
     alignment: StoredAlignment | None = None
+    #: None if the pair is accepted
     reason: Reason | None = None
     detail: str = ""
+    #: whether both clips say one sentence; None if that could not be checked
     content: ContentScore | None = None
 
     @property
     def accepted(self) -> bool:
         return self.reason is None
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the pair is not used; None if it is accepted."""
+        return None if self.reason is None else Refusal(self.reason, self.detail)
+
     def scores(self) -> dict[str, Any]:
-        """PAIR_SCORES of the pair; None for each that it has not."""
+        """Return the PAIR_SCORES of the pair; None for each that is unknown."""
         known = {} if self.alignment is None else self.alignment.scores
         scores = {name: known.get(name) for name in PAIR_SCORES}
-        scores = {
-            name: value if value == value else None for name, value in scores.items()
-        }  # an imported path has no cost
+        # NaN is unknown too: an imported path has no cost.
+        scores = {name: value if value == value else None for name, value in scores.items()}
         if self.content is not None and self.content.score == self.content.score:
             scores |= {"content_score": self.content.score, "content_weak": self.content.weak}
         return scores
 
 
-def commonest_refusal(refusals: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:
-    """Why a clip whose pairs were all refused is not in use: the commonest of their (reason, detail), at least one."""
-    reasons = [reason for reason, _ in refusals]
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a pair is used, by the ids of its clips."""
+
+    source: str
+    target: str
+    #: None if the pair is accepted
+    refusal: Refusal | None
+
+
+def settle_clips(verdicts: Iterable[Verdict]) -> dict[str, Refusal | None]:
+    """Decide for each clip of the pairs whether it is in use.
+
+    Returns:
+        clip id -> None if the clip is in an accepted pair; otherwise the commonest reason of its
+        pairs (at a tie the first of `Reason`), with the detail of the first pair that has it.
+    """
+    accepted: set[str] = set()
+    refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
+    for verdict in verdicts:
+        for clip_id in (verdict.source, verdict.target):
+            if verdict.refusal is None:
+                accepted.add(clip_id)
+            else:
+                refusals[clip_id].append(verdict.refusal)
+    settled: dict[str, Refusal | None] = dict.fromkeys(accepted)
+    for clip_id, of_clip in refusals.items():
+        if clip_id not in accepted:
+            settled[clip_id] = _commonest(of_clip)
+    return settled
+
+
+def _commonest(refusals: list[Refusal]) -> Refusal:
+    reasons = [refusal.reason for refusal in refusals]
     reason = max(Reason, key=reasons.count)
-    return reason, next(detail for why, detail in refusals if why is reason)
+    return next(refusal for refusal in refusals if refusal.reason is reason)
+
+
+def with_verdict(row: ClipRow, refusal: Refusal) -> ClipRow:
+    """Return the row of a clip that is in no accepted pair."""
+    return replace(row, reason=refusal.reason, detail=refusal.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The rows of the two clips of a candidate pair."""
+
+    source: ClipRow
+    target: ClipRow
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Clip ids of the source and the target."""
+        return self.source.clip.clip_id, self.target.clip.clip_id
+
+    @property
+    def artefacts(self) -> tuple[ClipArtefact, ClipArtefact]:
+        """The extracted clips; both must exist."""
+        assert self.source.artefact is not None and self.target.artefact is not None
+        return self.source.artefact, self.target.artefact

@@ -1,10 +1,12 @@
-"""Other thresholds for a prepared dataset: its pairs judged again by the scores in its tables, which alone are rewritten.
+"""Judge the pairs of a prepared dataset again with other thresholds: the work of `stccl pairs refilter`.
 
-No frame is read and no pair is aligned; the shards stay as they are, and readers follow the tables.
+Stored scores decide: no frame is read and no pair is aligned. Only the tables, counts, provenance
+and card are rewritten. The shards stay as they are, because readers follow the tables.
 """
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,58 +19,76 @@ from stccl_data.dataset.tables import read_table, write_table
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, Refusal, judge
-from stccl_data.pipeline.records import commonest_refusal
+from stccl_data.pipeline.records import Verdict, settle_clips
 from stccl_data.pipeline.state import Store
 
+#: A row of a table.
 Row = dict[str, Any]
 
 
 class RefilterError(StcclError):
-    """The dataset cannot be judged again. The message names the file and says what to do."""
+    """The dataset cannot be judged again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`pairs` pairs went from `before` to `after`: reason codes, empty for accepted."""
+    """How many pairs got another verdict."""
 
+    #: reason code; empty for accepted
     before: str
+    #: reason code; empty for accepted
     after: str
     pairs: int
 
 
 @dataclass(frozen=True, slots=True)
 class RefilterResult:
-    """What other thresholds come to. `accepted_before`, `accepted`: of `pairs` pairs. `judged`: pairs that have scores; the others
-    stay refused. `clips_before`, `clips`: in an accepted pair. `changes`: commonest first. `written`: False for a dry run."""
+    """What the thresholds change."""
 
     out: Path
     gates: GateConfig
     pairs: int
+    #: pairs that gates decide on; the others stay refused
     judged: int
     accepted_before: int
     accepted: int
+    #: clips in an accepted pair
     clips_before: int
     clips: int
+    #: commonest first
     changes: tuple[Change, ...]
+    #: False after a dry run
     written: bool
 
 
 def stored_gates(out: Path) -> GateConfig:
-    """The thresholds that the tables of `out` were made with; a threshold that was not known then has its default.
+    """Return the thresholds that the tables of `out` were made with.
 
-    Raises RefilterError.
+    A threshold that did not exist when the dataset was made has its default.
+
+    Raises:
+        RefilterError: `out` has no finished dataset.
     """
     stored = _json(out / PROVENANCE).get("config", {}).get("gates", {})
-    known = {one.name for one in fields(GateConfig)}
+    known = {field.name for field in fields(GateConfig)}
     return GateConfig(**{name: value for name, value in stored.items() if name in known})
 
 
 def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterResult:
-    """Judge the aligned pairs of `out` by these thresholds, and rewrite its tables, counts, provenance and card.
+    """Judge the aligned pairs of `out` with other thresholds, and rewrite its tables.
 
-    The same thresholds give the same bytes. Each file is replaced as a whole; where the work is cut off between two of them, the
-    same call mends it. dry_run: say what would change, and write nothing.
-    Raises RefilterError where OUT holds no finished dataset, StoreBusyError while it is being prepared.
+    The same thresholds give the same bytes. Each file is replaced as a whole; if the work is cut
+    off between two files, the same call repairs them.
+
+    Args:
+        out: folder of the dataset.
+        gates: all thresholds.
+        dry_run: only return what would change.
+
+    Raises:
+        RefilterError: `out` has no finished dataset.
+        TableError: a table cannot be read.
+        StoreBusyError: the dataset is being prepared.
     """
     provenance = _json(out / PROVENANCE)
     shards = _json(out / SHARDS).get("shards", [])
@@ -77,47 +97,49 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
         pair_table = read_table(
             out / PAIRS, required=("source", "target", "mode", "accepted", "reason", "detail")
         )
-        clips: list[Row] = clip_table.to_pylist()
-        before: list[Row] = pair_table.to_pylist()
-        by_id = {clip["clip_id"]: clip for clip in clips}
-        pairs = [_judged(pair, by_id, gates) for pair in before]
-        settled = _settled(clips, pairs)
+        clips_before: list[Row] = clip_table.to_pylist()
+        pairs_before: list[Row] = pair_table.to_pylist()
+        by_id = {clip["clip_id"]: clip for clip in clips_before}
+        pairs = [_judged(pair, by_id, gates) for pair in pairs_before]
+        clips = list(_settled(clips_before, pairs))
         if not dry_run:
             write_table(out / PAIRS, pairs, pair_table.schema)
-            write_table(out / CLIPS, settled, clip_table.schema)
-            counts = dataset_counts(settled, pairs, shards)
+            write_table(out / CLIPS, clips, clip_table.schema)
+            counts = dataset_counts(clips, pairs, shards)
             write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
             write_text(out / CARD, dataset_card(provenance.get("corpus", "own"), counts))
-    moves = Counter(
-        (old["reason"] or "", new["reason"] or "") for old, new in zip(before, pairs, strict=True)
-    )
     return RefilterResult(
         out=out,
         gates=gates,
         pairs=len(pairs),
-        judged=sum(_open(pair) for pair in before),
-        accepted_before=sum(pair["accepted"] for pair in before),
+        judged=sum(_gates_decide(pair) for pair in pairs_before),
+        accepted_before=sum(pair["accepted"] for pair in pairs_before),
         accepted=sum(pair["accepted"] for pair in pairs),
-        clips_before=sum(clip["state"] == "paired" for clip in clips),
-        clips=sum(clip["state"] == "paired" for clip in settled),
-        changes=tuple(Change(old, new, n) for (old, new), n in moves.most_common() if old != new),
+        clips_before=sum(clip["state"] == "paired" for clip in clips_before),
+        clips=sum(clip["state"] == "paired" for clip in clips),
+        changes=_changes(pairs_before, pairs),
         written=not dry_run,
     )
 
 
-def _open(pair: Row) -> bool:
-    """Whether gates decide on the pair: it was aligned, and nothing but a gate has refused it."""
+def _gates_decide(pair: Row) -> bool:
+    """Tell whether the pair was aligned and nothing but a gate refused it."""
     return pair["mode"] is not None and (
         pair["reason"] is None or pair["reason"] in GATE_REASONS.values()
     )
 
 
-def _judged(pair: Row, clips: dict[str, Row], gates: GateConfig) -> Row:
-    earlier = None
-    if pair["reason"] is not None:
-        earlier = Refusal(Reason[pair["reason"].upper()], pair["detail"] or "")
+def _refusal(pair: Row) -> Refusal | None:
+    """Return why a pair is refused; None if it is accepted."""
+    if pair["reason"] is None:
+        return None
+    return Refusal(Reason[pair["reason"].upper()], pair["detail"] or "")
+
+
+def _judged(pair: Row, clips: Mapping[str, Row], gates: GateConfig) -> Row:
+    earlier = _refusal(pair)
     refusal = judge(pair, clips[pair["source"]], clips[pair["target"]], gates, earlier)
     if refusal is earlier:
         return pair
@@ -125,42 +147,41 @@ def _judged(pair: Row, clips: dict[str, Row], gates: GateConfig) -> Row:
     return {**pair, "accepted": refusal is None, "reason": reason, "detail": detail}
 
 
-def _settled(clips: list[Row], pairs: list[Row]) -> list[Row]:
-    """The clips with their states. One that is in no aligned pair keeps its own."""
-    accepted: set[str] = set()
-    aligned: set[str] = set()
-    refusals: defaultdict[str, list[tuple[Reason, str]]] = defaultdict(list)
-    for pair in pairs:
-        both = pair["source"], pair["target"]
-        accepted.update(both if pair["accepted"] else ())
-        aligned.update(both if pair["mode"] is not None else ())
-        if not pair["accepted"]:
-            for clip_id in both:
-                refusals[clip_id].append((Reason[pair["reason"].upper()], pair["detail"] or ""))
-    settled = []
+def _settled(clips: Sequence[Row], pairs: Sequence[Row]) -> Iterator[Row]:
+    """Yield the clips with their states. A clip that is in no aligned pair keeps its own."""
+    settled = settle_clips(
+        Verdict(pair["source"], pair["target"], _refusal(pair)) for pair in pairs
+    )
+    aligned = {
+        pair[side] for pair in pairs if pair["mode"] is not None for side in ("source", "target")
+    }
     for clip in clips:
-        clip_id = clip["clip_id"]
-        if clip_id in accepted:
-            settled.append({**clip, "state": "paired", "reason": None, "detail": None})
-        elif clip_id in aligned:
-            reason, detail = commonest_refusal(refusals[clip_id])
-            settled.append(
-                {**clip, "state": "unpaired", "reason": str(reason), "detail": detail or None}
-            )
+        if clip["clip_id"] not in aligned:
+            yield clip
+        elif (refusal := settled[clip["clip_id"]]) is None:
+            yield {**clip, "state": "paired", "reason": None, "detail": None}
         else:
-            settled.append(clip)
-    return settled
+            reason, detail = str(refusal.reason), refusal.detail or None
+            yield {**clip, "state": "unpaired", "reason": reason, "detail": detail}
+
+
+def _changes(before: Sequence[Row], after: Sequence[Row]) -> tuple[Change, ...]:
+    moves = Counter(
+        (old["reason"] or "", new["reason"] or "") for old, new in zip(before, after, strict=True)
+    )
+    return tuple(Change(old, new, count) for (old, new), count in moves.most_common() if old != new)
 
 
 def _json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of the dataset. Raises RefilterError."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise RefilterError(
-            f"{path.parent} holds no finished dataset: {path.name} is missing; run `stccl prepare` first"
+            f"{path.parent} has no finished dataset: {path.name} is missing; run `stccl prepare` first"
         ) from None
     except (OSError, ValueError) as error:
         raise RefilterError(f"{path} cannot be read ({error}); run `stccl verify`") from error
-    if not isinstance(found, dict):
-        raise RefilterError(f"{path} is not as stccl writes it; run `stccl verify`")
-    return found
+    if not isinstance(content, dict):
+        raise RefilterError(f"{path} is not a JSON object as stccl writes it; run `stccl verify`")
+    return content

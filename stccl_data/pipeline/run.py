@@ -1,22 +1,28 @@
-"""One run of `prepare` under way: its options, its work folder, and the way to have units of work done."""
+"""One run of `prepare` in progress: what every stage needs, and how it gets units of work done."""
 
+import gc
+import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stccl_data import executors
 from stccl_data.errors import Reason, StcclError
-from stccl_data.executors import Outcome, Setup, Unit, run
-from stccl_data.pipeline import tasks as stages
+from stccl_data.executors import Outcome, Setup, Unit
+from stccl_data.pipeline import tasks
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.estimate import LEAST_FREE, free_bytes, full_disk
+from stccl_data.pipeline.estimate import LEAST_FREE, disk_full_message, free_bytes
 from stccl_data.pipeline.state import Store
 from stccl_data.progress import Progress
 
+logger = logging.getLogger(__name__)
+
 
 class PrepareError(StcclError):
-    """The run cannot start, or had to stop. The message says why and what to do; what was done is kept."""
+    """The run cannot start, or had to stop. Finished work is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +31,26 @@ class Run:
 
     config: PrepareConfig
     store: Store
+    #: the state database of this run
     state: sqlite3.Connection
     progress: Progress
+    #: the log file; what native libraries print in workers goes to a file beside it
     log: Path
 
-    def execute(self, units: Sequence[Unit], function: Callable[..., Any]) -> Iterable[Outcome]:
-        """Do the units; failures go to the log. Raises PrepareError when the disk is full, or nearly."""
+    def execute(self, units: Sequence[Unit], function: Callable[..., Any]) -> Iterator[Outcome]:
+        """Run the units, log the failures, and yield the outcomes as units end.
+
+        Raises:
+            PrepareError: the disk is full, or nearly.
+        """
         setup = Setup(
             count=self.config.workers,
-            initializer=stages.start_worker if self.config.executor != "inline" else None,
+            initializer=tasks.start_worker if self.config.executor != "inline" else None,
             initargs=(str(self.log.with_suffix(".workers.log")),),
-            # the driver of a GPU reserves far more than it uses, so that a limit would mean something else there
+            # No limit on a GPU: its driver reserves far more address space than it uses.
             memory_mb=self.config.memory_mb or (0 if self.config.device == "cpu" else None),
         )
-        for outcome in run(
+        for outcome in executors.run(
             units,
             function,
             setup,
@@ -46,18 +58,64 @@ class Run:
             ray_address=self.config.ray_address,
         ):
             if outcome.reason is not None:
-                with self.log.open("a", encoding="utf-8") as log:
-                    log.write(f"{outcome.unit.name}: {outcome.reason}: {outcome.detail}\n")
+                logger.warning("%s: %s: %s", outcome.unit.name, outcome.reason, outcome.detail)
             self.progress.step(outcome.reason)
             if outcome.reason is Reason.DISK_FULL:
-                raise PrepareError(full_disk(self.store.work, outcome.detail))
+                raise PrepareError(disk_full_message(self.store.work, outcome.detail))
             yield outcome
-            self._check_space()
+            self._check_free_space()
 
-    def _check_space(self) -> None:
-        """Stop while there is still room to write down what is done."""
+    def _check_free_space(self) -> None:
+        """Stop while there is still room to record what is done."""
         free = free_bytes(self.store.work)
         if free < LEAST_FREE:
-            raise PrepareError(
-                full_disk(self.store.work, f"the disk is full but for {free / 2**20:.0f} MB")
-            )
+            detail = f"the disk is full but for {free / 2**20:.0f} MB"
+            raise PrepareError(disk_full_message(self.store.work, detail))
+
+
+class _RunLog(logging.FileHandler):
+    """A log file whose write errors end the run, as those of any other file do."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Write the diagnostics of stccl_data to a file, from level INFO up, within the `with` block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("stccl_data")
+    level = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package.setLevel(level)
+        package.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def rare_garbage_collection() -> Iterator[None]:
+    """Look for reference cycles less often within the `with` block.
+
+    The records of a corpus live to the end of a run; searching them for cycles again and again
+    takes a sixth of a run that has nothing to do.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def first_lines(failed: Mapping[str, Outcome]) -> dict[str, str]:
+    """Return key -> first line of the detail of each failed unit; the log has the rest."""
+    return {
+        key: outcome.detail.partition("\n")[0] or str(outcome.reason)
+        for key, outcome in failed.items()
+    }

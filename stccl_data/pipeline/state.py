@@ -1,11 +1,12 @@
-"""What a run has made so far: artefacts named by what they were made from, and the state of every clip in SQLite.
+"""What a run has made so far: artefacts named by what they are made from, and clip states in SQLite.
 
-    OUT/work/state.sqlite          clips and their states; the process that prepares writes it, anybody may read it
-    OUT/work/state-3-of-16.sqlite  the same for the third of sixteen jobs that share the work
+    OUT/work/state.sqlite          clip states; written by the process that prepares, readable by all
+    OUT/work/state-3-of-16.sqlite  the same for job 3 of an array of 16
     OUT/work/clips/ab/abcd....npz  one extracted clip
     OUT/work/pairs/...             the alignments of one utterance
+    OUT/work/content/...           the content check of one speaker
 
-An artefact exists when it is complete. Running again makes what is missing.
+An artefact that exists is complete. A rerun makes the missing ones.
 """
 
 import hashlib
@@ -24,37 +25,64 @@ from stccl_data.errors import Reason, StcclError
 from stccl_data.files.lock import LockedError, locked
 from stccl_data.pipeline.job_array import Job
 
-#: Raise when the tables change: the states of another schema are forgotten, and found again by their artefacts.
+#: Bump when the tables change. States of another schema are dropped and rebuilt from the artefacts.
 SCHEMA = 2
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS clips (clip_id TEXT PRIMARY KEY, key TEXT NOT NULL, "
+    "reason TEXT NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL, header TEXT NOT NULL, "
+    "size INTEGER NOT NULL, ended REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS stages (name TEXT PRIMARY KEY, total INTEGER NOT NULL, "
+    "already INTEGER NOT NULL, done INTEGER NOT NULL, reasons TEXT NOT NULL, "
+    "began REAL NOT NULL, heard REAL NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS headers (key TEXT PRIMARY KEY, size INTEGER NOT NULL, "
+    "header TEXT NOT NULL)",
+)
 
 
 class StoreBusyError(StcclError):
-    """Another process is preparing into the same folder. The message names it."""
+    """Another process is preparing into the same folder."""
+
+
+class StateError(StcclError):
+    """A state database cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipState:
-    """How far one clip has come. `key` names its artefact; `reason` is empty when it was extracted. `header`: what the artefact
-    says of itself, as JSON, so that it need not be opened; `size`: its bytes, so that one that was cut short is noticed all the
-    same. `seconds`: how long it took; `ended`: when, seconds since 1970."""
+    """What happened to one clip. The fields are the columns of the table `clips`, in order."""
 
     clip_id: str
+    #: the artefact
     key: str
+    #: empty if the clip was extracted
     reason: str = ""
     detail: str = ""
+    #: duration of the extraction
     seconds: float = 0.0
+    #: the artefact's header as JSON, so that the artefact need not be opened
     header: str = ""
+    #: bytes of the artefact; another size means that it was truncated
     size: int = 0
+    #: end of the extraction, seconds since 1970
     ended: float = 0.0
 
 
 def key_of(*parts: Any) -> str:
-    """The name of an artefact made from `parts` (whatever JSON can say): 32 hexadecimal digits of their SHA-256."""
+    """Return the name of an artefact made from `parts`, which must be JSON-compatible.
+
+    Returns:
+        The first 32 hexadecimal digits of their SHA-256.
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def fingerprint(path: str | None) -> list[Any]:
-    """Size and time of change of a file, by which a changed file is noticed without reading it; empty where there is none."""
+    """Return size and modification time of a file, by which a change is noticed without reading it.
+
+    Returns:
+        ``[bytes, ns]``; empty without a path; ``[None]`` if the file does not exist.
+    """
     if not path:
         return []
     try:
@@ -65,7 +93,7 @@ def fingerprint(path: str | None) -> list[Any]:
 
 
 class Store:
-    """The work folder of one OUT, for the run of a whole corpus or for one part of a job array."""
+    """The work folder of one OUT, for a run of the whole corpus or for one job of an array."""
 
     def __init__(self, out: Path, job: Job | None = None) -> None:
         self.work = out / "work"
@@ -73,30 +101,34 @@ class Store:
         self._suffix = "" if job is None else f"-{job.name}"
 
     def artefact(self, kind: str, key: str) -> Path:
-        """Where the artefact of that key lies, or will."""
-        return Path(
-            f"{self.work}/{kind}/{key[:2]}/{key}.npz"
-        )  # joined at once: thousands are asked for
+        """Return the path of an artefact, whether or not it exists."""
+        # One string: joining Paths takes too long for hundreds of thousands.
+        return Path(f"{self.work}/{kind}/{key[:2]}/{key}.npz")
 
-    def there(self, kind: str) -> dict[str, int]:
-        """key -> bytes of every artefact of a kind. Folders are listed: to ask for each artefact by name takes far longer."""
-        found: dict[str, int] = {}
+    def existing(self, kind: str) -> dict[str, int]:
+        """Return key -> bytes of every artefact of a kind.
+
+        Lists the folders, which is far quicker than looking for each artefact by name.
+        """
+        sizes: dict[str, int] = {}
         with suppress(FileNotFoundError):
             for folder in os.scandir(self.work / kind):
                 if folder.is_dir():
-                    found |= {
+                    sizes |= {
                         file.name[:-4]: file.stat().st_size
                         for file in os.scandir(folder)
                         if file.name.endswith(".npz")
                     }
-        return found
+        return sizes
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Held while one process prepares. The lock dies with its process, so a crash leaves nothing to clean up.
+        """Hold the lock of the work folder. It dies with its process, so a crash needs no cleanup.
 
-        The parts of a job array hold it together, each with a lock of its own besides. Raises StoreBusyError where another
-        process holds it.
+        The jobs of an array share this lock, and each holds a lock of its own besides.
+
+        Raises:
+            StoreBusyError: another process holds the lock.
         """
         self.work.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -105,96 +137,92 @@ class Store:
                 if self.job is not None:
                     stack.enter_context(locked(self.work / f"lock{self._suffix}"))
             except LockedError as error:
-                who = (
+                owner = (
                     f"by process {error.owner}"
                     if error.owner
-                    else "as parts of a job array, which `stccl status` names"
+                    else "by jobs of an array, which `stccl status` lists"
                 )
                 raise StoreBusyError(
-                    f"{self.work.parent} is being prepared {who}; wait for it, or end it"
+                    f"{self.work.parent} is being prepared {owner}; wait for it, or stop it"
                 ) from None
             yield
 
     @contextmanager
     def state(self) -> Iterator[sqlite3.Connection]:
-        """The state database, made where it is missing. Raises StateError, also for what SQLite raises within."""
+        """Open the state database, and create it if it is missing.
+
+        Raises:
+            StateError: SQLite failed, here or in the body of the `with` statement.
+        """
         self.work.mkdir(parents=True, exist_ok=True)
         database = self.work / f"state{self._suffix}.sqlite"
         with (
-            _named(database),
+            _sqlite_errors(database),
             closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection,
         ):
-            # The memory that WAL shares between readers and the writer does not reach from machine to machine.
+            # WAL shares memory between readers and writer, which does not work across machines.
             connection.execute(f"PRAGMA journal_mode={'WAL' if self.job is None else 'TRUNCATE'}")
             connection.execute("PRAGMA synchronous=NORMAL")
             if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
                 connection.execute("DROP TABLE IF EXISTS clips")
                 connection.execute(f"PRAGMA user_version={SCHEMA}")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS clips (clip_id TEXT PRIMARY KEY, key TEXT NOT NULL, reason TEXT NOT NULL, "
-                "detail TEXT NOT NULL, seconds REAL NOT NULL, header TEXT NOT NULL, size INTEGER NOT NULL, ended REAL NOT NULL)"
-            )
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS stages (name TEXT PRIMARY KEY, total INTEGER NOT NULL, already INTEGER NOT NULL, "
-                "done INTEGER NOT NULL, reasons TEXT NOT NULL, began REAL NOT NULL, heard REAL NOT NULL)"
-            )
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS headers (key TEXT PRIMARY KEY, size INTEGER NOT NULL, header TEXT NOT NULL)"
-            )
+            for statement in _TABLES:
+                connection.execute(statement)
             yield connection
 
     def clip_states(self) -> dict[str, ClipState]:
-        """The clips that any run has come to, of the whole or of a part, by id; the latest where several have."""
-        found: dict[str, ClipState] = {}
+        """Return clip id -> state over all databases; the latest if several have the clip.
+
+        Raises:
+            StateError: a database cannot be read.
+        """
+        states: dict[str, ClipState] = {}
         for database in self.databases():
             with read_only(database) as connection:
                 for clip_id, state in clip_states(connection).items():
-                    if clip_id not in found or found[clip_id].ended <= state.ended:
-                        found[clip_id] = state
-        return found
+                    if clip_id not in states or states[clip_id].ended <= state.ended:
+                        states[clip_id] = state
+        return states
 
     def databases(self) -> list[Path]:
-        """The state databases that are there: of runs of the whole corpus, and of each part."""
+        """Return the existing state databases: of runs of the whole corpus, and of each job."""
         return sorted(self.work.glob("state*.sqlite"))
 
 
-class StateError(StcclError):
-    """A state database cannot be read or written. The message names it and says what to do."""
-
-
 @contextmanager
-def _named(database: Path) -> Iterator[None]:
-    """What SQLite raises, with the file that it is about."""
+def _sqlite_errors(database: Path) -> Iterator[None]:
+    """Turn SQLite errors into StateError, which names the file."""
     try:
         yield
     except sqlite3.Error as error:
         if not isinstance(error, sqlite3.OperationalError):
-            advice = "delete it, and what is extracted is found again"
+            advice = "delete it; what was extracted is found again without it"
         elif "full" in str(error) or "I/O" in str(error):
             advice = Reason.DISK_FULL.advice
         else:
-            advice = "it has to be readable and writable for this user, and its folder too"
+            advice = "make it and its folder readable and writable for this user"
         raise StateError(f"{database} cannot be used: {error}; {advice}") from error
 
 
 @contextmanager
 def read_only(database: Path) -> Iterator[sqlite3.Connection]:
-    """A state database to look at, whoever may be writing it. One of another schema looks empty.
+    """Open a state database for reading, even while another process writes it.
 
-    SQLite wants to write beside a database that somebody has open, or that a process left when it was killed. Where that cannot be
-    (another's folder, a full disk), or is not for somebody who only looks, a copy is read. Raises StateError.
+    A database of another schema looks empty. SQLite needs to write beside a database that is open
+    elsewhere or was left by a killed process. If it cannot (folder of another user, full disk), or
+    has no right to because this is only a reader, a copy is read instead.
+
+    Raises:
+        StateError: the database cannot be read.
     """
     with ExitStack() as stack:
-        stack.enter_context(_named(database))
-        connection = stack.enter_context(
-            closing(
-                sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", timeout=30, uri=True)
-            )
-        )
+        stack.enter_context(_sqlite_errors(database))
+        uri = f"{database.absolute().as_uri()}?mode=ro"
+        connection = stack.enter_context(closing(sqlite3.connect(uri, timeout=30, uri=True)))
         try:
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError as error:
-            if "locked" in str(error):  # by somebody who is writing: a copy could be torn
+            if "locked" in str(error):  # being written: a copy could be torn
                 raise
             folder = Path(stack.enter_context(TemporaryDirectory()))
             for file in database.parent.glob(f"{database.name}*"):
@@ -210,7 +238,7 @@ def read_only(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def clip_states(connection: sqlite3.Connection) -> dict[str, ClipState]:
-    """The clips of one database, by id."""
+    """Return clip id -> state of one database."""
     columns = ", ".join(f.name for f in fields(ClipState))
     with suppress(sqlite3.OperationalError):  # no such table: nothing has been recorded yet
         return {
@@ -220,7 +248,7 @@ def clip_states(connection: sqlite3.Connection) -> dict[str, ClipState]:
 
 
 def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) -> None:
-    """Write these states, in one transaction."""
+    """Write clip states in one transaction."""
     with connection:
         connection.execute("BEGIN")
         connection.executemany(
@@ -230,16 +258,18 @@ def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) ->
 
 
 def headers(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
-    """key -> (bytes, header) of artefacts other than clips: what they say of themselves, so that they need not be opened."""
+    """Return key -> (bytes, header) of artefacts other than clips, so that they need not be opened."""
     return {
         key: (size, header)
         for key, size, header in connection.execute("SELECT key, size, header FROM headers")
     }
 
 
-def record_headers(connection: sqlite3.Connection, found: Mapping[str, tuple[int, str]]) -> None:
-    """Keep these headers, in one transaction."""
+def record_headers(connection: sqlite3.Connection, rows: Mapping[str, tuple[int, str]]) -> None:
+    """Write artefact headers, as `headers` returns them, in one transaction."""
     with connection:
         connection.execute("BEGIN")
-        rows = [(key, size, header) for key, (size, header) in found.items()]
-        connection.executemany("INSERT OR REPLACE INTO headers VALUES (?, ?, ?)", rows)
+        connection.executemany(
+            "INSERT OR REPLACE INTO headers VALUES (?, ?, ?)",
+            [(key, size, header) for key, (size, header) in rows.items()],
+        )

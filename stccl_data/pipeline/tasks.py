@@ -1,10 +1,12 @@
-"""What a worker does with one unit: called by name in another process, its arguments and results small, its work on disk.
+"""What a worker does with one unit: small arguments and results, data in files.
 
-An artefact that is there already was made by a worker that was killed before it could say so, and stays.
+Functions are called by name in another process. If the artefact of a unit exists, a worker made it
+and was killed before it could report; it is kept.
 """
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -31,19 +33,24 @@ from stccl_data.pipeline.artefacts import (
     save_extraction,
 )
 
+#: paths of the artefacts of the source and the target clip
+ClipFiles = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """All that decides what is made of a clip."""
+    """Everything that decides what is made of a clip."""
 
     landmarks: LandmarkConfig
     crops: CropConfig
+    #: when faces are tracked
     face_tracking: FaceTracking
+    #: keep the sound as FLAC
     audio: bool
 
 
 def start_worker(log: str) -> None:
-    """Once in each worker: what native libraries print goes to the log, and OpenCV stays on one core."""
+    """Set up a worker: output of native libraries goes to the file `log`, OpenCV uses one core."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -57,67 +64,78 @@ def start_worker(log: str) -> None:
 def _landmarker(config: LandmarkConfig) -> Landmarker:
     try:
         return open_landmarker(config)
-    except ModelError as error:  # no clip could be followed without it
+    except ModelError as error:  # without it no clip can be tracked
         raise StopRunError(str(error)) from error
 
 
-def extract_unit(clip: Clip, artefact: str, plan: ExtractOptions) -> tuple[str, int]:
-    """Extract one clip into its artefact. Returns the artefact's header and size. Raises ClipError."""
+def extract_unit(clip: Clip, artefact: str, options: ExtractOptions) -> tuple[str, int]:
+    """Extract one clip.
+
+    Returns:
+        The header and the size of the artefact.
+
+    Raises:
+        ClipError: the clip cannot be used.
+    """
     path = Path(artefact)
     if path.exists():
         return header_of(path), path.stat().st_size
-    extraction = extract_clip(
-        clip, partial(_landmarker, plan.landmarks), plan.crops, plan.face_tracking
-    )
+    landmarker = partial(_landmarker, options.landmarks)
+    extraction = extract_clip(clip, landmarker, options.crops, options.face_tracking)
     flac = None
-    if plan.audio and (source := audio_source(clip, probe(clip.path))) is not None:
+    if options.audio and (source := audio_source(clip, probe(clip.path))) is not None:
         flac = encode_flac(read_audio(source, rate=None))
     return save_extraction(path, extraction, flac)
 
 
-def align_unit(pairs: list[tuple[str, str]], artefact: str, config: AlignConfig) -> None:
-    """Align the pairs of one utterance, each the paths of two extracted clips, into one artefact."""
+def align_unit(pairs: list[ClipFiles], artefact: str, config: AlignConfig) -> None:
+    """Align the pairs of one utterance."""
     if Path(artefact).exists():
         return
     signals = {
         path: ClipArtefact(Path(path)).signals()
         for path in sorted({path for pair in pairs for path in pair})
     }
-    results: list[Alignment | Refusal] = []
-    for source, target in pairs:
-        try:
-            results.append(align(signals[source], signals[target], config))
-        except ClipError as error:
-            results.append(Refusal(error.reason, error.detail))
-    save_alignments(Path(artefact), results)
+    calls = [partial(align, signals[source], signals[target], config) for source, target in pairs]
+    save_alignments(Path(artefact), [_alignment_or_refusal(call) for call in calls])
 
 
-def follow_unit(pairs: list[tuple[str, str]], paths: list[FramePath], artefact: str) -> None:
-    """Follow the imported path of each pair of one utterance, by the frame times of the extracted clips, into one artefact."""
+def follow_unit(pairs: list[ClipFiles], paths: list[FramePath], artefact: str) -> None:
+    """Convert the imported path of each pair of one utterance to an alignment."""
     if Path(artefact).exists():
         return
     results: list[Alignment | Refusal] = []
-    for (source, target), path in zip(pairs, paths, strict=True):
-        try:
-            times = [ClipArtefact(Path(clip)).frame_times() for clip in (source, target)]
-            results.append(follow_path(times[0], times[1], path))
-        except ClipError as error:
-            results.append(Refusal(error.reason, error.detail))
+    for files, path in zip(pairs, paths, strict=True):
+        source, target = (ClipArtefact(Path(file)).frame_times() for file in files)
+        results.append(_alignment_or_refusal(partial(follow_path, source, target, path)))
     save_alignments(Path(artefact), results)
 
 
 def content_unit(
-    clips: list[tuple[Clip, str]],
+    clips: Sequence[tuple[Clip, str]],
     pairs: list[tuple[str, str]],
     artefact: str,
     config: ContentConfig,
     by: Kind | None,
 ) -> None:
-    """Check the labels of one speaker's clips, each with the path of what was extracted, for these pairs of clip ids."""
+    """Check the labels of one speaker's clips.
+
+    Args:
+        clips: each clip with the path of its artefact.
+        pairs: clip ids of the pairs to check.
+        artefact: path of the result.
+        config: see `check_content`.
+        by: see `check_content`.
+    """
     if Path(artefact).exists():
         return
     signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
-    save_content(
-        Path(artefact),
-        check_content(signals, {clip.clip_id: clip for clip, _ in clips}, pairs, config, by=by),
-    )
+    labels = {clip.clip_id: clip for clip, _ in clips}
+    save_content(Path(artefact), check_content(signals, labels, pairs, config, by=by))
+
+
+def _alignment_or_refusal(call: "partial[Alignment]") -> Alignment | Refusal:
+    try:
+        return call()
+    except ClipError as error:
+        return Refusal(error.reason, error.detail)

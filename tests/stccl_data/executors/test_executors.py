@@ -1,4 +1,4 @@
-"""One contract for every executor: whatever becomes of a unit is an outcome of its own, and costs no other."""
+"""The contract of every executor: each unit ends with its own outcome and affects no other."""
 
 import importlib
 import json
@@ -21,22 +21,23 @@ from stccl_data.media.container import probe
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import prepare
 
-# Units call functions of the standard library by name, as every process can import them: `operator.call(f, *args)`.
+# Units call `operator.call(f, *args)` with functions of the standard library, which every process
+# can import by name.
 
 
-def call(name, *args, timeout_s=None) -> Unit:
-    return Unit(name, args, timeout_s)
+def call(key, *args, timeout_s=None) -> Unit:
+    return Unit(key, args, timeout_s)
 
 
 def outcomes(units, executor="local", **setup) -> dict[str, Outcome]:
-    found = list(run(units, operator.call, Setup(**setup), executor=executor))
-    assert len({outcome.unit.name for outcome in found}) == len(found), "each unit ends once"
-    return {outcome.unit.name: outcome for outcome in found}
+    results = list(run(units, operator.call, Setup(**setup), executor=executor))
+    assert len({outcome.unit.key for outcome in results}) == len(results), "each unit ends once"
+    return {outcome.unit.key: outcome for outcome in results}
 
 
 def children() -> set[int]:
-    """The worker processes of this process; multiprocessing's own resource tracker is none."""
-    found = set()
+    """Return the worker processes of this process, without multiprocessing's resource tracker."""
+    pids = set()
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = status.read_text().rpartition(")")[2].split()
@@ -44,8 +45,8 @@ def children() -> set[int]:
         except OSError:
             continue
         if int(fields[1]) == os.getpid() and fields[0] != "Z" and b"spawn_main" in command:
-            found.add(int(status.parent.name))
-    return found
+            pids.add(int(status.parent.name))
+    return pids
 
 
 def gone(pids, seconds: float) -> bool:
@@ -66,7 +67,7 @@ def _runs(pid: int) -> bool:
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def executor(request) -> Iterator[str]:
-    """Each of them. One Ray for the whole module: to start one takes seconds."""
+    """Each executor. One Ray serves the whole module, because starting one takes seconds."""
     if request.param == "ray":
         import ray
 
@@ -84,7 +85,7 @@ def executor(request) -> Iterator[str]:
         yield request.param
 
 
-#: Those that do not run units in this very process, where a crash is a crash.
+#: The executors that survive a crash, because they run units in other processes.
 crash_proof = pytest.mark.parametrize("executor", ["local", "ray"], indirect=True)
 
 
@@ -98,11 +99,11 @@ def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
         call("length", len, "abc"),
     ]
     found = outcomes(units, executor=executor, count=2)
-    assert set(found) == {unit.name for unit in units}
+    assert set(found) == {unit.key for unit in units}
     assert (found["root"].result, found["root"].reason, found["length"].result) == (16, None, 3)
     assert (
         found["clip"].reason is Reason.MISSING_FILE
-        and found["clip"].detail == f"{tmp_path / 'gone.mp4'} does not exist"
+        and str(tmp_path / "gone.mp4") in found["clip"].detail
     )
     assert found["value"].reason is Reason.INTERNAL_ERROR
     assert (
@@ -110,31 +111,24 @@ def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
     )
     assert found["exit"].reason is Reason.INTERNAL_ERROR
     assert all(outcome.seconds >= 0 for outcome in found.values())
-    assert all(any(outcome.unit is unit for unit in units) for outcome in found.values()), (
-        "the caller's own units come back"
-    )
+    assert {unit.key: unit for unit in units} == {key: found[key].unit for key in found}
 
 
-def test_a_library_that_cannot_be_loaded_ends_the_run_and_no_unit_is_blamed(executor):
-    with pytest.raises(
-        StopRunError,
-        match=r"a library cannot be loaded .* \(No module named 'no_such_library'\): `stccl doctor`",
-    ):
+def test_a_missing_library_ends_the_run(executor):
+    with pytest.raises(StopRunError, match=r"no_such_library.*stccl doctor"):
         outcomes([call("first", importlib.import_module, "no_such_library")], executor=executor)
 
 
-def test_nothing_to_do_ends_at_once(executor):
+def test_no_units_give_no_outcomes(executor):
     assert outcomes([], executor=executor) == {}
 
 
-def test_for_nothing_no_worker_is_started(monkeypatch):
+def test_no_worker_is_started_without_units(monkeypatch):
     monkeypatch.setattr("stccl_data.executors.local.ProcessPool", None)
     assert outcomes([], executor="local") == {}
 
 
-def test_the_initializer_runs_before_the_first_unit_where_the_units_run(
-    executor, tmp_path, monkeypatch
-):
+def test_the_initializer_runs_in_the_worker_before_the_first_unit(executor, tmp_path, monkeypatch):
     monkeypatch.chdir(Path.cwd())  # inline changes it for us
     found = outcomes(
         [call("where", os.getcwd)],
@@ -145,7 +139,7 @@ def test_the_initializer_runs_before_the_first_unit_where_the_units_run(
     assert found["where"].result == str(tmp_path)
 
 
-def test_a_unit_may_end_the_whole_run_with_a_sentence(executor):
+def test_a_unit_can_end_the_run(executor):
     unit = call(
         "model",
         exec,
@@ -163,7 +157,7 @@ def test_a_full_disk_has_its_own_reason():
 
 
 @crash_proof
-def test_a_worker_that_dies_or_hangs_costs_its_own_unit_alone(executor):
+def test_a_worker_that_dies_or_hangs_loses_only_its_own_unit(executor):
     units = [
         call("segfault", signal.raise_signal, signal.SIGSEGV),
         call("abort", os.abort),
@@ -175,13 +169,10 @@ def test_a_worker_that_dies_or_hangs_costs_its_own_unit_alone(executor):
     assert [found[str(i)].result for i in range(12)] == [i * i for i in range(12)]
     assert [found[name].reason for name in ("segfault", "abort", "exit")] == [Reason.CRASHED] * 3
     assert "SIGSEGV" in found["segfault"].detail and "exit code 7" in found["exit"].detail
-    assert (
-        found["hangs"].reason is Reason.TIMED_OUT
-        and found["hangs"].detail == "hangs took longer than 1 s"
-    )
+    assert found["hangs"].reason is Reason.TIMED_OUT and "1 s" in found["hangs"].detail
 
 
-#: Notes that it was begun, and kills its own worker the first `int(times)` times.
+#: Records that it started, and kills its own worker the first `times` times.
 KILLED = """
 import os, signal
 from pathlib import Path
@@ -193,19 +184,19 @@ if len(list(notes.iterdir())) <= {times}:
 
 
 @crash_proof
-@pytest.mark.parametrize(("times", "reason", "begun"), [(2, None, 3), (99, Reason.CRASHED, 3)])
-def test_a_unit_whose_worker_is_killed_from_outside_is_done_again_but_not_for_ever(
-    executor, tmp_path, times, reason, begun
+@pytest.mark.parametrize(("times", "reason", "starts"), [(2, None, 3), (99, Reason.CRASHED, 3)])
+def test_a_unit_whose_worker_is_killed_is_retried_a_limited_number_of_times(
+    executor, tmp_path, times, reason, starts
 ):
     unit = call("victim", exec, KILLED.format(folder=str(tmp_path), times=times))
     found = outcomes([unit, call("other", int, "3")], executor, count=1)
     assert (found["victim"].reason, found["other"].result) == (reason, 3)
-    assert len(list(tmp_path.iterdir())) == begun
+    assert len(list(tmp_path.iterdir())) == starts
     assert reason is None or "SIGKILL" in found["victim"].detail
 
 
 @crash_proof
-def test_a_unit_that_asks_for_more_memory_than_a_worker_may_have_costs_itself_alone(executor):
+def test_a_unit_that_exceeds_the_memory_limit_fails_alone(executor):
     greedy = call("greedy", exec, "x = bytearray(2**31)")
     found = outcomes(
         [greedy, call("modest", exec, "x = bytearray(2**28)"), call("small", int, "3")],
@@ -217,7 +208,7 @@ def test_a_unit_that_asks_for_more_memory_than_a_worker_may_have_costs_itself_al
 
 
 @crash_proof
-def test_workers_without_a_cap_have_the_limits_of_everybody(executor):
+def test_workers_without_a_limit_inherit_that_of_the_parent(executor):
     limit = call("limit", resource.getrlimit, resource.RLIMIT_DATA)
     assert (
         outcomes([limit], executor, memory_mb=None)["limit"].result[0]
@@ -226,7 +217,7 @@ def test_workers_without_a_cap_have_the_limits_of_everybody(executor):
     assert outcomes([limit], executor, memory_mb=1024)["limit"].result[0] == 2**30
 
 
-#: Keeps 256 MB for ever, and notes in which process.
+#: Leaks 256 MB and records its process.
 LEAK = """
 import builtins, os
 builtins.leak = [*getattr(builtins, "leak", []), bytearray(2**28)]
@@ -236,7 +227,7 @@ with open({!r}, "a") as log:
 
 
 @crash_proof
-def test_a_worker_that_has_grown_is_replaced_and_no_unit_is_lost(executor, tmp_path):
+def test_a_leaking_worker_is_replaced_and_no_unit_is_lost(executor, tmp_path):
     log = tmp_path / "pids"
     found = outcomes(
         [call(str(i), exec, LEAK.format(str(log))) for i in range(8)],
@@ -246,22 +237,20 @@ def test_a_worker_that_has_grown_is_replaced_and_no_unit_is_lost(executor, tmp_p
     )
     assert all(outcome.reason is None for outcome in found.values()), found
     pids = log.read_text().split()
-    assert len(pids) == 8 and len(set(pids)) > 2, (
-        "each unit was done once, by several workers in turn"
-    )
+    assert len(pids) == 8 and len(set(pids)) > 2, "each unit ran once, in one of several workers"
 
 
-def test_outcomes_come_as_units_end_and_not_in_their_order():
-    names = [
-        outcome.unit.name
+def test_outcomes_come_in_the_order_in_which_units_end():
+    keys = [
+        outcome.unit.key
         for outcome in run(
             [call("slow", time.sleep, 2), call("quick", int)], operator.call, Setup(2)
         )
     ]
-    assert names == ["quick", "slow"]
+    assert keys == ["quick", "slow"]
 
 
-def test_units_are_drawn_only_a_little_ahead_of_the_workers():
+def test_few_units_are_drawn_ahead_of_the_workers():
     drawn = []
 
     def units() -> Iterator[Unit]:
@@ -285,13 +274,13 @@ def test_leaving_the_loop_stops_the_workers():
     next(work)
     started = children() - before
     assert started
-    begun = time.monotonic()
+    start = time.monotonic()
     work.close()
-    assert gone(started, 5) and time.monotonic() - begun < 5
+    assert gone(started, 5) and time.monotonic() - start < 5
 
 
-def test_a_worker_killed_between_two_units_costs_nothing():
-    """pebble gives such a pool up as broken; we go on with another."""
+def test_a_worker_killed_while_idle_loses_no_unit():
+    """pebble gives up the pool as broken; the executor continues with a new one."""
     before = children()
 
     def units() -> Iterator[Unit]:
@@ -307,8 +296,8 @@ def test_a_worker_killed_between_two_units_costs_nothing():
     assert found["first"].reason is None
 
 
-def test_workers_that_cannot_start_end_the_run_with_a_sentence():
-    with pytest.raises(StopRunError, match="die before they do anything"):
+def test_workers_that_cannot_start_end_the_run():
+    with pytest.raises(StopRunError, match="__main__"):
         list(
             run(
                 [call("never", int)],
@@ -325,8 +314,8 @@ def shards(out: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("executor", ["ray"], indirect=True)  # test_prepare compares local
-def test_a_dataset_is_the_same_whoever_does_the_work(executor, corpus, tmp_path):
+@pytest.mark.parametrize("executor", ["ray"], indirect=True)  # test_prepare covers local
+def test_the_dataset_does_not_depend_on_the_executor(executor, corpus, tmp_path):
     config = PrepareConfig(
         crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor
     )
@@ -340,13 +329,14 @@ import operator, sys, time
 from stccl_data.executors import Setup, Unit, run
 
 if __name__ == "__main__":
-    units = [Unit("now", (int,))] + [Unit(str(i), (time.sleep, float(sys.argv[1]))) for i in range(8)]
+    seconds = float(sys.argv[1])
+    units = [Unit("now", (int,))] + [Unit(str(i), (time.sleep, seconds)) for i in range(8)]
     for outcome in run(units, operator.call, Setup(2)):
-        print(outcome.unit.name, flush=True)
+        print(outcome.unit.key, flush=True)
 """
 
 
-def begun(folder: Path) -> "subprocess.Popen[str]":
+def start_script(folder: Path) -> "subprocess.Popen[str]":
     (folder / "script.py").write_text(SCRIPT)
     return subprocess.Popen(
         [sys.executable, folder / "script.py", "3"],
@@ -356,39 +346,39 @@ def begun(folder: Path) -> "subprocess.Popen[str]":
         process_group=0,
         preexec_fn=lambda: signal.signal(
             signal.SIGINT, signal.SIG_DFL
-        ),  # which a suite in the background ignores
+        ),  # a test suite in the background ignores SIGINT
     )
 
 
-@pytest.mark.parametrize("later", [0.0, 0.05, 0.2])
-def test_workers_that_are_only_starting_say_nothing_of_an_interruption(workers_of, tmp_path, later):
-    process = begun(tmp_path)
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.2])
+def test_starting_workers_print_nothing_on_ctrl_c(workers_of, tmp_path, delay):
+    process = start_script(tmp_path)
     while len(workers := workers_of(process.pid)) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.001)
-    time.sleep(later)
+    time.sleep(delay)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)
-    assert said.count("Traceback") <= 1 and "spawn_main" not in said, said
+    _, stderr = process.communicate(timeout=20)
+    assert stderr.count("Traceback") <= 1 and "spawn_main" not in stderr, stderr
     assert gone(workers, 6)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_a_run_that_was_interrupted_or_killed(workers_of, tmp_path, how):
-    process = begun(tmp_path)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_an_interrupted_or_killed_run(workers_of, tmp_path, signum):
+    process = start_script(tmp_path)
     assert process.stdout is not None and process.stdout.readline() == "now\n"
     time.sleep(0.5)
     workers = workers_of(process.pid)
     assert len(workers) == 2
-    if how is signal.SIGINT:
-        os.killpg(process.pid, how)  # as a terminal does: to all of them
+    if signum is signal.SIGINT:
+        os.killpg(process.pid, signum)  # a terminal interrupts the whole group
     else:
         process.kill()
-    _, said = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=20)
     assert gone(workers, 6)
-    if how is signal.SIGINT:
+    if signum is signal.SIGINT:
         assert process.returncode in (-signal.SIGINT, 130)
-        assert said.count("Traceback") <= 1, "the workers say nothing of it"
+        assert stderr.count("Traceback") <= 1, "the workers print nothing"
 
 
 HANGING = """
@@ -397,15 +387,16 @@ from stccl_data.executors import Setup, Unit, run
 
 HANG = "import os, time; print(os.getpid(), file=open({!r}, 'w'), flush=True); time.sleep(600)"
 if __name__ == "__main__":
-    for outcome in run([Unit("hangs", (exec, HANG.format(sys.argv[2])))], operator.call, Setup(1), executor=sys.argv[1]):
+    units = [Unit("hangs", (exec, HANG.format(sys.argv[2])))]
+    for outcome in run(units, operator.call, Setup(1), executor=sys.argv[1]):
         pass
 """
 
 
 @pytest.mark.parametrize(
-    ("kind", "how"), [("local", signal.SIGKILL), ("ray", signal.SIGINT), ("ray", signal.SIGKILL)]
+    ("kind", "signum"), [("local", signal.SIGKILL), ("ray", signal.SIGINT), ("ray", signal.SIGKILL)]
 )
-def test_no_worker_that_hangs_outlives_its_run(tmp_path, kind, how):
+def test_no_hanging_worker_outlives_its_run(tmp_path, kind, signum):
     (tmp_path / "script.py").write_text(HANGING)
     process = subprocess.Popen(
         [sys.executable, tmp_path / "script.py", kind, tmp_path / "pid"],
@@ -418,14 +409,14 @@ def test_no_worker_that_hangs_outlives_its_run(tmp_path, kind, how):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     worker = int((tmp_path / "pid").read_text())
-    if how is signal.SIGINT:
-        os.killpg(process.pid, how)  # as a terminal does
+    if signum is signal.SIGINT:
+        os.killpg(process.pid, signum)  # a terminal interrupts the whole group
     else:
         process.kill()
     process.communicate(timeout=60)
     assert gone({worker}, 30)
 
 
-def test_an_unknown_executor_is_named():
-    with pytest.raises(ValueError, match="'cloud' is not one of local, inline, ray"):
+def test_an_unknown_executor_is_refused():
+    with pytest.raises(ValueError, match=r"cloud.*local, inline, ray"):
         run([], operator.call, executor="cloud")

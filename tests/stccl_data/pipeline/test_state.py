@@ -1,4 +1,4 @@
-"""The work folder: one process at a time, and what was recorded is there however that process ended."""
+"""The work folder: one process at a time, and its records survive however that process ends."""
 
 import os
 import signal
@@ -45,31 +45,27 @@ def holder(out: Path) -> "subprocess.Popen[str]":
     return process
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_second_process_is_refused_with_the_pid_of_the_first_until_that_one_is_gone(
-    tmp_path, end
-):
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path, signum):
     process = holder(tmp_path)
     store = Store(tmp_path)
     try:
-        first = f"{tmp_path} is being prepared by process {process.pid} on {gethostname()};"
-        with pytest.raises(StoreBusyError, match=first), store.locked():
+        owner_name = f"{process.pid} on {gethostname()}"
+        with pytest.raises(StoreBusyError, match=owner_name), store.locked():
             pass
-        with store.state() as state:  # anybody may read while it goes on
+        with store.state() as state:
             assert len(clip_states(state)) == len(store.clip_states()) == 100
     finally:
-        process.send_signal(end)
+        process.send_signal(signum)
         process.wait(10)
     with store.locked():
         assert owner(tmp_path / "work" / "lock") == f"{os.getpid()} on {gethostname()}"
     assert owner(tmp_path / "work" / "lock") is None
     with store.locked(), store.state() as state:
-        assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99"), (
-            "what was recorded survives"
-        )
+        assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99")
 
 
-def test_a_state_is_replaced_by_the_next_of_the_same_clip(tmp_path):
+def test_a_new_state_replaces_the_old_one_of_the_same_clip(tmp_path):
     with Store(tmp_path).state() as state:
         record_clips(
             state,
@@ -86,14 +82,14 @@ def test_a_state_is_replaced_by_the_next_of_the_same_clip(tmp_path):
         }
 
 
-def test_states_are_recorded_together_or_not_at_all(tmp_path):
+def test_states_are_recorded_in_one_transaction(tmp_path):
     with Store(tmp_path).state() as state, pytest.raises(Exception, match="NOT NULL"):
         record_clips(state, [ClipState("a", "1"), ClipState("b", None)])  # type: ignore[arg-type]
     with Store(tmp_path).state() as state:
         assert clip_states(state) == {}
 
 
-def test_a_key_depends_on_every_part_and_on_nothing_else():
+def test_a_key_depends_on_the_value_of_every_part():
     key = key_of("place.mp4", [10, 20], {"b": 1, "a": 2})
     assert key == key_of("place.mp4", [10, 20], {"a": 2, "b": 1}) and len(key) == 32
     assert (
@@ -108,27 +104,27 @@ def test_a_key_depends_on_every_part_and_on_nothing_else():
     )
 
 
-def test_a_changed_file_has_another_fingerprint(tmp_path):
+def test_a_changed_size_or_time_changes_the_fingerprint(tmp_path):
     file = tmp_path / "a"
     file.write_bytes(b"12")
     os.utime(file, ns=(1, 1))
     first = fingerprint(str(file))
     os.utime(file, ns=(1, 2))
-    assert fingerprint(str(file)) != first, "by its time"
+    assert fingerprint(str(file)) != first
     file.write_bytes(b"123")
     os.utime(file, ns=(1, 1))
-    assert fingerprint(str(file)) != first, "by its size"
+    assert fingerprint(str(file)) != first
     assert fingerprint(None) == [] and fingerprint(str(tmp_path / "gone")) == [None]
 
 
-def test_artefacts_lie_below_the_work_folder_by_kind_and_key(tmp_path):
+def test_artefacts_are_stored_by_kind_and_key(tmp_path):
     assert (
         Store(tmp_path).artefact("clips", "abcdef")
         == tmp_path / "work" / "clips" / "ab" / "abcdef.npz"
     )
 
 
-KILLED_WITHIN = """
+KILLED_IN_TRANSACTION = """
 import os, sys
 from pathlib import Path
 from stccl_data.pipeline.job_array import parse_job
@@ -136,32 +132,29 @@ from stccl_data.pipeline.state import ClipState, Store, record_clips
 
 with Store(Path(sys.argv[1]), parse_job("1/2")).state() as state:
     record_clips(state, [ClipState(f"clip-{i}", "key", detail="x" * 500) for i in range(100)])
-    state.execute("PRAGMA cache_size=2")  # so that what is not committed is written over the file all the same
+    state.execute("PRAGMA cache_size=2")  # writes uncommitted pages to the file
     state.execute("BEGIN")
-    state.execute("UPDATE clips SET detail = 'of a transaction that does not end', key = 'other'")
+    state.execute("UPDATE clips SET detail = 'never committed', key = 'other'")
     os.kill(os.getpid(), 9)
 """
 
 
-def test_of_a_transaction_that_a_kill_cut_off_nothing_is_seen(tmp_path):
-    subprocess.run([sys.executable, "-c", KILLED_WITHIN, str(tmp_path)], check=False)
+def test_an_uncommitted_transaction_of_a_killed_process_is_invisible(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED_IN_TRANSACTION, str(tmp_path)], check=False)
     (journal,) = (tmp_path / "work").glob("*-journal")
     before = journal.read_bytes()
     states = Store(tmp_path).clip_states()
     assert len(states) == 100 and {state.key for state in states.values()} == {"key"}
-    assert journal.read_bytes() == before, "who looks leaves it to who goes on"
+    assert journal.read_bytes() == before, "a reader leaves the journal to the next writer"
     with Store(tmp_path, parse_job("1/2")).state() as state:
-        assert {one.key for one in clip_states(state).values()} == {"key"}
+        assert {row.key for row in clip_states(state).values()} == {"key"}
 
 
-def test_a_database_that_cannot_be_read_is_named_that_of_a_part_too(tmp_path):
-    for part in (None, parse_job("1/2")):
-        with Store(tmp_path, part).state() as state:
+def test_a_corrupt_database_is_named(tmp_path):
+    for job in (None, parse_job("1/2")):
+        with Store(tmp_path, job).state() as state:
             record_clips(state, [ClipState("a", "1")])
     database = tmp_path / "work" / "state-1-of-2.sqlite"
     database.write_bytes(b"SQLite format 3\0" + bytes(8000))
-    with pytest.raises(
-        StateError,
-        match=f"{database} cannot be used: .*; delete it, and what is extracted is found again",
-    ):
+    with pytest.raises(StateError, match=str(database)):
         Store(tmp_path).clip_states()

@@ -1,4 +1,4 @@
-"""The numbers of a scan."""
+"""The counts of a scan and the estimated cost of a run."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from stccl_data.clip import Clip
 from stccl_data.corpora import Finding, Scan
 from stccl_data.errors import Reason
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.estimate import needed_bytes
-from stccl_data.pipeline.survey import (
+from stccl_data.pipeline.estimate import (
     BYTES_PER_FRAME,
     FRAMES_PER_CLIP,
     FRAMES_PER_CORE_SECOND,
-    survey,
+    needed_bytes,
 )
+from stccl_data.pipeline.survey import survey
 
 
 def clip(emotion, suffix=".mp4", sentence: str | None = "s001", level=1):
@@ -34,19 +34,19 @@ def surveyed(*clips, findings=()):
     return survey(Scan("mead", Path("/raw"), clips, findings))
 
 
-def test_only_clips_in_a_pair_that_have_video_cost_frames():
+def test_only_video_clips_that_are_in_a_pair_cost_frames():
     counts = surveyed(
         clip("neutral"),
         clip("angry", ".wav"),
         clip("sad", sentence="s002"),
         clip("sad", sentence=None),
     )
-    plan = counts.estimates["neutral"]
-    assert (plan.pairs, plan.clips) == (1, 2)
-    assert plan.alone == {"no_partner": 1, "sentence_unknown": 1}
-    assert plan.frames == FRAMES_PER_CLIP["mead"]
-    assert plan.bytes == plan.frames * BYTES_PER_FRAME
-    assert plan.core_hours * 3600 * FRAMES_PER_CORE_SECOND == plan.frames
+    estimate = counts.estimates["neutral"]
+    assert (estimate.pairs, estimate.clips) == (1, 2)
+    assert estimate.alone == {"no_partner": 1, "sentence_unknown": 1}
+    assert estimate.frames == FRAMES_PER_CLIP["mead"]
+    assert estimate.bytes == estimate.frames * BYTES_PER_FRAME
+    assert estimate.core_hours * 3600 * FRAMES_PER_CORE_SECOND == estimate.frames
 
 
 def test_clips_are_counted_by_speaker_emotion_and_level_and_findings_by_file():
@@ -64,8 +64,8 @@ def test_clips_are_counted_by_speaker_emotion_and_level_and_findings_by_file():
 
 
 @pytest.mark.parametrize(
-    ("options", "a_frame", "a_second"),
-    [  # as measured on MEAD, four clips: bytes of the arrays in their artefacts
+    ("options", "per_frame", "per_second"),
+    [  # measured on four clips of MEAD: bytes of the arrays in their artefacts
         ({}, 21_800, 13_000),
         ({"audio": True}, 21_800, 53_500),
         ({"face_size": 512, "mouth_size": 192, "audio": True}, 62_500, 53_500),
@@ -74,13 +74,13 @@ def test_clips_are_counted_by_speaker_emotion_and_level_and_findings_by_file():
         ({"crops": "none"}, 0, 13_000),
     ],
 )
-def test_the_disk_that_a_run_will_take_follows_its_options(options, a_frame, a_second):
-    """Crops and sound are in `work` and in the shards, what clips are aligned by in `work` alone."""
+def test_the_needed_disk_space_follows_the_options(options, per_frame, per_second):
+    """Crops and sound are stored in `work` and in the shards, alignment features in `work` only."""
     config = PrepareConfig(**options)
-    flac = a_second - 13_000
+    flac = per_second - 13_000
     sound = 129 / 30 * (13_000 + 2 * flac)
     assert needed_bytes(config, "mead", [clip("neutral")]) == pytest.approx(
-        2 * 129 * a_frame + sound, rel=0.1
+        2 * 129 * per_frame + sound, rel=0.1
     )
     assert needed_bytes(config, "mead", [clip("neutral", ".wav")] * 2) == pytest.approx(
         2 * sound, rel=0.02
