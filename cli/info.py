@@ -55,7 +55,7 @@ def _print(summary: "DatasetSummary") -> None:
     console.print(
         f"{size_words(total)} in {sum(split.shards for split in summary.splits.values())} shards\n"
     )
-    for table in (_splits, _emotions, _joined) if summary.joined else (_splits,):
+    for table in (_splits, _emotions, _joined) if summary.emotion_pairs else (_splits,):
         console.print(table(summary, console.is_terminal))
         if not console.is_terminal:
             console.print()
@@ -118,8 +118,9 @@ def _emotions(summary: "DatasetSummary", terminal: bool) -> "Table":
 
 def _joined(summary: "DatasetSummary", terminal: bool) -> "Table":
     table = _table(terminal, "pairs of", "accepted", "refused")
-    for (source, target), (accepted, refused) in summary.joined.items():
-        table.add_row(f"{source} -> {target}", f"{accepted:,}", f"{refused:,}")
+    for counts in summary.emotion_pairs:
+        emotions = f"{counts.source} -> {counts.target}"
+        table.add_row(emotions, f"{counts.accepted:,}", f"{counts.refused:,}")
     return table
 
 

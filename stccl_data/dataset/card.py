@@ -1,22 +1,35 @@
 """The dataset card: README.md in OUT, with the metadata that Hugging Face reads."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-# corpus -> (licence tag, name, what binds whoever holds shards made from it)
+
+class Licence(NamedTuple):
+    """The terms of a source corpus, which bind shards made from it."""
+
+    #: the licence tag of Hugging Face
+    tag: str
+    #: name of the corpus
+    corpus: str
+    terms: str
+
+
+#: by the name of the corpus adapter
 _LICENCES = {
-    "mead": (
+    "mead": Licence(
         "other",
         "MEAD",
         "non-commercial research only, and no redistribution: do not publish these shards",
     ),
-    "ravdess": (
+    "ravdess": Licence(
         "cc-by-nc-sa-4.0",
         "RAVDESS",
         "CC BY-NC-SA 4.0: name the authors, no commercial use, share alike",
     ),
-    "cremad": ("odbl", "CREMA-D", "Open Database License 1.0: name the authors, share alike"),
-    "own": (
+    "cremad": Licence(
+        "odbl", "CREMA-D", "Open Database License 1.0: name the authors, share alike"
+    ),
+    "own": Licence(
         "unknown",
         "own recordings",
         "whatever the speakers agreed to: fill this in before you share anything",
@@ -25,7 +38,12 @@ _LICENCES = {
 
 
 def dataset_card(corpus: str, stats: Mapping[str, Any]) -> str:
-    """corpus: the adapter's name. stats: what `stats.json` holds."""
+    """Return the dataset card.
+
+    Args:
+        corpus: name of the corpus adapter.
+        stats: the content of stats.json.
+    """
     tag, name, terms = _LICENCES.get(corpus, _LICENCES["own"])
     splits = [split for split, n in stats["shards"].items() if n]
     files = "".join(f"  - split: {split}\n    path: shards/{split}/*.tar\n" for split in splits)

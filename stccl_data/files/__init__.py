@@ -1,1 +1,1 @@
-"""Writing files safely: atomic replacement, locks, arrays in npz archives."""
+"""Files on disk: atomic writing, locks, and archives of arrays."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written under a temporary name, flushed to the disk, renamed."""
+"""Atomic writing: a file is written under a temporary name, flushed to disk, then renamed."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")  # as mkstemp below names them
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")  # the names that mkstemp gives below
 
 
 @contextlib.contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the name `path` when the block ends well, and leaves nothing behind when it does not.
+    """Open a binary file that becomes `path` when the block succeeds, and vanishes when it fails.
 
-    The folder is made where it is missing. A file system that cannot flush is taken as it is.
+    Missing parent folders are created. File systems that cannot flush are accepted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -33,25 +33,23 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed have left below `folder`: no other may be writing there."""
+    """Delete the temporary files of killed writers below `folder`.
+
+    No other process may be writing there.
+    """
     for path in folder.rglob(".*.tmp"):
-        if _LEFTOVER.fullmatch(path.name):
+        if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """`data` as the whole content of `path`, atomically."""
+    """Write a file atomically."""
     with atomic_writer(path) as file:
         file.write(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """`text` as UTF-8, atomically; a file that holds it already is left as it is."""
-    replace_bytes(path, text.encode())
-
-
 def replace_bytes(path: Path, data: bytes) -> None:
-    """As `write_bytes`, but a file that holds `data` already is left as it is."""
+    """Write a file atomically, unless it has this content already."""
     try:
         same = path.stat().st_size == len(data) and path.read_bytes() == data
     except OSError:
@@ -60,8 +58,16 @@ def replace_bytes(path: Path, data: bytes) -> None:
         write_bytes(path, data)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text as `replace_bytes` does."""
+    replace_bytes(path, text.encode())
+
+
 def _umask() -> int:
-    """The process's umask (mkstemp makes files for the owner alone). Reading it means setting it for a moment."""
+    """Return the umask of the process, which can only be read by setting it for a moment.
+
+    mkstemp ignores it: it creates files for the owner alone.
+    """
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

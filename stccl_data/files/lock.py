@@ -1,4 +1,4 @@
-"""A folder that one process at a time works on: a lock file that names its owner, and is nobody's when that process is gone."""
+"""Lock files: one process at a time works on a folder. A lock ends with its process."""
 
 import fcntl
 import os
@@ -11,36 +11,43 @@ from typing import TextIO
 
 from stccl_data.errors import StcclError
 
-#: Seconds for which a lock is asked for again: whoever looks whether it is taken holds it for a moment.
+#: How long a lock is retried, seconds: `owner` holds it for a moment to find out who has it.
 _PATIENCE_S = 1.0
 
 
 class LockedError(StcclError):
-    """Another process has the lock. `owner`: such as `4711 on alpha`; empty where several share it, or none said so."""
+    """Another process holds the lock."""
 
     def __init__(self, path: Path, owner: str) -> None:
-        super().__init__(f"{path} is held by process {owner or '(unknown)'}")
+        super().__init__(f"{path} is held by process {owner or '(unknown)'}; wait for it to end")
+        #: `4711 on alpha`; empty if it is unknown or if several processes share the lock
         self.owner = owner
 
 
 @contextmanager
 def locked(path: Path, alone: bool = True) -> Iterator[None]:
-    """Hold the lock file, alone or with others who do not want it alone. Who has it alone is written into it.
+    """Hold a lock file during a block. It is released when the process ends, however it ends.
 
-    It dies with its process, so that a crash leaves nothing to clean up. Raises LockedError.
+    Args:
+        path: the lock file.
+        alone: exclude every other holder, and write this process into the file; if False, share
+            the lock with others that do not want it alone.
+
+    Raises:
+        LockedError: another process holds the lock.
     """
     with path.open("a+") as file:
-        give_up = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
                 fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > give_up:
+                if time.monotonic() > deadline:
                     raise LockedError(path, _read(file)) from None
                 time.sleep(0.05)
-            except OSError:  # a file system without locks: what is written in the file has to do
-                if (other := _living(_read(file))) is not None:
+            except OSError:  # no locks on this file system: the content of the file has to do
+                if (other := _if_alive(_read(file))) is not None:
                     raise LockedError(path, other) from None
                 break
         if not alone:
@@ -56,15 +63,15 @@ def locked(path: Path, alone: bool = True) -> Iterator[None]:
 
 
 def owner(path: Path) -> str | None:
-    """Who holds a lock, such as `4711 on alpha`; None where nobody does. It is held for a moment to find out."""
+    """Return the process that holds a lock, such as `4711 on alpha`; None if it is free."""
     try:
         with path.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return file.read().strip() or "unknown"
+                return _read(file) or "unknown"
             except OSError:
-                return _living(file.read().strip())
+                return _if_alive(_read(file))
     except FileNotFoundError:
         pass
     return None
@@ -75,13 +82,13 @@ def _read(file: TextIO) -> str:
     return file.read().strip()
 
 
-def _living(who: str) -> str | None:
-    """`who`, where that may still be at work; None for a process of this machine that has ended."""
-    pid, _, host = who.partition(" on ")
+def _if_alive(process: str) -> str | None:
+    """Return the process unless it is this one, or one of this machine that has ended."""
+    pid, _, host = process.partition(" on ")
     if (
         not pid.isdecimal()
         or int(pid) == os.getpid()
         or (host == gethostname() and not Path(f"/proc/{pid}").exists())
     ):
         return None
-    return who
+    return process

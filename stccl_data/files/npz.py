@@ -1,4 +1,4 @@
-"""Named arrays as bytes and back: npz without pickle and without compression; the same arrays always give the same bytes."""
+"""npz files of plain arrays: no pickle, no compression, and the same bytes for the same arrays."""
 
 import errno
 import io
@@ -16,14 +16,24 @@ from numpy.typing import NDArray
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 2**20
 
-#: What zipfile and numpy raise for bytes that are not what they should be.
-_NO_ARRAYS = (
-    ValueError, KeyError, EOFError, OverflowError, RuntimeError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
-)  # fmt: skip
+#: Raised by zipfile and numpy for damaged data.
+_DAMAGE_ERRORS = (
+    ValueError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """An uncompressed npz, readable by `numpy.load`: members in the order given, no time of writing in it."""
+    """Return arrays as an uncompressed npz, in the order given and without a time of writing.
+
+    `numpy.load` reads it. Raises ValueError for arrays of Python objects.
+    """
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
@@ -36,31 +46,42 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def npz_arrays(data: bytes, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of an npz, or those of these names that it has. Raises ValueError as `open_npz` does."""
+    """Return the arrays of an npz by name.
+
+    Args:
+        data: the file.
+        names: arrays to return, if they exist; all by default.
+
+    Raises:
+        ValueError: as `open_npz`.
+    """
     with open_npz(io.BytesIO(data)) as archive:
         return {name: archive[name] for name in archive.names if names is None or name in names}
 
 
 @contextmanager
 def open_npz(file: Path | IO[bytes]) -> Iterator["Npz"]:
-    """The arrays of an npz as `npz_bytes` makes it, each read when it is asked for.
+    """Open an npz that `npz_bytes` made; its arrays are read on access.
 
-    Raises ValueError, also for what is raised within, where it is none, holds anything compressed or Python objects, or is damaged:
-    no array is made of bytes whose checksum is not right, and none is larger than the file.
+    The checksum of every array is checked, and no array is larger than the file.
+
+    Raises:
+        ValueError: the file is damaged, or holds compressed arrays or Python objects. Errors of
+            this kind within the block become ValueError too.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             yield Npz(archive)
-    except _NO_ARRAYS as error:
-        raise ValueError(f"no archive of plain arrays: {error!r}") from error
+    except _DAMAGE_ERRORS as error:
+        raise ValueError(f"not an npz of plain arrays: {error!r}") from error
     except OSError as error:
-        if error.errno not in (None, errno.EINVAL):  # a place before the beginning
+        if error.errno not in (None, errno.EINVAL):  # EINVAL: an offset before the beginning
             raise
-        raise ValueError(f"no archive of plain arrays: {error}") from error
+        raise ValueError(f"not an npz of plain arrays: {error}") from error
 
 
 class Npz:
-    """`names` of the arrays, and each of them by its name."""
+    """The arrays of an open npz by name."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -68,41 +89,40 @@ class Npz:
         assert archive.fp is not None
         size = archive.fp.seek(0, io.SEEK_END)
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in self._entries.values()):
-            raise ValueError("it holds compressed arrays, which stccl does not write")
-        if (
-            sum(max(entry.file_size, entry.compress_size) for entry in self._entries.values())
-            > size
-        ):
-            raise ValueError("its arrays claim more bytes than it has")
+            raise ValueError("it holds compressed arrays, which stccl never writes")
+        claimed = sum(max(entry.file_size, entry.compress_size) for entry in self._entries.values())
+        if claimed > size:
+            raise ValueError(f"its arrays claim {claimed:,} bytes, but it has {size:,}")
 
     @property
     def names(self) -> list[str]:
+        """Names of the arrays, in the order stored."""
         return list(self._entries)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         entry = self._entries[name]
         data = memoryview(bytearray(entry.file_size))
-        at = 0
+        end = 0
         with self._archive.open(entry) as member:
-            while piece := member.read(_CHUNK):
-                data[at : at + len(piece)] = piece
-                at += len(piece)
-        if at < len(data):
-            raise EOFError(f"{name} ends after {at:,} of {len(data):,} bytes")
-        return _array(data)
+            while chunk := member.read(_CHUNK):
+                data[end : end + len(chunk)] = chunk
+                end += len(chunk)
+        if end < len(data):
+            raise EOFError(f"{name} ends after {end:,} of {len(data):,} bytes")
+        return _parse_npy(data)
 
 
-def _array(data: memoryview) -> NDArray[Any]:
-    """The array of an npy file, on the same memory."""
+def _parse_npy(data: memoryview) -> NDArray[Any]:
+    """Return the array of an npy file as a view of its bytes."""
     head = io.BytesIO(data[:_CHUNK])
-    first = np.lib.format.read_magic(head) == (1, 0)
-    shape, by_columns, dtype = (
-        np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-    )(head)
+    if np.lib.format.read_magic(head) == (1, 0):
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(head)
+    else:
+        shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(head)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are not read")
+        raise ValueError("it holds Python objects, which are not loaded")
     count, start = math.prod(shape), head.tell()
     if count * dtype.itemsize != len(data) - start:
-        raise ValueError(f"an array of shape {shape} has {len(data) - start:,} bytes")
+        raise ValueError(f"the data of an array of shape {shape} have {len(data) - start:,} bytes")
     flat: NDArray[Any] = np.frombuffer(data, dtype, count, start) if count else np.empty(0, dtype)
-    return flat.reshape(shape, order="F" if by_columns else "C")
+    return flat.reshape(shape, order="F" if fortran_order else "C")

@@ -1,14 +1,8 @@
 """What the stages hand to each other: written and read back the same, whole or not at all."""
 
-import io
-import os
-import subprocess
-import sys
-import zipfile
 from collections import Counter
 from dataclasses import fields, replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +13,6 @@ from stccl_data.errors import Reason
 from stccl_data.extract import Extraction
 from stccl_data.face.track import Track
 from stccl_data.features.speech import reference_cepstra, speech_features
-from stccl_data.files.atomic import atomic_writer, write_bytes, write_text
-from stccl_data.files.npz import npz_arrays, npz_bytes
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 from stccl_data.pipeline.artefacts import (
     ClipArtefact,
@@ -170,79 +162,3 @@ def test_an_artefact_of_a_disk_that_fails_is_not_taken_for_a_damaged_one(tmp_pat
     (tmp_path / "a.npz").mkdir()
     with pytest.raises(IsADirectoryError):
         load_alignments(tmp_path / "a.npz")
-
-
-def test_arrays_give_the_same_bytes_and_never_an_object(tmp_path):
-    arrays = {
-        "b": np.arange(3),
-        "a": np.array(2.5),
-        "c": np.zeros((0, 2), np.float32),
-        "d": np.asfortranarray(np.ones((2, 3))),
-    }
-    data = npz_bytes(arrays)
-    assert data == npz_bytes(arrays)
-    assert {entry.date_time[0] for entry in zipfile.ZipFile(io.BytesIO(data)).infolist()} == {
-        1980
-    }, "no time of writing"
-    back = npz_arrays(data)
-    assert list(back) == list(arrays) and all(same(arrays[name], back[name]) for name in arrays)
-    with pytest.raises(ValueError, match="Object arrays"):
-        npz_bytes({"x": np.array([object()])})
-    hostile = io.BytesIO()
-    np.savez(hostile, x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="Python objects"):
-        npz_arrays(hostile.getvalue())
-    with pytest.raises(ValueError, match="no archive of plain arrays"):
-        npz_arrays(data[: len(data) // 2])
-
-
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "new" / "file"
-    with pytest.raises(RuntimeError), atomic_writer(path) as file:
-        file.write(b"half")
-        raise RuntimeError
-    assert list(path.parent.iterdir()) == []
-    write_bytes(path, b"first")
-    with pytest.raises(RuntimeError), atomic_writer(path) as file:
-        file.write(b"half")
-        raise RuntimeError
-    assert path.read_bytes() == b"first" and list(path.parent.iterdir()) == [path]
-
-
-def test_a_file_has_the_permissions_that_the_user_wants(tmp_path):
-    before = os.umask(0o027)
-    try:
-        write_bytes(tmp_path / "a", b"")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
-
-
-def test_a_text_that_is_there_already_is_left_as_it_is(tmp_path):
-    write_text(tmp_path / "a", "Grüße")
-    before = (tmp_path / "a").stat()
-    write_text(tmp_path / "a", "Grüße")
-    after = (tmp_path / "a").stat()
-    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
-    write_text(tmp_path / "a", "Gruss!!")
-    assert (tmp_path / "a").read_text() == "Gruss!!"
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from stccl_data.files.atomic import atomic_writer
-
-with atomic_writer(Path(sys.argv[1])) as file:
-    file.write(b"half" * 100_000)
-    file.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_a_killed_writer_leaves_no_file_of_that_name(tmp_path):
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "file.npz")], check=False)
-    assert not (tmp_path / "file.npz").exists()
-    assert all(path.name.startswith(".") and path.suffix == ".tmp" for path in tmp_path.iterdir())
-    write_bytes(tmp_path / "file.npz", b"whole")
-    assert Path(tmp_path / "file.npz").read_bytes() == b"whole"
