@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.align import AlignConfig, align
+from stccl_data.alignment.mouths import align_mouths
 from stccl_data.dataset import Dataset, UtteranceClip
 from stccl_data.errors import ClipError
-from stccl_data.features.mouth import mouth_features
-from stccl_data.features.signals import Signals
 from stccl_train.config import Crop
 from stccl_train.data.pairings import Pairing, list_pairings
 from stccl_train.data.windows import ClipFrames, Window, WindowShape, read_window, window_starts
@@ -161,8 +159,7 @@ class OtherSentences:
 
         def load() -> NDArray[np.int32]:
             try:
-                config = AlignConfig(mode="visual")
-                return align(_mouth_signals(source), _mouth_signals(other), config).frame_map
+                return align_mouths(source, other)
             except ClipError:
                 return np.full(len(source), -1, np.int32)
 
@@ -175,12 +172,6 @@ class OtherSentences:
         if key not in self._clips:
             self._clips[key] = list(self._dataset[key].clips.values())
         return self._clips[key]
-
-
-def _mouth_signals(clip: UtteranceClip) -> Signals:
-    times = np.asarray(clip.times, np.float64)
-    mouth = mouth_features(clip.landmarks, times, clip.valid)
-    return Signals(mouth=mouth, frame_times=times, name=clip.clip_id)
 
 
 def _frames_at_same_pace(
