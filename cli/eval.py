@@ -41,12 +41,8 @@ def command(
     folder = report or run / f"eval-{config.split}"
     _check_report(folder, out)
     try:
-        with open_progress() as shown:
-
-            def count(done: int, total: int) -> None:
-                shown.step() if done else shown.stage("evaluate", total)
-
-            evaluation = evaluate(run, open_dataset(out), config, device, count)
+        with open_progress() as progress:
+            evaluation = evaluate(run, open_dataset(out), config, device, progress)
         text = write_report(
             folder, evaluation, {"run": str(run), "data": str(out), "split": config.split}, run
         )

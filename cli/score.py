@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stccl_data.alignment.modes import MATCHINGS
+
 if TYPE_CHECKING:
     from stccl_train.eval.score import Score
-
-ALIGNMENTS = [
-    "auto",
-    "audio",
-    "visual",
-    "both",
-    "time",
-]  # as stccl_train.eval.score.ALIGNMENTS, which takes a second to import
 
 
 @click.command("score", context_settings={"show_default": True})
@@ -32,7 +26,7 @@ ALIGNMENTS = [
     "--align",
     "alignment",
     default="auto",
-    type=click.Choice(ALIGNMENTS),
+    type=click.Choice(MATCHINGS),
     help="What frames are laid on each other by; time: at equal times, for a clip made of the other frame by frame.",
 )
 @click.option(
@@ -59,15 +53,11 @@ def command(
     from stccl_train.eval.score import score
     from stccl_train.model.export import MetricError
 
+    from .progress import open_progress
+
     try:
-        found = score(
-            run,
-            source,
-            target,
-            alignment,  # type: ignore[arg-type]
-            device,
-            lambda what: click.echo(f"{what} ...", err=True),
-        )
+        with open_progress() as progress:
+            found = score(run, source, target, alignment, device, progress)  # type: ignore[arg-type]
     except (ClipError, MetricError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if frames is not None:

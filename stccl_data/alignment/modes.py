@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 Mode = Literal["audio", "visual", "both", "auto", "reference"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
+#: How the frames of two clips are matched to be scored: by an alignment, or at equal times.
+Matching = Literal["auto", "audio", "visual", "both", "time"]
+MATCHINGS: tuple[Matching, ...] = get_args(Matching)
+
 #: The mode recorded for a path that was imported, not computed.
 IMPORTED = "given"
 

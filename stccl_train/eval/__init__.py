@@ -1,1 +1,1 @@
-"""Whether a metric hears speech: scores beside controls."""
+"""Does a metric hear speech? Its scores beside controls, a verdict, and the scores of two clips."""

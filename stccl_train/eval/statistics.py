@@ -1,259 +1,218 @@
-"""What an evaluation counted, and what it proves: means with bootstrap intervals, and a verdict for each term."""
+"""The figures of an evaluation: means over tokens, and their bootstrap intervals."""
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_train.model.regions import REGIONS
+from stccl_train.model.token_kinds import Form, Term, TokenKind
 
+#: What is evaluated: the metric (`after` training), its backbone's tokens without heads (`before`),
+#: and the same two of an untrained metric.
 STAGES = ("after", "before", "untrained", "untrained_before")
+
+#: What a token chooses from: other places at its time, or its own place at other times as well.
 VIEWS = ("place", "place+time")
+
 ALL_REGIONS = ("all", *REGIONS, "rest")
+
+#: ``recall`` is R@1, ``chance`` is 1 / candidates.
 MEASURES = ("matched", "mismatched", "recall", "reciprocal_rank", "auc", "chance")
 
-#: Which candidates the headline figures choose from: those of the paper. SCC, other places of the frame; TCC, other times as well.
-HEADLINE = {"scc": "place", "tcc": "place+time"}
+#: The view of the headline figures, which is the paper's.
+HEADLINE: dict[Term, str] = {"scc": "place", "tcc": "place+time"}
 
-#: The shift that the verdict is about: 0.4 s at 25 frames a second, two to four sounds on.
-VERDICT_SHIFT = 10
-
-#: With fewer pairs than this there is no verdict: a bootstrap of a few has intervals that are too narrow, of one none.
-_LEAST_PAIRS = 5
-
-#: With fewer speakers than this, pairs are drawn again in the bootstrap, for so few speakers say nothing of their spread.
+#: With fewer speakers than this the bootstrap resamples pairs: so few do not show their spread.
 _MANY_SPEAKERS = 8
+
 _RESAMPLES = 1000
 
-#: Noise may be found so much more often than chance, as a share of chance, before a metric is told to know places from each other.
-_QUIET = 0.1
+
+class PairKey(NamedTuple):
+    """A pair of clips."""
+
+    #: Clip ids.
+    source: str
+    target: str
+    #: corpus/speaker.
+    speaker: str
+    #: Of the target.
+    emotion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which tokens a figure is about."""
+
+    term: Term
+    #: One form of the term; None: the mean over its forms.
+    form: Form | None = None
+    stage: str = "after"
+    condition: str = "aligned"
+    region: str = "all"
+    #: One of `VIEWS`; None: the headline's.
+    view: str | None = None
+    #: 1 to 4; None: the mean over layers.
+    layer: int | None = None
+    #: Target emotion; None: all.
+    emotion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its bootstrap interval, 95 %. Of one pair alone it has no width, and is not shown."""
+    """A mean and its 95 % bootstrap interval. The interval of a single pair has no width."""
 
     mean: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f}" + (
-            f" [{self.low:.3f}, {self.high:.3f}]" if self.low < self.high else ""
-        )
+        """Return ``0.123 [0.100, 0.150]``, without the interval if it has no width."""
+        interval = f" [{self.low:.3f}, {self.high:.3f}]" if self.low < self.high else ""
+        return f"{self.mean:.3f}{interval}"
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """All that was counted, and questions to it.
+    """Everything that was counted, and the figures that follow from it."""
 
-    `seen`: speakers among those evaluated whom the metric was trained on. `kinds`: scc_vd, ... `conditions`: aligned, shifted_5,
-    ..., other_sentence, noise. `pairs`: (source clip, target clip, speaker,
-    target emotion) of each row. `sums`: (pairs, stages, conditions, views, kinds, layers, regions, 1 + measures) float64, sums over
-    tokens, the first of the last axis their number. `histograms`: of cosines of mouth tokens after training, counts in `bins`.
-    """
-
+    #: Evaluated speakers that the metric was trained on.
     seen: tuple[str, ...]
-    kinds: tuple[str, ...]
+    kinds: tuple[TokenKind, ...]
+    #: ``aligned``, ``shifted_5``, ..., ``other_sentence``, ``noise``, ``noise_elsewhere``.
     conditions: tuple[str, ...]
+    #: Number of layers.
     layers: int
-    pairs: tuple[tuple[str, str, str, str], ...]
+    #: The pair of each row of ``sums``.
+    pairs: tuple[PairKey, ...]
+    #: Number of aligned windows.
     windows: int
+    #: (pairs, stages, conditions, views, kinds, layers, regions, 1 + measures) float64: number of
+    #: tokens, then the sum of each measure over them.
     sums: NDArray[np.float64]
+    #: Counts in ``bins`` of the cosines of mouth tokens after training, by kind name and by what
+    #: they were compared with.
     histograms: Mapping[str, Mapping[str, NDArray[np.int64]]]
+    #: Edges of the histograms.
     bins: NDArray[np.float64]
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """In order."""
-        return tuple(sorted({speaker for _, _, speaker, _ in self.pairs}))
+        """The evaluated speakers, sorted."""
+        return tuple(sorted({pair.speaker for pair in self.pairs}))
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """Target emotions."""
-        return tuple(sorted({emotion for *_, emotion in self.pairs}))
+        """The target emotions, sorted."""
+        return tuple(sorted({pair.emotion for pair in self.pairs}))
 
     @property
-    def terms(self) -> tuple[str, ...]:
-        """scc, tcc, or both."""
-        return tuple(dict.fromkeys(kind.split("_")[0] for kind in self.kinds))
-
-    def values(
-        self,
-        measure: str,
-        term: str,
-        *,
-        condition: str = "aligned",
-        stage: str = "after",
-        region: str = "all",
-        view: str | None = None,
-        layer: int | None = None,
-        emotion: str | None = None,
-    ) -> NDArray[np.float64]:
-        """(rows, 2): a measure's weighted sum and weight for each pair, NaN-free; layers and variants weigh alike.
-
-        term: scc or tcc (mean over its variants), or a kind such as scc_vd. layer: 1 to 4; their mean where None.
-        """
-        picked = self.sums[
-            :,
-            STAGES.index(stage),
-            self.conditions.index(condition),
-            VIEWS.index(view or HEADLINE[term[:3]]),
-        ]
-        kinds = [i for i, kind in enumerate(self.kinds) if kind.startswith(term)]
-        layers = range(self.layers) if layer is None else [layer - 1]
-        cells = picked[:, kinds][
-            :, :, list(layers), ALL_REGIONS.index(region)
-        ]  # (pairs, kinds, layers, 1 + measures)
-        counts, sums = cells[..., 0], cells[..., 1 + MEASURES.index(measure)]
-        if emotion is not None:
-            mine = np.array([target == emotion for *_, target in self.pairs])[:, None, None]
-            counts, sums = counts * mine, sums * mine
-        # A cell's mean over its tokens, all pairs together, then the mean over cells: sums are scaled so that each cell weighs 1.
-        totals = counts.sum(0)
-        seen = totals > 0
-        scale = np.where(seen, 1 / np.maximum(totals, 1), 0) / max(1, seen.sum())
-        return np.stack([(sums * scale).sum((1, 2)), (counts * scale).sum((1, 2))], axis=1)
-
-    def interval(
-        self, measure: str, term: str, *, less: Mapping[str, Any] | None = None, **chosen: Any
-    ) -> Interval | None:
-        """A measure's mean with its interval, or its difference to that of another choice: `less` changes some of `chosen`.
-
-        Differences are of the same pairs in each resample. None where nothing was counted.
-        """
-        rows = [self.values(measure, term, **chosen)]
-        if less is not None:
-            rows.append(self.values(measure, term, **{**chosen, **less}))
-        if any(row[:, 1].sum() == 0 for row in rows):
-            return None
-        kept = rows[0][:, 1] > 0 if less is None else (rows[0][:, 1] > 0) & (rows[1][:, 1] > 0)
-        if not kept.any():
-            return None
-        rows = [row[kept] for row in rows]
-        groups = self._groups(kept)
-        grouped = [np.stack([row[members].sum(0) for members in groups]) for row in rows]
-        draw = _resamples(len(groups))
-
-        def mean(of: NDArray[np.float64]) -> Any:
-            return of[..., 0] / of[..., 1]
-
-        found = mean(grouped[0].sum(0)) - (mean(grouped[1].sum(0)) if less is not None else 0)
-        again = mean(grouped[0][draw].sum(1)) - (
-            mean(grouped[1][draw].sum(1)) if less is not None else 0
-        )
-        low, high = np.quantile(again, [0.025, 0.975])
-        return Interval(float(found), float(low), float(high))
+    def terms(self) -> tuple[Term, ...]:
+        """The metric's terms, in its order."""
+        return tuple(dict.fromkeys(kind.term for kind in self.kinds))
 
     @property
     def unit(self) -> str:
-        """What is drawn again in the bootstrap."""
+        """What the bootstrap resamples: ``speakers``, or ``pairs`` if speakers are few."""
         return "speakers" if len(self.speakers) >= _MANY_SPEAKERS else "pairs"
 
-    def _groups(self, kept: NDArray[np.bool_]) -> list[list[int]]:
-        rows = [pair for pair, keep in zip(self.pairs, kept, strict=True) if keep]
-        if self.unit == "pairs":
-            return [[i] for i in range(len(rows))]
-        members: defaultdict[str, list[int]] = defaultdict(list)
-        for i, (_, _, speaker, _) in enumerate(rows):
-            members[speaker].append(i)
-        return list(members.values())
+    def mean(self, measure: str, selection: Selection) -> float:
+        """Return the mean of a measure; NaN if nothing was counted."""
+        total, weight = self._weighted(measure, selection).sum(0)
+        return float(total / weight) if weight > 0 else float("nan")
 
-    def gap(self, term: str, against: str, **chosen: Any) -> Interval | None:
-        """R@1 aligned less R@1 under another condition; at the mouth unless another region is chosen."""
-        if against not in self.conditions:
+    def interval(
+        self, measure: str, selection: Selection, minus: Selection | None = None
+    ) -> Interval | None:
+        """Return the mean of a measure with its interval, or of a difference of two selections.
+
+        Args:
+            measure: one of `MEASURES`.
+            selection: which tokens.
+            minus: subtract the mean over these, in each resample of the same pairs.
+
+        Returns:
+            None if nothing was counted.
+        """
+        rows = [self._weighted(measure, selection)]
+        if minus is not None:
+            rows.append(self._weighted(measure, minus))
+        counted = np.all([row[:, 1] > 0 for row in rows], axis=0)
+        if not counted.any():
             return None
-        return self.interval(
-            "recall", term, less={"condition": against}, **{"region": "mouth", **chosen}
-        )
+        groups = self._groups(counted)
+        grouped = [np.stack([row[counted][group].sum(0) for group in groups]) for row in rows]
+        resamples = _resamples(len(groups))
+        mean = _difference([sums.sum(0) for sums in grouped])
+        spread = _difference([sums[resamples].sum(1) for sums in grouped])
+        low, high = np.quantile(spread, [0.025, 0.975])
+        return Interval(float(mean), float(low), float(high))
+
+    def gap(self, selection: Selection, condition: str) -> Interval | None:
+        """Return by how much R@1 of a selection exceeds its R@1 under another condition.
+
+        Returns:
+            None if the condition was not evaluated, or nothing was counted.
+        """
+        if condition not in self.conditions:
+            return None
+        return self.interval("recall", selection, minus=replace(selection, condition=condition))
+
+    def _weighted(self, measure: str, selection: Selection) -> NDArray[np.float64]:
+        """Return a measure's weighted sum and weight for each pair, (pairs, 2), without NaN.
+
+        Each cell, a kind in a layer, weighs alike, however many tokens it has.
+        """
+        kinds = [
+            number
+            for number, kind in enumerate(self.kinds)
+            if kind.term == selection.term and selection.form in (None, kind.form)
+        ]
+        layers = range(self.layers) if selection.layer is None else [selection.layer - 1]
+        sums = self.sums[
+            :,
+            STAGES.index(selection.stage),
+            self.conditions.index(selection.condition),
+            VIEWS.index(selection.view or HEADLINE[selection.term]),
+        ]
+        # (pairs, kinds, layers, 1 + measures)
+        cells = sums[:, kinds][:, :, list(layers), ALL_REGIONS.index(selection.region)]
+        counts, values = cells[..., 0], cells[..., 1 + MEASURES.index(measure)]
+        if selection.emotion is not None:
+            chosen = np.array([pair.emotion == selection.emotion for pair in self.pairs])
+            counts, values = counts * chosen[:, None, None], values * chosen[:, None, None]
+        # The mean over tokens of a cell, all pairs together, then the mean over cells.
+        totals = counts.sum(0)
+        counted = totals > 0
+        scale = np.where(counted, 1 / np.maximum(totals, 1), 0) / max(1, counted.sum())
+        return np.stack([(values * scale).sum((1, 2)), (counts * scale).sum((1, 2))], axis=1)
+
+    def _groups(self, counted: NDArray[np.bool_]) -> list[list[int]]:
+        """Return the counted rows (numbered among themselves) that are resampled together."""
+        pairs = [pair for pair, keep in zip(self.pairs, counted, strict=True) if keep]
+        if self.unit == "pairs":
+            return [[row] for row in range(len(pairs))]
+        rows: defaultdict[str, list[int]] = defaultdict(list)
+        for row, pair in enumerate(pairs):
+            rows[pair.speaker].append(row)
+        return list(rows.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one term is worth: R@1 at the mouth, aligned less shifted by 10 frames and less another sentence.
-
-    `untrained`: the same gap with fresh heads; `bare`: of an untrained backbone's own tokens, without heads. `noise`: R@1 on
-    Gaussian noise less that of a wrong place of it, a token's chance. (1 / candidates is not quite that: the eight neighbours'
-    tokens of a place differ in kind, and tokens that share a frame are alike.)
-    `hears`: the gap is at least twice its untrained value, its interval lies above both untrained ones and above 0, another
-    sentence does not pass either, noise is at chance (its interval reaches down to a tenth more than its wrong place), and all this
-    is said of enough pairs, of speakers whom the metric has not seen.
-    """
-
-    term: str
-    gap: Interval
-    untrained: Interval
-    bare: Interval
-    other: Interval | None
-    noise: Interval
-    chance: float
-    hears: bool
-    sentence: str
+def _difference(sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return weighted means, or their differences if there are two: (..., 2) each to (...)."""
+    means = [weighted[..., 0] / weighted[..., 1] for weighted in sums]
+    return means[0] if len(means) == 1 else means[0] - means[1]
 
 
 @cache
 def _resamples(groups: int) -> NDArray[np.int64]:
-    """(_RESAMPLES, groups): which groups each resample has; the same for every question, so that answers may be compared."""
+    """Return the groups in each resample, (_RESAMPLES, groups).
+
+    The same for every figure, so that figures can be compared.
+    """
     return np.random.default_rng(0).integers(groups, size=(_RESAMPLES, groups))
-
-
-def verdicts(evaluation: Evaluation) -> list[Verdict]:
-    """One a term. Empty where the shift that it is about was not looked at, or nothing was counted at the mouth."""
-    found = []
-    for term in evaluation.terms:
-        gap, untrained, bare = (
-            evaluation.gap(term, f"shifted_{VERDICT_SHIFT}", stage=stage)
-            for stage in ("after", "untrained", "untrained_before")
-        )
-        noise = evaluation.interval(
-            "recall", term, condition="noise", less={"condition": "noise_elsewhere"}
-        )
-        wrong = evaluation.interval("recall", term, condition="noise_elsewhere")
-        chance = evaluation.interval("chance", term, condition="noise")
-        if (
-            gap is None
-            or untrained is None
-            or bare is None
-            or noise is None
-            or wrong is None
-            or chance is None
-        ):
-            continue
-        other = evaluation.gap(term, "other_sentence")
-        doubts = []
-        if evaluation.seen:
-            doubts.append(f"the metric was trained on {', '.join(evaluation.seen)}")
-        if len(evaluation.pairs) < _LEAST_PAIRS:
-            doubts.append(f"{len(evaluation.pairs)} pairs are too few")
-        quiet = noise.low <= _QUIET * wrong.mean
-        hears = (
-            gap.mean >= 2 * untrained.mean
-            and gap.low > max(0.0, untrained.high, bare.high)
-            and quiet
-            and not doubts
-        )
-        hears = hears and (other is None or other.low > 0)
-        sentence = (
-            f"{term.upper()} {'hears speech' if hears else 'does not prove that it hears speech'}: "
-            + "".join(f"{doubt}; " for doubt in doubts)
-            + f"at the mouth aligned beats shifted by {VERDICT_SHIFT} frames by {gap} in R@1, {_times(gap, untrained)} the "
-            f"untrained {untrained}, {_times(gap, bare)} the untrained backbone's own tokens {bare}; "
-            + (
-                f"another sentence by {other}; "
-                if other is not None
-                else "there is no other sentence to compare with; "
-            )
-            + f"noise is {'at' if quiet else 'above'} chance ({wrong.mean + noise.mean:.3f}, at a wrong place {wrong.mean:.3f})"
-        )
-        found.append(
-            Verdict(term, gap, untrained, bare, other, noise, chance.mean, hears, sentence)
-        )
-    return found
-
-
-def _times(gap: Interval, untrained: Interval) -> str:
-    return f"{gap.mean / untrained.mean:.1f} times" if untrained.mean > 0 else "beside"

@@ -1,28 +1,16 @@
-"""Scoring two clips: with themselves, with another sentence, and what is said of clips that cannot be scored."""
+"""Scoring two clips: a clip with itself, and what is written of it."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner
-from stccl_cli.main import stccl
 
-from stccl_train.config import MetricConfig
-from stccl_train.eval.score import score
-from stccl_train.model.export import save_metric
-from stccl_train.model.metric import CorrelationMetric
-
-
-@pytest.fixture(scope="module")
-def metric() -> CorrelationMetric:
-    torch.manual_seed(0)
-    return CorrelationMetric(
-        MetricConfig(backbone="tiny", frames=3, size=64, variant="both"), freeze_backbone=False
-    )
+from stccl_data.errors import ClipError, Reason
+from stccl_train.eval.frame_scores import SCORES
+from stccl_train.eval.score import Score, score
+from tests.testing.metrics import tiny_metric
 
 
 @pytest.fixture(scope="module")
@@ -35,62 +23,35 @@ def clips(corpus: Any) -> list[Path]:
     ]
 
 
-def test_a_clip_keeps_its_own_speech(metric: CorrelationMetric, clips: list[Path]) -> None:
-    found = score(metric, clips[0], clips[0], "time")
-    n = len(found.times)
-    assert all(
-        len(column) == n for column in (found.scc, found.tcc, found.scc_recall, found.tcc_recall)
-    )
-    assert np.array_equal(found.times, found.target_times)
-    assert not np.isnan(found.scc).any() and not np.isnan(found.tcc).any()
-    assert np.allclose(found.scc, 1, atol=1e-3) and found.scc_recall.min() > 0.9
-    shifted = found.shifted
+@pytest.fixture(scope="module")
+def own_score(clips: list[Path]) -> Score:
+    """A clip scored against itself."""
+    return score(tiny_metric(variant="both"), clips[0], clips[0], "time")
+
+
+def test_every_frame_of_a_clip_matches_itself(own_score: Score) -> None:
+    assert np.array_equal(own_score.times, own_score.target_times)
+    assert np.allclose(own_score.scc, 1, atol=1e-3)
+    assert own_score.scc_recall.min() > 0.9
+    assert not np.isnan(own_score.tcc).any()
+
+
+def test_a_shifted_clip_scores_lower(own_score: Score) -> None:
+    shifted, means = own_score.shifted, own_score.means
     assert shifted["scc"] is not None and shifted["scc"] < 0.999
-    assert shifted["scc_recall"] is not None and shifted["scc_recall"] < 0.95 * float(
-        found.scc_recall.mean()
-    )
+    assert means["scc_recall"] is not None and shifted["scc_recall"] is not None
+    assert shifted["scc_recall"] < 0.95 * means["scc_recall"]
 
 
-def test_the_command_prints_means_and_writes_frames(
-    metric: CorrelationMetric, clips: list[Path], tmp_path: Path
-) -> None:
-    save_metric(tmp_path / "run", metric)
-    call = [
-        "score",
-        *map(str, clips),
-        "--run",
-        str(tmp_path / "run"),
-        "--frames",
-        str(tmp_path / "frames.csv"),
-    ]
-    done = CliRunner().invoke(stccl, [*call, "--json"])
-    assert done.exit_code == 0, done.output
-    record = json.loads(done.stdout)
-    assert 0 < record["means"]["scc"] <= 1 and 0 <= record["means"]["tcc_recall"] <= 1
-    with (tmp_path / "frames.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len(record["frames"]["times"]) and rows[0]["frame"] == "0"
-    assert set(rows[0]) == {
-        "frame",
-        "times",
-        "target_times",
-        "scc",
-        "tcc",
-        "scc_recall",
-        "tcc_recall",
-    }
+def test_the_record_has_a_column_for_each_score(own_score: Score) -> None:
+    record = json.loads(json.dumps(own_score.record(), allow_nan=False))
+    assert list(record["frames"]) == ["times", "target_times", *SCORES]
+    assert {len(column) for column in record["frames"].values()} == {len(own_score.times)}
+    assert set(record["means"]) == set(record["shifted"]) == set(SCORES)
 
 
-def test_clips_that_cannot_be_scored_get_a_sentence(
-    metric: CorrelationMetric, clips: list[Path], tmp_path: Path
-) -> None:
+def test_a_file_without_video_is_named(clips: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
-    save_metric(tmp_path / "run", metric)
-    done = CliRunner().invoke(
-        stccl, ["score", str(clips[0]), str(tmp_path / "text.mp4"), "--run", str(tmp_path / "run")]
-    )
-    assert done.exit_code == 1 and "text.mp4" in done.output
-    done = CliRunner().invoke(
-        stccl, ["score", str(clips[0]), str(clips[1]), "--run", str(tmp_path)]
-    )
-    assert done.exit_code == 1 and "run `stccl train`" in done.output
+    with pytest.raises(ClipError, match=r"text\.mp4") as error:
+        score(tiny_metric(), clips[0], tmp_path / "text.mp4")
+    assert error.value.reason == Reason.NOT_MEDIA

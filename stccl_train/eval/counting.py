@@ -1,0 +1,291 @@
+"""Counting: what every token retrieves at each stage and under each condition, summed by pair."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stccl_train.config import EvaluateConfig
+from stccl_train.data.collate import collate
+from stccl_train.data.windows import Window
+from stccl_train.eval.conditions import (
+    ALIGNED,
+    NOISE,
+    NOISE_ELSEWHERE,
+    OTHER_SENTENCE,
+    ControlledWindow,
+    condition_names,
+    noise_sides,
+)
+from stccl_train.eval.statistics import (
+    ALL_REGIONS,
+    MEASURES,
+    STAGES,
+    VIEWS,
+    Evaluation,
+    PairKey,
+)
+from stccl_train.eval.verdict import SHIFTED
+from stccl_train.model.contrast import Similarities, compare, retrieval
+from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.regions import box_mask, region_boxes
+from stccl_train.model.token_kinds import TokenKind
+from stccl_train.model.tokens import unit
+
+#: Edges of the histograms of cosines.
+BINS = np.linspace(-1, 1, 101)
+
+#: Conditions whose cosines get a histogram.
+_IN_HISTOGRAMS = (ALIGNED, SHIFTED, OTHER_SENTENCE)
+
+
+class _Target(NamedTuple):
+    """The frames that a condition puts in the target's place."""
+
+    #: Which windows of the batch have them.
+    rows: list[int]
+    #: (rows, T, 3, H, W).
+    frames: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """The features of b windows in one layer of a metric under one condition."""
+
+    metric: CorrelationMetric
+    #: The two stages that this metric stands for: with and without heads.
+    stages: tuple[str, ...]
+    condition: str
+    layer: int
+    #: (b, T, C, H, W).
+    source: Tensor
+    target: Tensor
+    #: (b, 2, 4), mouth and eyes.
+    boxes: Tensor
+    windows: list[Window]
+    #: Number of each window among all, which seeds the draw of its places.
+    numbers: list[int]
+
+
+class Counter:
+    """Accumulates an evaluation.
+
+    Places are drawn evenly over the face, whatever training did, and are the same for every stage
+    and condition.
+
+    Args:
+        trained: the metric.
+        fresh: the same metric untrained.
+        config: what the windows that will be added were read with.
+    """
+
+    def __init__(
+        self,
+        trained: CorrelationMetric,
+        fresh: CorrelationMetric,
+        config: EvaluateConfig,
+    ) -> None:
+        self._metrics = ((STAGES[:2], trained), (STAGES[2:], fresh))
+        self._kinds = trained.kinds
+        self._size, self._device = trained.config.size, trained.scale.device
+        self._conditions = condition_names(config.shifts)
+        self._layers = len(trained.backbone.channels)
+        self._draws, self._seed = config.draws, config.seed
+        #: Shape of the sums of one pair.
+        self._cells = (
+            len(STAGES),
+            len(self._conditions),
+            len(VIEWS),
+            len(self._kinds),
+            self._layers,
+            len(ALL_REGIONS),
+            1 + len(MEASURES),
+        )
+        self._sums: dict[PairKey, NDArray[np.float64]] = {}
+        self._histograms: dict[str, dict[str, NDArray[np.int64]]] = {
+            kind.name: {} for kind in self._kinds
+        }
+        #: Number of windows added.
+        self.windows = 0
+
+    def evaluation(self, trained_on: Collection[str]) -> Evaluation:
+        """Return what was counted.
+
+        Args:
+            trained_on: the speakers (corpus/speaker) that the metric was trained on.
+        """
+        speakers = {pair.speaker for pair in self._sums}
+        return Evaluation(
+            seen=tuple(sorted(speakers.intersection(trained_on))),
+            kinds=self._kinds,
+            conditions=self._conditions,
+            layers=self._layers,
+            pairs=tuple(self._sums),
+            windows=self.windows,
+            sums=np.stack(list(self._sums.values())),
+            histograms=self._histograms,
+            bins=BINS,
+        )
+
+    @torch.no_grad()
+    def add(self, windows: Sequence[ControlledWindow]) -> None:
+        """Count one batch of windows with their controls.
+
+        Raises:
+            ShardError: a JPEG cannot be decoded.
+        """
+        for comparison in self._comparisons(windows):
+            for kind in self._kinds:
+                for draw in range(self._draws):
+                    self._count(comparison, kind, draw)
+        self.windows += len(windows)
+
+    def _comparisons(self, windows: Sequence[ControlledWindow]) -> Iterator[_Comparison]:
+        batch = collate([window.aligned for window in windows], self._size)
+        boxes = region_boxes(batch.source_points, self._size).to(self._device)
+        every = list(range(len(windows)))
+        noise = torch.stack(
+            [noise_sides(self._seed, self.windows + i, batch.source.shape[1:]) for i in every],
+            dim=1,
+        )
+        targets = {
+            ALIGNED: _Target(every, batch.target),
+            **self._control_targets(windows),
+            NOISE: _Target(every, noise[1]),
+        }
+        sides = [batch.source, noise[0], *(target.frames for target in targets.values())]
+        sides = [side.to(self._device) for side in sides]
+        for stages, metric in self._metrics:
+            # One side after the other, so that memory holds no more than one batch needs.
+            features = [metric.features(side) for side in sides]
+            for layer in range(self._layers):
+                source, noise_source, *others = (layers[layer][0] for layers in features)
+                for (name, (rows, _)), target in zip(targets.items(), others, strict=True):
+                    for condition in (NOISE, NOISE_ELSEWHERE) if name == NOISE else (name,):
+                        yield _Comparison(
+                            metric,
+                            stages,
+                            condition,
+                            layer,
+                            source=noise_source if name == NOISE else source[rows],
+                            target=target,
+                            boxes=boxes[rows],
+                            windows=[windows[i].aligned for i in rows],
+                            numbers=[self.windows + i for i in rows],
+                        )
+
+    def _control_targets(self, windows: Sequence[ControlledWindow]) -> dict[str, _Target]:
+        targets = {}
+        for name in self._conditions:
+            rows = [i for i, window in enumerate(windows) if name in window.controls]
+            if rows:
+                controls = [windows[i].controls[name] for i in rows]
+                targets[name] = _Target(rows, collate(controls, self._size).target)
+        return targets
+
+    def _count(self, c: _Comparison, kind: TokenKind, draw: int) -> None:
+        places = c.metric.places(kind, c.layer, c.source, self._generators(c, kind, draw))
+        x, y = (kind.build(side, places).values for side in (c.source, c.target))
+        if c.condition == NOISE_ELSEWHERE:  # the tokens of the next place, neighbour by neighbour
+            y = y.roll(kind.tokens_per_place, dims=2)
+        regions = _place_regions(c.boxes, places, c.source.shape[-2:], self._size)
+        regions = regions.repeat_interleave(kind.tokens_per_place, dim=1)
+        times = kind.slot_frames(c.source.shape[1], x.device)
+        for stage in c.stages:
+            heads = not stage.endswith("before")
+            z, k = (c.metric.embed(kind, c.layer, t) if heads else unit(t) for t in (x, y))
+            across_time = compare(z, k, across_time=True, times=times)
+            same_time = _same_time(across_time)
+            for view, similarities in zip(VIEWS, (same_time, across_time), strict=True):
+                sums = torch.einsum("basm,bsr->brm", _measure(similarities), regions)
+                self._add_sums(c, stage, view, kind, sums.double().cpu().numpy())
+            if stage == "after" and c.condition in _IN_HISTOGRAMS:
+                mouth = regions[..., ALL_REGIONS.index("mouth")] > 0
+                self._add_histograms(kind.name, c.condition, same_time, mouth)
+
+    def _generators(self, c: _Comparison, kind: TokenKind, draw: int) -> list[torch.Generator]:
+        """Seed the draw of places by window, draw, layer and kind: nothing else may change it."""
+        seeds = []
+        for number in c.numbers:
+            seed = (self._seed * 100_003 + number) * 101 + draw
+            seeds.append((seed * 11 + c.layer) * 5 + self._kinds.index(kind))
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def _add_sums(
+        self, c: _Comparison, stage: str, view: str, kind: TokenKind, sums: NDArray[np.float64]
+    ) -> None:
+        """Add (b, regions, 1 + measures) to the cell of a stage, condition, view, kind and layer."""
+        cell = (
+            STAGES.index(stage),
+            self._conditions.index(c.condition),
+            VIEWS.index(view),
+            self._kinds.index(kind),
+            c.layer,
+        )
+        for window, values in zip(c.windows, sums, strict=True):
+            source, target = window.source, window.target
+            pair = PairKey(source.clip_id, target.clip_id, window.speaker, target.emotion)
+            if pair not in self._sums:
+                self._sums[pair] = np.zeros(self._cells)
+            self._sums[pair][cell] += values
+
+    def _add_histograms(
+        self, kind: str, condition: str, similarities: Similarities, mouth: Tensor
+    ) -> None:
+        """Add the cosines of the tokens in the mouth, (b, S) bool."""
+        matched, others, is_negative = similarities
+        at_mouth = mouth[:, None].expand_as(matched)
+        cosines = {"matched" if condition == ALIGNED else condition: matched[at_mouth]}
+        if condition == ALIGNED:
+            cosines["mismatched"] = others[is_negative.expand_as(others) & at_mouth[..., None]]
+        histograms = self._histograms[kind]
+        for name, values in cosines.items():
+            counts = np.histogram(values.clamp(-1, 1).cpu().numpy(), BINS)[0]
+            histograms[name] = histograms.get(name, np.zeros(len(BINS) - 1, np.int64)) + counts
+
+
+def _same_time(similarities: Similarities) -> Similarities:
+    """Keep the candidates at other places of the same time, which come first."""
+    s = similarities.matched.shape[-1]
+    return Similarities(
+        similarities.matched, similarities.others[..., :s], similarities.is_negative[..., :s]
+    )
+
+
+def _measure(similarities: Similarities) -> Tensor:
+    """Return (b, A, S, 1 + measures) for each token: 1, then each of `MEASURES`."""
+    result = retrieval(similarities)
+    candidates = result.candidates.expand_as(result.rank[0]).float()
+    measures = {
+        "matched": result.matched,
+        "mismatched": result.mismatched,
+        "recall": result.recall,
+        "reciprocal_rank": 1 / result.rank,
+        "auc": 1 - (result.rank - 1) / (candidates - 1).clamp_min(1),
+        "chance": (1 / candidates).expand_as(result.rank),
+    }
+    return torch.stack(
+        [torch.ones_like(result.rank), *(measures[name] for name in MEASURES)], dim=-1
+    )
+
+
+def _place_regions(boxes: Tensor, places: Tensor, shape: Sequence[int], size: int) -> Tensor:
+    """Return which of `ALL_REGIONS` each place is in, (b, L, regions) float, 0 or 1.
+
+    Args:
+        boxes: (b, 2, 4), mouth and eyes.
+        places: (b, L, 2), (y, x).
+        shape: (height, width) of the feature map.
+        size: side in pixels of the frames.
+    """
+    height, width = shape
+    masks = [box_mask(box, height, width, size).flatten(1) for box in boxes.unbind(1)]
+    inside = torch.stack(masks, dim=-1)  # (b, HW, 2)
+    numbers = (places[..., 0] * width + places[..., 1])[..., None].expand(-1, -1, 2)
+    mouth, eyes = inside.gather(1, numbers).unbind(-1)
+    eyes = eyes & ~mouth
+    return torch.stack([torch.ones_like(mouth), mouth, eyes, ~mouth & ~eyes], dim=-1).float()

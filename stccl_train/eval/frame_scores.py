@@ -1,0 +1,180 @@
+"""Frame scores: how well mouth tokens of one clip match those of another, frame by frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stccl_data.face.track import Track
+from stccl_train.data.windows import WindowShape, points_in_crop
+from stccl_train.eval.statistics import HEADLINE
+from stccl_train.model.contrast import compare, retrieval
+from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
+from stccl_train.model.token_kinds import Term, TokenKind
+from stccl_train.model.tokens import draw_places
+
+#: Windows that contain a frame, on average.
+_OVERLAP = 3
+#: How often places are drawn in each window.
+_DRAWS = 2
+#: Share of places drawn at the mouth.
+_MOUTH_SHARE = 0.5
+#: Windows at once.
+_BATCH = 8
+
+
+SCORES = ("scc", "tcc", "scc_recall", "tcc_recall")
+
+
+@dataclass(frozen=True, eq=False)
+class FrameScores:
+    """Scores of the N frames of a source clip: (N,) float64 each.
+
+    NaN if a frame is in no window: one side has no face nearby, or no partner frame.
+    """
+
+    #: Mean cosine of matching mouth tokens.
+    scc: NDArray[np.float64]
+    tcc: NDArray[np.float64]
+    #: How often a token's partner was found first (R@1).
+    scc_recall: NDArray[np.float64]
+    tcc_recall: NDArray[np.float64]
+
+    @property
+    def means(self) -> dict[str, float | None]:
+        """The mean of each score over the frames that have it; None if no frame has it."""
+        columns = {name: getattr(self, name) for name in SCORES}
+        return {
+            name: None if np.isnan(values).all() else float(np.nanmean(values))
+            for name, values in columns.items()
+        }
+
+
+@torch.no_grad()
+def score_frames(
+    metric: CorrelationMetric, source: Track, target: Track, frame_map: NDArray[np.int32]
+) -> FrameScores | None:
+    """Score each frame of a clip against its partner frame in another.
+
+    Args:
+        metric: in eval mode.
+        source: track with face crops.
+        target: track with face crops.
+        frame_map: (n_source,) target frame of each source frame, -1 if there is none.
+
+    Returns:
+        None if no window has a face and a partner in each of its frames.
+    """
+    partner = np.maximum(frame_map, 0)
+    usable = source.valid & (frame_map >= 0) & target.valid[partner]
+    shape = WindowShape(metric.config.frames, metric.config.stride)
+    windows = [frames for frames in _spread_windows(shape, len(source)) if usable[frames].all()]
+    if not windows:
+        return None
+    sums = _FrameSums(len(source))
+    device = metric.scale.device
+    for first in range(0, len(windows), _BATCH):
+        batch = windows[first : first + _BATCH]
+        source_frames = _decode(source, batch)
+        target_frames = _decode(target, [frame_map[frames] for frames in batch])
+        points = [
+            points_in_crop(source.landmarks[frames], source.face_transforms[frames])
+            for frames in batch
+        ]
+        boxes = region_boxes(torch.from_numpy(np.stack(points)), source_frames.shape[-1])
+        mouth = boxes[:, 0].to(device)
+        features = metric.features(source_frames.to(device), target_frames.to(device))
+        for layer, sides in enumerate(features):
+            for kind in metric.kinds:
+                for draw in range(_DRAWS):
+                    generator = torch.Generator().manual_seed(draw)
+                    scores = _score_slots(metric, kind, layer, sides, mouth, generator)
+                    sums.add(kind, batch, scores)
+    return sums.scores()
+
+
+def _spread_windows(shape: WindowShape, frames: int) -> list[NDArray[np.intp]]:
+    """Return the frames of overlapping windows that together contain every frame of a clip.
+
+    As many windows in a row as the stride skips frames, and again some frames later.
+    """
+    step = max(1, shape.frames // _OVERLAP)
+    last = frames - 1 - shape.span
+    starts = (
+        start
+        for start in range(last + 1)
+        if start // shape.stride % step == 0 or start > last - shape.stride
+    )
+    return [shape.indices(start) for start in starts]
+
+
+def _score_slots(
+    metric: CorrelationMetric,
+    kind: TokenKind,
+    layer: int,
+    sides: Sequence[Tensor],
+    mouth: Tensor,
+    generator: torch.Generator,
+) -> NDArray[np.float64]:
+    """Sum cosine and R@1 over the mouth tokens of each time slot.
+
+    Args:
+        metric: the metric.
+        kind: of token.
+        layer: 0 to 3.
+        sides: features (B, T, C, H, W) of source and target.
+        mouth: (B, 4) boxes.
+        generator: source of the places.
+
+    Returns:
+        (B, A, 3): sum of cosines, sum of R@1, number of tokens.
+    """
+    b, t, _, h, w = sides[0].shape
+    mask = box_mask(mouth, h, w, metric.config.size)
+    likelihood = place_likelihood(mask, _MOUTH_SHARE)
+    places = draw_places(b, kind.places[layer], h, w, generator, likelihood)
+    z, k = (metric.embed(kind, layer, kind.build(side, places).values) for side in sides)
+    across_time = HEADLINE[kind.term] == "place+time"
+    result = retrieval(compare(z, k, across_time, times=kind.slot_frames(t, z.device)))
+    rows = torch.arange(b, device=z.device)[:, None]
+    at_mouth = mask[rows, places[..., 0], places[..., 1]]
+    at_mouth = at_mouth.repeat_interleave(kind.tokens_per_place, dim=1).float()
+    values = torch.stack([result.matched, result.recall, torch.ones_like(result.matched)], dim=-1)
+    return torch.einsum("basm,bs->bam", values, at_mouth).double().cpu().numpy()
+
+
+class _FrameSums:
+    """Sums of cosine, R@1 and tokens for each frame and term."""
+
+    def __init__(self, frames: int) -> None:
+        self._sums: dict[Term, NDArray[np.float64]] = {
+            "scc": np.zeros((frames, 3)),
+            "tcc": np.zeros((frames, 3)),
+        }
+
+    def add(
+        self, kind: TokenKind, windows: Sequence[NDArray[np.intp]], scores: NDArray[np.float64]
+    ) -> None:
+        """Add the scores of a batch, (B, A, 3), to all frames that each time slot covers."""
+        covered = kind.slot_frames(len(windows[0])).numpy()
+        for frames, slots in zip(windows, scores, strict=True):
+            for slot, values in zip(covered, slots, strict=True):
+                self._sums[kind.term][frames[slot]] += values
+
+    def scores(self) -> FrameScores:
+        """Return the means over tokens."""
+        with np.errstate(invalid="ignore"):
+            means = {term: sums[:, :2] / sums[:, 2:] for term, sums in self._sums.items()}
+        scc, tcc = means["scc"], means["tcc"]
+        return FrameScores(scc[:, 0], tcc[:, 0], scc[:, 1], tcc[:, 1])
+
+
+def _decode(track: Track, windows: Sequence[NDArray[np.integer]]) -> Tensor:
+    """Decode the face crops of windows, (B, T, 3, H, W) uint8."""
+    assert track.face is not None
+    frames = np.stack([track.face.decode(frames) for frames in windows])
+    return torch.from_numpy(frames).permute(0, 1, 4, 2, 3)
