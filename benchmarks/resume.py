@@ -1,8 +1,8 @@
-"""What it costs to find that nothing is left to do: `stccl prepare` run again on 10,000 clips that are done.
+"""Measure `stccl prepare` on clips that are done: the time to find that nothing is left to do.
 
     python benchmarks/resume.py [CLIPS] [FOLDER]
 
-The clips are half a second of sound each, so that the first run is short; FOLDER keeps it for another time.
+Each clip is half a second of sound, so that the first run is short. FOLDER is kept.
 """
 
 import resource
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ RATE = 16_000
 
 
 def make_corpus(folder: Path, clips: int) -> Path:
-    """A manifest of `clips` clips; every speaker's are links to the same few files."""
+    """Write a manifest of `clips` clips. The clips of every speaker link to the same few files."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
     for sentence in range(SENTENCES):
@@ -45,19 +46,26 @@ def make_corpus(folder: Path, clips: int) -> Path:
     return folder / "manifest.csv"
 
 
-def prepare(manifest: Path, out: Path, *more: str) -> tuple[float, float, str]:
-    """Wall seconds of the whole command, its seconds of a core, and what it said."""
+@dataclass(frozen=True)
+class CommandRun:
+    """One run of the command."""
+
+    wall_s: float
+    core_s: float
+    stdout: str
+
+
+def prepare(manifest: Path, out: Path, *more: str) -> CommandRun:
+    """Run `stccl prepare`."""
     options = ("--crops", "none", "--align", "audio", "--split", "train=1", *more)
     command = [Path(sys.executable).parent / "stccl", "prepare", manifest, out, *options]
-    began, before = time.perf_counter(), core_seconds()
-    said = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=True
-    ).stdout
-    return time.perf_counter() - began, core_seconds() - before, said
+    wall, core = time.perf_counter(), core_seconds()
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    return CommandRun(time.perf_counter() - wall, core_seconds() - core, result.stdout)
 
 
 def core_seconds() -> float:
-    """Of all processes that were started here and have ended."""
+    """Return the CPU time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -66,19 +74,18 @@ def main() -> None:
     clips = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[2] if len(sys.argv) > 2 else temporary)
-        manifest = folder / "raw" / "manifest.csv"
+        manifest, out = folder / "raw" / "manifest.csv", folder / "out"
         if not manifest.exists():
             make_corpus(folder / "raw", clips)
-        seconds, cores, _ = prepare(manifest, folder / "out")
-        print(
-            f"{clips} clips: {seconds:.1f} s, {cores:.1f} of a core, for the first run of this folder"
-        )
+        first = prepare(manifest, out)
+        print(f"{clips} clips, first run: {first.wall_s:.1f} s, {first.core_s:.1f} s of CPU time")
         for name, more in (("nothing left", ()), ("--dry-run", ("--dry-run",))):
-            runs = [prepare(manifest, folder / "out", *more) for _ in range(3)]
-            assert all("Nothing" in said for _, _, said in runs), runs
-            wall, cores = min(run[0] for run in runs), min(run[1] for run in runs)
+            runs = [prepare(manifest, out, *more) for _ in range(3)]
+            assert all("Nothing" in run.stdout for run in runs), runs
+            wall, core = min(run.wall_s for run in runs), min(run.core_s for run in runs)
             print(
-                f"{name}: {wall:.2f} s, {cores:.2f} of a core, {wall / AIM_S:.2f} of the aim of {AIM_S:.0f} s for 10,000 clips"
+                f"{name}: {wall:.2f} s, {core:.2f} s of CPU time, "
+                f"{wall / AIM_S:.2f} of the aim of {AIM_S:.0f} s for 10,000 clips"
             )
 
 

@@ -1,4 +1,4 @@
-"""Align the candidate pairs of every utterance that is not aligned yet, or follow imported paths."""
+"""Align the candidate pairs of every utterance, or follow imported paths, unless that is done."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Artefacts of a run as files: extracted clips, alignments and content checks, written and read back."""
+"""The artefacts of a run as files: extracted clips, alignments and content checks."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -43,7 +43,7 @@ class ContentWork:
 
 
 def speaker_name(row: ClipRow) -> str:
-    """Return corpus, speaker and view, such as ``mead/M003/front``. Checks never compare across them."""
+    """Return corpus, speaker and view, such as ``mead/M003/front``: what a check is limited to."""
     return "/".join(_speaker(row))
 
 

@@ -107,7 +107,7 @@ def extract_all(run: Run, work: ExtractionWork, candidates: Candidates) -> dict[
 
 
 def expected_rows(store: Store, work: ExtractionWork) -> dict[str, ClipRow]:
-    """Return the rows of `extract_all` if no clip fails that has not failed before. Reads nothing."""
+    """Return the rows of `extract_all` if no further clip fails. Reads no clip."""
     rows = {}
     for clip in work.clips:
         key = work.keys[clip.clip_id]
@@ -156,7 +156,7 @@ def _state(clip_id: str, outcome: Outcome) -> ClipState:
 
 
 def _to_retry(state: ClipState, retry_failed: Sequence[str]) -> bool:
-    """Tell whether to extract a clip again whose artefact is missing: a failed one only on request."""
+    """Tell whether to extract a clip whose artefact is missing: a failed one only on request."""
     return not state.reason or state.reason in retry_failed or "all" in retry_failed
 
 

@@ -1,4 +1,4 @@
-"""What is in OUT before a run: refuse to overwrite anything else, and compare with an earlier dataset."""
+"""Check OUT before a run: nothing foreign is overwritten, and an earlier dataset is compared."""
 
 import json
 from collections.abc import Sequence
@@ -68,7 +68,8 @@ def compare_with_dataset(
     paired = {row["clip_id"] for row in rows if row["state"] == "paired"}
     if existing and existing.isdisjoint(clip.clip_id for clip in scan.clips):
         raise PrepareError(
-            f"{out} has a dataset of other clips than {scan.root}: give another folder, or delete it"
+            f"{out} has a dataset of other clips than {scan.root}: "
+            "give another folder, or delete it"
         )
     notes = []
     dropped = paired.difference(clip.clip_id for clip in clips)

@@ -1,4 +1,4 @@
-"""From a raw corpus to a verified dataset: scan, extract, align, judge, write. The work of `stccl prepare`."""
+"""Prepare a dataset from a raw corpus: scan, extract, align, judge, write. See `stccl prepare`."""
 
 import os
 import time

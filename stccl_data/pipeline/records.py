@@ -1,4 +1,4 @@
-"""The rows of a run in memory: one per clip and one per candidate pair, and the rule that settles clips."""
+"""The rows of a run in memory, one per clip and per candidate pair, and the rule for clips."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Judge the pairs of a prepared dataset again with other thresholds: the work of `stccl pairs refilter`.
+"""Judge the pairs of a dataset again with other thresholds: the work of `stccl pairs refilter`.
 
 Stored scores decide: no frame is read and no pair is aligned. Only the tables, counts, provenance
 and card are rewritten. The shards stay as they are, because readers follow the tables.
@@ -178,7 +178,7 @@ def _json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise RefilterError(
-            f"{path.parent} has no finished dataset: {path.name} is missing; run `stccl prepare` first"
+            f"{path.parent} has no finished dataset, {path.name} is missing: run `stccl prepare`"
         ) from None
     except (OSError, ValueError) as error:
         raise RefilterError(f"{path} cannot be read ({error}); run `stccl verify`") from error

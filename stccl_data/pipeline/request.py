@@ -1,4 +1,4 @@
-"""What a run is asked to do: the clips, the candidate pairs and the splits. Nothing is written yet."""
+"""What a run is asked to do: clips, candidate pairs and splits, before anything is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

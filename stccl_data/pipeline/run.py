@@ -82,7 +82,7 @@ class _RunLog(logging.FileHandler):
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Write the diagnostics of stccl_data to a file, from level INFO up, within the `with` block."""
+    """Write the log messages of stccl_data, from level INFO up, to a file in the `with` block."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _RunLog(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,6 +1,6 @@
-"""What a run has made so far: artefacts named by what they are made from, and clip states in SQLite.
+"""What a run has made so far: artefacts, named by what they are made from, and clip states.
 
-    OUT/work/state.sqlite          clip states; written by the process that prepares, readable by all
+    OUT/work/state.sqlite          clip states in SQLite; one process writes them, any may read
     OUT/work/state-3-of-16.sqlite  the same for job 3 of an array of 16
     OUT/work/clips/ab/abcd....npz  one extracted clip
     OUT/work/pairs/...             the alignments of one utterance
@@ -258,7 +258,7 @@ def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) ->
 
 
 def headers(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
-    """Return key -> (bytes, header) of artefacts other than clips, so that they need not be opened."""
+    """Return key -> (bytes, header) of artefacts of pairs, so that they need not be opened."""
     return {
         key: (size, header)
         for key, size, header in connection.execute("SELECT key, size, header FROM headers")

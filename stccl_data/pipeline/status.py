@@ -1,4 +1,4 @@
-"""What a run records about itself while it works, and how other processes read it (`stccl status`)."""
+"""The progress that a run records, and how other processes read it: the work of `stccl status`."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Count what a scan found: clips per label, the pairs they would make, and the cost of preparing them."""
+"""Count what a scan found: clips per label, possible pairs, and the cost of preparing them."""
 
 from collections import Counter
 from collections.abc import Iterable

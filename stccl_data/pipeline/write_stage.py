@@ -1,4 +1,4 @@
-"""The last stage of a run: write the dataset (shards, tables, counts, findings, provenance, card)."""
+"""The last stage of a run: write shards, tables, counts, findings, provenance and card."""
 
 import json
 from collections import Counter, defaultdict

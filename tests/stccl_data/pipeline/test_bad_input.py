@@ -1,5 +1,4 @@
-"""A folder of everything that goes wrong, in one run: each clip ends with one reason whose sentence names the file and says what to
-do, and the good ones go on."""
+"""A corpus of bad files: each gets one reason that names it, and the others are used."""
 
 import json
 import shutil
@@ -19,7 +18,7 @@ from stccl_data.media.video import read_frames
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import PrepareError, Summary, prepare
 
-#: name of the bad clip -> the reason that it ends with
+#: bad clip -> its reason
 EXPECTED = {
     "cut.mp4": "decode_error",
     "zero bytes.mp4": "empty_file",
@@ -32,7 +31,7 @@ EXPECTED = {
     "one frame.mp4": "too_short",
     "damaged.mp4": "decode_error",
 }
-#: clips that only look bad
+#: clips that look bad and are not
 GOOD = (
     "silent.mp4",
     "two faces.mp4",
@@ -44,20 +43,22 @@ GOOD = (
 
 
 @dataclass
-class Bad:
+class BadRun:
+    """A run over the bad corpus."""
+
     raw: Path
     out: Path
     summary: Summary
     clips: dict[str, dict]
     pairs: list[dict]
-    findings: str
+    findings: list[dict]
 
 
 @pytest.fixture(scope="module")
-def bad(corpus, studio, ffmpeg, tmp_path_factory) -> Bad:
+def bad(corpus, studio, ffmpeg, tmp_path_factory) -> BadRun:
     raw = tmp_path_factory.mktemp("bad") / "raw files"
     raw.mkdir()
-    for emotion in ("neutral", "happy"):  # their first second and a half
+    for emotion in ("neutral", "happy"):  # the first 1.6 s of each
         source = corpus.folder / next(clip.path for clip in corpus.clips if clip.emotion == emotion)
         frames = [frame.image for frame in read_frames(source)][:24]
         sound = read_audio(source, rate=None)
@@ -72,7 +73,8 @@ def bad(corpus, studio, ffmpeg, tmp_path_factory) -> Bad:
     studio.record(raw / "sound.wav", audio_codec="pcm_s16le", **speech)
     cv2.imwrite(str(raw / "cover.jpg"), np.zeros((64, 64, 3), np.uint8))
     ffmpeg(
-        "-i", raw / "sound.wav", "-i", raw / "cover.jpg", "-map", 0, "-map", 1, "-c:v", "copy", "-disposition:v", "attached_pic",
+        "-i", raw / "sound.wav", "-i", raw / "cover.jpg", "-map", 0, "-map", 1,
+        "-c:v", "copy", "-disposition:v", "attached_pic",
         raw / "cover.mp3",
     )  # fmt: skip
     (raw / "text.mp4").write_text("this is a text\n" * 50)
@@ -111,34 +113,37 @@ def bad(corpus, studio, ffmpeg, tmp_path_factory) -> Bad:
     clips = {
         Path(row["path"]).name: row for row in pq.read_table(out / "clips.parquet").to_pylist()
     }
-    return Bad(
+    return BadRun(
         raw,
         out,
         summary,
         clips,
         pq.read_table(out / "pairs.parquet").to_pylist(),
-        (out / "findings.jsonl").read_text(),
+        [json.loads(line) for line in (out / "findings.jsonl").read_text().splitlines()],
     )
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_bad_clip_ends_with_its_reason_and_a_sentence_that_names_it(bad, name):
-    found = bad.clips[name]
-    assert (found["state"], found["reason"]) == ("failed", EXPECTED[name])
-    assert str(bad.raw / name) in found["detail"] and "\n" not in found["detail"]
-    assert len(Reason[found["reason"].upper()].advice) > 20
-    (pair,) = (pair for pair in bad.pairs if pair["target"] == found["clip_id"])
-    assert (pair["accepted"], pair["reason"]) == (False, "partner_failed") and str(
-        bad.raw / name
-    ) in pair["detail"]
+def test_a_bad_clip_has_its_reason_and_a_detail_that_names_it(bad, name):
+    row = bad.clips[name]
+    assert (row["state"], row["reason"]) == ("failed", EXPECTED[name])
+    assert str(bad.raw / name) in row["detail"] and "\n" not in row["detail"]
+    (pair,) = (pair for pair in bad.pairs if pair["target"] == row["clip_id"])
+    assert (pair["accepted"], pair["reason"]) == (False, "partner_failed")
+    assert str(bad.raw / name) in pair["detail"]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_advice(reason):
+    assert len(reason.advice) > 20
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_clip_that_only_looks_bad_is_used(bad, name):
-    found = bad.clips[name]
-    assert found["state"] != "failed", found
-    assert found["reason"] is None or name == "silent.mp4", found
-    assert found["face_rate"] == 1.0
+    row = bad.clips[name]
+    assert row["state"] != "failed", row
+    assert row["reason"] is None or name == "silent.mp4", row
+    assert row["face_rate"] == 1.0
 
 
 def test_a_silent_clip_among_speaking_ones_is_aligned_by_the_mouth(bad):
@@ -146,26 +151,24 @@ def test_a_silent_clip_among_speaking_ones_is_aligned_by_the_mouth(bad):
     assert pair["mode"] == "visual"
 
 
-def test_two_faces_are_told(bad):
+def test_two_faces_are_counted(bad):
     assert bad.clips["two faces.mp4"]["several_faces"] > 0.5
 
 
-def test_rows_that_are_no_clips_are_findings_with_their_row(bad):
-    found = [json.loads(line) for line in bad.findings.splitlines()]
-    first = 2 + 2 + len(EXPECTED) + len(GOOD)
-    for row, words in enumerate(
-        ("gone.mp4 is not there", None, "twice.mp4", "x.mp4", "emotion"), first
-    ):
-        if words is not None:
-            (finding,) = (
-                finding
-                for finding in found
-                if f"row {row}" in finding["detail"].partition(",")[2].partition(":")[0]
-            )
-            assert words in finding["detail"] and "manifest.csv" in finding["detail"]
+@pytest.mark.parametrize(
+    ("row", "words"), [(0, "gone.mp4"), (2, "twice.mp4"), (3, "x.mp4"), (4, "emotion")]
+)
+def test_manifest_rows_that_are_not_clips_are_findings_with_their_number(bad, row, words):
+    number = 2 + 2 + len(EXPECTED) + len(GOOD) + row
+    (finding,) = (
+        finding
+        for finding in bad.findings
+        if f"row {number}" in finding["detail"].partition(",")[2].partition(":")[0]
+    )
+    assert words in finding["detail"] and "manifest.csv" in finding["detail"]
 
 
-def test_the_good_ones_make_a_dataset_that_verifies(bad):
+def test_the_other_clips_make_a_valid_dataset(bad):
     assert bad.summary.failed == sum(row["state"] == "failed" for row in bad.clips.values())
     assert bad.clips["happy.mp4"]["state"] == bad.clips["neutral.mp4"]["state"] == "paired"
     assert verify(bad.out, decode=True) == []
@@ -173,36 +176,34 @@ def test_the_good_ones_make_a_dataset_that_verifies(bad):
 
 
 def test_every_clip_and_pair_is_in_one_state(bad):
-    assert len(bad.clips) == 3 + len(EXPECTED) + len(GOOD), (
-        "those, neutral.mp4, happy.mp4 and twice.mp4"
-    )
+    assert len(bad.clips) == 3 + len(EXPECTED) + len(GOOD), "and neutral, happy, twice"
     for row in bad.clips.values():
         assert (row["reason"] is None) == (row["state"] == "paired")
     assert len(bad.pairs) == 1 + len(EXPECTED) + len(GOOD)
     assert all((pair["reason"] is None) == pair["accepted"] for pair in bad.pairs)
 
 
-def test_nothing_in_raw_was_written(bad):
+def test_nothing_is_written_into_raw(bad):
     newest = max(path.stat().st_mtime_ns for path in (bad.raw, *bad.raw.iterdir()))
     assert newest < min(path.stat().st_mtime_ns for path in (bad.out / "logs").iterdir())
 
 
-def test_running_again_tries_nothing_again(bad):
+def test_a_rerun_retries_nothing(bad):
     again = prepare(
         bad.raw, bad.out, PrepareConfig(executor="inline", split="train=1", timeout=120)
     )
     assert again.made == 0 and again.clips == bad.summary.clips
 
 
-def test_a_clip_that_may_not_be_read_is_recorded_and_read_once_it_may(nobodys, studio):
+def test_an_unreadable_clip_is_recorded_and_can_be_retried(nobodys, studio):
     lines = ["path,speaker,emotion,sentence"]
     for emotion in ("neutral", "sad", "happy"):
         voice = studio.tone(1.0) * np.abs(np.sin(np.arange(16_000) / 900)).astype(np.float32)
         studio.record(nobodys / "raw" / f"{emotion}.wav", sound=voice, audio_codec="pcm_s16le")
         lines.append(f"{emotion}.wav,a,{emotion},1")
     (nobodys / "raw" / "manifest.csv").write_text("\n".join(lines) + "\n")
-    shut = nobodys / "raw" / "sad.wav"
-    shut.chmod(0)
+    unreadable = nobodys / "raw" / "sad.wav"
+    unreadable.chmod(0)
     config = PrepareConfig(crops="none", align="audio", executor="inline")
     assert prepare(nobodys / "raw", nobodys / "out", config).clips["not_permitted"] == 1
     (row,) = (
@@ -210,24 +211,20 @@ def test_a_clip_that_may_not_be_read_is_recorded_and_read_once_it_may(nobodys, s
         for row in pq.read_table(nobodys / "out" / "clips.parquet").to_pylist()
         if row["state"] == "failed"
     )
-    assert row["detail"] == f"{shut} is not readable by this user"
-    shut.chmod(0o644)
-    assert (
-        prepare(
-            nobodys / "raw", nobodys / "out", replace(config, retry_failed=("not_permitted",))
-        ).failed
-        == 0
-    )
+    assert str(unreadable) in row["detail"]
+    unreadable.chmod(0o644)
+    retry = replace(config, retry_failed=("not_permitted",))
+    assert prepare(nobodys / "raw", nobodys / "out", retry).failed == 0
 
 
-def test_a_manifest_without_a_column_is_a_question_without_an_answer(tmp_path):
+def test_a_manifest_without_a_required_column_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,speaker,sentence\na.mp4,a,1\n")
-    with pytest.raises(ScanError, match=r"manifest\.csv has no column emotion"):
+    with pytest.raises(ScanError, match=r"manifest\.csv.*emotion"):
         prepare(tmp_path / "manifest.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_row_with_a_missing_cell_is_named_by_its_number(tmp_path, corpus):
+def test_a_row_with_a_missing_cell_is_a_finding_with_its_number(tmp_path, corpus):
     clips = [corpus.folder / clip.path for clip in corpus.clips]
     lines = ["path,speaker,emotion,sentence"]
     for i in range(20):
@@ -247,7 +244,7 @@ def test_a_row_with_a_missing_cell_is_named_by_its_number(tmp_path, corpus):
     assert "row 17" in finding and "emotion" in finding and "manifest.csv" in finding
 
 
-def test_a_corpus_of_bad_clips_alone_is_still_a_dataset_with_reasons(tmp_path):
+def test_a_corpus_of_only_bad_clips_gives_a_dataset_of_reasons(tmp_path):
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).touch()
     (tmp_path / "manifest.csv").write_text(
@@ -259,9 +256,7 @@ def test_a_corpus_of_bad_clips_alone_is_still_a_dataset_with_reasons(tmp_path):
     assert verify(out) == []
 
 
-def test_labels_that_are_hostile_to_shard_keys_are_kept_and_give_keys_that_are_not(
-    tmp_path, corpus
-):
+def test_hostile_labels_are_kept_and_give_safe_shard_keys(tmp_path, corpus):
     labels = ("../../etc", "a.b c", "ä/ö")
     paths = [corpus.folder / clip.path for clip in corpus.clips[:2]]
     lines = ["path,speaker,emotion,sentence"]
@@ -280,9 +275,9 @@ def test_labels_that_are_hostile_to_shard_keys_are_kept_and_give_keys_that_are_n
         for row in rows
     )
     assert verify(out) == []
-    assert not list(tmp_path.glob("**/etc*")), "no path leads out of OUT"
+    assert not list(tmp_path.glob("**/etc*")), "no path leaves OUT"
 
 
-def test_raw_that_does_not_exist_is_said(tmp_path):
-    with pytest.raises((ScanError, PrepareError), match="does not exist"):
+def test_a_missing_raw_is_refused(tmp_path):
+    with pytest.raises((ScanError, PrepareError), match=str(tmp_path / "gone")):
         prepare(tmp_path / "gone", tmp_path / "out")

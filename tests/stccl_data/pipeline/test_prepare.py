@@ -163,7 +163,7 @@ def test_a_number_outside_its_range_is_refused(option):
 
 
 def many_takes(folder: Path, corpus, takes: int) -> Path:
-    """Write a manifest that lists two recordings, under `takes` names each, as takes of a sentence."""
+    """Write a manifest that lists two recordings, `takes` times each, as takes of one sentence."""
     lines = ["path,speaker,emotion,sentence,take"]
     folder.mkdir()
     for clip in corpus.clips[:3]:

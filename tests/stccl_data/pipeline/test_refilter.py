@@ -1,4 +1,4 @@
-"""Refilter: new thresholds change the tables and not the shards; the old ones restore the tables."""
+"""New thresholds change the tables and not the shards; the old ones restore the tables."""
 
 import json
 from dataclasses import fields, replace
