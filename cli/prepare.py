@@ -1,6 +1,5 @@
 """`stccl prepare`: raw videos in, verified shards of aligned pairs out."""
 
-import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -39,8 +38,6 @@ def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -
     from stccl_data.pipeline.plan import as_dict, plan_run
     from stccl_data.pipeline.prepare import prepare
 
-    # The records of a corpus live to the end: to look among them for cycles, again and again, takes a sixth of a run without work.
-    gc.set_threshold(100_000, 50, 100)
     config = config_of(PrepareConfig, values)
     try:
         if dry_run:

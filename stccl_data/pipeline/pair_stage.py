@@ -119,20 +119,25 @@ def _group(pairs: Iterable[tuple[Clip, Clip]], clips: Mapping[str, ClipRow]) -> 
     incomplete: list[PairRow] = []
     utterances: defaultdict[str, list[Candidate]] = defaultdict(list)
     for source, target in pairs:
+        utterance = utterance_key(source)
         candidate = Candidate(clips[source.clip_id], clips[target.clip_id])
         missing = [row for row in (candidate.source, candidate.target) if row.artefact is None]
-        if not missing:
-            utterances[utterance_key(source)].append(candidate)
-            continue
-        reason = Reason.PARTNER_FAILED
-        if missing[0].reason is Reason.NOT_SELECTED:
-            reason = Reason.NOT_SELECTED
-        detail = f"{missing[0].clip.clip_id} is not there: {missing[0].detail}"
-        source, target = candidate.source.clip, candidate.target.clip
-        incomplete.append(
-            PairRow(source, target, utterance_key(source), reason=reason, detail=detail)
-        )
+        if missing:
+            incomplete.append(_incomplete_row(candidate, utterance, missing[0]))
+        else:
+            utterances[utterance].append(candidate)
     return _Grouped(utterances, incomplete)
+
+
+def _incomplete_row(candidate: Candidate, utterance: str, missing: ClipRow) -> PairRow:
+    not_selected = missing.reason is Reason.NOT_SELECTED
+    return PairRow(
+        candidate.source.clip,
+        candidate.target.clip,
+        utterance,
+        reason=Reason.NOT_SELECTED if not_selected else Reason.PARTNER_FAILED,
+        detail=f"{missing.clip.clip_id} is not there: {missing.detail}",
+    )
 
 
 def _judge_aligned(

@@ -39,6 +39,25 @@ class ClipRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """The rows of the two clips of a candidate pair."""
+
+    source: ClipRow
+    target: ClipRow
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Clip ids of the source and the target."""
+        return self.source.clip.clip_id, self.target.clip.clip_id
+
+    @property
+    def artefacts(self) -> tuple[ClipArtefact, ClipArtefact]:
+        """The extracted clips; both must exist."""
+        assert self.source.artefact is not None and self.target.artefact is not None
+        return self.source.artefact, self.target.artefact
+
+
+@dataclass(frozen=True, slots=True)
 class PairRow:
     """A candidate pair and what happened to it."""
 
@@ -111,25 +130,6 @@ def _commonest(refusals: list[Refusal]) -> Refusal:
     return next(refusal for refusal in refusals if refusal.reason is reason)
 
 
-def with_verdict(row: ClipRow, refusal: Refusal) -> ClipRow:
+def with_refusal(row: ClipRow, refusal: Refusal) -> ClipRow:
     """Return the row of a clip that is in no accepted pair."""
     return replace(row, reason=refusal.reason, detail=refusal.detail)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """The rows of the two clips of a candidate pair."""
-
-    source: ClipRow
-    target: ClipRow
-
-    @property
-    def ids(self) -> tuple[str, str]:
-        """Clip ids of the source and the target."""
-        return self.source.clip.clip_id, self.target.clip.clip_id
-
-    @property
-    def artefacts(self) -> tuple[ClipArtefact, ClipArtefact]:
-        """The extracted clips; both must exist."""
-        assert self.source.artefact is not None and self.target.artefact is not None
-        return self.source.artefact, self.target.artefact

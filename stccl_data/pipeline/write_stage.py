@@ -17,7 +17,7 @@ from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.provenance import provenance
-from stccl_data.pipeline.records import ClipRow, PairRow, Verdict, settle_clips, with_verdict
+from stccl_data.pipeline.records import ClipRow, PairRow, Verdict, settle_clips, with_refusal
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.pipeline.shard_stage import (
     UtteranceContent,
@@ -105,7 +105,7 @@ def _settled_rows(content: DatasetContent) -> dict[str, ClipRow]:
     rows = dict(content.clips)
     for clip_id, row in content.clips.items():
         if row.reason is None and (refusal := settled[clip_id]) is not None:
-            rows[clip_id] = with_verdict(row, refusal)
+            rows[clip_id] = with_refusal(row, refusal)
     return rows
 
 
