@@ -1,7 +1,6 @@
-"""`stccl align`: lay two clips on each other in time."""
+"""`stccl align`: align two clips in time."""
 
 import csv
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,10 @@ import click
 
 from stccl_data.alignment.modes import MODES
 
-DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 6 % of right pairs are below, 83 % of wrong ones
+from .output import echo_json
+
+#: A content score without impostors below this is worth a warning: 6 % of right pairs are below it, 83 % of wrong ones.
+DOUBTFUL = 0.2
 
 
 @click.command()
@@ -22,7 +24,7 @@ DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 
     default="auto",
     type=click.Choice(MODES),
     show_default=True,
-    help="What to align by; auto: the sound, and the mouth where a clip is silent; reference: the published recipe.",
+    help="What to align by; auto: sound, or the mouth if a clip is silent; reference: the published recipe.",
 )
 @click.option(
     "--list",
@@ -34,7 +36,7 @@ DOUBTFUL = 0.2  # a content score without impostors below this is worth a word; 
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
-    help="Write a picture of the cost matrix and the path.",
+    help="Plot the cost matrix and the path into this file.",
 )
 def command(
     source: Path | None,
@@ -49,84 +51,86 @@ def command(
     Times are seconds on the clocks of the files; `source_time` and `target_time` are the warping path.
     """
     if listing is not None and (source is not None or plot is not None):
-        raise click.UsageError("--list takes the place of SOURCE and TARGET, and has no --plot")
-    if listing is None and (source is None or target is None):
+        raise click.UsageError("--list cannot be combined with SOURCE, TARGET or --plot")
+    if listing is not None:
+        pairs = _read_listing(listing)
+    elif source is None or target is None:
         raise click.UsageError("give SOURCE and TARGET, or --list pairs.csv")
-    pairs = [(source, target)] if listing is None else _read_listing(listing)
+    else:
+        pairs = [(source, target)]
 
     from stccl_data.alignment.align import AlignConfig
     from stccl_data.alignment.align_files import align_files
 
-    failed = 0
-    for (a, b), outcome in zip(pairs, align_files(pairs, AlignConfig(mode=mode)), strict=True):  # type: ignore[arg-type]
-        if outcome.error is not None:
-            failed += 1
-            if as_json:
-                click.echo(json.dumps(outcome.record()))
-            else:
-                click.echo(f"{a} -> {b}: {outcome.error}", err=True)
-            continue
-        if plot is not None:
+    failed = False
+    config = AlignConfig(mode=mode)  # type: ignore[arg-type]
+    for (a, b), outcome in zip(pairs, align_files(pairs, config), strict=True):
+        failed |= outcome.error is not None
+        if as_json:
+            echo_json(outcome.record())
+        elif outcome.error is not None:
+            click.echo(f"{a} -> {b}: {outcome.error}", err=True)
+        else:
+            click.echo(format_alignment(outcome.record()))
+        if plot is not None and outcome.alignment is not None:
             from stccl_data.alignment.plot import plot_alignment
 
-            assert outcome.alignment is not None
             try:
-                plot_alignment(plot, outcome.signals[0], outcome.signals[1], outcome.alignment)
-            except (OSError, ValueError) as error:
-                raise click.ClickException(f"the plot {plot} cannot be written: {error}") from error
-        click.echo(json.dumps(outcome.record()) if as_json else _summary(outcome.record()))
+                source_signals, target_signals = outcome.signals
+                plot_alignment(plot, source_signals, target_signals, outcome.alignment)
+            except ValueError as error:  # a suffix that matplotlib does not know
+                raise click.ClickException(f"--plot {plot}: {error}") from error
     if failed:
         sys.exit(1)
 
 
 def _read_listing(listing: Path) -> list[tuple[Path, Path]]:
-    """The pairs of paths."""
+    """Read the pairs of paths from a CSV. Raises click.UsageError."""
     try:
         with listing.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            missing = [
-                name for name in ("source", "target") if name not in (reader.fieldnames or [])
-            ]
-            if missing:
-                names = " and no column ".join(missing)
-                raise click.UsageError(
-                    f"{listing} has no column {names}; its first line must name both"
-                )
+            columns = reader.fieldnames or []
             rows = list(enumerate(reader, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise click.UsageError(f"{listing} cannot be read: {error}") from None
+    missing = [name for name in ("source", "target") if name not in columns]
+    if missing:
+        raise click.UsageError(
+            f"{listing} has no column {' and no column '.join(missing)}; "
+            "its first line must name source and target"
+        )
     for line, row in rows:
         if not row["source"] or not row["target"]:
             raise click.UsageError(f"{listing}, line {line}: source or target is empty")
     if not rows:
-        raise click.UsageError(
-            f"{listing} names no pair; each line below the first has a source and a target"
-        )
-    return [(_beside(listing, row["source"]), _beside(listing, row["target"])) for _, row in rows]
+        raise click.UsageError(f"{listing} names no pair; write source,target on each line")
+    return [(_locate(listing, row["source"]), _locate(listing, row["target"])) for _, row in rows]
 
 
-def _beside(listing: Path, name: str) -> Path:
-    """A relative path is relative to the CSV, or where nothing is there, to where the command was called."""
+def _locate(listing: Path, name: str) -> Path:
+    """Resolve a path relative to the CSV; if nothing is there, relative to the working folder."""
     path = listing.parent / name
     return path if path.exists() else Path(name)
 
 
-def _summary(record: dict[str, Any]) -> str:
-    s, t = record["source_time"], record["target_time"]
+def format_alignment(record: dict[str, Any]) -> str:
+    """Format the record of an alignment for people."""
+    source, target = record["source_time"], record["target_time"]
     lines = [
         f"{record['source']} -> {record['target']}",
-        f"  by {record['mode']}: cost {record['cost']:.3f}, duration ratio {record['duration_ratio']:.2f}, longest repeat "
-        f"{record['longest_repeat']} frames, {100 * record['diagonal_fraction']:.0f} % diagonal",
-        f"  {s[0]:.2f}-{s[-1]:.2f} s -> {t[0]:.2f}-{t[-1]:.2f} s",
+        f"  by {record['mode']}: cost {record['cost']:.3f}, duration ratio {record['duration_ratio']:.2f}, "
+        f"longest repeat {record['longest_repeat']} frames, "
+        f"{100 * record['diagonal_fraction']:.0f} % diagonal",
+        f"  {source[0]:.2f}-{source[-1]:.2f} s -> {target[0]:.2f}-{target[-1]:.2f} s",
     ]
     if record["lip_sync_s"]:
         lag = 1000 * record["lip_sync_s"]
-        behind = "behind" if lag > 0 else "ahead of"
+        direction = "behind" if lag > 0 else "ahead of"
         lines.append(
-            f"  the target's pictures run {abs(lag):.0f} ms {behind} its sound, compared with the source's"
+            f"  the target's video runs {abs(lag):.0f} ms {direction} its sound, compared with the source's"
         )
     if record["content_score"] is not None and record["content_score"] < DOUBTFUL:
         lines.append(
-            "  the path costs as much as between two sentences; `stccl prepare` compares with other clips and can tell"
+            "  the cost is that of two different sentences; `stccl prepare` compares with other clips to decide"
         )
     return "\n".join(lines)

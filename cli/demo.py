@@ -1,11 +1,10 @@
-"""`stccl demo`: render a small paired-emotion corpus with known truth."""
+"""`stccl demo`: render a small paired-emotion corpus with known ground truth."""
 
 from pathlib import Path
 
 import click
 
-from stccl_data.demo import DEFAULT_EMOTIONS, DemoError, render_corpus
-from stccl_data.executors import StopRunError
+from stccl_data.demo import DEFAULT_EMOTIONS, render_corpus
 
 from .progress import open_progress
 
@@ -15,18 +14,17 @@ def _words(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 
 
 def _count_or_names(
-    _context: click.Context, _parameter: click.Parameter, value: str
+    context: click.Context, parameter: click.Parameter, value: str
 ) -> int | tuple[str, ...]:
-    names = _words(_context, _parameter, value)
-    return (
-        int(value) if value.isdigit() and not value.startswith("0") else names
-    )  # 01 is an actor of RAVDESS
+    if value.isdigit() and not value.startswith("0"):  # 01 is an actor of RAVDESS
+        return int(value)
+    return _words(context, parameter, value)
 
 
 def _count_or_ids(
-    _context: click.Context, _parameter: click.Parameter, value: str
+    context: click.Context, parameter: click.Parameter, value: str
 ) -> int | tuple[int, ...]:
-    ids = _words(_context, _parameter, value)
+    ids = _words(context, parameter, value)
     if not ids or not all(word.isdigit() for word in ids):
         raise click.BadParameter("write a count such as 3, or sentence ids such as 5,9,1")
     return int(value) if value.isdigit() else tuple(map(int, ids))
@@ -38,40 +36,38 @@ def _count_or_ids(
     "--layout",
     type=click.Choice(["mead", "ravdess"]),
     default="mead",
-    help="Folders and names as in this corpus.",
+    help="Name the files as this corpus does.",
 )
 @click.option(
     "--speakers",
     default="4",
     callback=_count_or_names,
-    help="How many, up to 8; or names such as M003,W009.",
+    help="Number of speakers, up to 8; or names such as M003,W009.",
 )
 @click.option(
     "--emotions",
     default=",".join(DEFAULT_EMOTIONS),
     callback=_words,
-    help="Emotions, with commas between.",
+    help="Emotions, comma-separated.",
 )
 @click.option(
     "--sentences",
     default="3",
     callback=_count_or_ids,
-    help="How many; or ids such as 5,9, (with a comma).",
+    help="Number of sentences; or ids such as 5,9, (with a comma).",
 )
 @click.option(
     "--repetitions",
     type=click.IntRange(1, 2),
     default=1,
-    help="Takes of each sentence; ravdess alone has 2.",
+    help="Takes of each sentence; only ravdess has 2.",
 )
 @click.option("--size", type=int, default=256, help="Side of a frame, pixels.")
-@click.option("--fps", default="25", help="Frames a second; a fraction such as 30000/1001 will do.")
+@click.option("--fps", default="25", help="Frames per second, also a fraction such as 30000/1001.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files."
 )
-@click.option(
-    "--workers", type=click.IntRange(min=1), default=1, help="Processes that render side by side."
-)
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Worker processes.")
 def command(
     folder: Path,
     layout: str,
@@ -84,28 +80,23 @@ def command(
     seed: int,
     workers: int,
 ) -> None:
-    """Render a small paired-emotion corpus into FOLDER, with its truth beside it.
+    """Render a small paired-emotion corpus into FOLDER, with its ground truth.
 
-    One photograph plays several speakers; a speech synthesiser says the sentences and its phoneme times move the mouth.
-    FOLDER/truth holds phonemes, mouth opening frame by frame, and the true map between the emotions of each sentence. Nothing is
-    downloaded.
+    One photograph plays several speakers; a speech synthesiser says the sentences, and its phoneme times move the
+    mouth. FOLDER/truth has the phonemes, the mouth opening of every frame, and the true frame map between the
+    emotions of each sentence. Nothing is downloaded.
     """
-    try:
-        if layout == "ravdess" and isinstance(sentences, int):
-            sentences = min(sentences, 2)  # RAVDESS has two
-        with open_progress() as progress:
-            corpus = render_corpus(
-                folder, layout, speakers, emotions, sentences, size, fps, seed,
-                repetitions=repetitions, workers=workers, progress=progress,
-            )  # fmt: skip
-    except DemoError as error:
-        raise click.UsageError(str(error)) from None
-    except StopRunError as error:
-        raise click.ClickException(str(error)) from None
-    people = len({clip.speaker for clip in corpus.clips})
-    count = len(corpus.clips)
+    if layout == "ravdess" and isinstance(sentences, int):
+        sentences = min(sentences, 2)  # RAVDESS has two
+    with open_progress() as progress:
+        corpus = render_corpus(
+            folder, layout, speakers, emotions, sentences, size, fps, seed,
+            repetitions=repetitions, workers=workers, progress=progress,
+        )  # fmt: skip
+    clips, people = len(corpus.clips), len({clip.speaker for clip in corpus.clips})
     click.echo(
-        f"{count} clip{'s' * (count > 1)} ({corpus.duration:.0f} s) of {people} speaker{'s' * (people > 1)} in {folder}; "
-        f"the true maps of {len(corpus.pairs)} pairs are listed in {folder / 'truth' / 'pairs.csv'}."
+        f"{clips} clip{'s' * (clips > 1)} ({corpus.duration:.0f} s) "
+        f"of {people} speaker{'s' * (people > 1)} in {folder}; "
+        f"{folder / 'truth' / 'pairs.csv'} lists the true frame maps of {len(corpus.pairs)} pairs."
     )
     click.echo(f"Next: stccl prepare {folder} OUT")

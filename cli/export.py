@@ -1,16 +1,14 @@
-"""`stccl export`: a prepared dataset in the forms that existing trainers read."""
+"""`stccl export`: write a dataset in the forms that existing trainers read."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stccl_data.dataset import ShardError
-from stccl_data.interchange.selection import ExportConfig, ExportError
+from stccl_data.interchange.selection import ExportConfig
 
 from .options import config_of, options_of
+from .output import echo_json
 from .progress import open_progress
 
 FORMS = ("aligned-path", "folders")
@@ -30,9 +28,9 @@ FORMS = ("aligned-path", "folders")
     "--jpeg-quality",
     type=click.IntRange(1, 100),
     default=95,
-    help="folders: quality of resized frames.",
+    help="folders: JPEG quality of resized frames.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     out: Path, to: Path, form: str, size: int, jpeg_quality: int, as_json: bool, **values: Any
 ) -> None:
@@ -42,32 +40,29 @@ def command(
     --form aligned-path: TO is a pair file, {speaker: {emotion: {"001_001": [[source frames], [target frames]]}}}
     --form folders:      TO is a folder, SPEAKER/align_img/EMOTION/NNN/000000.jpg, every frame of every clip
 
-    Nothing that is there already is overwritten; an export of folders that was cut off goes on when it is run again.
+    Existing files are not overwritten; run an interrupted export of folders again to resume it.
     """
     from stccl_data.interchange.aligned_path import export_aligned_path
     from stccl_data.interchange.folders import export_folders
 
     config = config_of(ExportConfig, values)
-    try:
-        with open_progress() as progress:
-            if form == "aligned-path":
-                file = export_aligned_path(out, to, config, progress)
-                record, notes = asdict(file), file.notes
-                there = "" if file.written else " (it was there already)"
-                words = (
-                    f"{file.pairs:,} pairs, {file.frame_pairs:,} frame pairs in {file.file}{there}"
-                )
-            else:
-                folders = export_folders(
-                    out, to, config, size=size, quality=jpeg_quality, progress=progress
-                )
-                record, notes = asdict(folders), folders.notes
-                words = f"{folders.clips:,} clips in {folders.folder}; {folders.made:,} written now, {folders.frames:,} frames"
-    except (ExportError, ShardError) as error:
-        raise click.ClickException(str(error)) from error
+    result: Any
+    with open_progress() as progress:
+        if form == "aligned-path":
+            result = export_aligned_path(out, to, config, progress)
+            existing = "" if result.written else " (it existed already)"
+            summary = f"{result.pairs:,} pairs, {result.frame_pairs:,} frame pairs in {result.file}{existing}"
+        else:
+            result = export_folders(
+                out, to, config, size=size, quality=jpeg_quality, progress=progress
+            )
+            summary = (
+                f"{result.clips:,} clips in {result.folder}; "
+                f"{result.made:,} written now, {result.frames:,} frames"
+            )
     if as_json:
-        click.echo(json.dumps(record, default=str, indent=1))
+        echo_json(result, indent=1)
         return
-    click.echo(words)
-    for note in notes:
+    click.echo(summary)
+    for note in result.notes:
         click.echo(f"note    {note}")

@@ -1,15 +1,16 @@
-"""`stccl info OUT`: a prepared dataset in numbers."""
+"""`stccl info`: summarise a prepared dataset."""
 
-import json
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from humanize import naturalsize
 
-from stccl_data.pipeline.estimate import size_words
+from .output import advice_for, echo_json, make_table, open_console
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from stccl_data.dataset.summary import DatasetSummary
@@ -17,126 +18,91 @@ if TYPE_CHECKING:
 
 @click.command("info")
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(out: Path, as_json: bool) -> None:
-    """Count what the dataset in OUT holds: clips, pairs, speakers, hours, sizes, refusals by reason, scores.
+    """Count the contents of the dataset in OUT: clips, pairs, speakers, hours, sizes, rejections by reason, scores.
 
-    The tables alone are read; `stccl verify` looks at the shards.
+    Reads only the tables; `stccl verify` reads the shards.
     """
-    from stccl_data.dataset import ShardError
     from stccl_data.dataset.summary import summarise
 
-    try:
-        summary = summarise(out)
-    except ShardError as error:
-        raise click.ClickException(str(error)) from error
+    summary = summarise(out)
     if as_json:
-        click.echo(json.dumps(summary.as_dict(), indent=1))
+        echo_json(summary.as_dict(), indent=1)
     else:
-        _print(summary)
+        _print_summary(summary)
 
 
-def _print(summary: "DatasetSummary") -> None:
-    from rich.console import Console
-
-    from stccl_data.errors import Reason
-
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console.width = 1000
-    advice = {str(reason): reason.advice for reason in Reason}
+def _print_summary(summary: "DatasetSummary") -> None:
+    console = open_console()
     clips, pairs = sum(summary.clips.values()), sum(summary.pairs.values())
-    total = sum(split.bytes for split in summary.splits.values())
-    console.print(
-        f"{', '.join(summary.corpora) or 'an empty dataset'} in {summary.path}", markup=False
-    )
+    shards = sum(split.shards for split in summary.splits.values())
+    size = naturalsize(sum(split.bytes for split in summary.splits.values()))
+    corpora = ", ".join(summary.corpora) or "an empty dataset"
+    console.print(f"{corpora} in {summary.path}", markup=False)
     console.print(f"{clips:,} clips, {summary.clips.get('', 0):,} of them in an accepted pair")
     console.print(f"{pairs:,} candidate pairs, {summary.pairs.get('', 0):,} of them accepted")
-    console.print(
-        f"{size_words(total)} in {sum(split.shards for split in summary.splits.values())} shards\n"
-    )
-    for table in (_splits, _emotions, _joined) if summary.emotion_pairs else (_splits,):
-        console.print(table(summary, console.is_terminal))
+    console.print(f"{size} in {shards} shards\n")
+    tables = [_split_table(summary, console)]
+    if summary.emotion_pairs:
+        tables += [_emotion_table(summary, console), _pair_table(summary, console)]
+    for table in tables:
+        console.print(table)
         if not console.is_terminal:
             console.print()
-    for what, counts in (("clips", summary.clips), ("pairs", summary.pairs)):
-        refused = {reason: count for reason, count in counts.items() if reason}
-        if refused:
-            console.print(f"{what} not in use:")
-            for reason, count in refused.items():
-                console.print(f"  {count:>7,}  {reason}: {advice.get(reason, '')}", markup=False)
-            console.print()
-    console.print(_scores(summary, console.is_terminal))
+    _print_rejections(console, "clips", summary.clips)
+    _print_rejections(console, "pairs", summary.pairs)
+    console.print(_score_table(summary, console))
 
 
-def _table(terminal: bool, first: str, *others: str) -> "Table":
-    from rich import box
-    from rich.table import Table
+def _print_rejections(console: "Console", what: str, counts: Mapping[str, int]) -> None:
+    rejected = {reason: count for reason, count in counts.items() if reason}
+    if not rejected:
+        return
+    console.print(f"{what} not in use:")
+    for reason, count in rejected.items():
+        console.print(f"  {count:>7,}  {reason}: {advice_for(reason)}", markup=False)
+    console.print()
 
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for heading in others:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
 
-
-def _splits(summary: "DatasetSummary", terminal: bool) -> "Table":
-    table = _table(
-        terminal,
-        "split",
-        "speakers",
-        "utterances",
-        "clips",
-        "pairs",
-        "frames",
-        "length",
-        "shards",
-        "size",
-    )
+def _split_table(summary: "DatasetSummary", console: "Console") -> "Table":
+    counted = ("speakers", "utterances", "clips", "pairs", "frames")
+    table = make_table(console, "split", *counted, "length", "shards", "size")
     for name, split in summary.splits.items():
-        counts = (split.speakers, split.utterances, split.clips, split.pairs, split.frames)
-        table.add_row(
-            name,
-            *(f"{n:,}" for n in counts),
-            _length(split.hours),
-            str(split.shards),
-            size_words(split.bytes),
-        )
+        counts = [f"{getattr(split, count):,}" for count in counted]
+        length, size = _format_hours(split.hours), naturalsize(split.bytes)
+        table.add_row(name, *counts, length, str(split.shards), size)
     return table
 
 
-def _emotions(summary: "DatasetSummary", terminal: bool) -> "Table":
-    table = _table(terminal, "emotion", *summary.splits, "clips")
+def _emotion_table(summary: "DatasetSummary", console: "Console") -> "Table":
+    table = make_table(console, "emotion", *summary.splits, "clips")
     for emotion, by_split in summary.emotions.items():
-        table.add_row(
-            emotion,
-            *(f"{by_split.get(split, 0):,}" for split in summary.splits),
-            f"{sum(by_split.values()):,}",
-        )
+        counts = [by_split.get(split, 0) for split in summary.splits]
+        table.add_row(emotion, *(f"{count:,}" for count in (*counts, sum(by_split.values()))))
     return table
 
 
-def _joined(summary: "DatasetSummary", terminal: bool) -> "Table":
-    table = _table(terminal, "pairs of", "accepted", "refused")
+def _pair_table(summary: "DatasetSummary", console: "Console") -> "Table":
+    table = make_table(console, "pairs of", "accepted", "refused")
     for counts in summary.emotion_pairs:
         emotions = f"{counts.source} -> {counts.target}"
         table.add_row(emotions, f"{counts.accepted:,}", f"{counts.refused:,}")
     return table
 
 
-def _scores(summary: "DatasetSummary", terminal: bool) -> "Table":
+def _score_table(summary: "DatasetSummary", console: "Console") -> "Table":
     from stccl_data.dataset.summary import QUANTILES
 
-    table = _table(
-        terminal, "score", "of", *("median" if q == 0.5 else f"{100 * q:.0f} %" for q in QUANTILES)
-    )
+    headings = ["median" if q == 0.5 else f"{100 * q:.0f} %" for q in QUANTILES]
+    table = make_table(console, "score", "of", *headings)
     for score, spread in summary.scores.items():
         values = [f"{value:.4g}" for value in spread.values] or ["-"] * len(QUANTILES)
         table.add_row(score, f"{spread.count:,}", *values)
     return table
 
 
-def _length(hours: float) -> str:
+def _format_hours(hours: float) -> str:
     if hours >= 1:
         return f"{hours:,.1f} h"
     return f"{60 * hours:.1f} min" if hours >= 1 / 60 else f"{3600 * hours:.0f} s"

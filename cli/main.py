@@ -1,5 +1,6 @@
 """The `stccl` command group: imports a command's module when it is called, and handles every error."""
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -61,7 +62,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn errors of stccl, missing extras and Ctrl-C into a message and an exit code."""
+        """Run the command; turn an error of stccl or of a file, a missing extra, or Ctrl-C into a message and an exit code."""
         try:
             return super().invoke(ctx)
         except StcclError as error:
@@ -72,9 +73,16 @@ class LazyGroup(click.Group):
             raise CommandError(
                 f"{error.name} is not installed; install the extra: pip install 'stccl[train]'"
             ) from error
+        except OSError as error:
+            if (
+                error.errno == errno.EPIPE
+            ):  # the reader of stdout has closed it; click exits quietly
+                raise
+            place = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            raise CommandError(place) from error
         except KeyboardInterrupt as interrupt:
             click.echo(f"Interrupted{f': {interrupt}' if str(interrupt) else ''}.", err=True)
-            ctx.exit(INTERRUPTED)
+            sys.exit(INTERRUPTED)
 
 
 @click.group(
@@ -95,8 +103,6 @@ def main() -> None:
     """
     try:
         stccl(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except click.Abort:
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)

@@ -1,36 +1,36 @@
-"""`stccl merge OUT`: put the parts of a job array together."""
+"""`stccl merge`: write the dataset of a finished job array."""
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from .prepare import summary_words, watched_run
+from stccl_data.errors import UsageError
+
+from .main import CommandError
+from .output import echo_json
+from .prepare_summary import format_summary
+from .progress import resumable_progress
 
 
 @click.command("merge")
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(out: Path, as_json: bool) -> None:
-    """Write the dataset OUT when all jobs `stccl prepare RAW OUT --shard I/N` are done.
+    """Write the dataset OUT once all jobs `stccl prepare RAW OUT --job I/N` have finished.
 
-    The result is byte for byte that of one run without --shard. A part that is not done is named, and nothing is written then.
+    The result is byte for byte that of one run without --job. An unfinished job is named, and nothing is written.
     """
-    from stccl_data.corpora import ScanError
-    from stccl_data.corpora.splits import SplitError
     from stccl_data.pipeline.merge import merge
 
     try:
-        with watched_run(out) as progress:
+        with resumable_progress(out) as progress:
             summary = merge(out, progress)
-    except (ScanError, SplitError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(
-        json.dumps({**asdict(summary), "out": str(summary.out)})
-        if as_json
-        else summary_words(summary)
-    )
+    except UsageError as error:  # in the options of the jobs, not of this command
+        raise CommandError(str(error)) from error
+    if as_json:
+        echo_json(summary)
+    else:
+        click.echo(format_summary(summary))
     if summary.failed:
         sys.exit(1)

@@ -1,6 +1,6 @@
 """Click options made from the fields of a config class: names, types, bounds, choices, defaults and help texts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,16 +15,21 @@ Config = TypeVar("Config")
 _CLICK_TYPES = {int: (click.INT, click.IntRange), float: (click.FLOAT, click.FloatRange)}
 
 
-def options_of(config: type[Any], unset: bool = False) -> Callable[[F], F]:
+def options_of(
+    config: type[Any], unset: bool = False, only: Collection[str] = ()
+) -> Callable[[F], F]:
     """Add an option for every field of a config class and of its sections; a decorator.
 
     Args:
         config: the config class. See `PrepareConfig` for the keys of ``json_schema_extra`` that are used.
         unset: whether an option that is not given is None instead of the field's default.
+        only: the fields to use; by default all.
     """
 
     def decorate(function: F) -> F:
         for name, info in reversed(fields_of(config).items()):
+            if only and name not in only:
+                continue
             if is_section(info):
                 function = options_of(info.annotation, unset)(function)  # type: ignore[arg-type]
             else:

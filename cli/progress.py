@@ -1,49 +1,104 @@
-"""Watching a run: live bars on a terminal, plain lines elsewhere."""
+"""The progress display of every command: live bars on a terminal, plain lines elsewhere."""
 
+import sys
 import time
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 
 import click
+import humanize
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from stccl_data.errors import Reason
 
 #: Seconds between two plain lines.
-_EVERY_S = 10.0
+_INTERVAL_S = 10.0
 
 
-class TerminalProgress:
-    """A bar a stage: done, rate, refused by reason, time left. A context manager; implements `Progress`."""
+class CommandProgress:
+    """Counts the units of a stage; subclasses display them. A context manager; implements `Progress`."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.total = 0
+        self.done = 0
+        self._resumed = 0
+        self._began = 0.0
+        self._reasons: Counter[str] = Counter()
+        self._values: Mapping[str, float] = {}
+
+    def __enter__(self) -> "CommandProgress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the display."""
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        """See `Progress.stage`."""
+        self.name, self.total, self.done, self._resumed = name, total, done, done
+        self._began = time.monotonic()
+        self._reasons.clear()
+        self._values = {}
+        self.show_stage()
+
+    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
+        """See `Progress.step`."""
+        self.done += 1
+        if reason is not None:
+            self._reasons[reason] += 1
+        self._values = values or self._values
+        self.show_step()
+
+    def note(self, text: str) -> None:
+        """See `Progress.note`."""
+        click.echo(text, err=True)
+
+    @property
+    def details(self) -> str:
+        """Rate, time left, values and rejections so far, in one line."""
+        per_second = (self.done - self._resumed) / max(1e-6, time.monotonic() - self._began)
+        words = [f"{per_second:,.1f}/s" if per_second >= 1 else f"{3600 * per_second:,.0f}/h"]
+        if per_second and self.done < self.total:
+            left = timedelta(seconds=(self.total - self.done) / per_second)
+            words.append(f"{humanize.naturaldelta(left)} left")
+        words += [f"{name} {_figure(value)}" for name, value in self._values.items()]
+        words += [f"{reason} {count:,}" for reason, count in self._reasons.most_common()]
+        return ", ".join(words)
+
+    @abstractmethod
+    def show_stage(self) -> None:
+        """Show that a stage has started."""
+
+    @abstractmethod
+    def show_step(self) -> None:
+        """Show that a unit has finished."""
+
+
+class TerminalProgress(CommandProgress):
+    """One bar per stage. Nothing is drawn before the first stage."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         self._bars = Progress(
             TextColumn("{task.description:<8}"),
-            BarColumn(bar_width=32),
+            BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[values]}"),
-            TimeRemainingColumn(),
-            TextColumn("[yellow]{task.fields[refused]}"),
+            TextColumn("{task.fields[details]}", markup=False),
             console=console,
         )
         self._task: TaskID | None = None
-        self._refused: Counter[str] = Counter()
-        self._started, self._done = 0.0, 0
-
-    def __enter__(self) -> "TerminalProgress":
-        self._bars.start()
-        return self
 
     def __exit__(
         self,
@@ -53,91 +108,61 @@ class TerminalProgress:
     ) -> None:
         self._bars.stop()
 
-    def stage(self, name: str, total: int, done: int = 0) -> None:
-        """See `Progress`."""
-        self._refused.clear()
-        self._started, self._done = time.monotonic(), 0
+    def show_stage(self) -> None:
+        self._bars.start()
         self._task = self._bars.add_task(
-            name, total=total, completed=done, rate="", values="", refused=""
+            self.name, total=self.total, completed=self.done, details=""
         )
 
-    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
-        """See `Progress`."""
-        assert self._task is not None
-        self._done += 1
-        if reason is not None:
-            self._refused[reason] += 1
-        per_hour = 3600 * self._done / max(1e-6, time.monotonic() - self._started)
-        refused = ", ".join(f"{name} {n}" for name, n in self._refused.most_common())
-        self._bars.update(
-            self._task,
-            advance=1,
-            rate=f"{per_hour:,.0f}/h",
-            values=_format_values(values),
-            refused=refused,
-        )
+    def show_step(self) -> None:
+        assert self._task is not None, "a stage comes first"
+        self._bars.update(self._task, completed=self.done, details=self.details)
 
     def note(self, text: str) -> None:
-        """See `Progress`."""
-        self._console.print(text, highlight=False)
+        """See `Progress.note`."""
+        self._console.print(text, highlight=False, markup=False)
 
 
-class PlainProgress:
-    """A line on stderr every ten seconds and at the end of a stage: for logs and pipes."""
+class PlainProgress(CommandProgress):
+    """One line on stderr every ten seconds and at the end of a stage, for logs and pipes."""
 
     def __init__(self) -> None:
-        self._name, self._total, self._done = "", 0, 0
-        self._began, self._already, self._last = 0.0, 0, 0.0
-        self._refused: Counter[str] = Counter()
+        super().__init__()
+        self._shown = 0.0
 
-    def __enter__(self) -> "PlainProgress":
-        return self
+    def show_stage(self) -> None:
+        self._shown = time.monotonic()
+        if self.done:
+            click.echo(f"{self.name}: {self.done:,} of {self.total:,} already done", err=True)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
-
-    def stage(self, name: str, total: int, done: int = 0) -> None:
-        """See `Progress`."""
-        self._name, self._total, self._done, self._already = name, total, done, done
-        self._refused.clear()
-        self._began = self._last = time.monotonic()
-        if done:
-            click.echo(f"{name}: {done} of {total} are there already", err=True)
-
-    def step(self, reason: Reason | None = None, values: Mapping[str, float] | None = None) -> None:
-        """See `Progress`."""
-        self._done += 1
-        if reason is not None:
-            self._refused[reason] += 1
+    def show_step(self) -> None:
         now = time.monotonic()
-        if self._done < self._total and now - self._last < _EVERY_S:
+        if self.done < self.total and now - self._shown < _INTERVAL_S:
             return
-        self._last = now
-        rate = (self._done - self._already) / max(1e-6, now - self._began)
-        left = (self._total - self._done) / rate if rate else 0.0
-        refused = "".join(f", {name} {n}" for name, n in self._refused.most_common())
-        shown = f", {_format_values(values)}" if values else ""
-        click.echo(
-            f"{self._name}: {self._done} of {self._total}, {3600 * rate:,.0f}/h, {left:.0f} s left{shown}{refused}",
-            err=True,
-        )
-
-    def note(self, text: str) -> None:
-        """See `Progress`."""
-        click.echo(text, err=True)
+        self._shown = now
+        click.echo(f"{self.name}: {self.done:,} of {self.total:,}, {self.details}", err=True)
 
 
-def _format_values(values: Mapping[str, float] | None) -> str:
-    """`name value` of each figure, with three significant digits."""
-    return ", ".join(f"{name} {value:.3g}" for name, value in (values or {}).items())
-
-
-def open_progress() -> TerminalProgress | PlainProgress:
-    """Bars where stderr is a terminal, lines where it is not."""
+def open_progress() -> CommandProgress:
+    """Return bars if stderr is a terminal, else plain lines."""
     console = Console(stderr=True)
     return TerminalProgress(console) if console.is_terminal else PlainProgress()
+
+
+@contextmanager
+def resumable_progress(out: Path) -> Iterator[CommandProgress]:
+    """Open the progress display of a run into `out` that the same command resumes.
+
+    Libraries that print, such as Ray about a lost machine, do so on stderr: stdout is for the result.
+    """
+    try:
+        with redirect_stdout(sys.stderr), open_progress() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"finished work is kept in {out}, the same command resumes it"
+        ) from None
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

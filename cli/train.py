@@ -1,36 +1,50 @@
-"""`stccl train`: shards in, the correlation metric out."""
+"""`stccl train`: train the correlation metric on a prepared dataset."""
 
-import json
-import sys
-from contextlib import nullcontext
-from dataclasses import asdict
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .output import echo_json
+from .progress import open_progress
+
 if TYPE_CHECKING:
     from stccl_train.train.trainer import TrainingResult
+
+
+def _list_keys(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """Print every key of the training config with its default and help, and exit."""
+    if not wanted:
+        return
+    from stccl_train.config import known_keys
+
+    for key in known_keys():
+        default = ",".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
+        setting = f"{key.name}={'null' if default is None else default}"
+        click.echo(f"{setting:<36} {key.help}")
+    context.exit()
 
 
 @click.command(context_settings={"show_default": True})
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
-    "--preset", help="Begin from paper, default or tiny.  [default: that of RUN, or default]"
+    "--preset",
+    help="Start from the preset paper, default or tiny.  [default: the config of RUN, or default]",
 )
 @click.option(
     "--config",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Values in YAML, over the preset.",
+    help="YAML file that overrides the preset.",
 )
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="One value, such as metric.tau=0.1; as often as needed.",
+    help="Override one value, such as metric.tau=0.1; may be repeated.",
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1, ...: short for --set device=...")
 @click.option(
@@ -44,10 +58,10 @@ if TYPE_CHECKING:
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda c, p, v: _keys(c, v),
-    help="List all keys.",
+    callback=_list_keys,
+    help="List all keys of the config.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     out: Path,
     run: Path,
@@ -60,70 +74,41 @@ def command(
 ) -> None:
     """Train the correlation metric on the shards in OUT, into the folder RUN.
 
-    The same command goes on after an interruption. On several GPUs: torchrun --nproc-per-node N --no-python stccl train OUT RUN.
+    Run the same command again to resume. On several GPUs:
+    torchrun --nproc-per-node N --no-python stccl train OUT RUN.
     """
-    from stccl_data.dataset import ShardError
     from stccl_train.config import load_config
-    from stccl_train.train.errors import CheckpointError, TrainingError
     from stccl_train.train.run_folder import config_of_run
     from stccl_train.train.trainer import fit
 
-    from .progress import open_progress
-
     settings += (f"device={device}",) if device else ()
     settings += ("compile=true",) if compiled else ()
+    config = None if preset or file else config_of_run(run, settings)
+    config = config or load_config(preset or "default", file, settings)
     try:
-        config = None if preset or file else config_of_run(run, settings)
-        config = config or load_config(preset or "default", file, settings)
-        with open_progress() if _is_main() else nullcontext() as progress:
+        with open_progress() as progress:
             result = fit(out, run, config, progress)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except (TrainingError, CheckpointError, ShardError) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{run} cannot be written: {error}") from error
     except KeyboardInterrupt as interrupt:
-        when = str(interrupt) or "at once; steps since the last checkpoint are made again"
-        click.echo(f"Interrupted: {when}. The same command goes on from {run}.", err=True)
-        sys.exit(130)
-    if _is_main():
-        click.echo(
-            json.dumps({**asdict(result), "run": str(run)}) if as_json else _summary(result, out)
-        )
+        saved = str(interrupt) or "steps since the last checkpoint are lost"
+        raise KeyboardInterrupt(f"{saved}; the same command resumes {run}") from None
+    if os.environ.get("RANK", "0") != "0":
+        return  # torchrun started several processes; only the first one prints
+    if as_json:
+        echo_json(result)
+    else:
+        click.echo(_format_result(result, out))
 
 
-def _keys(context: click.Context, wanted: bool) -> None:
-    """Print every key of the training config with its default."""
-    if wanted:
-        from stccl_train.config import known_keys
-
-        for key in known_keys():
-            default = (
-                ",".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
-            )
-            shown = f"{key.name}={'null' if default is None else default}"
-            click.echo(f"{shown:<36} {key.help}")
-        context.exit()
-
-
-def _summary(result: "TrainingResult", out: Path) -> str:
-    """Format the outcome for people."""
+def _format_result(result: "TrainingResult", out: Path) -> str:
     if not result.made:
         lines = [f"Nothing to do: {result.run} is finished after {result.steps} steps."]
     else:
         lines = [
-            f"steps   {result.made} of {result.steps} in {result.seconds:.0f} s, train loss {result.loss:.4f} at the end"
+            f"steps   {result.made} of {result.steps} in {result.seconds:.0f} s, "
+            f"final train loss {result.loss:.4f}"
         ]
     if result.best is not None:
         lines.append(f"best    val loss {result.best:.4f} after step {result.best_step}")
     lines.append(f"metric  {result.run / 'metric.safetensors'}, {result.run / 'metric.json'}")
     lines.append(f"next    stccl eval {result.run} {out}")
     return "\n".join(lines)
-
-
-def _is_main() -> bool:
-    """Whether this process shows progress, of those that torchrun started."""
-    import os
-
-    return os.environ.get("RANK", "0") == "0"

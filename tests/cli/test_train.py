@@ -1,4 +1,4 @@
-"""The `stccl train` command: it hands its words to the library and says what came of it."""
+"""`stccl train`: its output and exit codes."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def call(*words):
     return CliRunner().invoke(stccl, ["train", *map(str, words)])
 
 
-def test_a_run_is_made_and_told_and_made_only_once(out, tmp_path):
+def test_a_finished_run_is_summarised_and_not_trained_again(out, tmp_path):
     done = call(out, tmp_path / "run", *MICRO)
     assert done.exit_code == 0, done.output
     assert "steps   2 of 2" in done.stdout and "best    val loss" in done.stdout
@@ -43,7 +43,7 @@ def test_a_run_is_made_and_told_and_made_only_once(out, tmp_path):
     assert other.exit_code == 1 and "metric.tau" in other.stderr
 
 
-def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
+def test_a_config_file_overrides_the_preset(out, tmp_path):
     (tmp_path / "mine.yaml").write_text("metric: {tau: 0.2}\n")
     done = call(out, tmp_path / "run", *MICRO, "--config", tmp_path / "mine.yaml", "--json")
     assert done.exit_code == 0, done.output
@@ -58,38 +58,38 @@ def test_a_file_of_values_goes_over_the_preset(out, tmp_path):
     [
         (["--set", "metric.tua=1"], "metric.tau"),
         (["--preset", "huge"], "huge"),
-        (["--device", "cuda:99"], "torch sees"),
-        (["--device", "meta"], "device 'meta' cannot be used"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--device", "meta"], "'meta'"),
         (["--set", "windows.workers=-1"], "windows.workers"),
         (["--set", "seed=-1"], "seed"),
         (["--set", "lr=.inf"], "lr"),
     ],
 )
-def test_a_mistake_of_usage_is_exit_code_2(out, tmp_path, words, message):
+def test_an_invalid_request_exits_2(out, tmp_path, words, message):
     done = call(out, tmp_path / "run", *words)
     assert done.exit_code == 2 and message in done.stderr and "Traceback" not in done.output
 
 
-def test_a_run_that_cannot_be_written_is_a_sentence(out, tmp_path):
+def test_a_run_folder_that_cannot_be_created_is_named(out, tmp_path):
     (tmp_path / "file").write_text("mine")
     done = call(out, tmp_path / "file" / "run", *MICRO)
     assert (
         done.exit_code == 1
-        and "cannot be written" in done.stderr
+        and str(tmp_path / "file") in done.stderr
         and (tmp_path / "file").read_text() == "mine"
     )
 
 
-def test_a_folder_that_is_no_dataset_is_exit_code_1(tmp_path):
+def test_a_folder_without_a_dataset_exits_1(tmp_path):
     done = call(tmp_path, tmp_path / "run")
-    assert done.exit_code == 1 and "holds no finished dataset" in done.stderr
+    assert done.exit_code == 1 and str(tmp_path) in done.stderr
 
 
 @pytest.mark.parametrize(
     ("command", "missing"),
     [("train", "torch"), ("train", "yaml"), ("eval", "torch"), ("score", "torch")],
 )
-def test_without_the_extra_a_command_says_what_to_install(out, tmp_path, command, missing):
+def test_a_command_without_its_extra_names_what_to_install(out, tmp_path, command, missing):
     code = f"import sys; sys.modules[{missing!r}] = None; from stccl_cli.main import main; main()"
     words = {
         "train": [out, tmp_path / "run"],
@@ -119,7 +119,7 @@ def test_all_keys_are_listed():
     )
 
 
-def test_ctrl_c_is_exit_code_130_and_the_same_command_goes_on(out, tmp_path):
+def test_ctrl_c_saves_a_checkpoint_and_exits_130(out, tmp_path):
     words = ["train", str(out), str(tmp_path / "run"), *MICRO, "--set", "epochs=100000"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from stccl_cli.main import main; main()", *words],
@@ -130,9 +130,5 @@ def test_ctrl_c_is_exit_code_130_and_the_same_command_goes_on(out, tmp_path):
             process.send_signal(signal.SIGINT)
             break
     rest = process.stderr.read()
-    assert (
-        process.wait(timeout=60) == 130
-        and "Interrupted: stopped after step" in rest
-        and "Traceback" not in rest
-    )
+    assert process.wait(timeout=60) == 130 and "Interrupted: " in rest and "Traceback" not in rest
     assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()
