@@ -138,8 +138,8 @@ class FaceTracker:
         reduced = [ReducedFrame.of(frame.image, factor) for frame in frames]
         faces = self._landmarker.detect([small.image for small in reduced])
         return [
-            Detection(small, self._add(frame, [points * factor for points in found]))
-            for frame, small, found in zip(frames, reduced, faces, strict=True)
+            Detection(small, self._add(frame, [points * factor for points in in_frame]))
+            for frame, small, in_frame in zip(frames, reduced, faces, strict=True)
         ]
 
     def result(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float32]]:

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.errors import StcclError, UsageError
+from stccl_data.errors import StcclError
 from stccl_data.landmarks.points import LIPS_68, ibug68, lip_points
 from stccl_data.options import config_class
 
 __all__ = [
-    "BACKENDS",
     "LIPS_68",
     "Backend",
     "LandmarkConfig",
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 Backend = Literal["mediapipe", "fan"]
-BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
 
 class Landmarker(Protocol):
@@ -70,21 +68,16 @@ def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
 
     Raises:
         ModelError: a model file is missing or invalid.
-        UsageError: unknown backend.
     """
     config = config or LandmarkConfig()
-    if config.backend == "mediapipe":
-        from stccl_data.landmarks.mediapipe import MediaPipeLandmarker
-
-        return MediaPipeLandmarker(config.landmarker_model)
     if config.backend == "fan":
         from stccl_data.landmarks.fan import FanLandmarker
 
         boxes = open_landmarker(LandmarkConfig(landmarker_model=config.landmarker_model))
         return FanLandmarker(config.fan_weights, boxes=boxes, device=config.device)
-    raise UsageError(
-        f"unknown landmark backend {config.backend!r}; choose one of: {', '.join(BACKENDS)}"
-    )
+    from stccl_data.landmarks.mediapipe import MediaPipeLandmarker
+
+    return MediaPipeLandmarker(config.landmarker_model)
 
 
 def landmarker_identity(config: LandmarkConfig) -> str:

@@ -8,31 +8,11 @@ import numpy as np
 import pytest
 
 from stccl_data.clip import Clip
-from stccl_data.demo import DemoCorpus
 from stccl_data.errors import ClipError, Reason
 from stccl_data.extract import extract_clip
-from stccl_data.landmarks import Landmarker, open_landmarker
-from stccl_data.media.video import read_frames
+from stccl_data.landmarks import Landmarker
 from stccl_data.pipeline.artefacts import save_extraction
 from tests.testing.media import ffmpeg, record, tone
-
-
-@pytest.fixture(scope="module")
-def landmarker() -> Landmarker:
-    """The default landmark backend."""
-    return open_landmarker()
-
-
-@pytest.fixture(scope="module")
-def video(corpus: DemoCorpus) -> Path:
-    """The first clip of the demo corpus."""
-    return corpus.folder / corpus.clips[0].path
-
-
-@pytest.fixture(scope="module")
-def frames(video: Path) -> list[np.ndarray]:
-    """The first 8 frames of `video`."""
-    return [frame.image for frame in read_frames(video)][:8]
 
 
 def make_clip(path: Path, **labels) -> Clip:
@@ -78,7 +58,7 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path, frames, landmarker):
 
 
 def test_video_that_begins_late_keeps_its_times(tmp_path, frames, landmarker):
-    path = record(tmp_path / "a.mp4", frames, tone(1.0))
+    path = record(tmp_path / "a.mp4", frames[:8], tone(1.0))
     late = tmp_path / "late.mp4"
     streams = ("-map", "0:v", "-map", "1:a", "-c", "copy")
     ffmpeg("-itsoffset", 0.4, "-i", path, "-i", path, *streams, late)
@@ -111,14 +91,14 @@ def test_sound_alone_is_a_clip_unless_faces_are_required(tmp_path, landmarker):
 
 @pytest.mark.parametrize("sound", [None, np.zeros(8000, np.float32)], ids=["none", "zeros"])
 def test_a_silent_clip_has_a_track_and_no_speech(tmp_path, frames, landmarker, sound):
-    path = record(tmp_path / "silent.mp4", frames, sound)
+    path = record(tmp_path / "silent.mp4", frames[:8], sound)
     extraction = extract_clip(make_clip(path), opener(landmarker))
     assert extraction.speech is None and extraction.reference is None
     assert len(extraction.track) == 8
 
 
 def test_a_separate_audio_file_wins_unless_the_corpus_copies_it(tmp_path, frames):
-    path = record(tmp_path / "a.mp4", frames, tone(0.5))
+    path = record(tmp_path / "a.mp4", frames[:8], tone(0.5))
     sound = record(tmp_path / "a.wav", sound=tone(2.0), audio_codec="pcm_s16le")
     own = make_clip(path, audio_path=str(sound))
     assert extract_clip(own, never, face_tracking="never").speech.end == pytest.approx(2, abs=0.1)
