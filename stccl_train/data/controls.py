@@ -31,7 +31,7 @@ def evaluation_windows(
     gates: Mapping[str, float] | None = None,
     keys: Sequence[str] | None = None,
 ) -> Iterator[Window]:
-    """Yield the windows of a split's accepted pairs, in a fixed order, evenly spread over each pair.
+    """Yield windows of a split's accepted pairs, in a fixed order, evenly spread over each pair.
 
     The source frames depend neither on `shift` (up to `margin`) nor on `other_sentence`, so windows
     of different conditions can be compared one by one by clips and first frame.
@@ -46,7 +46,7 @@ def evaluation_windows(
         other_sentence: replace the target by another sentence of the same speaker in the same
             emotion, by the frames whose mouth is most like the source's in the order of time, as
             `stccl align --align visual` finds them; if none of them make a window, by frames at the
-            target's pace from about the same position in the clip. Windows without any are left out.
+            target's pace from about the same position in the clip. Other windows are left out.
         crop: which crop.
         margin: frames that must be free before or after the target's, at least `shift`. A pair too
             short for it has no windows.

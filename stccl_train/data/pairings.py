@@ -1,4 +1,4 @@
-"""Which clips of an utterance can be compared, and which frame of one corresponds to which of the other.
+"""Which clips of an utterance can be compared, and which of their frames correspond.
 
 The shards hold one alignment per pair, in one direction. A pairing is that alignment as stored,
 reversed, or, for two emotions that were not aligned with each other, composed through the neutral

@@ -36,7 +36,7 @@ class WindowStreams:
         }
 
     def batches(self, epoch: int, reader: int, skip: int = 0) -> Iterator[list[Window]]:
-        """Yield a reader's windows without end, a batch at a time, after skipping `skip` batches."""
+        """Yield a reader's windows in batches without end, after skipping `skip` batches."""
         stream = self.windows(epoch, reader)
         for _ in range(skip * self._plan.batch):
             next(stream)
@@ -62,7 +62,7 @@ class WindowStreams:
                 yield buffer.pop()
 
     def _unshuffled(self, epoch: int, reader: int, rng: np.random.Generator) -> Iterator[Window]:
-        """Visit the reader's utterances again and again; if none has a window, the next reader's."""
+        """Visit the reader's utterances repeatedly; if none has a window, the next reader's."""
         offset = 0
         while offset < self._readers:
             drawn = 0

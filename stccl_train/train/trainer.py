@@ -70,7 +70,7 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """The outcome of one optimiser step, the same on all ranks except for speed and similarities."""
+    """The outcome of one optimiser step; speed and similarities are this rank's."""
 
     #: mean over all ranks
     loss: float

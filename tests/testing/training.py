@@ -14,8 +14,8 @@ from stccl_train.train.checkpoint import Checkpoint, load_checkpoint
 
 #: 2 epochs of 4 steps, 2 windows of 3 frames of 48 pixels each.
 MICRO = (
-    "metric.size=48", "metric.frames=3", "windows.per_epoch=8", "batch=2", "epochs=2", "warmup=1", "log_every=1",
-    "save_every=3", "device=cpu", "validate_windows=1", "windows.readers=2",
+    "metric.size=48", "metric.frames=3", "windows.per_epoch=8", "windows.readers=2", "batch=2",
+    "epochs=2", "warmup=1", "log_every=1", "save_every=3", "device=cpu", "validate_windows=1",
 )  # fmt: skip
 
 

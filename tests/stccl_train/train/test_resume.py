@@ -49,7 +49,8 @@ def test_a_run_resumes_after_sigkill(out, tmp_path, reference):
 import os, signal
 from stccl_train.train.trainer import fit
 from tests.testing.training import AtStep, micro
-fit({str(out)!r}, {str(tmp_path)!r}, micro(), AtStep(8, lambda: os.kill(os.getpid(), signal.SIGKILL)))
+progress = AtStep(8, lambda: os.kill(os.getpid(), signal.SIGKILL))
+fit({str(out)!r}, {str(tmp_path)!r}, micro(), progress)
 """
     process = subprocess.run(
         [sys.executable, "-c", code],
