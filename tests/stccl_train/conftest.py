@@ -1,4 +1,4 @@
-"""What the tests of training share: one thread, for tensors this small gain nothing from more, and lose much beside other work."""
+"""Run torch on one thread: for such small tensors more threads are slower beside other work."""
 
 import pytest
 import torch
