@@ -31,6 +31,28 @@ FORBIDDEN = {
 }
 
 
+#: The modules of stccl_data that stccl_train may import: the readers, what works on the records
+#: they return, and the foundations that all packages share.
+PUBLIC_TO_TRAINING = {
+    "stccl_data",
+    "stccl_data.alignment.modes",
+    "stccl_data.alignment.mouths",
+    "stccl_data.alignment.tracked_clip",
+    "stccl_data.alignment.warping_path",
+    "stccl_data.dataset",
+    "stccl_data.dataset.layout",
+    "stccl_data.errors",
+    "stccl_data.face.track",
+    "stccl_data.files.atomic",
+    "stccl_data.files.lock",
+    "stccl_data.landmarks",
+    "stccl_data.media.jpeg",
+    "stccl_data.options",
+    "stccl_data.pairs.gates",
+    "stccl_data.progress",
+}
+
+
 def imported_by(path: Path) -> set[str]:
     """Full names of the modules that a file imports anywhere in it."""
     package = list(path.relative_to(ROOT).with_suffix("").parts[:-1])
@@ -57,6 +79,24 @@ def test_imports_point_one_way() -> None:
             ]
             wrong += [f"{path.relative_to(ROOT)} imports {name}" for name in names]
     assert not wrong, "\n".join(wrong)
+
+
+def test_training_imports_only_public_modules_of_stccl_data() -> None:
+    wrong = []
+    for path in sorted((ROOT / "stccl_train").rglob("*.py")):
+        modules = {name for name in imported_by(path) if _is_data_module(name)}
+        wrong += [
+            f"{path.relative_to(ROOT)} imports {name}" for name in modules - PUBLIC_TO_TRAINING
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _is_data_module(name: str) -> bool:
+    """Whether a dotted name is a module or package of stccl_data, not a name inside one."""
+    path = ROOT.joinpath(*name.split("."))
+    return name.split(".")[0] == "stccl_data" and (
+        path.is_dir() or path.with_name(f"{path.name}.py").is_file()
+    )
 
 
 def test_only_the_fan_backend_imports_torch() -> None:
