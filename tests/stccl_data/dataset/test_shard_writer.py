@@ -1,131 +1,103 @@
-"""Writing shards: what webdataset and tar make of them, the same bytes each time, and nothing lost between parts."""
+"""Writing samples into shards: what tar and webdataset make of them, and the same bytes each time."""
 
 import hashlib
 import io
 import json
 import tarfile
-from fractions import Fraction
 
 import numpy as np
 import webdataset
 
-from stccl_data.alignment.align import Alignment
-from stccl_data.clip import Clip
 from stccl_data.dataset.layout import pair_name, shard_name
 from stccl_data.dataset.sample import ClipRecord, PairRecord, clip_members, sample_members
 from stccl_data.dataset.shard_writer import ShardWriter
-from stccl_data.face.track import Track
-from stccl_data.media.jpeg import JpegSeries, encode_jpeg
+from tests.testing import datasets as small
+
+NAMES = {"neutral": "neutral-1-t001", "angry": "angry-3-t001"}
 
 
-def an_alignment(n: int = 5) -> Alignment:
-    times = np.arange(n) / 25
-    path = np.stack([np.arange(n)] * 2, axis=1).astype(np.int32)
-    return Alignment(
-        times, times, np.arange(n, dtype=np.int32), path, "audio", 0.5, 1.0, 1, 1.0, 0.0
-    )
-
-
-def a_pair(source: str, target: str, **scores) -> PairRecord:
-    return PairRecord(source, target, {"cost": 0.5, **scores}, True, None, an_alignment())
-
-
-def a_clip(emotion: str, **labels) -> Clip:
-    fixed = {
-        "clip_id": f"own/{emotion}",
-        "corpus": "own",
-        "speaker": "a",
-        "sentence": "1",
-        "path": "/raw/a.mp4",
-        "fps": Fraction(25),
-    }
-    return Clip(**{**fixed, "emotion": emotion, **labels})
-
-
-def a_track(n: int = 5) -> Track:
-    pictures = JpegSeries.from_jpegs(
-        [encode_jpeg(np.full((8, 8, 3), 20 * i, np.uint8), 90) for i in range(n)]
-    )
-    flat = np.zeros((n, 2, 3))
-    return Track(
-        np.arange(n) / 25,
-        np.ones(n, bool),
-        np.zeros((n, 68, 2), np.float32),
-        flat,
-        flat,
-        pictures,
-        pictures,
-    )
-
-
-def a_sample(key: str = "own/a/front/1") -> dict[str, bytes]:
-    track = a_track()
+def make_sample(key: str = "mead/M003/front/s001") -> dict[str, bytes]:
+    """Return the members of a sample of two clips and their pair."""
+    tracks = {emotion: small.make_track(emotion) for emotion in NAMES}
     clips = {
         name: ClipRecord(
-            a_clip(name.split("-")[0]),
+            small.make_clip("M003", emotion, "s001"),
             {"face_rate": 1.0, "yaw": float("nan")},
-            clip_members(track, track.times, b"fLaC"),
+            clip_members(tracks[emotion], tracks[emotion].times, b"fLaC"),
         )
-        for name in ("neutral-1-t001", "angry-3-t001")
+        for emotion, name in NAMES.items()
     }
-    return sample_members(
-        key,
-        clips,
-        [a_pair("neutral-1-t001", "angry-3-t001", content_score=None, local_slope=float("inf"))],
-    )
+    scores = {"cost": 0.5, "content_score": None, "local_slope": float("inf")}
+    alignment = small.make_alignment(tracks["neutral"], tracks["angry"])
+    pair = PairRecord(NAMES["neutral"], NAMES["angry"], scores, True, None, alignment)
+    return sample_members(key, clips, [pair])
 
 
-def test_webdataset_reads_what_was_written(tmp_path):
-    writer = ShardWriter(tmp_path, "train", 10**9)
-    keys = ["own/a/front/1", "own/a/front/2"]
-    for key in keys:
-        writer.add(key, a_sample(key))
+def write_shard(out, samples, split="train"):
+    """Write samples into one shard."""
+    writer = ShardWriter(out, split, 10**9)
+    for key, members in samples.items():
+        writer.add(key, members)
     (file,) = writer.close()
-    read = list(webdataset.WebDataset(str(tmp_path / file.path), shardshuffle=False))
-    assert [sample["__key__"] for sample in read] == keys
-    first = read[0]
-    assert {name for name in first if not name.startswith("__")} == set(a_sample())
-    labels = json.loads(first["json"])
-    assert labels["key"] == keys[0] and labels["clips"]["angry-3-t001"]["fps"] == "25"
-    assert labels["pairs"][0] == {
-        "source": "neutral-1-t001", "target": "angry-3-t001", "cost": 0.5, "content_score": None, "local_slope": None,
-        "accepted": True, "reason": None,
-    }  # fmt: skip
-    assert labels["clips"]["angry-3-t001"]["scores"] == {"face_rate": 1.0, "yaw": None}
-    with (
-        np.load(io.BytesIO(first["angry-3-t001.npz"])) as tables,
-        np.load(io.BytesIO(first["pairs.npz"])) as pairs,
-    ):
-        offsets = tables["face_offsets"]
-        assert pairs[pair_name("neutral-1-t001", "angry-3-t001") + ".frame_map"].tolist() == [
-            0,
-            1,
-            2,
-            3,
-            4,
-        ]
-    assert first["angry-3-t001.face.mjpg"][offsets[2] : offsets[3]] == a_track().face.jpeg(2)
+    return file
 
 
-def test_the_index_leads_to_each_members_bytes(tmp_path):
-    writer = ShardWriter(tmp_path, "val", 10**9)
-    contents = {key: a_sample(key) for key in ("own/a/front/1", "own/a/front/long-" + "x" * 150)}
-    for key, content in contents.items():
-        writer.add(key, content)
-    (file,) = writer.close()
+def test_webdataset_reads_the_samples_as_they_were_written(tmp_path):
+    samples = {key: make_sample(key) for key in ("mead/M003/front/s001", "mead/M003/front/s002")}
+    file = write_shard(tmp_path, samples)
+    loaded = list(webdataset.WebDataset(str(tmp_path / file.path), shardshuffle=False))
+    assert [sample["__key__"] for sample in loaded] == list(samples)
+    for sample in loaded:
+        members = {name: data for name, data in sample.items() if not name.startswith("__")}
+        assert members == samples[sample["__key__"]]
+
+
+def test_the_labels_hold_clips_and_pairs_and_null_for_what_is_not_finite():
+    labels = json.loads(make_sample()["json"])
+    assert labels["key"] == "mead/M003/front/s001"
+    clip = labels["clips"][NAMES["angry"]]
+    assert (clip["fps"], clip["n_frames"]) == ("25", 15)
+    assert clip["scores"] == {"face_rate": 1.0, "yaw": None}
+    assert labels["pairs"] == [
+        {
+            "source": NAMES["neutral"],
+            "target": NAMES["angry"],
+            "cost": 0.5,
+            "content_score": None,
+            "local_slope": None,
+            "accepted": True,
+            "reason": None,
+        }
+    ]
+
+
+def test_offsets_and_maps_are_read_by_numpy_alone():
+    members = make_sample()
+    track = small.make_track("angry")
+    with np.load(io.BytesIO(members[f"{NAMES['angry']}.npz"])) as arrays:
+        offsets = arrays["face_offsets"]
+    data = members[f"{NAMES['angry']}.face.mjpg"]
+    assert data[offsets[2] : offsets[3]] == track.face.jpeg(2)
+    alignment = small.make_alignment(small.make_track("neutral"), track)
+    name = pair_name(NAMES["neutral"], NAMES["angry"])
+    with np.load(io.BytesIO(members["pairs.npz"])) as arrays:
+        np.testing.assert_array_equal(arrays[f"{name}.frame_map"], alignment.frame_map)
+
+
+def test_the_index_gives_the_bytes_of_each_member(tmp_path):
+    samples = {key: make_sample(key) for key in ("own/a/front/1", "own/a/front/long-" + "x" * 150)}
+    file = write_shard(tmp_path, samples, "val")
     data = (tmp_path / file.path).read_bytes()
     assert (len(data), hashlib.sha256(data).hexdigest()) == (file.bytes, file.sha256)
-    assert [line["key"] for line in file.index] == list(contents)
+    assert [line["key"] for line in file.index] == list(samples)
     for line in file.index:
         assert (line["split"], line["shard"]) == ("val", shard_name("val", 0))
         for suffix, (offset, size) in line["members"].items():
-            assert data[offset : offset + size] == contents[line["key"]][suffix]
+            assert data[offset : offset + size] == samples[line["key"]][suffix]
 
 
-def test_members_are_sorted_and_carry_no_time_or_owner(tmp_path):
-    writer = ShardWriter(tmp_path, "train", 10**9)
-    writer.add("k", dict(reversed(a_sample().items())))
-    (file,) = writer.close()
+def test_members_are_sorted_and_have_no_time_or_owner(tmp_path):
+    file = write_shard(tmp_path, {"k": dict(reversed(make_sample().items()))})
     with tarfile.open(tmp_path / file.path) as tar:
         members = tar.getmembers()
     assert [member.name for member in members] == sorted(member.name for member in members)
@@ -133,51 +105,42 @@ def test_members_are_sorted_and_carry_no_time_or_owner(tmp_path):
 
 
 def test_the_same_samples_give_the_same_bytes(tmp_path):
-    sums = []
-    for name in ("one", "two"):
-        writer = ShardWriter(tmp_path / name, "train", 10**9)
-        writer.add("k", a_sample())
-        sums.append(writer.close()[0].sha256)
-    assert sums[0] == sums[1]
+    files = [write_shard(tmp_path / name, {"k": make_sample()}) for name in ("first", "second")]
+    assert files[0] == files[1]
 
 
-def test_a_new_shard_begins_where_the_size_would_be_exceeded(tmp_path):
+def test_a_shard_ends_before_its_size_would_be_exceeded(tmp_path):
     writer = ShardWriter(tmp_path, "train", 1000)
     for i in range(5):
         writer.add(f"k{i}", {"bin": bytes(400)})
-    writer.add("large", {"bin": bytes(5000)})  # larger than a shard: one of its own
+    writer.add("large", {"bin": bytes(5000)})  # exceeds the size by itself
     writer.add("last", {"bin": bytes(10)})
     files = writer.close()
-    assert [file.path for file in files] == [shard_name("train", i) for i in range(len(files))]
-    assert [[line["key"] for line in file.index] for file in files] == [
-        ["k0", "k1"],
-        ["k2", "k3"],
-        ["k4"],
-        ["large"],
-        ["last"],
-    ]
+    assert [file.path for file in files] == [shard_name("train", i) for i in range(5)]
+    keys = [[line["key"] for line in file.index] for file in files]
+    assert keys == [["k0", "k1"], ["k2", "k3"], ["k4"], ["large"], ["last"]]
     assert [file.utterances for file in files] == [2, 2, 1, 1, 1]
 
 
-def test_nothing_added_is_no_shard(tmp_path):
+def test_a_writer_without_samples_writes_no_file(tmp_path):
     assert ShardWriter(tmp_path, "train", 1000).close() == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_abandoned_shard_leaves_nothing_and_finished_ones_stay(tmp_path):
+def test_an_abandoned_writer_keeps_its_finished_shards_only(tmp_path):
     writer = ShardWriter(tmp_path, "train", 1000)
     writer.add("k0", {"bin": bytes(900)})
     writer.add("k1", {"bin": bytes(900)})
     writer.abandon()
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [
-        "stccl-train-000000.tar"
-    ]
-    writer.abandon()  # once more does no harm
+    writer.abandon()  # harmless
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in files] == ["stccl-train-000000.tar"]
 
 
-def test_a_clip_without_a_followed_face_has_its_times_alone():
+def test_a_clip_without_tracking_is_stored_with_its_times_only():
     times = np.arange(4) / 25
     members = clip_members(None, times)
-    assert set(members) == {"npz"}
-    with np.load(io.BytesIO(members["npz"])) as tables:
-        assert tables.files == ["times"] and tables["times"].tolist() == times.tolist()
+    assert list(members) == ["npz"]
+    with np.load(io.BytesIO(members["npz"])) as arrays:
+        assert arrays.files == ["times"]
+        assert arrays["times"].tolist() == times.tolist()
