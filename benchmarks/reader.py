@@ -2,8 +2,8 @@
 
 usage: python benchmarks/reader.py OUT [--preset default|paper|tiny] [--seconds 5] [--steps 20]
 
-OUT is a prepared dataset; `make demo` leaves one in demo/prepared. Windows have the length and size of
-the preset. The rate of decoding and resizing alone is the upper limit of any reader. Figures are
+OUT is a prepared dataset; `make demo` leaves one in demo/prepared. Windows have the length and size
+of the preset. The rate of decoding and resizing alone is the upper limit of any reader. Figures are
 printed, never asserted.
 """
 

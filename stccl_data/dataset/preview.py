@@ -1,7 +1,6 @@
 """Show a pair: source and warped target side by side, as a video with sound or as a sheet."""
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.clip import Clip, slug
-from stccl_data.dataset import Dataset, Pair, ShardError, Utterance, UtteranceClip
+from stccl_data.dataset import Dataset, Pair, ShardError, UtteranceClip
 from stccl_data.dataset.layout import CLIPS
 from stccl_data.dataset.preview_frames import (
     VIDEO_SIZE,
@@ -72,7 +71,7 @@ def find_pair(dataset: Dataset, key: str, target: str, source: str | None = None
     """
     matching: list[Pair] = []
     existing: list[Pair] = []
-    for utterance in _parts(dataset, key):
+    for utterance in dataset.parts(key):
         matching += utterance.pairs(source, target, accepted=None)
         existing += utterance.pairs(accepted=None)
     if not matching:
@@ -179,15 +178,6 @@ def _cut(audio: Audio, start: float, length: float) -> Audio:
     first = round((start - audio.start) * audio.rate)
     samples = np.pad(audio.samples, (max(0, -first), 0))[max(0, first) :]
     return Audio(samples[: round(length * audio.rate)], audio.rate, start)
-
-
-def _parts(dataset: Dataset, key: str) -> Iterator[Utterance]:
-    """Yield the utterance of this key, then the parts that continue it."""
-    yield dataset[key]
-    part = 2
-    while f"{key}+p{part}" in dataset:
-        yield dataset[f"{key}+p{part}"]
-        part += 1
 
 
 def _cost(pair: Pair) -> float:

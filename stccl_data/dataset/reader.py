@@ -132,7 +132,8 @@ class Dataset:
         row = table.find(source, target)
         if row is None:
             raise ShardError(f"{self.path}: {table.explain_missing(source, target)}")
-        for utterance in self.parts(row["utterance"] or ""):
+        key = row["utterance"] or ""
+        for utterance in self.parts(key) if key in self else ():
             for pair in utterance.pairs(accepted=None):
                 if (pair.source.clip_id, pair.target.clip_id) == (source, target):
                     return pair
@@ -141,14 +142,11 @@ class Dataset:
         raise ShardError(f"{source} -> {target} has no alignment in the shards; {cause}")
 
     def parts(self, key: str) -> Iterator[Utterance]:
-        """Open all parts of an utterance in order; an utterance in one sample is one part.
-
-        Args:
-            key: of the utterance or of any of its parts.
-        """
-        utterance, part = utterance_of(key), 1
-        while part_key(utterance, part) in self:
-            yield self[part_key(utterance, part)]
+        """Open an utterance, then the further parts that it is stored in. Raises as `[key]`."""
+        yield self[key]
+        part = 2
+        while part_key(key, part) in self:
+            yield self[part_key(key, part)]
             part += 1
 
     @cached_property

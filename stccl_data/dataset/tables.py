@@ -1,4 +1,4 @@
-"""The tables of a prepared dataset, clips.parquet and pairs.parquet: their columns, the one reader and the one writer.
+"""The columns of clips.parquet and pairs.parquet, and the one reader and writer of these tables.
 
 pyarrow is imported when a table is first read or written, not before.
 """
@@ -107,13 +107,17 @@ class TableError(ShardError):
     def __init__(self, path: Path, problem: str, advice: str) -> None:
         super().__init__(path, problem, advice)
         self.path = path
-        #: What is wrong, without the path: `is missing`.
+        #: what is wrong, without the path: `is missing`
         self.problem = problem
-        #: What to do about it.
-        self.remedy = advice
+        self._advice = advice
 
     def __str__(self) -> str:
-        return f"{self.path} {self.problem}; {self.remedy}"
+        return f"{self.path} {self.problem}; {self._advice}"
+
+    @property
+    def advice(self) -> str:
+        """What a user can do."""
+        return self._advice
 
 
 def read_clips(
@@ -169,7 +173,7 @@ def read_table(
 
     existing = _column_names(path)
     if missing := [name for name in columns or required if name not in existing]:
-        raise TableError(path, f"has no column {', '.join(missing)}", "run `stccl prepare` again")
+        raise TableError(path, f"has no column {', '.join(missing)}", "rerun `stccl prepare`")
     with table_errors(path):
         return pq.read_table(
             path,
@@ -222,14 +226,14 @@ def table_errors(path: Path) -> Iterator[None]:
     """Turn the errors that pyarrow raises about the table `path` into TableError."""
     import pyarrow as pa
 
-    remedy = "copy it again, or run `stccl prepare` again"
+    advice = "copy it again, or rerun `stccl prepare`"
     try:
         yield
     except FileNotFoundError:
-        raise TableError(path, "is missing", remedy) from None
+        raise TableError(path, "is missing", advice) from None
     except (OSError, pa.ArrowException) as error:
         cause = next(iter(str(error).splitlines()), type(error).__name__)
-        raise TableError(path, f"cannot be read ({cause})", remedy) from error
+        raise TableError(path, f"cannot be read ({cause})", advice) from error
 
 
 def _rows(

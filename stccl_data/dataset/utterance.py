@@ -60,7 +60,10 @@ class Pair:
 
     @property
     def frame_map(self) -> NDArray[np.int32]:
-        """(n_source,) target frame of each source frame, never falling; -1 without target frames."""
+        """(n_source,) target frame of each source frame, never falling.
+
+        -1 everywhere if the target has no frames.
+        """
         return self._arrays["frame_map"]
 
     @property

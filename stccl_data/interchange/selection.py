@@ -10,7 +10,7 @@ from pydantic import Field
 
 from stccl_data.clip import EMOTIONS, Clip
 from stccl_data.dataset import Dataset, Pair, ShardError
-from stccl_data.dataset.layout import CLIPS
+from stccl_data.dataset.layout import CLIPS, utterance_of
 from stccl_data.dataset.tables import read_clips, read_pairs
 from stccl_data.errors import StcclError
 from stccl_data.interchange.names import published_names
@@ -141,7 +141,7 @@ def stored_pairs(dataset: Dataset, selection: Selection) -> Iterator[Pair]:
     for ids, utterance in selection.pairs.items():
         missing[utterance].add(ids)
     for key in dataset.keys():  # noqa: SIM118 - not a mapping
-        of_utterance = missing.get(key.partition("+")[0])
+        of_utterance = missing.get(utterance_of(key))
         if of_utterance:
             for pair in dataset[key].pairs(accepted=None):
                 ids = pair.source.clip_id, pair.target.clip_id

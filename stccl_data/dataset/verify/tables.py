@@ -68,7 +68,7 @@ def _read(read: Callable[[], list[Row]], table: str, problems: list[Problem]) ->
     try:
         return read()
     except TableError as error:
-        problems.append(Problem(table, error.problem, error.remedy))
+        problems.append(Problem(table, error.problem, error.advice))
         return None
 
 

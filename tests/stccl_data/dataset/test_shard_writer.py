@@ -1,4 +1,4 @@
-"""Writing samples into shards: what tar and webdataset make of them, and the same bytes each time."""
+"""Writing samples into shards: readable by tar and webdataset, and the same bytes each time."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""An intact dataset has no problems; a dataset damaged in any one way has one that names the file."""
+"""An intact dataset has no problems; any single damage is a problem that names the file."""
 
 import hashlib
 import io
