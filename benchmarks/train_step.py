@@ -1,13 +1,16 @@
-"""How fast a training step is, beside a step shaped like the published one, on whatever device there is.
+"""Time a training step beside a step shaped like the published one.
 
-usage: python benchmarks/train_step.py [--device cuda] [--backbone iresnet50] [--size 224] [--batch 8] [--frames 9] [--steps 20]
-                                       [--padding zeros|circular] [--compile]
+usage: python benchmarks/train_step.py [--device cuda] [--backbone iresnet50] [--size 224]
+           [--batch 8] [--frames 9] [--steps 20] [--padding zeros|circular] [--compile]
 
-Without options: iresnet50 at 224 pixels in batches of 8 on a GPU, the tiny backbone at 96 pixels in batches of 2 on a CPU. Each
-step is timed in a process of its own, so that its peak memory is its own. The published shape: float32, source and target through
-the backbone one after the other, a transformer over all slots of a layer (8 L spatial tokens; N T (T-1) / 2 temporal ones), and
-each token compared with every other of its window. Both look through the same network; `--padding circular` takes ours as it is
-trained without published weights. Random frames: what is in them does not matter here.
+Defaults: iresnet50 at 224 pixels in batches of 8 on a GPU; the tiny backbone at 96 pixels in batches
+of 2 on a CPU. Each step is timed in a process of its own, so that its peak memory is its own.
+
+The published shape: float32, source and target through the backbone one after the other, a
+transformer over all slots of a layer (8 L spatial tokens; N T (T-1) / 2 temporal ones), and each
+token compared with every other of its window. Both steps use the same backbone; `--padding circular`
+times ours as it is trained without published weights. Frames are random: their content does not
+matter here.
 """
 
 import argparse
@@ -46,14 +49,19 @@ STEPS = (
 
 @dataclass(frozen=True)
 class Task:
-    """What is timed, on what."""
+    """What to time, on what."""
 
+    #: One of `STEPS`.
     step: str
     device: str
     backbone: str
+    #: Pixels.
     size: int
+    #: Windows.
     batch: int
+    #: Of a window.
     frames: int
+    #: Timed steps.
     steps: int
     padding: str
     compile: bool
@@ -61,15 +69,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Timing:
-    """`seconds` a step, median; `peak_mb`: memory of the device, of the process on a CPU; `flop`: of the model in a step."""
+    """The result of timing one kind of step."""
 
+    #: Of a step, median.
     seconds: float
+    #: Memory of the GPU; on a CPU, of the process.
     peak_mb: float
+    #: Floating-point operations of the model in a step.
     flop: float
 
 
 class PublishedShape(nn.Module):
-    """The amount and the order of work of the published step, not its code: dense transformers over slots, float32, sides apart."""
+    """The amount and order of the published step's work, not its code."""
 
     def __init__(self, backbone: str, freeze: bool) -> None:
         super().__init__()
@@ -106,7 +117,7 @@ class PublishedShape(nn.Module):
 
 
 def measure(task: Task) -> Timing:
-    """One kind of step: three to warm up, then `steps` timed."""
+    """Run one kind of step three times to warm up, then time it."""
     torch.manual_seed(0)
     device = torch.device(task.device)
     on_gpu = device.type == "cuda"
@@ -130,13 +141,13 @@ def measure(task: Task) -> Timing:
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=ours and on_gpu):
-            found = model(*frames)
-        loss = found.loss if ours else found
+            output = model(*frames)
+        loss = output.loss if ours else output
         loss.backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
-    def finish() -> None:
+    def synchronise() -> None:
         if on_gpu:
             torch.cuda.synchronize()
 
@@ -144,25 +155,29 @@ def measure(task: Task) -> Timing:
         step()
     for _ in range(2):
         step()
-    finish()
+    synchronise()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    took = []
+    durations = []
     for _ in range(task.steps):
-        began = time.perf_counter()
+        start = time.perf_counter()
         step()
-        finish()
-        took.append(time.perf_counter() - began)
+        synchronise()
+        durations.append(time.perf_counter() - start)
     peak = (
         torch.cuda.max_memory_allocated()
         if on_gpu
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    return Timing(sorted(took)[len(took) // 2], peak / 1e6, float(counter.get_total_flops()))
+    seconds = sorted(durations)[len(durations) // 2]
+    return Timing(seconds, peak / 1e6, float(counter.get_total_flops()))
 
 
 def matrix_rate(device: str) -> float:
-    """Floating-point operations a second of a large matrix product, bfloat16 on a GPU: what the device can do at best."""
+    """Measure the operations per second of a large matrix product, the best a device can do.
+
+    In bfloat16 on a GPU, in float32 on a CPU.
+    """
     n = 8192 if device.startswith("cuda") else 1024
     a = torch.randn(
         n, n, device=device, dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32
@@ -172,16 +187,16 @@ def matrix_rate(device: str) -> float:
     rounds = 20 if device.startswith("cuda") else 3
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-    began = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(rounds):
         a @ a
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-    return 2 * n**3 * rounds / (time.perf_counter() - began)
+    return 2 * n**3 * rounds / (time.perf_counter() - start)
 
 
-def apart(function: Callable[[Task], Timing], task: Task) -> Timing:
-    """The result of a function run in a process of its own."""
+def in_new_process(function: Callable[[Task], Timing], task: Task) -> Timing:
+    """Run a function in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, (task,))
 
@@ -201,29 +216,29 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     options = vars(parser.parse_args())
     images = 2 * options["batch"] * options["frames"]
-    shown = f"{options['backbone']}, {options['size']} pixels, {options['batch']} windows of {options['frames']} frames, twice"
     rate = matrix_rate(options["device"])
-    print(f"{options['device']}: {shown}; {options['padding']} padding; torch {torch.__version__}")
-    print(f"a large matrix product: {rate / 1e12:.2f} TFLOP/s")
     print(
-        f"{'':<36}{'ms/step':>9}{'images/s':>10}{'peak MB':>9}{'GFLOP':>8}{'TFLOP/s':>9}{'of rate':>9}"
+        f"{options['device']}: {options['backbone']}, {options['size']} pixels, "
+        f"{options['batch']} windows of {options['frames']} frames, twice; "
+        f"{options['padding']} padding; torch {torch.__version__}"
     )
+    print(f"a large matrix product: {rate / 1e12:.2f} TFLOP/s")
+    headings = ("ms/step", "images/s", "peak MB", "GFLOP", "TFLOP/s", "of rate")
+    print(f"{'':<36}" + "".join(f"{heading:>10}" for heading in headings))
     timings: dict[str, Timing] = {}
     for step in STEPS:
-        timings[step] = t = apart(measure, Task(step=step, **options))
+        timings[step] = t = in_new_process(measure, Task(step=step, **options))
         speed = t.flop / t.seconds
         print(
-            f"{step:<36}{1000 * t.seconds:>9.0f}{images / t.seconds:>10.1f}{t.peak_mb:>9.0f}{t.flop / 1e9:>8.1f}"
-            f"{speed / 1e12:>9.3f}{100 * speed / rate:>8.1f}%"
+            f"{step:<36}{1000 * t.seconds:>10.0f}{images / t.seconds:>10.1f}{t.peak_mb:>10.0f}"
+            f"{t.flop / 1e9:>10.1f}{speed / 1e12:>10.3f}{100 * speed / rate:>9.1f}%"
         )
     for state in ("frozen", "trained"):
-        ours, theirs = (
-            timings[f"ours, backbone {state}"],
-            timings[f"published shape, backbone {state}"],
-        )
-        ratio, memory = theirs.seconds / ours.seconds, theirs.peak_mb / ours.peak_mb
+        ours = timings[f"ours, backbone {state}"]
+        published = timings[f"published shape, backbone {state}"]
         print(
-            f"backbone {state}: {ratio:.2f} times the images/s of the published shape, {1 / memory:.2f} times its peak memory"
+            f"backbone {state}: {published.seconds / ours.seconds:.2f} times the images/s of the "
+            f"published shape, {ours.peak_mb / published.peak_mb:.2f} times its peak memory"
         )
 
 

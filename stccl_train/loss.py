@@ -27,7 +27,7 @@ _RANGE = 1.1
 
 
 class STCCLLoss(nn.Module):
-    """weight * (sum over layers of SCC + eta * sum over layers of TCC) of source and generated frames.
+    """Loss of generated frames: weight * (sum over layers of SCC + eta * sum over layers of TCC).
 
     The metric is frozen and stays in eval mode, whatever ``.train()`` or ``.requires_grad_()`` is
     called on. Only the generated frames receive a gradient.
@@ -108,8 +108,8 @@ class STCCLLoss(nn.Module):
         _check_layout("generated", generated)
         if source.shape[:2] != generated.shape[:2]:
             raise UsageError(
-                f"source is {tuple(source.shape[:2])} windows and frames, "
-                f"generated {tuple(generated.shape[:2])}; give each generated frame its source frame"
+                f"source is {tuple(source.shape[:2])} windows and frames, generated "
+                f"{tuple(generated.shape[:2])}; give each generated frame its source frame"
             )
         if 0 in source.shape or 0 in generated.shape:
             raise UsageError(
@@ -129,7 +129,7 @@ class STCCLLoss(nn.Module):
         kinds, trained = self.metric.kinds, self.config.frames
         if not any(kind.exists_in(frames) for kind in kinds):
             raise UsageError(
-                "T is 1, but this metric has only the temporal term; give windows of 2 frames or more"
+                "T is 1, but this metric has only the temporal term; give 2 frames or more"
             )
         if frames > 1 and frames != trained and TCC_CM in kinds:
             raise UsageError(

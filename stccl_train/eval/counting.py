@@ -218,7 +218,7 @@ class Counter:
     def _add_sums(
         self, c: _Comparison, stage: str, view: str, kind: TokenKind, sums: NDArray[np.float64]
     ) -> None:
-        """Add (b, regions, 1 + measures) to the cell of a stage, condition, view, kind and layer."""
+        """Add the sums of b windows, (b, regions, 1 + measures), to those of their pairs."""
         cell = (
             STAGES.index(stage),
             self._conditions.index(c.condition),

@@ -1,8 +1,8 @@
 """Evaluate a metric on speakers that it never saw, beside controls that have to fail.
 
 Conditions (`stccl_train.eval.conditions`) replace the targets of aligned windows. Stages are the
-metric as trained, the same formula on its backbone's own tokens without heads, and both again for an
-untrained metric. Each figure of each region, layer and emotion is kept; the verdict compares a few.
+metric as trained, the same formula on its backbone's own tokens without heads, and both again for
+an untrained metric. Figures are kept for each region, layer and emotion; the verdict compares a few.
 """
 
 from pathlib import Path

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stccl_data.face.track import Track
+from stccl_data.alignment.tracked_clip import TrackedClip
 from stccl_train.data.windows import WindowShape, points_in_crop
 from stccl_train.eval.statistics import HEADLINE
 from stccl_train.model.contrast import compare, retrieval
@@ -56,34 +57,36 @@ class FrameScores:
 
 @torch.no_grad()
 def score_frames(
-    metric: CorrelationMetric, source: Track, target: Track, frame_map: NDArray[np.int32]
+    metric: CorrelationMetric,
+    source: TrackedClip,
+    target: TrackedClip,
+    frame_map: NDArray[np.int32],
 ) -> FrameScores | None:
     """Score each frame of a clip against its partner frame in another.
 
     Args:
         metric: in eval mode.
-        source: track with face crops.
-        target: track with face crops.
+        source: with face crops.
+        target: with face crops.
         frame_map: (n_source,) target frame of each source frame, -1 if there is none.
 
     Returns:
         None if no window has a face and a partner in each of its frames.
     """
-    partner = np.maximum(frame_map, 0)
-    usable = source.valid & (frame_map >= 0) & target.valid[partner]
+    a, b = source.track, target.track
+    usable = a.valid & (frame_map >= 0) & b.valid[np.maximum(frame_map, 0)]
     shape = WindowShape(metric.config.frames, metric.config.stride)
-    windows = [frames for frames in _spread_windows(shape, len(source)) if usable[frames].all()]
+    windows = [frames for frames in _spread_windows(shape, len(a)) if usable[frames].all()]
     if not windows:
         return None
-    sums = _FrameSums(len(source))
+    sums = _FrameSums(len(a))
     device = metric.scale.device
     for first in range(0, len(windows), _BATCH):
         batch = windows[first : first + _BATCH]
         source_frames = _decode(source, batch)
         target_frames = _decode(target, [frame_map[frames] for frames in batch])
         points = [
-            points_in_crop(source.landmarks[frames], source.face_transforms[frames])
-            for frames in batch
+            points_in_crop(a.landmarks[frames], a.face_transforms[frames]) for frames in batch
         ]
         boxes = region_boxes(torch.from_numpy(np.stack(points)), source_frames.shape[-1])
         mouth = boxes[:, 0].to(device)
@@ -173,8 +176,9 @@ class _FrameSums:
         return FrameScores(scc[:, 0], tcc[:, 0], scc[:, 1], tcc[:, 1])
 
 
-def _decode(track: Track, windows: Sequence[NDArray[np.integer]]) -> Tensor:
+def _decode(clip: TrackedClip, windows: Sequence[NDArray[np.integer[Any]]]) -> Tensor:
     """Decode the face crops of windows, (B, T, 3, H, W) uint8."""
-    assert track.face is not None
-    frames = np.stack([track.face.decode(frames) for frames in windows])
+    face = clip.track.face
+    assert face is not None
+    frames = np.stack([face.decode(frames) for frames in windows])
     return torch.from_numpy(frames).permute(0, 1, 4, 2, 3)

@@ -37,7 +37,7 @@ def plot_similarities(path: str | Path, evaluation: Evaluation) -> None:
 
 
 def plot_shifts(path: str | Path, evaluation: Evaluation) -> None:
-    """Plot R@1 at the mouth by the shift of the target, for each stage, with intervals and chance."""
+    """Plot R@1 at the mouth of each stage by the shift of the target, with intervals and chance."""
     names = [name for name in evaluation.conditions if name.startswith("shifted_")]
     by_shift = {int(name.removeprefix("shifted_")): name for name in names}
     conditions = dict(sorted({0: ALIGNED, **by_shift}.items()))

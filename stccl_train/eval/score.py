@@ -62,7 +62,7 @@ def score(
         progress: receives two stages, ``read`` and ``compare``.
 
     Raises:
-        ClipError: a clip cannot be read, shows no face or is too short, or the two cannot be aligned.
+        ClipError: a clip cannot be read, shows no face or is too short, or both cannot be aligned.
         MetricError: no usable metric in ``run``.
         ValueError: unknown device or alignment.
     """
@@ -75,9 +75,8 @@ def score(
         clips.append(read_tracked_clip(path, sound=alignment != "time"))
         progress.step()
     frame_map = match_frames(clips[0], clips[1], alignment)
-    a, b = (clip.track for clip in clips)
     progress.stage("compare", 2)
-    aligned = score_frames(metric, a, b, frame_map)
+    aligned = score_frames(metric, clips[0], clips[1], frame_map)
     progress.step()
     if aligned is None:
         raise ClipError(
@@ -85,11 +84,13 @@ def score(
             f"{source} and {target} have no {metric.config.frames} frames, "
             f"{metric.config.stride} apart, with a face on both sides",
         )
-    shifted = score_frames(metric, a, b, _shift(frame_map, len(b)))
+    times, target_times = (clip.track.times for clip in clips)
+    shifted_map = _shift(frame_map, len(target_times))
+    shifted = score_frames(metric, clips[0], clips[1], shifted_map)
     progress.step()
     return Score(
-        times=a.times,
-        target_times=np.where(frame_map >= 0, b.times[np.maximum(frame_map, 0)], np.nan),
+        times=times,
+        target_times=np.where(frame_map >= 0, target_times[np.maximum(frame_map, 0)], np.nan),
         shifted=dict.fromkeys(SCORES) if shifted is None else shifted.means,
         **vars(aligned),
     )

@@ -64,8 +64,8 @@ class IBasicBlock(nn.Module):
 class IResNet(Backbone):
     """ArcFace's residual network without its embedding, with insightface's state-dict names.
 
-    Published files of `iresnet*` load with ``load_state_dict(..., strict=True)``: their embedding is
-    ignored; anything else that is missing, unknown or of another shape is an error.
+    Published files of `iresnet*` load with ``load_state_dict(..., strict=True)``: their embedding
+    is ignored; anything else that is missing, unknown or of another shape is an error.
 
     Args:
         blocks: residual blocks of each stage: 2, 2, 2, 2 for iresnet18; 3, 4, 14, 3 for iresnet50.
@@ -135,7 +135,7 @@ BACKBONES: tuple[BackboneName, ...] = get_args(BackboneName)
 #: What lies beyond a map's border. ArcFace was trained with zeros, but they reveal a place by its
 #: distance from the border: on Gaussian noise a fresh iresnet18 at 112 pixels then finds the same
 #: place in an unrelated frame 7.9 times as often as chance in layer 4 (2.6, 1.8, 1.2 times in the
-#: others). With circular padding opposite borders touch, and no place of noise differs from another.
+#: others). With circular padding opposite borders touch: no place of noise differs from another.
 PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 

@@ -1,8 +1,8 @@
 """Tokens of local facial animation: how a place differs from its neighbours, and over time.
 
 Shapes: B windows of T frames; features (B, T, C, H, W); tokens (B, A, S, D), D numbers at each of
-S slots in space and A slots in time (frames, or pairs of frames). Slot (a, s) of the source's tokens
-and slot (a, s) of the target's are partners.
+S slots in space and A slots in time (frames, or pairs of frames). Slot (a, s) of the source's
+tokens and slot (a, s) of the target's are partners.
 
 Equations: STCCL (Chen et al., arXiv 2604.20226), sections 3.2 and 3.3; ASCCL (CVPR 2024) for the
 spatial term.
