@@ -43,7 +43,7 @@ class AlignmentWork:
     units: Sequence[Unit]
 
 
-def plan_alignment(
+def alignment_work(
     config: PrepareConfig,
     store: Store,
     utterances: Utterances,
@@ -85,8 +85,8 @@ def plan_alignment(
 def align_all(
     run: Run, utterances: Utterances, pairs: imported.ImportedPairs | None = None
 ) -> Alignments:
-    """Align the utterances that are not aligned yet. Arguments are those of `plan_alignment`."""
-    work = plan_alignment(run.config, run.store, utterances, pairs)
+    """Align the utterances that are not aligned yet. Arguments are those of `alignment_work`."""
+    work = alignment_work(run.config, run.store, utterances, pairs)
     run.progress.stage("align", len(utterances), len(utterances) - len(work.units))
     function = tasks.align_unit if pairs is None else tasks.follow_unit
     failed = {

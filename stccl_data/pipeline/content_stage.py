@@ -47,7 +47,7 @@ def speaker_name(row: ClipRow) -> str:
     return "/".join(_speaker(row))
 
 
-def plan_content(
+def content_work(
     config: PrepareConfig,
     store: Store,
     candidates: Iterable[Candidate],
@@ -92,8 +92,8 @@ def plan_content(
 def check_all(
     run: Run, candidates: Iterable[Candidate], clips: Mapping[str, ClipRow]
 ) -> ContentChecks:
-    """Check the speakers that are not checked yet. Arguments are those of `plan_content`."""
-    work = plan_content(run.config, run.store, candidates, clips)
+    """Check the speakers that are not checked yet. Arguments are those of `content_work`."""
+    work = content_work(run.config, run.store, candidates, clips)
     run.progress.stage("content", len(work.artefacts), len(work.artefacts) - len(work.units))
     failed = {
         outcome.unit.key: outcome

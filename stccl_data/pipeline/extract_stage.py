@@ -44,7 +44,7 @@ class ExtractionWork:
         return [clip for clip in self.clips if self.keys[clip.clip_id] in self.units]
 
 
-def plan_extraction(
+def extraction_work(
     config: PrepareConfig, store: Store, root: Path, clips: Iterable[Clip]
 ) -> ExtractionWork:
     """Find out which of the clips have to be extracted. Writes nothing.

@@ -11,12 +11,12 @@ from stccl_data.pairs.candidates import utterance_key
 from stccl_data.pairs.content_check import ClipContent
 from stccl_data.pairs.gates import GateConfig, Refusal, judge
 from stccl_data.pairs.imported import ImportedPairs
-from stccl_data.pipeline.align_stage import Alignments, align_all, plan_alignment
+from stccl_data.pipeline.align_stage import Alignments, align_all, alignment_work
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.content_stage import (
     ContentChecks,
     check_all,
-    plan_content,
+    content_work,
     speaker_name,
 )
 from stccl_data.pipeline.records import Candidate, ClipRow, PairRow
@@ -107,8 +107,8 @@ def outstanding(
 ) -> dict[str, tuple[int, int]]:
     """Return stage -> (units in all, units to do) of `judge_all`. Writes nothing."""
     grouped = _group(pairs, clips)
-    alignment = plan_alignment(config, store, grouped.utterances)
-    checks = plan_content(config, store, grouped.complete, clips)
+    alignment = alignment_work(config, store, grouped.utterances)
+    checks = content_work(config, store, grouped.complete, clips)
     return {
         "align": (len(alignment.artefacts), len(alignment.units)),
         "content": (len(checks.artefacts), len(checks.units)),

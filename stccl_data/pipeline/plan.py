@@ -10,7 +10,7 @@ from stccl_data.clip import Clip
 from stccl_data.dataset.layout import PROVENANCE
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.estimate import core_hours, free_bytes, needed_bytes, total_frames
-from stccl_data.pipeline.extract_stage import ExtractionWork, expected_rows, plan_extraction
+from stccl_data.pipeline.extract_stage import ExtractionWork, expected_rows, extraction_work
 from stccl_data.pipeline.pair_stage import outstanding
 from stccl_data.pipeline.request import resolve_request
 from stccl_data.pipeline.run import PrepareError, rare_garbage_collection
@@ -53,7 +53,7 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
         request = resolve_request(raw, out, config)
         store = Store(out, config.array_job)
         try:
-            work = plan_extraction(config, store, request.scan.root, request.clips)
+            work = extraction_work(config, store, request.scan.root, request.clips)
         except StateError as error:
             raise PrepareError(str(error)) from error
         rows = request.unread | expected_rows(store, work)

@@ -17,7 +17,7 @@ from stccl_data.pipeline.estimate import (
     needed_bytes,
     size_words,
 )
-from stccl_data.pipeline.extract_stage import ExtractionWork, extract_all, plan_extraction
+from stccl_data.pipeline.extract_stage import ExtractionWork, extract_all, extraction_work
 from stccl_data.pipeline.job_array import Job, forget_finished, record_finished
 from stccl_data.pipeline.pair_stage import JudgedPairs, judge_all
 from stccl_data.pipeline.request import Request, resolve_request
@@ -151,7 +151,7 @@ def _run_stages_repairing_artefacts(run: Run, out: Path, request: Request) -> _R
     extracted = 0
     repaired: set[str] = set()
     while True:
-        work = plan_extraction(run.config, run.store, request.scan.root, request.clips)
+        work = extraction_work(run.config, run.store, request.scan.root, request.clips)
         _warn(run, out, request.scan.corpus, work)
         extracted += len(work.units)
         try:

@@ -307,7 +307,7 @@ def test_workers_that_cannot_start_end_the_run():
         )
 
 
-def shards(out: Path) -> dict[str, bytes]:
+def shard_bytes(out: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted((out / "shards").rglob("*.tar"))
@@ -321,7 +321,7 @@ def test_the_dataset_does_not_depend_on_the_executor(executor, corpus, tmp_path)
     )
     assert prepare(corpus.folder, tmp_path / "out", config).pairs == {"": 8}
     prepare(corpus.folder, tmp_path / "inline", replace(config, executor="inline"))
-    assert shards(tmp_path / "out") == shards(tmp_path / "inline") != {}
+    assert shard_bytes(tmp_path / "out") == shard_bytes(tmp_path / "inline") != {}
 
 
 SCRIPT = """

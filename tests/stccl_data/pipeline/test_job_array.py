@@ -90,12 +90,10 @@ def test_the_merged_dataset_is_byte_identical_to_a_single_run(digests, raw, tmp_
     one = prepare(raw, tmp_path / "one", QUICK)
     out = tmp_path / "out"
     counted = Counter()
-    for shard in ("2/2", "1/2"):
-        summary = prepare(raw, out, replace(QUICK, job=shard))
+    for job in ("2/2", "1/2"):
+        summary = prepare(raw, out, replace(QUICK, job=job))
         assert (
-            summary.job == parse_job(shard)
-            and summary.shards == {}
-            and not (out / "shards").exists()
+            summary.job == parse_job(job) and summary.shards == {} and not (out / "shards").exists()
         )
         counted += Counter(summary.clips)
     assert counted.total() == 12 and counted["decode_error"] == 1
@@ -119,8 +117,8 @@ def test_merge_finds_files_named_by_relative_paths_from_any_folder(raw, tmp_path
         "speaker,split\n" + "".join(f"{name},train\n" for name in names)
     )
     monkeypatch.chdir(tmp_path / "here")
-    for shard in ("1/2", "2/2"):
-        prepare(raw, tmp_path / "out", replace(QUICK, split="mine.csv", job=shard))
+    for job in ("1/2", "2/2"):
+        prepare(raw, tmp_path / "out", replace(QUICK, split="mine.csv", job=job))
     monkeypatch.chdir("/")
     assert merge(tmp_path / "out").shards == {"train": 1}
     (tmp_path / "here" / "mine.csv").unlink()
@@ -175,11 +173,11 @@ def test_jobs_of_an_array_share_out_but_exclude_any_other_run(raw, tmp_path):
 
 def test_the_commands_name_the_next_step(raw, tmp_path):
     options = ["--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1"]
-    for shard in ("1/2", "2/2"):
+    for job in ("1/2", "2/2"):
         result = CliRunner().invoke(
-            stccl, ["prepare", str(raw), str(tmp_path), "--shard", shard, *options]
+            stccl, ["prepare", str(raw), str(tmp_path), "--job", job, *options]
         )
-        assert shard in result.stdout and f"stccl merge {tmp_path}" in result.stdout
+        assert job in result.stdout and f"stccl merge {tmp_path}" in result.stdout
     assert [run.job for run in read_status(tmp_path).runs] == ["1-of-2", "2-of-2"]
     result = CliRunner().invoke(stccl, ["merge", str(tmp_path), "--json"])
     assert result.exit_code == 1, "one clip has failed"
@@ -187,6 +185,6 @@ def test_the_commands_name_the_next_step(raw, tmp_path):
     states = {row["state"] for row in pq.read_table(tmp_path / "clips.parquet").to_pylist()}
     assert states == {"paired", "failed"}
     result = CliRunner().invoke(
-        stccl, ["prepare", str(raw), str(tmp_path), "--shard", "3/2", *options]
+        stccl, ["prepare", str(raw), str(tmp_path), "--job", "3/2", *options]
     )
     assert result.exit_code == 2 and "3/2" in result.stderr
