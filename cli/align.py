@@ -11,7 +11,8 @@ from stccl_data.alignment.modes import MODES
 
 from .output import echo_json
 
-#: A content score without impostors below this is worth a warning: 6 % of right pairs are below it, 83 % of wrong ones.
+#: A content score without impostors below this is worth a warning: 6 % of right pairs are below it,
+#: 83 % of wrong ones.
 DOUBTFUL = 0.2
 
 
@@ -24,7 +25,8 @@ DOUBTFUL = 0.2
     default="auto",
     type=click.Choice(MODES),
     show_default=True,
-    help="What to align by; auto: sound, or the mouth if a clip is silent; reference: the published recipe.",
+    help="What to align by; auto: sound, or the mouth if a clip is silent; reference: the "
+    "published recipe.",
 )
 @click.option(
     "--list",
@@ -48,7 +50,8 @@ def command(
 ) -> None:
     """Align SOURCE with TARGET, two clips of one sentence.
 
-    Times are seconds on the clocks of the files; `source_time` and `target_time` are the warping path.
+    Times are seconds on the clocks of the files; `source_time` and `target_time` are the warping
+    path.
     """
     if listing is not None and (source is not None or plot is not None):
         raise click.UsageError("--list cannot be combined with SOURCE, TARGET or --plot")
@@ -118,7 +121,8 @@ def format_alignment(record: dict[str, Any]) -> str:
     source, target = record["source_time"], record["target_time"]
     lines = [
         f"{record['source']} -> {record['target']}",
-        f"  by {record['mode']}: cost {record['cost']:.3f}, duration ratio {record['duration_ratio']:.2f}, "
+        f"  by {record['mode']}: cost {record['cost']:.3f}, "
+        f"duration ratio {record['duration_ratio']:.2f}, "
         f"longest repeat {record['longest_repeat']} frames, "
         f"{100 * record['diagonal_fraction']:.0f} % diagonal",
         f"  {source[0]:.2f}-{source[-1]:.2f} s -> {target[0]:.2f}-{target[-1]:.2f} s",
@@ -127,10 +131,12 @@ def format_alignment(record: dict[str, Any]) -> str:
         lag = 1000 * record["lip_sync_s"]
         direction = "behind" if lag > 0 else "ahead of"
         lines.append(
-            f"  the target's video runs {abs(lag):.0f} ms {direction} its sound, compared with the source's"
+            f"  the target's video runs {abs(lag):.0f} ms {direction} its sound, "
+            "compared with the source's"
         )
     if record["content_score"] is not None and record["content_score"] < DOUBTFUL:
         lines.append(
-            "  the cost is that of two different sentences; `stccl prepare` compares with other clips to decide"
+            "  the cost is that of two different sentences; "
+            "`stccl prepare` compares with other clips to decide"
         )
     return "\n".join(lines)

@@ -82,9 +82,9 @@ def command(
 ) -> None:
     """Render a small paired-emotion corpus into FOLDER, with its ground truth.
 
-    One photograph plays several speakers; a speech synthesiser says the sentences, and its phoneme times move the
-    mouth. FOLDER/truth has the phonemes, the mouth opening of every frame, and the true frame map between the
-    emotions of each sentence. Nothing is downloaded.
+    One photograph plays several speakers; a speech synthesiser says the sentences, and its phoneme
+    times move the mouth. FOLDER/truth has the phonemes, the mouth opening of every frame, and the
+    true frame map between the emotions of each sentence. Nothing is downloaded.
     """
     if layout == "ravdess" and isinstance(sentences, int):
         sentences = min(sentences, 2)  # RAVDESS has two

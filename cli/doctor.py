@@ -18,9 +18,10 @@ from .output import echo_json
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every check as JSON.")
 def command(folder: Path, as_json: bool) -> None:
-    """Check Python, system libraries, packages, the landmark model, ffmpeg and disk; say what to install.
+    """Check Python, libraries, packages, the landmark model, ffmpeg and disk.
 
-    The exit code is 1 if something required is missing. Takes some seconds, as it opens the landmarker.
+    Names what to install. The exit code is 1 if something required is missing. Takes some seconds,
+    as it opens the landmarker.
     """
     from stccl_data.doctor import run_checks
 

@@ -37,8 +37,10 @@ def command(
     """Write the accepted pairs of the dataset OUT in a published form.
 
     \b
-    --form aligned-path: TO is a pair file, {speaker: {emotion: {"001_001": [[source frames], [target frames]]}}}
-    --form folders:      TO is a folder, SPEAKER/align_img/EMOTION/NNN/000000.jpg, every frame of every clip
+    --form aligned-path: TO is a pair file,
+        {speaker: {emotion: {"001_001": [[source frames], [target frames]]}}}
+    --form folders: TO is a folder of every frame of every clip,
+        SPEAKER/align_img/EMOTION/NNN/000000.jpg
 
     Existing files are not overwritten; run an interrupted export of folders again to resume it.
     """
@@ -51,7 +53,8 @@ def command(
         if form == "aligned-path":
             result = export_aligned_path(out, to, config, progress)
             existing = "" if result.written else " (it existed already)"
-            summary = f"{result.pairs:,} pairs, {result.frame_pairs:,} frame pairs in {result.file}{existing}"
+            pairs = f"{result.pairs:,} pairs, {result.frame_pairs:,} frame pairs"
+            summary = f"{pairs} in {result.file}{existing}"
         else:
             result = export_folders(
                 out, to, config, size=size, quality=jpeg_quality, progress=progress

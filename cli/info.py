@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(out: Path, as_json: bool) -> None:
-    """Count the contents of the dataset in OUT: clips, pairs, speakers, hours, sizes, rejections by reason, scores.
+    """Summarise the dataset in OUT.
 
-    Reads only the tables; `stccl verify` reads the shards.
+    Counts clips, pairs, speakers, hours, sizes, rejections by reason, and scores. Reads only the
+    tables; `stccl verify` reads the shards.
     """
     from stccl_data.dataset.summary import summarise
 

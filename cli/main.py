@@ -1,4 +1,4 @@
-"""The `stccl` command group: imports a command's module when it is called, and handles every error."""
+"""The `stccl` command group: imports commands when they are called, and handles every error."""
 
 import errno
 import importlib
@@ -62,7 +62,11 @@ class LazyGroup(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn an error of stccl or of a file, a missing extra, or Ctrl-C into a message and an exit code."""
+        """Run the command.
+
+        An error of stccl or of a file, a missing extra, and Ctrl-C become a message and an exit
+        code; any other exception is a bug and keeps its traceback.
+        """
         try:
             return super().invoke(ctx)
         except StcclError as error:

@@ -19,7 +19,8 @@ from .progress import resumable_progress
 def command(out: Path, as_json: bool) -> None:
     """Write the dataset OUT once all jobs `stccl prepare RAW OUT --job I/N` have finished.
 
-    The result is byte for byte that of one run without --job. An unfinished job is named, and nothing is written.
+    The result is byte for byte that of one run without --job. An unfinished job is named, and
+    nothing is written.
     """
     from stccl_data.pipeline.merge import merge
 

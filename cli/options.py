@@ -1,4 +1,4 @@
-"""Click options made from the fields of a config class: names, types, bounds, choices, defaults and help texts."""
+"""Click options made from the fields of a config class."""
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def options_of(
     """Add an option for every field of a config class and of its sections; a decorator.
 
     Args:
-        config: the config class. See `PrepareConfig` for the keys of ``json_schema_extra`` that are used.
+        config: the config class. `PrepareConfig` explains the keys of ``json_schema_extra``.
         unset: whether an option that is not given is None instead of the field's default.
         only: the fields to use; by default all.
     """

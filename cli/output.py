@@ -30,7 +30,7 @@ def advice_for(reason: str) -> str:
 
 
 def reason_lines(counts: Mapping[str, int]) -> str:
-    """Format rejections by reason, one indented line each, with advice; "" as a reason is success."""
+    """Format rejections by reason, one indented line each, with advice; reason "" is success."""
     return "".join(
         f"\n          {count:,} {reason}: {advice_for(reason)}"
         for reason, count in sorted(counts.items())

@@ -1,4 +1,4 @@
-"""`stccl pairs`: audit and import published pair files, filter a dataset's pairs, check its transcripts by listening."""
+"""`stccl pairs`: audit and import published pair files, filter and check a dataset's pairs."""
 
 import sys
 from dataclasses import asdict, replace
@@ -30,7 +30,7 @@ class PairsGroup(click.Group):
 
 @click.group("pairs", cls=PairsGroup)
 def command() -> None:
-    """Audit or import a published pair file, filter a dataset's pairs by other thresholds, or check its transcripts."""
+    """Audit or import a published pair file, or filter and check a dataset's pairs."""
 
 
 @command.command("audit")
@@ -93,8 +93,9 @@ def import_command(
 ) -> None:
     """Prepare exactly the pairs of FILE, a published pair file, with the paths in it.
 
-    A pair is refused with a reason if its clips are labelled with two sentences, or if its path names frames that the
-    clips lack. --align sets what the content of the other pairs is checked by. Run again to resume.
+    A pair is refused with a reason if its clips are labelled with two sentences, or if its path
+    names frames that the clips lack. --align sets what the content of the other pairs is checked
+    by. Run again to resume.
     """
     from stccl_data.interchange.import_pairs import import_pairs
 
@@ -127,10 +128,11 @@ def _print_import(result: "Imported", raw: Path) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print counts and changes as JSON.")
 def refilter_command(out: Path, dry_run: bool, as_json: bool, **thresholds: float | None) -> None:
-    """Judge the pairs of the dataset OUT again by other thresholds; those not given keep their values.
+    """Judge the pairs of the dataset OUT again by other thresholds.
 
-    Uses stored scores only: nothing is read, aligned or cropped again. Rewrites clips.parquet, pairs.parquet, the
-    counts and the card, not the shards; readers follow the tables.
+    Thresholds that are not given keep their values. Uses stored scores only: nothing is read,
+    aligned or cropped again. Rewrites clips.parquet, pairs.parquet, the counts and the card, not
+    the shards; readers follow the tables.
     """
     from stccl_data.pipeline.refilter import refilter, stored_gates
 
@@ -167,10 +169,10 @@ def _print_refilter(result: "RefilterResult") -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print counts and clips as JSON.")
 def listen_command(out: Path, rivals: int, as_json: bool) -> None:
-    """Find the clips of the dataset OUT that sound more like another text than like their own, by a speech recogniser.
+    """Find the clips of the dataset OUT that sound more like another text than like their own.
 
-    English only; needs pip install 'stccl[asr]', and texts from `stccl prepare --transcripts` or a manifest's column
-    `text`. Changes nothing. The exit code is 0 whatever is found.
+    English only; needs pip install 'stccl[asr]', and texts from `stccl prepare --transcripts` or a
+    manifest's column `text`. Changes nothing. The exit code is 0 whatever is found.
     """
     from stccl_data.asr.listen import listen
 

@@ -71,9 +71,8 @@ def format_plan(plan: "Plan", config: PrepareConfig) -> str:
     ]
     for stage, (total, missing) in plan.stages.items():
         units = _UNITS[stage]
-        lines.append(
-            f"{stage:<8}{missing:,} of {total:,} {units}; {total - missing:,} are done or stay as they are"
-        )
+        rest = f"{total - missing:,} are done or stay as they are"
+        lines.append(f"{stage:<8}{missing:,} of {total:,} {units}; {rest}")
         if stage == "extract":
             lines += [f"          {n:,} {_CAUSES[cause]}" for cause, n in plan.extract.items()]
             if plan.failed:
@@ -86,7 +85,8 @@ def format_plan(plan: "Plan", config: PrepareConfig) -> str:
     workers = f"{config.workers or 'all'} cores"
     lines += [
         f"time    about {plan.core_hours:.1f} core hours of extraction, on {workers}",
-        f"disk    about {naturalsize(plan.bytes)} more in {plan.out}; {naturalsize(plan.free)} are free",
+        f"disk    about {naturalsize(plan.bytes)} more in {plan.out}; "
+        f"{naturalsize(plan.free)} are free",
         "Nothing was written: --dry-run.",
     ]
     return "\n".join(lines)

@@ -42,9 +42,10 @@ def command(
     output: Path | None,
     sheet: Path | None,
 ) -> None:
-    """Write an MP4 of a pair in OUT: the source, beside it the target warped onto it, with the source's sound.
+    """Write an MP4 of a pair in OUT, side by side.
 
-    SOURCE_CLIP and TARGET_CLIP are clip ids as in clips.parquet; or give an utterance by --key and the target by
+    Shows the source, beside it the target warped onto it, with the source's sound. SOURCE_CLIP and
+    TARGET_CLIP are clip ids as in clips.parquet; or give an utterance by --key and the target by
     --emotion. Refused pairs are shown too.
     """
     if key is None and (source_clip is None or target_clip is None):

@@ -22,7 +22,10 @@ _INTERVAL_S = 10.0
 
 
 class CommandProgress:
-    """Counts the units of a stage; subclasses display them. A context manager; implements `Progress`."""
+    """Counts the units of a stage, for subclasses to display; a context manager.
+
+    Implements `Progress`.
+    """
 
     def __init__(self) -> None:
         self.name = ""
@@ -153,7 +156,8 @@ def open_progress() -> CommandProgress:
 def resumable_progress(out: Path) -> Iterator[CommandProgress]:
     """Open the progress display of a run into `out` that the same command resumes.
 
-    Libraries that print, such as Ray about a lost machine, do so on stderr: stdout is for the result.
+    Libraries that print, such as Ray about a lost machine, do so on stderr: stdout is for the
+    result.
     """
     try:
         with redirect_stdout(sys.stderr), open_progress() as progress:

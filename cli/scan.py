@@ -30,10 +30,11 @@ _MAX_EXAMPLES = 3
     "--json", "as_json", is_flag=True, help="Print everything as JSON, every finding too."
 )
 def command(raw: Path, as_json: bool, **selection: Any) -> None:
-    """List the contents of RAW: clips, unusable files with reasons, candidate pairs, estimated time and disk space.
+    """List the contents of RAW.
 
-    RAW is a folder with MEAD, RAVDESS or CREMA-D, or a manifest of your own. No media file is opened, nothing is
-    written.
+    Shows clips, unusable files with reasons, candidate pairs, estimated time and disk space. RAW is
+    a folder with MEAD, RAVDESS or CREMA-D, or a manifest of your own. No media file is opened,
+    nothing is written.
     """
     scan = scan_corpus(raw, **selection)
     counts = survey(scan)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(out: Path, as_json: bool) -> None:
-    """Show the progress of the runs into OUT, in progress or ended: process, stages, rate, failures.
+    """Show the progress of the runs into OUT: process, stages, rate, failures.
 
     Nothing is written and no run is disturbed: watch -n 5 stccl status OUT.
     """

@@ -30,8 +30,9 @@ _MAX_ALIKE = 8
 def command(out: Path, decode: bool, as_json: bool) -> None:
     """Read every byte of the dataset in OUT and print one line per problem.
 
-    Checks checksums, ends of tars, keys, the index, each clip's members, frame maps and paths, the tables, speakers
-    in two splits, and files that do not belong. The exit code is 1 if there is a problem.
+    Checks checksums, ends of tars, keys, the index, each clip's members, frame maps and paths, the
+    tables, speakers in two splits, and files that do not belong. The exit code is 1 if there is a
+    problem.
     """
     from stccl_data.dataset.verify import verify
 

@@ -1,4 +1,4 @@
-"""Turn raw talking-face videos into verified webdataset shards of aligned utterances in several emotions.
+"""Turn raw talking-face videos into webdataset shards of utterances aligned across emotions.
 
 The names in ``__all__`` are the public API. They are imported on first use.
 """

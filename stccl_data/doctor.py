@@ -104,7 +104,7 @@ def _check_python() -> Check:
 
 
 def _check_libraries() -> Iterator[Check]:
-    """Check the shared libraries that wheels do not contain; one command installs all missing ones."""
+    """Check the shared libraries that no wheel contains; one command installs all missing ones."""
     if sys.platform != "linux":
         return
     missing = [name for name in LIBRARIES if not _can_load(name)]
@@ -247,7 +247,8 @@ def _check_disk(folder: Path) -> Check:
 
 _TORCH_CODE = """
 import torch
-gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+gpus = [torch.cuda.get_device_name(i) for i in range(count)]
 print("torch", torch.__version__ + ",", ", ".join(gpus) or "no GPU")
 """
 

@@ -1,11 +1,12 @@
-"""Why a clip or a pair is not used: one code for each reason, each with a sentence, and the error that carries it."""
+"""The errors of stccl, and the reason codes of unused clips and pairs with advice for each."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Every clip and candidate pair that is not used carries exactly one of these; `advice` says what a user can do."""
+    """Why a clip or a candidate pair is not used. Each unused one has exactly one reason."""
 
+    #: What a user can do.
     advice: str
 
     def __new__(cls, code: str, advice: str) -> "Reason":
@@ -18,79 +19,79 @@ class Reason(StrEnum):
     MISSING_FILE = "missing_file", "check the path; relative paths are relative to the manifest"
     NOT_PERMITTED = "not_permitted", "make the file readable for this user"
     EMPTY_FILE = "empty_file", "download or copy the file again"
-    NOT_MEDIA = "not_media", "the content is no audio or video that ffmpeg knows; check the file"
-    NO_VIDEO = "no_video", "clips of sound alone need --crops none, and are aligned by sound"
-    NO_AUDIO = "no_audio", "use --align visual for silent clips, or give audio_path"
-    DECODE_ERROR = "decode_error", "the file is damaged or cut short; download or copy it again"
+    NOT_MEDIA = "not_media", "the content is no audio or video known to ffmpeg; check the file"
+    NO_VIDEO = "no_video", "clips with sound only need --crops none and are aligned by sound"
+    NO_AUDIO = "no_audio", "use --align visual for silent clips, or add audio_path"
+    DECODE_ERROR = "decode_error", "the file is damaged or truncated; download or copy it again"
     TOO_SHORT = (
         "too_short",
-        "a clip needs at least two frames, and a quarter of a second of sound to be aligned by it",
+        "a clip needs at least two frames, and 0.25 s of sound to be aligned by sound",
     )
     # the labels
     BAD_ROW = "bad_row", "correct the row of the manifest"
     UNKNOWN_NAME = (
         "unknown_name",
-        "rename the file as the corpus does, or list it in a manifest of your own",
+        "rename the file as the corpus does, or list it in your own manifest",
     )
     UNKNOWN_CODE = (
         "unknown_code",
-        "the name carries a code that the corpus does not define; check the name",
+        "the name contains a code that the corpus does not define; check the name",
     )
     LABEL_CONFLICT = (
         "label_conflict",
-        "the labels disagree; correct the name, the folder or the row, nothing is guessed",
+        "the labels disagree and none is guessed; correct the name, folder or row",
     )
-    DUPLICATE_CLIP = "duplicate_clip", "the same clip was found before; remove one copy"
-    NOT_UNPACKED = "not_unpacked", "unpack the tar beside itself and scan again"
+    DUPLICATE_CLIP = "duplicate_clip", "another file is the same clip; remove one copy"
+    NOT_UNPACKED = "not_unpacked", "unpack the tar into its folder and scan again"
     NOT_SELECTED = (
         "not_selected",
-        "selected out by an option such as --views, --speakers or --limit",
+        "excluded by an option such as --views, --speakers or --limit",
     )
     KNOWN_DEFECT = "known_defect", "listed as defective in manifests/; see docs/corpora.md"
-    SENTENCE_UNKNOWN = "sentence_unknown", "give the sentence by --transcripts or in a manifest"
+    SENTENCE_UNKNOWN = "sentence_unknown", "give the sentence with --transcripts or in a manifest"
     NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
     # the face
-    NO_FACE = "no_face", "no face was found in any frame; look at the clip"
+    NO_FACE = "no_face", "no frame has a face; look at the clip"
     FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
-    SMALL_FACE = "small_face", "lower --min-eye-distance if small faces will do"
+    SMALL_FACE = "small_face", "lower --min-eye-distance to accept small faces"
     # the pair
     CONTENT_MISMATCH = (
         "content_mismatch",
-        "the two clips do not sound or look like one sentence; check their labels",
+        "the clips do not sound or look like one sentence; check their labels",
     )
     CONTENT_UNCHECKED = (
         "content_unchecked",
-        "the content check of the speaker did not end; run again, it is tried anew",
+        "the content check of the speaker failed; run again to retry it",
     )
-    DURATION_RATIO = "duration_ratio", "one clip is far longer than the other; check their labels"
+    DURATION_RATIO = "duration_ratio", "one clip is much longer than the other; check their labels"
     LONGEST_REPEAT = (
         "longest_repeat",
-        "one frame stands for a long stretch of the other clip; check for long silence",
+        "one frame matches a long part of the other clip; check for long silence",
     )
     LOCAL_SLOPE = "local_slope", "the warping path is locally too steep or too flat"
     BAD_PATH = (
         "bad_path",
-        "the imported path is none of these two clips: make it from these very files",
+        "the imported path does not fit the two clips; make it from these files",
     )
-    NO_SIGNAL = "no_signal", "nothing to align by: silent audio and no mouth track"
+    NO_SIGNAL = "no_signal", "there is nothing to align by: silent audio and no mouth track"
     PARTNER_FAILED = (
         "partner_failed",
-        "the other clip of the pair could not be used; see its own reason",
+        "the other clip of the pair cannot be used; see its own reason",
     )
     # the run
     CRASHED = (
         "crashed",
-        "the worker died on this clip; run again with --retry-failed, and report the file",
+        "the worker crashed on this clip; use --retry-failed, and report the file",
     )
     OUT_OF_MEMORY = (
         "out_of_memory",
-        "raise --memory-mb where the machine has it, and use fewer workers; check the file",
+        "raise --memory-mb if the machine allows, or use fewer workers; check the file",
     )
     TIMED_OUT = "timed_out", "the clip took too long; raise --timeout"
-    DISK_FULL = "disk_full", "free some space and run again; what is done is kept"
+    DISK_FULL = "disk_full", "free some space and run again; finished work is kept"
     INTERNAL_ERROR = (
         "internal_error",
-        "a bug in stccl: report it with the log; --retry-failed tries again",
+        "a bug in stccl: report it with the log; --retry-failed retries it",
     )
 
 
@@ -108,7 +109,7 @@ class StcclError(Exception):
 
     @property
     def advice(self) -> str:
-        """What a user can do, by the reason code; empty without one."""
+        """What a user can do about the reason; empty without one."""
         return "" if self.reason is None else self.reason.advice
 
 

@@ -1,8 +1,8 @@
-"""Typed, validated option records, built from keyword arguments, YAML, JSON and ``key=value`` settings.
+"""Validated configs, built from keyword arguments, YAML, JSON and ``key=value`` settings.
 
-A config is a frozen dataclass made with `config_class`. Its fields carry type, bounds, choices and help text
-(`pydantic.Field`), from which come the checks, the command line options and the list of keys. Whatever is wrong
-raises `ConfigError`, which names the dotted key.
+A config is a frozen dataclass made with `config_class`. Its fields carry type, bounds, choices and
+help text (`pydantic.Field`), from which come the checks, the command line options and the list of
+keys. Whatever is wrong raises `ConfigError`, which names the dotted key.
 """
 
 import difflib
@@ -30,7 +30,7 @@ class ConfigError(UsageError):
 
 
 def _as_tuple(value: Any) -> Any:
-    """Convert a list or a comma-separated string into a tuple; leave anything else to validation."""
+    """Convert a list or a comma-separated string into a tuple; leave the rest to validation."""
     if isinstance(value, str):
         return tuple(word.strip() for word in value.split(",") if word.strip())
     return tuple(value) if isinstance(value, list) else value
@@ -46,8 +46,8 @@ Floats = Annotated[tuple[Annotated[float, Strict(False)], ...], BeforeValidator(
 def config_class(cls: type[Config]) -> type[Config]:
     """Make a class a frozen dataclass that validates its values; a decorator.
 
-    A pydantic dataclass is a standard dataclass too: `asdict`, `replace` and `fields` work. Checks that involve several
-    fields go into ``__post_init__`` and raise ValueError.
+    A pydantic dataclass is a standard dataclass too: `asdict`, `replace` and `fields` work. Checks
+    that involve several fields go into ``__post_init__`` and raise ValueError.
 
     Raises:
         ConfigError: on construction, if a value is invalid or a key unknown.
@@ -73,7 +73,8 @@ def build(cls: type[Config], values: Any) -> Config:
         ConfigError: a value is invalid or a key unknown.
     """
     try:
-        # JSON mode is strict about numbers and takes a list for a tuple and a mapping for a section.
+        # JSON mode is strict about numbers and takes a list for a tuple and a mapping for a
+        # section.
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise ConfigError(_message(cls, error)) from None
@@ -205,7 +206,10 @@ def _sentence(cls: type[Any], detail: Any) -> str:
 
 
 def _nearest(cls: type[Any], key: str) -> str:
-    """Suggest the keys that resemble `key`, by their last parts or else by their whole names; or list its section."""
+    """Suggest the keys that resemble `key`, or list the keys of its section.
+
+    Last parts are compared before whole names.
+    """
     names = [known.name for known in keys_of(cls)]
     by_last = {name.rpartition(".")[2]: name for name in reversed(names)}
     section, _, last = key.rpartition(".")

@@ -4,7 +4,8 @@
 >>> loss = STCCLLoss.from_run("RUN")
 >>> value = loss(source, generated)
 
-The names in ``__all__`` are the public API. They are imported on first use: `import stccl_train` does not load torch.
+The names in ``__all__`` are the public API. They are imported on first use: `import stccl_train`
+does not load torch.
 """
 
 import importlib

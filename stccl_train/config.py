@@ -1,6 +1,7 @@
 """The options of training and evaluation: the metric, its windows, the training run, presets.
 
-A training config is built from a preset, a YAML file and ``key=value`` settings, each overriding the one before.
+A training config is built from a preset, a YAML file and ``key=value`` settings, each overriding
+the one before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,8 +42,8 @@ Access = Literal["index", "stream"]
 class MetricConfig:
     """What the metric compares, and how.
 
-    With the defaults both terms respond to speech on held-out speakers (docs/method.md); the published form is the
-    preset `paper`.
+    With the defaults both terms respond to speech on held-out speakers (docs/method.md); the
+    published form is the preset `paper`.
     """
 
     backbone: BackboneName = Field(
@@ -62,7 +63,8 @@ class MetricConfig:
     )
     negatives: Literal["place", "place+time"] = Field(
         default="place+time",
-        description="Negatives of SCC: other places in the frame, or also the same place at other times.",
+        description="Negatives of SCC: other places in the frame, or also the same place at other "
+        "times.",
     )
     frames: int = Field(
         default=9, ge=1, description="T, frames of a window; evaluation must use the same."
@@ -78,7 +80,8 @@ class MetricConfig:
     guard: int = Field(
         default=1,
         ge=1,
-        description="With place+time: frames fewer than this many steps apart are no negatives of each other.",
+        description="With place+time: frames fewer than this many steps apart are no negatives of "
+        "each other.",
     )
     mouth: float = Field(
         default=0.5,
@@ -101,7 +104,8 @@ class MetricConfig:
             raise ValueError(f"terms must name scc, tcc or both, not {list(self.terms)}")
         if "tcc" in self.terms and self.frames < 3:
             raise ValueError(
-                f"tcc needs windows of at least 3 frames, not {self.frames}; for fewer, set terms=scc"
+                f"tcc needs windows of at least 3 frames, not {self.frames}; "
+                "for fewer, set terms=scc"
             )
         if self.size < 48:
             raise ValueError(
@@ -112,7 +116,7 @@ class MetricConfig:
 
 @config_class
 class WindowConfig:
-    """Which windows are drawn, how they are augmented and how they are read. The metric sets frames and size."""
+    """How windows are drawn, augmented and read. Their frames and size are set by the metric."""
 
     crop: Literal["face", "mouth", "both"] = Field(
         default="face", description="Crop of a window; both: each window is one or the other."
@@ -263,7 +267,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if not self.shifts or min(self.shifts) < 1:
             raise ValueError(
-                f"shifts must be one or more numbers of frames, each at least 1, not {list(self.shifts)}"
+                "shifts must be one or more numbers of frames, each at least 1, "
+                f"not {list(self.shifts)}"
             )
 
 
@@ -296,7 +301,7 @@ def load_config(
 
 
 def config_from(values: Mapping[str, Any]) -> TrainConfig:
-    """Build a training config from plain values, such as `as_values` returns. Raises ConfigError."""
+    """Build a training config from plain values, as `as_values` returns. Raises ConfigError."""
     return build(TrainConfig, values)
 
 

@@ -36,7 +36,7 @@ _SOUND_FRAME_S = 0.04
 
 @config_class
 class AlignConfig:
-    """The constants of the alignment. The measurements behind them are in docs/alignment.md, section `align`."""
+    """The constants of the alignment. docs/alignment.md has the measurements behind them."""
 
     mode: Mode = "auto"
     #: grid of the cost matrix, seconds
@@ -49,11 +49,13 @@ class AlignConfig:
     lip_sync_s: tuple[float, float] = (0.04, 0.25)
     #: weight of the mouth features beside the speech features, in mode `both`
     mouth_weight: float = 0.5
-    #: size limit of the cost matrix: 180 MB, two clips of a minute; the grid of longer ones is coarser
+    #: size limit of the cost matrix: 180 MB, two clips of a minute; the grid of longer ones is
+    #: coarser
     max_cells: int = 36_000_000
     #: ratio limit of the spans of speech; no two readings of a sentence differ so much
     max_duration_ratio: float = 4.0
-    #: shortest span of speech, seconds; a shorter one holds no sequence of sounds or movements to match
+    #: shortest span of speech, seconds; a shorter one holds no sequence of sounds or movements to
+    #: match
     min_span_s: float = 0.25
 
 

@@ -1,6 +1,7 @@
 """Gates: a threshold for each score, and one reason for each refused pair.
 
-Gates use stored scores only, so a new threshold never requires reading a video or aligning a pair again.
+Gates use stored scores only, so a new threshold never requires reading a video or aligning a pair
+again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,14 +36,16 @@ class GateConfig:
 
     min_content_score: float = Field(
         default=MIN_CONTENT_SCORE,
-        description="Minimum probability that both clips say the same sentence, judged by the speaker's other clips.",
+        description="Minimum probability that both clips say the same sentence, judged by the "
+        "speaker's other clips.",
     )
     min_face_rate: float = Field(
         default=0.9, description="Minimum share of frames with a face, in either clip."
     )
     min_eye_distance: float = Field(
         default=24.0,
-        description="Minimum pixels between the outer eye corners, in either clip; a smaller face gives a blurred crop.",
+        description="Minimum pixels between the outer eye corners, in either clip; a smaller face "
+        "gives a blurred crop.",
     )
     max_duration_ratio: float = Field(
         default=2.5,
@@ -54,13 +57,15 @@ class GateConfig:
         default=45,
         ge=1,
         strict=False,
-        description="Maximum source frames in a row on one target frame, or target frames skipped at once.",
+        description="Maximum source frames in a row on one target frame, or target frames skipped "
+        "at once.",
     )
     max_local_slope: float = Field(
         default=3.5,
         ge=0,
         allow_inf_nan=True,
-        description="Maximum |log2| of the path's slope within speech (95th percentile); 2 is four times as fast.",
+        description="Maximum |log2| of the path's slope within speech (95th percentile); 2 is "
+        "four times as fast.",
     )
 
 
@@ -90,7 +95,8 @@ def judge(
         source: face_rate and eye_distance of the source clip.
         target: the same of the target clip.
         gates: all thresholds. Or some of them by name: then only these gates overrule the earlier
-            verdict; a refused pair that they would accept must also pass the defaults of the others.
+            verdict; a refused pair that they would accept must also pass the defaults of the
+            others.
         earlier: the refusal so far; None if the pair was accepted or never judged.
 
     Returns:

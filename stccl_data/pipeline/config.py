@@ -19,7 +19,8 @@ from stccl_data.pairs.candidates import Reference
 from stccl_data.pairs.gates import GateConfig
 from stccl_data.pipeline.job_array import Job, parse_job
 
-#: MB that a worker needs to load its libraries and read a short clip. Measured on MEAD: 1,000 is enough, 600 is not.
+#: MB that a worker needs to load its libraries and read a short clip. Measured on MEAD: 1,000 is
+#: enough, 600 is not.
 _MIN_MEMORY_MB = 1000
 
 #: Options that do not change the result.
@@ -30,10 +31,11 @@ EXECUTION_OPTIONS = frozenset(
 
 @config_class
 class PrepareConfig:
-    """The options of `prepare`, with their defaults. The command line options are made from these fields.
+    """The options of `prepare`. The command line options are made from these fields.
 
-    In ``json_schema_extra``: ``path``, the value names an existing file; ``zero``, the word for 0 on the command line;
-    ``alone``, the value of a list option that is given without one; ``old_name``, an earlier name that still works.
+    In ``json_schema_extra``: ``path``, the value names an existing file; ``zero``, the word for 0
+    on the command line; ``alone``, the value of a list option that is given without one;
+    ``old_name``, an earlier name that still works.
     """
 
     corpus: Literal["auto", Corpus] = Field(default="auto", description="Which corpus RAW is.")
@@ -65,7 +67,8 @@ class PrepareConfig:
     )
     crops: CropMode = Field(
         default="similarity",
-        description="How to crop faces: smoothed similarity transform, constant box, or not at all.",
+        description="How to crop faces: smoothed similarity transform, constant box, or not at "
+        "all.",
     )
     face_size: int = Field(
         default=224, ge=16, le=4096, description="Side of the face crop, pixels."
@@ -93,7 +96,8 @@ class PrepareConfig:
     device: str = Field(default="cpu", description="Device of the fan backend, such as cuda:0.")
     split: str = Field(
         default=DEFAULT_SPLIT,
-        description="Train/val/test speakers: ratios, a CSV speaker,split, or a name such as mead-paper.",
+        description="Train/val/test speakers: ratios, a CSV speaker,split, or a name such as "
+        "mead-paper.",
     )
     seed: int = Field(default=0, description="Seed for the order of speakers and shards.")
     shard_mb: int = Field(default=128, ge=1, description="Shard size, megabytes.")
@@ -121,7 +125,8 @@ class PrepareConfig:
     )
     job: str | None = Field(
         default=None,
-        description="Run only job I of N, such as 3/16, of a job array; then run `stccl merge OUT`.",
+        description="Run only job I of N, such as 3/16, of a job array; then run `stccl merge "
+        "OUT`.",
         json_schema_extra={"old_name": "shard"},
     )
     retry_failed: Words = Field(
@@ -142,7 +147,8 @@ class PrepareConfig:
         reasons = [str(reason) for reason in Reason]
         if unknown := [word for word in self.retry_failed if word not in ("all", *reasons)]:
             raise ValueError(
-                f"retry_failed: unknown reason {', '.join(unknown)}; choose from {', '.join(reasons)}"
+                f"retry_failed: unknown reason {', '.join(unknown)}; "
+                f"choose from {', '.join(reasons)}"
             )
 
     @property
@@ -167,7 +173,7 @@ def config_from_json(values: Mapping[str, Any]) -> PrepareConfig:
 
 
 def with_absolute_paths(config: PrepareConfig) -> PrepareConfig:
-    """Make the paths of existing files absolute, so that the config can be used from another folder."""
+    """Make the paths of existing files absolute, for use from another folder."""
     files = {
         name: Path(getattr(config, name) or "")
         for name in ("transcripts", "landmarker_model", "fan_weights", "split")

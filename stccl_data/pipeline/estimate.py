@@ -68,14 +68,6 @@ def needed_bytes(config: "PrepareConfig", corpus: str, clips: Iterable[Clip]) ->
     return int(2 * total_frames(corpus, clips) * frame + seconds * sound)
 
 
-def size_words(count: float) -> str:
-    """Format a number of bytes for people, such as ``1.2 GB``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:,.1f} {unit}"
-    return f"{count:.0f} B"
-
-
 def free_bytes(out: Path) -> int:
     """Return the free space of the disk that `out` is on, or will be on."""
     return shutil.disk_usage(next(folder for folder in (out, *out.parents) if folder.exists())).free

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,6 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
             bytes=needed_bytes(config, corpus, to_read),
             free=free_bytes(out),
         )
-
-
-def as_dict(plan: Plan) -> dict[str, Any]:
-    """Return a plan in JSON-compatible form."""
-    return {**asdict(plan), "out": str(plan.out)}
 
 
 def _cause(work: ExtractionWork, clip: Clip) -> str:

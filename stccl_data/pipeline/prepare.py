@@ -6,17 +6,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from humanize import naturalsize
+
 from stccl_data.executors import DISK_FULL, StopRunError
 from stccl_data.files.atomic import sweep
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
 from stccl_data.pipeline.config import PrepareConfig, with_absolute_paths
-from stccl_data.pipeline.estimate import (
-    disk_full_message,
-    free_bytes,
-    needed_bytes,
-    size_words,
-)
+from stccl_data.pipeline.estimate import disk_full_message, free_bytes, needed_bytes
 from stccl_data.pipeline.extract_stage import ExtractionWork, extract_all, extraction_work
 from stccl_data.pipeline.job_array import Job, forget_finished, record_finished
 from stccl_data.pipeline.pair_stage import JudgedPairs, judge_all
@@ -207,7 +204,7 @@ def _warn(run: Run, out: Path, corpus: str, work: ExtractionWork) -> None:
     needed, free = needed_bytes(run.config, corpus, work.to_read), free_bytes(out)
     if needed > free:
         run.progress.note(
-            f"{out} will need about {size_words(needed)} more, but only {size_words(free)} "
+            f"{out} will need about {naturalsize(needed)} more, but only {naturalsize(free)} "
             "of its disk are free"
         )
     failed = {state.reason for state in work.states.values() if state.reason}

@@ -104,7 +104,7 @@ def test_keys_are_listed_with_default_and_help():
 
 
 def invoke(*words: str) -> tuple[Outer | None, str, int]:
-    """The config that a command with the options of `Outer` builds, its output and its exit code."""
+    """The config that a command with the options of `Outer` builds, output and exit code."""
     configs = []
 
     @click.command
