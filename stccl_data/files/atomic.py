@@ -32,7 +32,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files of killed writers below `folder`.
 
     No other process may be writing there.

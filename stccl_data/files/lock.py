@@ -11,7 +11,7 @@ from typing import TextIO
 
 from stccl_data.errors import StcclError
 
-#: How long a lock is retried, seconds: `owner` holds it for a moment to find out who has it.
+#: How long a lock is retried, seconds: `lock_owner` holds it for a moment to find out who has it.
 _PATIENCE_S = 1.0
 
 
@@ -25,13 +25,13 @@ class LockedError(StcclError):
 
 
 @contextmanager
-def locked(path: Path, alone: bool = True) -> Iterator[None]:
+def locked(path: Path, exclusive: bool = True) -> Iterator[None]:
     """Hold a lock file during a block. It is released when the process ends, however it ends.
 
     Args:
         path: the lock file.
-        alone: exclude every other holder, and write this process into the file; if False, share
-            the lock with others that do not want it alone.
+        exclusive: exclude every other holder, and write this process into the file; if False, share
+            the lock with other holders that share it.
 
     Raises:
         LockedError: another process holds the lock.
@@ -40,7 +40,7 @@ def locked(path: Path, alone: bool = True) -> Iterator[None]:
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -50,7 +50,7 @@ def locked(path: Path, alone: bool = True) -> Iterator[None]:
                 if (other := _if_alive(_read(file))) is not None:
                     raise LockedError(path, other) from None
                 break
-        if not alone:
+        if not exclusive:
             yield
             return
         file.truncate(0)
@@ -62,7 +62,7 @@ def locked(path: Path, alone: bool = True) -> Iterator[None]:
             file.truncate(0)
 
 
-def owner(path: Path) -> str | None:
+def lock_owner(path: Path) -> str | None:
     """Return the process that holds a lock, such as `4711 on alpha`; None if it is free."""
     try:
         with path.open() as file:

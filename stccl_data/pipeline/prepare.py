@@ -9,7 +9,7 @@ from pathlib import Path
 from humanize import naturalsize
 
 from stccl_data.executors import DISK_FULL, StopRunError
-from stccl_data.files.atomic import sweep
+from stccl_data.files.atomic import remove_leftovers
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
 from stccl_data.pipeline.config import PrepareConfig, with_absolute_paths
@@ -215,4 +215,4 @@ def _warn(run: Run, out: Path, corpus: str, work: ExtractionWork) -> None:
 def _sweep(out: Path) -> None:
     """Remove temporary files of killed runs. Nobody else is writing, because OUT is locked."""
     for folder in ("shards", "work"):
-        sweep(out / folder)
+        remove_leftovers(out / folder)

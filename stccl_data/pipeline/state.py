@@ -133,7 +133,7 @@ class Store:
         self.work.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(self.work / "lock", alone=self.job is None))
+                stack.enter_context(locked(self.work / "lock", exclusive=self.job is None))
                 if self.job is not None:
                     stack.enter_context(locked(self.work / f"lock{self._suffix}"))
             except LockedError as error:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stccl_data.errors import Reason, StcclError
-from stccl_data.files.lock import owner
+from stccl_data.files.lock import lock_owner
 from stccl_data.pipeline.state import Store, read_only
 from stccl_data.progress import Progress
 
@@ -154,4 +154,4 @@ def _run_status(store: Store, database: Path) -> RunStatus:
             "SELECT * FROM stages ORDER BY began"
         ):
             stages.append(Stage(name, total, already, done, json.loads(reasons), *times))
-    return RunStatus(job, owner(lock), tuple(stages))
+    return RunStatus(job, lock_owner(lock), tuple(stages))

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stccl_data.files.atomic import sweep
+from stccl_data.files.atomic import remove_leftovers
 from stccl_data.files.lock import LockedError, locked
 from stccl_train.config import TrainConfig, as_values, config_from, differing, load_config
 from stccl_train.model.export import save_metric
@@ -50,7 +50,7 @@ def lock_run(run: Path, ranks: Ranks) -> Iterator[None]:
     (run / FOLDER).mkdir(parents=True, exist_ok=True)
     try:
         with locked(run / FOLDER / "lock"):
-            sweep(run)
+            remove_leftovers(run)
             yield
     except LockedError as error:
         raise TrainingError(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stccl_data.files.atomic import atomic_writer, sweep, write_bytes, write_text
+from stccl_data.files.atomic import atomic_writer, remove_leftovers, write_bytes, write_text
 
 KILLED_WRITER = """
 import os, signal, sys
@@ -57,7 +57,7 @@ def test_a_file_with_the_same_text_is_left_alone(tmp_path):
     assert path.read_text() == "Gruss!!"
 
 
-def test_what_a_killed_writer_leaves_is_swept_away(tmp_path):
+def test_the_leftovers_of_a_killed_writer_are_removed(tmp_path):
     path = tmp_path / "file.npz"
     subprocess.run([sys.executable, "-c", KILLED_WRITER, str(path)], check=False)
     (leftover,) = tmp_path.iterdir()
@@ -65,5 +65,5 @@ def test_what_a_killed_writer_leaves_is_swept_away(tmp_path):
     assert leftover.suffix == ".tmp"
     (tmp_path / ".mine.tmp").touch()
     write_bytes(path, b"whole")
-    sweep(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [".mine.tmp", "file.npz"]

@@ -9,7 +9,7 @@ from socket import gethostname
 
 import pytest
 
-from stccl_data.files.lock import owner
+from stccl_data.files.lock import lock_owner
 from stccl_data.pipeline.job_array import parse_job
 from stccl_data.pipeline.state import (
     ClipState,
@@ -59,8 +59,8 @@ def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path, signum)
         process.send_signal(signum)
         process.wait(10)
     with store.locked():
-        assert owner(tmp_path / "work" / "lock") == f"{os.getpid()} on {gethostname()}"
-    assert owner(tmp_path / "work" / "lock") is None
+        assert lock_owner(tmp_path / "work" / "lock") == f"{os.getpid()} on {gethostname()}"
+    assert lock_owner(tmp_path / "work" / "lock") is None
     with store.locked(), store.state() as state:
         assert clip_states(state)["clip-99"] == ClipState("clip-99", "key-99")
 
