@@ -1,15 +1,19 @@
-"""How far alignments are from a truth that is known exactly.
+"""Measure how far alignments are from truths that are known exactly.
 
 usage: python benchmarks/alignment_truth.py [--warped FOLDER] [CLIP | FOLDER ...]
 
-Sentences of espeak-ng (extra `demo`), each said twice with other tempo, melody, loudness, spectral tilt, noise and silence around
-it, in one voice or two: the error at each boundary of two phonemes. Then each CLIP (any sound or video, or the WAVs and MP4s below
-a FOLDER) against itself, stretched and compressed between 0.7 and 1.6 by a known map: the error every 10 ms of its speech. By a
-phase vocoder, whose frames are centred on the map, so that the sound lies where the map says; and by waveform similarity (WSOLA,
-Verhelst & Roelands, ICASSP 1993), which moves each piece by up to its search range, so that the sound itself is off the map.
+Sentences of espeak-ng (extra `demo`) are spoken twice, with different tempo, melody, loudness,
+spectral tilt, noise and surrounding silence, in one voice or two; the error is measured at every
+phoneme boundary. Then each CLIP (any audio or video file, or the WAVs and MP4s below a FOLDER) is
+aligned with itself, stretched and compressed between 0.7 and 1.6 by a known map; the error is
+measured every 10 ms of its speech. Stretching is done by a phase vocoder, whose frames are centred
+on the map, so the sound lies where the map says; and by waveform similarity (WSOLA, Verhelst &
+Roelands, ICASSP 1993), which moves each piece by up to its search range, so the sound itself is off
+the map.
 
---warped: a folder of folders with source.mp4, target.mp4 and truth.csv (source_time,target_time in seconds). Its targets, and its
-sources stretched here by its own maps, are measured in the same way: what the two differ by is in how its targets were made.
+--warped: a folder of folders with source.mp4, target.mp4 and truth.csv (source_time,target_time in
+seconds). Its targets, and its sources stretched here by its own maps, are measured in the same way:
+the difference between the two is due to how its targets were made.
 """
 
 import argparse
@@ -38,17 +42,25 @@ VOICES = {
     "one voice": (("en-us+m3", "en-us+m3"), ("en-us+f2", "en-us+f2")),
     "two voices": (("en-us+m3", "en-us+m7"), ("en-us+f2", "en-us+f4"), ("en-us+m1", "en-us+klatt")),
 }
-READINGS = 3  # of each sentence and pair of voices
+#: Readings of each sentence by each pair of voices.
+READINGS = 3
+#: Least and most stretch of a random map.
 STRETCHES = 0.7, 1.6
+#: Least and most seconds of a piece of a random map.
 PIECES_S = 0.3, 0.9
+#: Seconds at each end of a warped clip that are not measured.
+MARGIN_S = 0.15
 
 
-def path_of(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    found = align(Signals(speech_features(source, RATE)), Signals(speech_features(target, RATE)))
-    return found.source_time, found.target_time
+def align_samples(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Align two sounds at RATE and return the path, source and target times in seconds."""
+    signals = [Signals(speech_features(samples, RATE)) for samples in (source, target)]
+    alignment = align(*signals)
+    return alignment.source_time, alignment.target_time
 
 
-def in_words(error: np.ndarray) -> str:
+def describe(error: np.ndarray) -> str:
+    """Summarise signed errors in milliseconds."""
     size = np.abs(error)
     return (
         f"{len(error):6} places: median {np.median(size):5.1f} ms, p90 {np.quantile(size, 0.9):5.1f} ms, "
@@ -59,37 +71,39 @@ def in_words(error: np.ndarray) -> str:
 def spoken(
     words: list[str], voice: str, rng: np.random.Generator, plain: bool
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Samples, phonemes and their K + 1 boundaries in seconds."""
+    """Return samples at RATE, K phonemes, and their K + 1 boundaries in seconds."""
     if plain:
-        said = speak(words, [1.0] * len(words), voice, Prosody(160, 45, 40, 100))
+        speech = speak(words, [1.0] * len(words), voice, Prosody(160, 45, 40, 100))
     else:
         prosody = Prosody(rng.uniform(120, 230), rng.uniform(20, 85), rng.uniform(10, 95), 100)
-        said = speak(words, rng.uniform(0.65, 1.5, len(words)).tolist(), voice, prosody)
+        speech = speak(words, rng.uniform(0.65, 1.5, len(words)).tolist(), voice, prosody)
     lead, tail = (rng.uniform(0.2, 0.9, 2) * RATE).astype(int)
     samples = np.pad(
-        resample_poly(said.samples.astype(np.float64), RATE, SAMPLE_RATE), (lead, tail)
+        resample_poly(speech.samples.astype(np.float64), RATE, SAMPLE_RATE), (lead, tail)
     )
     if not plain:
         samples = lfilter([1, rng.uniform(-0.5, 0.5)], [1], samples) * 10 ** (
             rng.uniform(-20, 6) / 20
         )
-    bounds = lead / RATE + np.array([phoneme.start for phoneme in said.phonemes] + [said.duration])
+    bounds = lead / RATE + np.array(
+        [phoneme.start for phoneme in speech.phonemes] + [speech.duration]
+    )
     return (
         with_noise(samples, rng.choice([50, 35, 22]), rng),
-        [phoneme.symbol for phoneme in said.phonemes],
+        [phoneme.symbol for phoneme in speech.phonemes],
         bounds,
     )
 
 
 def with_noise(samples: np.ndarray, below_db: float, rng: np.random.Generator) -> np.ndarray:
-    """White noise `below_db` below the mean power."""
+    """Add white noise ``below_db`` below the mean power."""
     return samples + rng.normal(size=len(samples)) * np.sqrt(np.mean(samples**2)) * 10 ** (
         -below_db / 20
     )
 
 
 def phoneme_errors(voices: tuple[tuple[str, str], ...]) -> np.ndarray:
-    """Milliseconds, signed, at the boundaries of the phonemes that both readings have."""
+    """Return signed errors in milliseconds at the phoneme boundaries that both readings have."""
     rng = np.random.default_rng(5)
     errors = []
     for sentence in SENTENCES:
@@ -102,14 +116,14 @@ def phoneme_errors(voices: tuple[tuple[str, str], ...]) -> np.ndarray:
                 ).get_matching_blocks()
                 common = np.array([(a + k, b + k) for a, b, size in blocks for k in range(size)])
                 errors.append(
-                    np.interp(bounds[common[:, 0]], *path_of(source, target))
+                    np.interp(bounds[common[:, 0]], *align_samples(source, target))
                     - other_bounds[common[:, 1]]
                 )
     return 1000 * np.concatenate(errors)
 
 
 def random_map(duration: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Knots in source and target seconds of a map in straight pieces."""
+    """Return the knots of a piecewise linear map, in source and target seconds."""
     source, target = [0.0], [0.0]
     while source[-1] < duration:
         piece = rng.uniform(*PIECES_S)
@@ -121,56 +135,62 @@ def random_map(duration: float, rng: np.random.Generator) -> tuple[np.ndarray, n
 def by_vocoder(
     samples: np.ndarray, source: np.ndarray, target: np.ndarray, width: int = 512, hop: int = 32
 ) -> np.ndarray:
-    """Phase vocoder with phases locked to spectral peaks (Laroche & Dolson, IEEE Trans. SAP 7(3), 1999). What is heard at
-    `target` is the frame around `source`; both in seconds."""
+    """Warp by a phase vocoder with phases locked to spectral peaks.
+
+    Laroche & Dolson, IEEE Trans. SAP 7(3), 1999. The sound at ``target`` is the frame around
+    ``source``, both in seconds.
+    """
     window = np.hanning(width + 1)[:width]
     padded = np.pad(samples, (width + hop, 2 * width))
     out = np.zeros(int(np.interp(len(samples) / RATE, source, target) * RATE) + width)
     weight = np.zeros_like(out)
-    turns = 2 * np.pi * np.arange(width // 2 + 1) * hop / width
+    advance = 2 * np.pi * np.arange(width // 2 + 1) * hop / width
     phase = None
-    for at in range(0, len(out) - width, hop):
-        begin = round(np.interp(at / RATE, target, source) * RATE) + width // 2 + hop
-        here = np.fft.rfft(window * padded[begin : begin + width])
+    for start in range(0, len(out) - width, hop):
+        begin = round(np.interp(start / RATE, target, source) * RATE) + width // 2 + hop
+        spectrum = np.fft.rfft(window * padded[begin : begin + width])
         if phase is None:
-            phase = np.angle(here)
+            phase = np.angle(spectrum)
         else:
             before = np.fft.rfft(window * padded[begin - hop : begin - hop + width])
-            advance = np.angle(here) - np.angle(before) - turns
-            phase = phase + turns + (advance + np.pi) % (2 * np.pi) - np.pi
-            peaks, _ = find_peaks(np.abs(here))
+            deviation = np.angle(spectrum) - np.angle(before) - advance
+            phase = phase + advance + (deviation + np.pi) % (2 * np.pi) - np.pi
+            peaks, _ = find_peaks(np.abs(spectrum))
             if len(peaks):
-                nearest = peaks[np.searchsorted((peaks[1:] + peaks[:-1]) / 2, np.arange(len(here)))]
-                phase = phase[nearest] + np.angle(here) - np.angle(here)[nearest]
-        out[at : at + width] += window * np.fft.irfft(np.abs(here) * np.exp(1j * phase))
-        weight[at : at + width] += window**2
+                middles = (peaks[1:] + peaks[:-1]) / 2
+                nearest = peaks[np.searchsorted(middles, np.arange(len(spectrum)))]
+                phase = phase[nearest] + np.angle(spectrum) - np.angle(spectrum)[nearest]
+        out[start : start + width] += window * np.fft.irfft(np.abs(spectrum) * np.exp(1j * phase))
+        weight[start : start + width] += window**2
     return (out / np.maximum(weight, 1e-3))[width // 2 : -(width // 2)]
 
 
 def by_similarity(
     samples: np.ndarray, source: np.ndarray, target: np.ndarray, width: int = 400, reach: int = 160
 ) -> np.ndarray:
-    """WSOLA: each piece of `width` samples comes from within `reach` of where the map says, where it goes on best from the last."""
+    """Warp by waveform similarity (WSOLA).
+
+    Each piece of ``width`` samples comes from within ``reach`` of the place that the map names,
+    where it continues the previous piece best.
+    """
     window, half = np.hanning(width + 1)[:width], width // 2
     padded = np.pad(samples, (width + reach, 2 * width + reach))
     out = np.zeros(int(np.interp(len(samples) / RATE, source, target) * RATE) + width)
     natural = None
-    for at in range(0, len(out) - width, half):
-        begin = round(np.interp(at / RATE, target, source) * RATE) + half + reach
+    for start in range(0, len(out) - width, half):
+        begin = round(np.interp(start / RATE, target, source) * RATE) + half + reach
         if natural is not None:
             near = padded[begin - reach : begin + reach + width]
             energy = np.convolve(near**2, np.ones(width), "valid")
-            begin += (
-                int(np.argmax(np.correlate(near, natural, "valid") / np.sqrt(energy + 1e-9)))
-                - reach
-            )
+            similarity = np.correlate(near, natural, "valid") / np.sqrt(energy + 1e-9)
+            begin += int(np.argmax(similarity)) - reach
         natural = padded[begin + half : begin + half + width]
-        out[at : at + width] += window * padded[begin : begin + width]
+        out[start : start + width] += window * padded[begin : begin + width]
     return out[half:-half]
 
 
 def warp_errors(clips: list[Path], stretch: Callable[..., np.ndarray]) -> np.ndarray:
-    """Milliseconds, signed, every 10 ms between the clips' first and last instant of speech."""
+    """Return signed errors in milliseconds, every 10 ms of the clips' speech."""
     rng = np.random.default_rng(1)
     errors = []
     for clip in clips:
@@ -184,34 +204,40 @@ def warp_errors(clips: list[Path], stretch: Callable[..., np.ndarray]) -> np.nda
             rng.choice([60, 30, 20]),
             rng,
         )
-        at = np.arange(*speech.span, 0.01)
-        errors.append(np.interp(at, *path_of(samples, warped)) - np.interp(at, *knots))
+        times = np.arange(*speech.span, 0.01)
+        path = align_samples(samples, warped)
+        errors.append(np.interp(times, *path) - np.interp(times, *knots))
     return 1000 * np.concatenate(errors)
 
 
 def set_errors(folder: Path, stretch: Callable[..., np.ndarray] | None) -> np.ndarray:
-    """Milliseconds, signed, at the rows of the truths but for 0.15 s at each end; the folder's own targets, or those made here."""
+    """Return signed errors in milliseconds at the rows of the truths, except near the ends.
+
+    Measures the folder's own targets, or targets made here by ``stretch``.
+    """
     errors = []
     for truth in sorted(folder.glob("*/truth.csv")):
         with truth.open() as file:
-            source_time, target_time = np.array(
-                [[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]
-            ).T
+            rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]
+        source_time, target_time = np.array(rows).T
         source, target = (
             read_audio(truth.with_name(f"{name}.mp4"), RATE).samples.astype(np.float64)
             for name in ("source", "target")
         )
         if stretch is not None:
-            end = source_time[-1] + 1  # the map goes on as it ends
+            end = source_time[-1] + 1  # the map continues at normal speed
             target = stretch(
                 source, np.append(source_time, end), np.append(target_time, target_time[-1] + 1)
             )
-        inside = (source_time > 0.15) & (source_time < source_time[-1] - 0.15)
-        errors.append((np.interp(source_time, *path_of(source, target)) - target_time)[inside])
+        inside = (source_time > MARGIN_S) & (source_time < source_time[-1] - MARGIN_S)
+        errors.append(
+            (np.interp(source_time, *align_samples(source, target)) - target_time)[inside]
+        )
     return 1000 * np.concatenate(errors)
 
 
 def clips_of(names: list[str]) -> Iterator[Path]:
+    """Yield the files, and the WAVs and MP4s below the folders."""
     for path in map(Path, names):
         yield from (
             sorted(p for p in path.rglob("*") if p.suffix in (".wav", ".mp4"))
@@ -222,19 +248,19 @@ def clips_of(names: list[str]) -> Iterator[Path]:
 
 def main(names: list[str], warped: Path | None) -> None:
     for name, voices in VOICES.items():
-        print(f"espeak-ng, {name:<10}        {in_words(phoneme_errors(voices))}")
+        print(f"espeak-ng, {name:<10}        {describe(phoneme_errors(voices))}")
     clips = list(clips_of(names))
     if clips:
         print(
-            f"{len(clips):3} clips, phase vocoder       {in_words(warp_errors(clips, by_vocoder))}"
+            f"{len(clips):3} clips, phase vocoder       {describe(warp_errors(clips, by_vocoder))}"
         )
         print(
-            f"{len(clips):3} clips, waveform similarity {in_words(warp_errors(clips, by_similarity))}"
+            f"{len(clips):3} clips, waveform similarity {describe(warp_errors(clips, by_similarity))}"
         )
     if warped is not None:
-        print(f"{warped.name}, its own targets      {in_words(set_errors(warped, None))}")
-        print(f"{warped.name}, phase vocoder        {in_words(set_errors(warped, by_vocoder))}")
-        print(f"{warped.name}, waveform similarity  {in_words(set_errors(warped, by_similarity))}")
+        print(f"{warped.name}, its own targets      {describe(set_errors(warped, None))}")
+        print(f"{warped.name}, phase vocoder        {describe(set_errors(warped, by_vocoder))}")
+        print(f"{warped.name}, waveform similarity  {describe(set_errors(warped, by_similarity))}")
 
 
 if __name__ == "__main__":

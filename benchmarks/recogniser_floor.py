@@ -1,11 +1,14 @@
-"""How well a recogniser's word boundaries, the yardstick of docs/alignment.md, can be reproduced at all.
+"""Measure how well a recogniser's word boundaries, the yardstick of docs/alignment.md, repeat.
 
-usage: python benchmarks/recogniser_floor.py RAVDESS_DIR [ACTOR ...]      (pip install pocketsphinx soundfile)
+usage: python benchmarks/recogniser_floor.py RAVDESS_DIR [ACTOR ...]
+       (pip install pocketsphinx soundfile)
 
-Words are placed in each 16 kHz WAV by pocketsphinx forced alignment. Then each clip is changed in ways that leave every word where
-it is, or move it by a known map, and its words are placed again: what the recogniser's boundaries move by is what no alignment of
-two clips can be better than when it is measured by them. Last, our alignments of each neutral clip with the emotional ones are
-measured by the boundaries: by all, and by those at which the recogniser is steady, moved by at most 50 ms in either clip.
+Words are located in each 16 kHz WAV by pocketsphinx forced alignment. Then each clip is changed in
+ways that leave every word in place, or move it by a known map, and its words are located again. By
+how much the recogniser's boundaries move is a limit: measured by them, no alignment of two clips
+can be better. Last, our alignments of each neutral clip with the emotional ones are measured by the
+boundaries: by all, and by those at which the recogniser is steady, moved by at most 50 ms in either
+clip.
 """
 
 import sys
@@ -14,43 +17,44 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from alignment_truth import RATE, by_vocoder, path_of, random_map, with_noise
+from alignment_truth import RATE, align_samples, by_vocoder, random_map, with_noise
 from pocketsphinx import Decoder
 
 TEXT = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
 EMOTIONS = ("03", "04", "05", "06", "07", "08")
 STEADY_MS = 50
 
-Moved = tuple[
-    np.ndarray, Callable[[np.ndarray], np.ndarray]
-]  # the changed samples, and a time in them -> the time before
+#: The changed samples, and a function from times in them to times in the original.
+Changed = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
+Change = Callable[[np.ndarray, np.random.Generator], Changed]
 
 
 def boundaries(samples: np.ndarray, text: str, decoder: Decoder) -> np.ndarray:
-    """Start of each word and end of the last, seconds; NaN where the recogniser finds no path."""
+    """Return the start of each word and the end of the last, in seconds; NaN without a result."""
     words = text.split()
     pcm = (samples / np.abs(samples).max() * 0.7 * 32767).astype("<i2").tobytes()
     decoder.set_align_text(text)
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
-    found = [segment for segment in decoder.seg() or () if segment.word.split("(")[0] in words]
-    if len(found) != len(words):
+    segments = [segment for segment in decoder.seg() or () if segment.word.split("(")[0] in words]
+    if len(segments) != len(words):
         return np.full(len(words) + 1, np.nan)
-    return np.array([segment.start_frame for segment in found] + [found[-1].end_frame]) / 100
+    starts = [segment.start_frame for segment in segments]
+    return np.array([*starts, segments[-1].end_frame]) / 100  # frames of 10 ms
 
 
-def noisy(below_db: float) -> Callable[[np.ndarray, np.random.Generator], Moved]:
+def noisy(below_db: float) -> Change:
     return lambda samples, rng: (with_noise(samples, below_db, rng), lambda time: time)
 
 
-def shifted(milliseconds: int) -> Callable[[np.ndarray, np.random.Generator], Moved]:
+def shifted(milliseconds: int) -> Change:
     n = milliseconds * RATE // 1000
     cut = slice(max(0, -n), None)
     return lambda samples, rng: (np.pad(samples, (max(0, n), 0))[cut], lambda time: time - n / RATE)
 
 
-def stretched(samples: np.ndarray, rng: np.random.Generator) -> Moved:
+def stretched(samples: np.ndarray, rng: np.random.Generator) -> Changed:
     source, target = random_map(len(samples) / RATE, rng)
     return by_vocoder(samples, source, target), lambda time: np.interp(time, target, source)
 
@@ -66,9 +70,11 @@ CHANGES = {
 HARMLESS = [name for name in CHANGES if "20 dB" not in name]
 
 
-def in_words(error: np.ndarray) -> str:
+def describe(error: np.ndarray) -> str:
+    """Summarise errors in milliseconds: median, 90th percentile, share over 100 ms, count."""
     size = np.abs(error[np.isfinite(error)])
-    return f"{np.median(size):3.0f} / {np.quantile(size, 0.9):3.0f} / {100 * (size > 100).mean():4.1f} %  ({len(size)})"
+    p90, over = np.quantile(size, 0.9), 100 * (size > 100).mean()
+    return f"{np.median(size):3.0f} / {p90:3.0f} / {over:4.1f} %  ({len(size)})"
 
 
 def main(root: Path, actors: list[str]) -> None:
@@ -86,7 +92,7 @@ def main(root: Path, actors: list[str]) -> None:
     clips = sorted({clip for pair in pairs for clip in pair})
     sound = {clip: soundfile.read(clip)[0] for clip in clips}
     text = {clip: TEXT[clip.stem.split("-")[4]] for clip in clips}
-    placed = {clip: boundaries(sound[clip], text[clip], decoder) for clip in clips}
+    located = {clip: boundaries(sound[clip], text[clip], decoder) for clip in clips}
 
     print(
         "median / p90 / share over 100 ms (boundaries)\nthe recogniser against itself, all boundaries; first; inner; last"
@@ -97,24 +103,27 @@ def main(root: Path, actors: list[str]) -> None:
         rows = []
         for clip in clips:
             samples, before = change(sound[clip], rng)
-            rows.append(1000 * (before(boundaries(samples, text[clip], decoder)) - placed[clip]))
+            rows.append(1000 * (before(boundaries(samples, text[clip], decoder)) - located[clip]))
         moved[name] = np.array(rows)
         kinds = (moved[name], moved[name][:, 0], moved[name][:, 1:-1], moved[name][:, -1])
-        print(f"  {name:<36}" + ";  ".join(in_words(kind) for kind in kinds))
+        print(f"  {name:<36}" + ";  ".join(describe(kind) for kind in kinds))
 
     most = np.nanmax([np.abs(moved[name]) for name in HARMLESS], axis=0)
     ours = np.array(
-        [1000 * (np.interp(placed[a], *path_of(sound[a], sound[b])) - placed[b]) for a, b in pairs]
+        [
+            1000 * (np.interp(located[a], *align_samples(sound[a], sound[b])) - located[b])
+            for a, b in pairs
+        ]
     )
     spread = np.array([np.maximum(most[clips.index(a)], most[clips.index(b)]) for a, b in pairs])
     print("our alignments")
-    print(f"  all boundaries                      {in_words(ours)}")
-    print(f"  where the recogniser is steady      {in_words(ours[spread <= STEADY_MS])}")
-    print(f"  where it is not                     {in_words(ours[spread > STEADY_MS])}")
+    print(f"  all boundaries                      {describe(ours)}")
+    print(f"  where the recogniser is steady      {describe(ours[spread <= STEADY_MS])}")
+    print(f"  where it is not                     {describe(ours[spread > STEADY_MS])}")
     for k in range(ours.shape[1]):
         steady = ours[spread[:, k] <= STEADY_MS, k]
         print(
-            f"  boundary {k + 1}: all {in_words(ours[:, k])}; steady {in_words(steady)}; the recogniser {in_words(most[:, k])}"
+            f"  boundary {k + 1}: all {describe(ours[:, k])}; steady {describe(steady)}; the recogniser {describe(most[:, k])}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/alignment.md from clips of the demo corpus: `python docs/figures/draw.py`."""
+"""Draw the figures of docs/alignment.md from the demo corpus: `python docs/figures/draw.py`."""
 
 import tempfile
 import wave
@@ -16,16 +16,11 @@ HERE = Path(__file__).parent
 
 
 def with_a_pause(clip: Path, at: float, seconds: float, to: Path) -> Path:
-    """The sound of `clip` with `seconds` of silence put in at the time `at`, as a WAV."""
+    """Write the sound of a clip as a WAV, with ``seconds`` of silence inserted at time ``at``."""
     audio = read_audio(clip)
     cut = round(at * audio.rate)
-    samples = np.concatenate(
-        [
-            audio.samples[:cut],
-            np.zeros(round(seconds * audio.rate), np.float32),
-            audio.samples[cut:],
-        ]
-    )
+    pause = np.zeros(round(seconds * audio.rate), np.float32)
+    samples = np.concatenate([audio.samples[:cut], pause, audio.samples[cut:]])
     with wave.open(str(to), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -49,14 +44,13 @@ def main() -> None:
         neutral, angry = (corpus.clip(speaker, emotion, first) for emotion in ("neutral", "angry"))
         other = corpus.clip(speaker, "angry", second)
         source = corpus.folder / neutral.path
-        stop = next(
-            p for p in angry.phonemes if p.start > sum(q.end for q in angry.phonemes[-1:]) / 2
-        )
+        half = angry.phonemes[-1].end / 2
+        pause_at = next(phoneme.start for phoneme in angry.phonemes if phoneme.start > half)
         targets = {
             "good": corpus.folder / angry.path,
             "bad": corpus.folder / other.path,
             "pause": with_a_pause(
-                corpus.folder / angry.path, stop.start, 0.6, Path(tmp) / "pause.wav"
+                corpus.folder / angry.path, pause_at, 0.6, Path(tmp) / "pause.wav"
             ),
         }
         for name, target in targets.items():
