@@ -63,7 +63,8 @@ def describe(error: np.ndarray) -> str:
     """Summarise signed errors in milliseconds."""
     size = np.abs(error)
     return (
-        f"{len(error):6} places: median {np.median(size):5.1f} ms, p90 {np.quantile(size, 0.9):5.1f} ms, "
+        f"{len(error):6} places: median {np.median(size):5.1f} ms, "
+        f"p90 {np.quantile(size, 0.9):5.1f} ms, "
         f"over 100 ms {100 * (size > 100).mean():4.1f} %, signed median {np.median(error):+5.1f} ms"
     )
 
@@ -251,12 +252,9 @@ def main(names: list[str], warped: Path | None) -> None:
         print(f"espeak-ng, {name:<10}        {describe(phoneme_errors(voices))}")
     clips = list(clips_of(names))
     if clips:
-        print(
-            f"{len(clips):3} clips, phase vocoder       {describe(warp_errors(clips, by_vocoder))}"
-        )
-        print(
-            f"{len(clips):3} clips, waveform similarity {describe(warp_errors(clips, by_similarity))}"
-        )
+        count = f"{len(clips):3} clips"
+        print(f"{count}, phase vocoder       {describe(warp_errors(clips, by_vocoder))}")
+        print(f"{count}, waveform similarity {describe(warp_errors(clips, by_similarity))}")
     if warped is not None:
         print(f"{warped.name}, its own targets      {describe(set_errors(warped, None))}")
         print(f"{warped.name}, phase vocoder        {describe(set_errors(warped, by_vocoder))}")

@@ -95,7 +95,8 @@ def main(root: Path, actors: list[str]) -> None:
     located = {clip: boundaries(sound[clip], text[clip], decoder) for clip in clips}
 
     print(
-        "median / p90 / share over 100 ms (boundaries)\nthe recogniser against itself, all boundaries; first; inner; last"
+        "median / p90 / share over 100 ms (boundaries)\n"
+        "the recogniser against itself, all boundaries; first; inner; last"
     )
     moved = {}
     for name, change in CHANGES.items():
@@ -123,7 +124,8 @@ def main(root: Path, actors: list[str]) -> None:
     for k in range(ours.shape[1]):
         steady = ours[spread[:, k] <= STEADY_MS, k]
         print(
-            f"  boundary {k + 1}: all {describe(ours[:, k])}; steady {describe(steady)}; the recogniser {describe(most[:, k])}"
+            f"  boundary {k + 1}: all {describe(ours[:, k])}; steady {describe(steady)}; "
+            f"the recogniser {describe(most[:, k])}"
         )
 
 

@@ -2,7 +2,8 @@
 
     >>> path, total = warping_path(cost)
 
-A 4 s pair on a 10 ms grid (160,000 cells) takes about a millisecond. Sakoe & Chiba, IEEE Trans. ASSP 26(1), 1978.
+A 4 s pair on a 10 ms grid (160,000 cells) takes about a millisecond.
+Sakoe & Chiba, IEEE Trans. ASSP 26(1), 1978.
 """
 
 from collections.abc import Callable

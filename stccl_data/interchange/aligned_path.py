@@ -104,7 +104,8 @@ def pair_path(pair: Pair) -> NDArray[np.int32]:
     mapped = pair.frame_map.astype(np.int64)
     skipped = np.maximum(np.diff(mapped) - 1, 0)
     half = (skipped + 1) // 2
-    # Between source frames i and i + 1: (i, map), (i, first half of the skipped), (i + 1, the rest).
+    # Between two source frames: the first takes half of the skipped target frames, the next one
+    # the rest.
     frame, start = np.arange(n_source - 1), mapped[:-1]
     turn = start + half
     resume = turn + (np.diff(mapped) > 0)

@@ -112,12 +112,7 @@ def match_pairs(
     Raises:
         ScanError: the scan has several views, or the clips of no pair.
     """
-    views = sorted({clip.view for clip in scan.clips})
-    if len(views) > 1:
-        raise ScanError(
-            f"{scan.root} has the views {', '.join(views)}, and a pair file does not name any: "
-            "choose one with --views"
-        )
+    _check_single_view(scan)
     clips = _clips_by_name(scan.clips, level)
     findings: list[Finding] = []
     matched: dict[PairIds, tuple[Clip, Clip]] = {}
@@ -160,6 +155,16 @@ def match_pairs(
         paths=paths,
         refused=refused,
     )
+
+
+def _check_single_view(scan: Scan) -> None:
+    """Raise ScanError if the scan has several views: a pair file does not name any."""
+    views = sorted({clip.view for clip in scan.clips})
+    if len(views) > 1:
+        raise ScanError(
+            f"{scan.root} has the views {', '.join(views)}, and a pair file does not name any: "
+            "choose one with --views"
+        )
 
 
 def _clips_by_name(clips: Sequence[Clip], level: int | None) -> Mapping[_ClipName, Clip]:

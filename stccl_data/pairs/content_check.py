@@ -108,7 +108,7 @@ def check_content(
         clips: by clip id, with labels.
         pairs: clip ids to score.
         config: constants of the check.
-        by: what to compare; by default the sound if both clips of a pair have it, or else the mouth.
+        by: what to compare; by default the sound, or the mouth if a clip of the pair is silent.
     """
     config = config or ContentConfig()
     usable = {
