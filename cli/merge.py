@@ -1,6 +1,5 @@
 """`stccl merge`: write the dataset of a finished job array."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -8,8 +7,7 @@ import click
 from stccl_data.errors import UsageError
 
 from .main import CommandError
-from .output import echo_json
-from .prepare_summary import format_summary
+from .prepare_summary import finish
 from .progress import resumable_progress
 
 
@@ -29,9 +27,4 @@ def command(out: Path, as_json: bool) -> None:
             summary = merge(out, progress)
     except UsageError as error:  # in the options of the jobs, not of this command
         raise CommandError(str(error)) from error
-    if as_json:
-        echo_json(summary)
-    else:
-        click.echo(format_summary(summary))
-    if summary.failed:
-        sys.exit(1)
+    finish(summary, as_json)

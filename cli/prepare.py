@@ -1,6 +1,5 @@
 """`stccl prepare`: make a dataset from raw videos."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from stccl_data.pipeline.config import PrepareConfig
 
 from .options import config_of, options_of
 from .output import echo_json
-from .prepare_summary import format_plan, format_summary
+from .prepare_summary import finish, format_plan
 from .progress import resumable_progress
 
 
@@ -39,12 +38,7 @@ def command(raw: Path, out: Path, dry_run: bool, as_json: bool, **values: Any) -
 
     with resumable_progress(out) as progress:
         summary = prepare(raw, out, config, progress)
-    if as_json:
-        echo_json(summary)
-    else:
-        click.echo(format_summary(summary))
-    if summary.failed:
-        sys.exit(1)
+    finish(summary, as_json)
 
 
 def _print_plan(raw: Path, out: Path, config: PrepareConfig, as_json: bool) -> None:

@@ -1,13 +1,15 @@
 """The summary and the dry-run plan of `stccl prepare`, as text."""
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
+import click
 from humanize import naturalsize
 
 from stccl_data.pipeline.config import PrepareConfig
 
-from .output import reason_lines
+from .output import echo_json, reason_lines
 
 if TYPE_CHECKING:
     from stccl_data.pipeline.plan import Plan
@@ -22,6 +24,16 @@ _CAUSES = {
     "changed": "made with other options or from another file",
     "again": "failed before",
 }
+
+
+def finish(summary: "Summary", as_json: bool) -> None:
+    """Print the summary of a run, and exit with 1 if anything failed."""
+    if as_json:
+        echo_json(summary)
+    else:
+        click.echo(format_summary(summary))
+    if summary.failed:
+        sys.exit(1)
 
 
 def format_summary(summary: "Summary") -> str:

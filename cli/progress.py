@@ -45,6 +45,9 @@ class CommandProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         """End the display."""
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
@@ -103,12 +106,7 @@ class TerminalProgress(CommandProgress):
         )
         self._task: TaskID | None = None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._bars.stop()
 
     def show_stage(self) -> None:

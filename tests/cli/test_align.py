@@ -84,8 +84,14 @@ def test_a_dead_channel_changes_nothing(clips):
 
 
 def test_a_list_prints_one_line_per_pair_in_order_and_continues_after_a_failure(clips):
-    pairs = [("calm.wav", "löud ünd.wav"), ("calm.wav", "silent.wav"), ("calm.wav", "absent.wav"), ("calm.wav", "word.wav"),
-             ("text.wav", "calm.wav"), ("löud ünd.wav", "calm.wav")]  # fmt: skip
+    pairs = [
+        ("calm.wav", "löud ünd.wav"),
+        ("calm.wav", "silent.wav"),
+        ("calm.wav", "absent.wav"),
+        ("calm.wav", "word.wav"),
+        ("text.wav", "calm.wav"),
+        ("löud ünd.wav", "calm.wav"),
+    ]
     result = call("--list", listing(clips, pairs), "--json")
     rows = [json.loads(line) for line in result.output.splitlines()]
     assert result.exit_code == 1
@@ -149,9 +155,10 @@ def test_a_plot_is_written(clips):
 
 
 def test_alignment_by_sound_loads_no_video_library(clips):
+    files = [str(clips / name) for name in ("calm.wav", "left.wav")]
     code = (
         "import sys; from stccl_cli.main import stccl; "
-        f"stccl(['align', {str(clips / 'calm.wav')!r}, {str(clips / 'left.wav')!r}, '--json'], standalone_mode=False); "
+        f"stccl(['align', *{files!r}, '--json'], standalone_mode=False); "
         "assert not {'mediapipe', 'torch'} & set(sys.modules), 'loaded'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -14,8 +14,8 @@ from stccl_cli.main import stccl
 from tests.testing import datasets as small
 
 SETTINGS = (
-    "metric.size=48", "metric.frames=3", "metric.terms=[scc]", "windows.per_epoch=4", "batch=2", "epochs=1", "device=cpu",
-    "validate_windows=1", "log_every=1",
+    "metric.size=48", "metric.frames=3", "metric.terms=[scc]", "windows.per_epoch=4", "batch=2",
+    "epochs=1", "device=cpu", "validate_windows=1", "log_every=1",
 )  # fmt: skip
 MICRO = ["--preset", "tiny", *(word for setting in SETTINGS for word in ("--set", setting))]
 
