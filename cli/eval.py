@@ -1,4 +1,4 @@
-"""`stccl eval`: does a trained metric mean anything?"""
+"""`stccl eval`: evaluate a trained metric on held-out speakers."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,10 @@ from typing import Any
 import click
 
 from stccl_train.config import EvaluateConfig
-from stccl_train.eval.evaluate import evaluate
-from stccl_train.eval.report import write_report
-from stccl_train.model.export import MetricError
 
 from .options import config_of, options_of
+from .output import echo_json
+from .progress import open_progress
 
 
 @click.command("eval", context_settings={"show_default": True})
@@ -20,7 +19,7 @@ from .options import config_of, options_of
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where results go.  [default: RUN/eval-SPLIT]",
+    help="Folder for the results.  [default: RUN/eval-SPLIT]",
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print eval.json instead of the tables.")
@@ -30,40 +29,35 @@ def command(
 ) -> None:
     """Evaluate the metric of RUN on the held-out speakers of the dataset in OUT.
 
-    Matched and mismatched cosines, R@1 against chance, MRR and AUC, with heads, without them and untrained, by layer, emotion
-    and region; beside controls that have to fail: noise, the same pair shifted in time, another sentence. One verdict a term.
+    Reports matched and mismatched cosines, R@1 against chance, MRR and AUC, with heads, without
+    heads and untrained, by layer, emotion and region, beside controls that must fail: noise, the
+    same pair shifted in time, another sentence. Ends with one verdict per term.
     """
-    from stccl_data.dataset import ShardError, open_dataset
-
-    from .progress import open_progress
+    from stccl_data.dataset import open_dataset
+    from stccl_train.eval.evaluate import evaluate
+    from stccl_train.eval.report import write_report
 
     config = config_of(EvaluateConfig, values)
     folder = report or run / f"eval-{config.split}"
     _check_report(folder, out)
-    try:
-        with open_progress() as progress:
-            evaluation = evaluate(run, open_dataset(out), config, device, progress)
-        text = write_report(
-            folder, evaluation, {"run": str(run), "data": str(out), "split": config.split}, run
-        )
-    except (MetricError, ShardError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{folder} cannot be written: {error}") from error
+    with open_progress() as progress:
+        evaluation = evaluate(run, open_dataset(out), config, device, progress)
+    origin = {"run": str(run), "data": str(out), "split": config.split}
+    text = write_report(folder, evaluation, origin, run)
     if as_json:
-        click.echo(json.dumps(json.loads((folder / "eval.json").read_text())))
+        echo_json(json.loads((folder / "eval.json").read_text()))
     else:
         click.echo(text)
-        click.echo(f"{folder / 'eval.json'}, eval.txt and pictures beside it")
+        click.echo(f"{folder / 'eval.json'}, with eval.txt and figures beside it")
 
 
 def _check_report(folder: Path, out: Path) -> None:
-    """Raises UsageError where the folder holds the evaluation on another dataset."""
+    """Refuse a folder that holds the evaluation on another dataset. Raises click.UsageError."""
     try:
-        before = Path(json.loads((folder / "eval.json").read_bytes())["data"])
+        dataset = Path(json.loads((folder / "eval.json").read_bytes())["data"])
     except (OSError, ValueError, LookupError, TypeError):
         return
-    if before.resolve() != out.resolve():
+    if dataset.resolve() != out.resolve():
         raise click.UsageError(
-            f"{folder} holds the evaluation on {before}: give another folder by --report"
+            f"{folder} holds the evaluation on {dataset}; give another folder with --report"
         )

@@ -1,7 +1,6 @@
-"""`stccl score`: how well one clip keeps the speech of another."""
+"""`stccl score`: score how well one clip keeps the speech of another."""
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +8,18 @@ import click
 
 from stccl_data.alignment.modes import MATCHINGS
 
+from .output import echo_json
+from .progress import open_progress
+
 if TYPE_CHECKING:
     from stccl_train.eval.score import Score
+
+_LABELS = {
+    "scc": "SCC, cosine",
+    "scc_recall": "SCC, R@1",
+    "tcc": "TCC, cosine",
+    "tcc_recall": "TCC, R@1",
+}
 
 
 @click.command("score", context_settings={"show_default": True})
@@ -27,12 +36,12 @@ if TYPE_CHECKING:
     "alignment",
     default="auto",
     type=click.Choice(MATCHINGS),
-    help="What frames are laid on each other by; time: at equal times, for a clip made of the other frame by frame.",
+    help="How to align the frames; time: equal times, for a clip generated frame by frame.",
 )
 @click.option(
     "--frames",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a CSV with a row for each frame of SOURCE.",
+    help="Write a CSV with one row per frame of SOURCE.",
 )
 @click.option("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, frame by frame, as JSON.")
@@ -47,50 +56,32 @@ def command(
 ) -> None:
     """Score how well TARGET keeps the speech of SOURCE: SCC and TCC at the mouth, frame by frame.
 
-    Beside them stands what the same two clips come to when TARGET is shifted by 10 frames: the difference is the speech.
+    Beside each score is that of the same two clips with TARGET shifted by 10 frames; the difference
+    is due to speech.
     """
-    from stccl_data.errors import ClipError
     from stccl_train.eval.score import score
-    from stccl_train.model.export import MetricError
 
-    from .progress import open_progress
-
-    try:
-        with open_progress() as progress:
-            found = score(run, source, target, alignment, device, progress)  # type: ignore[arg-type]
-    except (ClipError, MetricError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+    with open_progress() as progress:
+        result = score(run, source, target, alignment, device, progress)  # type: ignore[arg-type]
     if frames is not None:
-        try:
-            _write(frames, found)
-        except OSError as error:
-            raise click.ClickException(f"{frames} cannot be written: {error}") from error
-    click.echo(
-        json.dumps({"source": str(source), "target": str(target), **found.record()})
-        if as_json
-        else _summary(found)
-    )
+        _write_frames(frames, result)
+    if as_json:
+        echo_json({"source": str(source), "target": str(target), **result.record()})
+    else:
+        click.echo(_format_score(result))
 
 
-def _summary(found: "Score") -> str:
+def _format_score(score: "Score") -> str:
     lines = [f"{'at the mouth':<14}{'aligned':>9}{'shifted':>9}"]
-    names = {
-        "scc": "SCC, cosine",
-        "scc_recall": "SCC, R@1",
-        "tcc": "TCC, cosine",
-        "tcc_recall": "TCC, R@1",
-    }
-    for name, shown in names.items():
-        values = (found.means[name], found.shifted[name])
-        lines.append(
-            f"{shown:<14}"
-            + "".join(f"{'-' if value is None else format(value, '.3f'):>9}" for value in values)
-        )
+    for name, label in _LABELS.items():
+        values = (score.means[name], score.shifted[name])
+        cells = (f"{'-' if value is None else format(value, '.3f'):>9}" for value in values)
+        lines.append(f"{label:<14}" + "".join(cells))
     return "\n".join(lines)
 
 
-def _write(path: Path, found: "Score") -> None:
-    columns = found.record()["frames"]
+def _write_frames(path: Path, score: "Score") -> None:
+    columns = score.record()["frames"]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", *columns])

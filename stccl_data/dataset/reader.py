@@ -19,6 +19,7 @@ from stccl_data.dataset.pair_table import PairTable, suggest
 from stccl_data.dataset.sample_json import parse_utterance
 from stccl_data.dataset.stream import stream_utterances
 from stccl_data.dataset.utterance import Decisions, Pair, Utterance
+from stccl_data.errors import UsageError
 
 
 def open_dataset(out: str | Path) -> "Dataset":
@@ -181,7 +182,7 @@ class Dataset:
     def _check_split(self, split: str | None) -> None:
         if split is not None and split not in self.splits:
             existing = ", ".join(self.splits) or "no splits"
-            raise ValueError(f"{self.path} has no split {split!r}; it has {existing}")
+            raise UsageError(f"{self.path} has no split {split!r}; it has {existing}")
 
     def __getstate__(self) -> dict[str, Any]:
         # each process reads the pair table itself
