@@ -145,6 +145,7 @@ class Counter:
         self.windows += len(windows)
 
     def _comparisons(self, windows: Sequence[ControlledWindow]) -> Iterator[_Comparison]:
+        """Compute the features of a batch and yield each metric's, layer's and condition's."""
         batch = collate([window.aligned for window in windows], self._size)
         boxes = region_boxes(batch.source_points, self._size).to(self._device)
         every = list(range(len(windows)))
@@ -179,6 +180,7 @@ class Counter:
                         )
 
     def _control_targets(self, windows: Sequence[ControlledWindow]) -> dict[str, _Target]:
+        """Decode the targets of the controls that any of the windows has."""
         targets = {}
         for name in self._conditions:
             rows = [i for i, window in enumerate(windows) if name in window.controls]
@@ -187,46 +189,61 @@ class Counter:
                 targets[name] = _Target(rows, collate(controls, self._size).target)
         return targets
 
-    def _count(self, c: _Comparison, kind: TokenKind, draw: int) -> None:
-        places = c.metric.places(kind, c.layer, c.source, self._generators(c, kind, draw))
-        x, y = (kind.build(side, places).values for side in (c.source, c.target))
-        if c.condition == NOISE_ELSEWHERE:  # the tokens of the next place, neighbour by neighbour
+    def _count(self, comparison: _Comparison, kind: TokenKind, draw: int) -> None:
+        """Count one kind of token of a comparison, at one draw of places."""
+        places = comparison.metric.places(
+            kind, comparison.layer, comparison.source, self._generators(comparison, kind, draw)
+        )
+        x, y = (kind.build(side, places).values for side in (comparison.source, comparison.target))
+        if (
+            comparison.condition == NOISE_ELSEWHERE
+        ):  # the tokens of the next place, neighbour by neighbour
             y = y.roll(kind.tokens_per_place, dims=2)
-        regions = _place_regions(c.boxes, places, c.source.shape[-2:], self._size)
+        regions = _place_regions(comparison.boxes, places, comparison.source.shape[-2:], self._size)
         regions = regions.repeat_interleave(kind.tokens_per_place, dim=1)
-        times = kind.slot_frames(c.source.shape[1], x.device)
-        for stage in c.stages:
+        times = kind.slot_frames(comparison.source.shape[1], x.device)
+        for stage in comparison.stages:
             heads = not stage.endswith("before")
-            z, k = (c.metric.embed(kind, c.layer, t) if heads else unit(t) for t in (x, y))
+            z, k = (
+                comparison.metric.embed(kind, comparison.layer, t) if heads else unit(t)
+                for t in (x, y)
+            )
             across_time = compare(z, k, across_time=True, times=times)
             same_time = _same_time(across_time)
             for view, similarities in zip(VIEWS, (same_time, across_time), strict=True):
                 sums = torch.einsum("basm,bsr->brm", _measure(similarities), regions)
-                self._add_sums(c, stage, view, kind, sums.double().cpu().numpy())
-            if stage == "after" and c.condition in _IN_HISTOGRAMS:
+                self._add_sums(comparison, stage, view, kind, sums.double().cpu().numpy())
+            if stage == "after" and comparison.condition in _IN_HISTOGRAMS:
                 mouth = regions[..., ALL_REGIONS.index("mouth")] > 0
-                self._add_histograms(kind.name, c.condition, same_time, mouth)
+                self._add_histograms(kind.name, comparison.condition, same_time, mouth)
 
-    def _generators(self, c: _Comparison, kind: TokenKind, draw: int) -> list[torch.Generator]:
+    def _generators(
+        self, comparison: _Comparison, kind: TokenKind, draw: int
+    ) -> list[torch.Generator]:
         """Seed the draw of places by window, draw, layer and kind: nothing else may change it."""
         seeds = []
-        for number in c.numbers:
+        for number in comparison.numbers:
             seed = (self._seed * 100_003 + number) * 101 + draw
-            seeds.append((seed * 11 + c.layer) * 5 + self._kinds.index(kind))
+            seeds.append((seed * 11 + comparison.layer) * 5 + self._kinds.index(kind))
         return [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def _add_sums(
-        self, c: _Comparison, stage: str, view: str, kind: TokenKind, sums: NDArray[np.float64]
+        self,
+        comparison: _Comparison,
+        stage: str,
+        view: str,
+        kind: TokenKind,
+        sums: NDArray[np.float64],
     ) -> None:
         """Add the sums of b windows, (b, regions, 1 + measures), to those of their pairs."""
         cell = (
             STAGES.index(stage),
-            self._conditions.index(c.condition),
+            self._conditions.index(comparison.condition),
             VIEWS.index(view),
             self._kinds.index(kind),
-            c.layer,
+            comparison.layer,
         )
-        for window, values in zip(c.windows, sums, strict=True):
+        for window, values in zip(comparison.windows, sums, strict=True):
             source, target = window.source, window.target
             pair = PairKey(source.clip_id, target.clip_id, window.speaker, target.emotion)
             if pair not in self._sums:
