@@ -3,14 +3,14 @@
 usage: python benchmarks/train_step.py [--device cuda] [--backbone iresnet50] [--size 224]
            [--batch 8] [--frames 9] [--steps 20] [--padding zeros|circular] [--compile]
 
-Defaults: iresnet50 at 224 pixels in batches of 8 on a GPU; the tiny backbone at 96 pixels in batches
-of 2 on a CPU. Each step is timed in a process of its own, so that its peak memory is its own.
+Defaults: iresnet50 at 224 pixels in batches of 8 on a GPU; the tiny backbone at 96 pixels in
+batches of 2 on a CPU. Each step is timed in its own process, so that its peak memory is its own.
 
 The published shape: float32, source and target through the backbone one after the other, a
 transformer over all slots of a layer (8 L spatial tokens; N T (T-1) / 2 temporal ones), and each
-token compared with every other of its window. Both steps use the same backbone; `--padding circular`
-times ours as it is trained without published weights. Frames are random: their content does not
-matter here.
+token compared with every other of its window. Both steps use the same backbone; `--padding
+circular` times ours as it is trained without published weights. Frames are random: their content
+does not matter here.
 """
 
 import argparse

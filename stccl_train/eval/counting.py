@@ -191,23 +191,20 @@ class Counter:
 
     def _count(self, comparison: _Comparison, kind: TokenKind, draw: int) -> None:
         """Count one kind of token of a comparison, at one draw of places."""
-        places = comparison.metric.places(
-            kind, comparison.layer, comparison.source, self._generators(comparison, kind, draw)
-        )
-        x, y = (kind.build(side, places).values for side in (comparison.source, comparison.target))
-        if (
-            comparison.condition == NOISE_ELSEWHERE
-        ):  # the tokens of the next place, neighbour by neighbour
+        metric, layer = comparison.metric, comparison.layer
+        source, target = comparison.source, comparison.target
+        generators = self._generators(comparison, kind, draw)
+        places = metric.places(kind, layer, source, generators)
+        x, y = (kind.build(side, places).values for side in (source, target))
+        if comparison.condition == NOISE_ELSEWHERE:
+            # Compare with the tokens of the next place, neighbour by neighbour.
             y = y.roll(kind.tokens_per_place, dims=2)
-        regions = _place_regions(comparison.boxes, places, comparison.source.shape[-2:], self._size)
+        regions = _place_regions(comparison.boxes, places, source.shape[-2:], self._size)
         regions = regions.repeat_interleave(kind.tokens_per_place, dim=1)
-        times = kind.slot_frames(comparison.source.shape[1], x.device)
+        times = kind.slot_frames(source.shape[1], x.device)
         for stage in comparison.stages:
             heads = not stage.endswith("before")
-            z, k = (
-                comparison.metric.embed(kind, comparison.layer, t) if heads else unit(t)
-                for t in (x, y)
-            )
+            z, k = (metric.embed(kind, layer, t) if heads else unit(t) for t in (x, y))
             across_time = compare(z, k, across_time=True, times=times)
             same_time = _same_time(across_time)
             for view, similarities in zip(VIEWS, (same_time, across_time), strict=True):

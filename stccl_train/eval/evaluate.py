@@ -2,7 +2,7 @@
 
 Conditions (`stccl_train.eval.conditions`) replace the targets of aligned windows. Stages are the
 metric as trained, the same formula on its backbone's own tokens without heads, and both again for
-an untrained metric. Figures are kept for each region, layer and emotion; the verdict compares a few.
+an untrained metric. There are figures for each region, layer and emotion; the verdict uses a few.
 """
 
 from pathlib import Path
