@@ -9,6 +9,7 @@ from stccl_data.dataset import Dataset, ShardError, ShardInfo, Utterance
 from stccl_train.config import WindowConfig
 from stccl_train.data.reader_plan import ReaderPlan
 from stccl_train.data.windows import Window, draw_windows
+from stccl_train.seeding import numpy_generator
 
 #: A speaker's windows are at most this many times more, or fewer, than its utterances suggest.
 _MAX_BALANCE = 4.0
@@ -51,7 +52,7 @@ class WindowStreams:
         Raises:
             ShardError: a shard is corrupt, or no window can be drawn.
         """
-        rng = np.random.default_rng([self._plan.seed, epoch, reader])
+        rng = numpy_generator(self._plan.seed, epoch, reader)
         needed = -(-self._plan.batches // self._plan.readers) * self._plan.batch
         buffer: list[Window] = []
         for window in self._unshuffled(epoch, reader, rng):
@@ -99,7 +100,7 @@ class WindowStreams:
         """Indices below `total` of a reader; disjoint between readers if there are enough."""
         if total < self._readers:
             return [reader % total]
-        order = np.random.default_rng([self._plan.seed, epoch]).permutation(total)
+        order = numpy_generator(self._plan.seed, epoch).permutation(total)
         assigned: list[int] = order[reader :: self._readers].tolist()
         return assigned
 

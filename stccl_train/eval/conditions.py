@@ -10,6 +10,7 @@ from stccl_data.dataset import Dataset
 from stccl_train.config import EvaluateConfig
 from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.windows import Window, WindowShape
+from stccl_train.seeding import torch_generator
 
 #: The windows as they are.
 ALIGNED = "aligned"
@@ -98,4 +99,4 @@ def noise_sides(seed: int, number: int, shape: Sequence[int]) -> Tensor:
     Returns:
         (2, T, 3, H, W) float32.
     """
-    return torch.randn(2, *shape, generator=torch.Generator().manual_seed(seed * 100_003 + number))
+    return torch.randn(2, *shape, generator=torch_generator(seed, number))

@@ -35,6 +35,7 @@ from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.model.token_kinds import TokenKind
 from stccl_train.model.tokens import unit
+from stccl_train.seeding import torch_generator
 
 #: Edges of the histograms of cosines.
 BINS = np.linspace(-1, 1, 101)
@@ -218,11 +219,11 @@ class Counter:
         self, comparison: _Comparison, kind: TokenKind, draw: int
     ) -> list[torch.Generator]:
         """Seed the draw of places by window, draw, layer and kind: nothing else may change it."""
-        seeds = []
-        for number in comparison.numbers:
-            seed = (self._seed * 100_003 + number) * 101 + draw
-            seeds.append((seed * 11 + comparison.layer) * 5 + self._kinds.index(kind))
-        return [torch.Generator().manual_seed(seed) for seed in seeds]
+        index = self._kinds.index(kind)
+        return [
+            torch_generator(self._seed, number, draw, comparison.layer, index)
+            for number in comparison.numbers
+        ]
 
     def _add_sums(
         self,

@@ -7,6 +7,7 @@ import torch
 from stccl_train.config import TrainConfig
 from stccl_train.data.collate import Batch
 from stccl_train.model.metric import MetricOutput
+from stccl_train.seeding import torch_generator
 
 
 def forward(
@@ -29,10 +30,7 @@ def forward(
             in float32 by itself.
         device: the device of the model.
     """
-    places = [
-        torch.Generator(device).manual_seed((config.seed * 0x9E3779B97F4A7C15 + number) % (1 << 63))
-        for number in windows
-    ]
+    places = [torch_generator(config.seed, number, device=device) for number in windows]
     source, target, points = (
         side.to(device, non_blocking=True)
         for side in (batch.source, batch.target, batch.source_points)
