@@ -67,20 +67,20 @@ def command(
 
     failed = False
     config = AlignConfig(mode=mode)  # type: ignore[arg-type]
-    for (a, b), outcome in zip(pairs, align_files(pairs, config), strict=True):
-        failed |= outcome.error is not None
+    for (a, b), result in zip(pairs, align_files(pairs, config), strict=True):
+        failed |= result.error is not None
         if as_json:
-            echo_json(outcome.record())
-        elif outcome.error is not None:
-            click.echo(f"{a} -> {b}: {outcome.error}", err=True)
+            echo_json(result.record())
+        elif result.error is not None:
+            click.echo(f"{a} -> {b}: {result.error}", err=True)
         else:
-            click.echo(format_alignment(outcome.record()))
-        if plot is not None and outcome.alignment is not None:
+            click.echo(format_alignment(result.record()))
+        if plot is not None and result.alignment is not None:
             from stccl_data.alignment.plot import plot_alignment
 
+            source_signals, target_signals = result.signals
             try:
-                source_signals, target_signals = outcome.signals
-                plot_alignment(plot, source_signals, target_signals, outcome.alignment)
+                plot_alignment(plot, source_signals, target_signals, result.alignment)
             except ValueError as error:  # a suffix that matplotlib does not know
                 raise click.ClickException(f"--plot {plot}: {error}") from error
     if failed:
