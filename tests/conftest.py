@@ -76,7 +76,7 @@ class Prepared:
 
 @pytest.fixture(scope="session")
 def prepared(corpus: DemoCorpus, once: Callable[..., Any]) -> Prepared:
-    """The corpus, prepared by two workers with its sound. Read only: use `prepared_copy` to write."""
+    """The corpus, prepared by two workers with its sound. Read only; see `prepared_copy`."""
 
     def build(folder: Path) -> Prepared:
         config = PrepareConfig(audio=True, workers=2, split="train=0.5,test=0.5")

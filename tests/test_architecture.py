@@ -1,4 +1,4 @@
-"""The walls of the house: which room may import which."""
+"""The walls between the packages: which module may import which."""
 
 import ast
 import subprocess
@@ -109,7 +109,8 @@ def test_only_the_fan_backend_imports_torch() -> None:
 
 
 def test_the_pipeline_imports_neither_torch_nor_mediapipe() -> None:
-    code = "import sys, stccl_data.pipeline.prepare; print([m for m in ('torch', 'mediapipe') if m in sys.modules])"
+    modules = "[m for m in ('torch', 'mediapipe') if m in sys.modules]"
+    code = f"import sys, stccl_data.pipeline.prepare; print({modules})"
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -1,9 +1,9 @@
-"""Synthetic speech for the tests: a source-filter voice that says a list of sounds, each for its own time."""
+"""Synthetic speech: a source-filter voice that says a list of sounds, each for its own time."""
 
 import numpy as np
 
 RATE = 16_000
-#: First three formants in Hz of some vowels, and noise bands for fricatives (Peterson & Barney 1952, rounded).
+#: First three formants of some vowels, Hz (Peterson & Barney 1952, rounded).
 SOUNDS = {
     "a": (730, 1090, 2440),
     "i": (270, 2290, 3010),
@@ -14,7 +14,20 @@ SOUNDS = {
 
 
 def say(sounds, lengths, pitch=120.0, gain=0.3, noise=1e-4, lead=0.3, tail=0.3, seed=0):
-    """sounds: letters of SOUNDS, `s` for a hiss, `_` for a pause; lengths in seconds. Returns samples (S,), boundaries (K + 1,)."""
+    """Synthesise a sequence of sounds.
+
+    Args:
+        sounds: letters of SOUNDS, ``s`` for a hiss, ``_`` for a pause.
+        lengths: seconds of each sound.
+        pitch: Hz.
+        gain: peak amplitude.
+        noise: standard deviation of white noise added to the whole.
+        lead, tail: seconds of silence before and after.
+        seed: of the noises.
+
+    Returns:
+        (S,) float32 samples, and the boundaries of the sounds, (K + 1,) seconds.
+    """
     rng = np.random.default_rng(seed)
     pieces = [np.zeros(int(lead * RATE))]
     for sound, length in zip(sounds, lengths, strict=True):
