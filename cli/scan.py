@@ -10,7 +10,7 @@ from typing import Any
 import click
 from humanize import naturaldelta, naturalsize
 
-from stccl_data.clip import EMOTIONS
+from stccl_data.clip import emotion_order
 from stccl_data.corpora import LAYOUTS, Finding, Scan, scan_corpus
 from stccl_data.errors import Reason
 from stccl_data.pipeline.config import PrepareConfig
@@ -33,8 +33,8 @@ def command(raw: Path, as_json: bool, **selection: Any) -> None:
     """List the contents of RAW.
 
     Shows clips, unusable files with reasons, candidate pairs, estimated time and disk space. RAW is
-    a folder with MEAD, RAVDESS or CREMA-D, or a manifest of your own. No media file is opened,
-    nothing is written.
+    a folder with MEAD, RAVDESS, CREMA-D or another known corpus (docs/corpora.md), or a manifest of
+    your own. No media file is opened, nothing is written.
     """
     scan = scan_corpus(raw, **selection)
     counts = survey(scan)
@@ -63,6 +63,10 @@ def _print_scan(scan: Scan, counts: Survey) -> None:
         click.echo(f"views: {views}")
         if counts.sound_files:
             click.echo(f"{counts.sound_files:,} clips have a separate sound file")
+        if counts.sound_alone:
+            click.echo(f"{counts.sound_alone:,} clips are sound alone: prepare needs --crops none")
+        if "neutral" not in emotions:
+            click.echo("no clip is neutral: prepare pairs any two emotions, or --reference EMOTION")
         _print_table(scan, counts)
         _print_estimates(counts)
     _print_findings(scan.findings)
@@ -76,9 +80,9 @@ def _print_table(scan: Scan, counts: Survey) -> None:
     for clip in scan.clips:
         if clip.sentence is not None:
             sentences[clip.speaker].add(clip.sentence)
-    emotions = [
-        emotion for emotion in EMOTIONS if any(emotion in row for row in counts.speakers.values())
-    ]
+    emotions = sorted(
+        {emotion for row in counts.speakers.values() for emotion in row}, key=emotion_order
+    )
     console = open_console()
     table = make_table(console, "speaker", *emotions, "levels", "sentences")
     for speaker, row in counts.speakers.items():

@@ -32,6 +32,30 @@ EMOTION_SYNONYMS = {
     "surprise": "surprised", "sur": "surprised",
 }  # fmt: skip
 
+#: The emotions in other languages, for labels of a user's own. Words that mean something else in
+#: English (German "Angst", Spanish "calma") are not translated.
+EMOTION_TRANSLATIONS = {
+    "neutro": "neutral", "neutre": "neutral", "neutrale": "neutral", "中性": "neutral",
+    "中立": "neutral", "ruhig": "calm", "calme": "calm", "平静": "calm",
+    "freude": "happy", "fröhlich": "happy", "glücklich": "happy", "gioia": "happy",
+    "felicità": "happy", "joie": "happy", "alegría": "happy", "alegria": "happy", "feliz": "happy",
+    "高兴": "happy", "开心": "happy", "快乐": "happy", "喜び": "happy",
+    "trauer": "sad", "traurig": "sad", "tristezza": "sad", "tristesse": "sad", "tristeza": "sad",
+    "triste": "sad", "伤心": "sad", "悲伤": "sad", "难过": "sad", "悲しみ": "sad",
+    "wut": "angry", "wütend": "angry", "ärger": "angry", "zorn": "angry", "rabbia": "angry",
+    "colère": "angry", "enojo": "angry", "enfado": "angry", "raiva": "angry", "生气": "angry",
+    "愤怒": "angry", "怒り": "angry",
+    "ängstlich": "fear", "furcht": "fear", "paura": "fear", "peur": "fear", "miedo": "fear",
+    "medo": "fear", "恐惧": "fear", "害怕": "fear", "恐れ": "fear",
+    "ekel": "disgusted", "disgusto": "disgusted", "dégoût": "disgusted", "asco": "disgusted",
+    "nojo": "disgusted", "厌恶": "disgusted", "嫌悪": "disgusted",
+    "überraschung": "surprised", "überrascht": "surprised", "sorpresa": "surprised",
+    "surpresa": "surprised", "surpris": "surprised", "惊讶": "surprised", "驚き": "surprised",
+    "verachtung": "contempt", "disprezzo": "contempt", "mépris": "contempt", "desprecio": "contempt",
+}  # fmt: skip
+#: Longest label of an emotion, characters.
+MAX_LABEL = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
@@ -42,7 +66,7 @@ class Clip:
     clip_id: str
     corpus: str
     speaker: str
-    #: one of `EMOTIONS`
+    #: one of `EMOTIONS`, or another label in the form of `emotion_label`
     emotion: str
     #: an id, not the text: clips of one speaker with the same id contain the same words.
     #: None if unknown
@@ -93,6 +117,49 @@ def parse_emotion(word: str) -> str | None:
     word = word.strip().lower()
     word = EMOTION_SYNONYMS.get(word, word)
     return word if word in EMOTIONS else None
+
+
+@lru_cache(4096)  # a corpus has few labels and many clips
+def emotion_label(word: str) -> str:
+    """Normalise an emotion as a corpus or a user writes it.
+
+    Words that mean one of `EMOTIONS` are translated. Any other word is a label of its own: lower
+    case, in Unicode form NFC, with single spaces.
+
+    Raises:
+        ValueError: the word cannot be a label. It is empty or longer than `MAX_LABEL`, or it has
+            no letter or digit, or it contains a slash or a character that does not print.
+    """
+    label = unicodedata.normalize("NFC", " ".join(word.split()).lower())
+    label = EMOTION_TRANSLATIONS.get(label, label)
+    known = parse_emotion(label)
+    if known is not None:
+        return known
+    if not any(letter.isalnum() for letter in label):
+        raise ValueError(f"invalid emotion {word[:MAX_LABEL]!r}: it has no letter or digit")
+    if len(label) > MAX_LABEL:
+        raise ValueError(
+            f"invalid emotion {word[:20]!r}...: it is longer than {MAX_LABEL} characters"
+        )
+    if "/" in label or "\\" in label or not label.isprintable():
+        raise ValueError(
+            f"invalid emotion {word!r}: it contains a slash or a character that does not print; "
+            "write it with a hyphen, such as 'happy-sad'"
+        )
+    return label
+
+
+def is_emotion_label(text: str) -> bool:
+    """Whether a text is a label as `emotion_label` returns it."""
+    try:
+        return emotion_label(text) == text
+    except ValueError:
+        return False
+
+
+def emotion_order(label: str) -> tuple[int, str]:
+    """Return a sort key: `EMOTIONS` in their order, then other labels by the alphabet."""
+    return (EMOTIONS.index(label) if label in EMOTIONS else len(EMOTIONS)), label
 
 
 @lru_cache(4096)  # a corpus has few labels and many clips

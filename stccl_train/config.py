@@ -123,7 +123,8 @@ class WindowConfig:
     )
     both_directions: bool = Field(default=True, description="Use each alignment backwards as well.")
     through_neutral: bool = Field(
-        default=True, description="Pair two emotions that are aligned only with neutral."
+        default=True,
+        description="Pair two emotions that are aligned only with the reference emotion.",
     )
     gates: dict[str, float] | None = Field(
         default=None, description="Gate thresholds that replace those of the dataset."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data.clip import EMOTIONS, Clip, parse_emotion, slug
+from stccl_data.clip import Clip, emotion_label, slug
 from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRow, read_rows
 from stccl_data.corpora.records import Finding, Listing, ScanError
 from stccl_data.corpora.tree import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES
@@ -92,12 +92,10 @@ def _parse_row(manifest: Path, row: RawRow) -> Row:
         raise ClipError(Reason.BAD_ROW, f"column {', '.join(invalid)} contains a lone surrogate")
     if missing := [column for column in REQUIRED if not text[column]]:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
-    emotion = parse_emotion(text["emotion"])
-    if emotion is None:
-        raise ClipError(
-            Reason.BAD_ROW,
-            f"unknown emotion '{text['emotion']}'; choose from {', '.join(EMOTIONS)}",
-        )
+    try:
+        emotion = emotion_label(text["emotion"])
+    except ValueError as error:
+        raise ClipError(Reason.BAD_ROW, str(error)) from error
     clip = Clip(
         clip_id=text["clip_id"],
         corpus=text["corpus"] or "own",
@@ -238,4 +236,5 @@ def _assign_ids(rows: list[Row], numbered: list[Row]) -> list[Clip]:
 
 def _clip_id(clip: Clip) -> str:
     prefix = "/".join(slug(part) for part in (clip.corpus, clip.speaker, clip.view))
-    return f"{prefix}/{clip.emotion}-{clip.level}/{slug(clip.sentence or '')}-t{clip.take:03d}"
+    emotion, sentence = slug(clip.emotion), slug(clip.sentence or "")
+    return f"{prefix}/{emotion}-{clip.level}/{sentence}-t{clip.take:03d}"

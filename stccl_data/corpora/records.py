@@ -43,7 +43,7 @@ class Scan:
     finding.
     """
 
-    #: mead, ravdess, cremad, own, or unknown (without clips)
+    #: one of `CORPORA`, or `unknown` (without clips)
     corpus: str
     root: Path
     #: sorted by `clip_id`, which is unique

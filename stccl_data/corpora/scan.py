@@ -5,21 +5,24 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from stccl_data.corpora import cremad, manifest, mead, ravdess
+from stccl_data.corpora import manifest, mead, ravdess
 from stccl_data.corpora.checks import find_unknown
+from stccl_data.corpora.named import NAMED_CORPORA, named_corpus
 from stccl_data.corpora.records import Listing, Scan, ScanError
 from stccl_data.corpora.selection import make_selection
 from stccl_data.corpora.tables import mead_numbering
 from stccl_data.corpora.transcripts import read_transcripts
 from stccl_data.corpora.tree import Tree, walk
 
-Corpus = Literal["mead", "ravdess", "cremad", "own"]
+Corpus = Literal[
+    "mead", "ravdess", "cremad", "emodb", "esd", "savee", "tess", "emovdb", "emovo", "own"
+]
 CORPORA: tuple[Corpus, ...] = get_args(Corpus)
 #: What each corpus looks like on disk, for messages.
 LAYOUTS = {
     "mead": "ACTOR/video/VIEW/EMOTION/level_N/NNN.mp4",
     "ravdess": "Actor_NN/01-01-03-02-01-01-NN.mp4",
-    "cremad": "1001_IEO_ANG_HI.flv",
+    **{key: named_corpus(key).example for key in NAMED_CORPORA},
     "own": "manifest.csv, .tsv, .jsonl or .parquet "
     "with the columns path, speaker, emotion, sentence",
 }
@@ -104,7 +107,7 @@ def _recognise(tree: Tree) -> str:
     matches = {
         "mead": mead.count_matches(tree),
         "ravdess": ravdess.count_matches(tree),
-        "cremad": cremad.count_matches(tree),
+        **{key: named_corpus(key).count_matches(tree) for key in NAMED_CORPORA},
     }
     best = max(matches, key=lambda name: matches[name])
     return best if matches[best] else "unknown"
@@ -113,8 +116,8 @@ def _recognise(tree: Tree) -> str:
 def _read(tree: Tree, corpus: str, transcripts: Path | None) -> Listing:
     if corpus == "ravdess":
         return ravdess.read(tree)
-    if corpus == "cremad":
-        return cremad.read(tree)
+    if corpus in NAMED_CORPORA:
+        return named_corpus(corpus).read(tree)
     if corpus == "unknown":
         return Listing([], find_unknown(tree))
     numbering = mead_numbering()

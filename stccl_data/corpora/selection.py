@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stccl_data.clip import EMOTIONS, Clip, parse_emotion
+from stccl_data.clip import EMOTIONS, Clip, emotion_label, emotion_order
 from stccl_data.corpora import mead
 from stccl_data.corpora.records import Finding, Listing, ScanError
 from stccl_data.corpora.tables import table
@@ -25,7 +25,7 @@ class Selection:
         """Select clips; one finding for each option counts the clips it excludes.
 
         Raises:
-            ScanError: no clip has a requested speaker or view.
+            ScanError: no clip has a requested speaker, view, or emotion outside `EMOTIONS`.
         """
         views = self._views(corpus, clips)
         if self.speakers and clips:
@@ -35,6 +35,12 @@ class Selection:
                     f"no speaker {', '.join(missing)}; "
                     f"the speakers are {', '.join(sorted(existing))}"
                 )
+        existing_emotions = {clip.emotion for clip in clips}
+        if clips and (unknown := sorted(self.emotions - existing_emotions - set(EMOTIONS))):
+            raise ScanError(
+                f"no clip has the emotion {', '.join(unknown)}; "
+                f"the emotions are {', '.join(sorted(existing_emotions, key=emotion_order))}"
+            )
         findings = []
         for label, values in (
             ("view", views),
@@ -76,13 +82,10 @@ def make_selection(
     """Build a selection; see `scan_corpus`.
 
     Raises:
-        ScanError: an emotion is unknown.
+        ScanError: a word cannot be the label of an emotion.
     """
-    known = {word: parse_emotion(word) for word in emotions or ()}
-    if unknown := [word for word, emotion in known.items() if emotion is None]:
-        raise ScanError(f"unknown emotion {', '.join(unknown)}; choose from {', '.join(EMOTIONS)}")
-    return Selection(
-        frozenset(views or ()),
-        frozenset(speakers or ()),
-        frozenset(emotion for emotion in known.values() if emotion is not None),
-    )
+    try:
+        labels = frozenset(emotion_label(word) for word in emotions or ())
+    except ValueError as error:
+        raise ScanError(str(error)) from error
+    return Selection(frozenset(views or ()), frozenset(speakers or ()), labels)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from stccl_data.corpora import CORPORA
+from stccl_data.corpora.tables import table
+
 
 class Licence(NamedTuple):
     """The terms of a source corpus, which bind shards made from it."""
@@ -14,27 +17,11 @@ class Licence(NamedTuple):
     terms: str
 
 
-#: by the name of the corpus adapter
-_LICENCES = {
-    "mead": Licence(
-        "other",
-        "MEAD",
-        "non-commercial research only, and no redistribution: do not publish these shards",
-    ),
-    "ravdess": Licence(
-        "cc-by-nc-sa-4.0",
-        "RAVDESS",
-        "CC BY-NC-SA 4.0: name the authors, no commercial use, share alike",
-    ),
-    "cremad": Licence(
-        "odbl", "CREMA-D", "Open Database License 1.0: name the authors, share alike"
-    ),
-    "own": Licence(
-        "unknown",
-        "own recordings",
-        "whatever the speakers agreed to: fill this in before you share anything",
-    ),
-}
+_OWN_LICENCE = Licence(
+    "unknown",
+    "own recordings",
+    "whatever the speakers agreed to: fill this in before you share anything",
+)
 
 
 def dataset_card(corpus: str, stats: Mapping[str, Any]) -> str:
@@ -44,7 +31,7 @@ def dataset_card(corpus: str, stats: Mapping[str, Any]) -> str:
         corpus: name of the corpus adapter.
         stats: the content of stats.json.
     """
-    tag, name, terms = _LICENCES.get(corpus, _LICENCES["own"])
+    tag, name, terms = _licence(corpus)
     splits = [split for split, n in stats["shards"].items() if n]
     files = "".join(f"  - split: {split}\n    path: shards/{split}/*.tar\n" for split in splits)
     configs = f"configs:\n- config_name: default\n  data_files:\n{files}" if splits else ""
@@ -82,3 +69,11 @@ mouths cropped and stabilised, aligned in time.
 The source is {name}; its terms bind these shards: {terms}. The pictures show faces of people who agreed to the use that the
 corpus describes, and to no other. Do not use them to identify anybody, or to make anybody seem to say or feel what they did not.
 """
+
+
+def _licence(corpus: str) -> Licence:
+    """Return the licence in `manifests/`, or that of recordings of one's own."""
+    if corpus not in CORPORA or corpus == "own":
+        return _OWN_LICENCE
+    facts = table(corpus)["licence"]
+    return Licence(facts["tag"], facts["name"], facts["terms"])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.clip import Clip, slug
+from stccl_data.clip import EMOTIONS, Clip, emotion_label, slug
 from stccl_data.dataset import Dataset, Pair, ShardError, UtteranceClip
 from stccl_data.dataset.layout import CLIPS
 from stccl_data.dataset.preview_frames import (
@@ -20,7 +20,7 @@ from stccl_data.dataset.preview_frames import (
     draw_video_frame,
 )
 from stccl_data.dataset.tables import read_clips
-from stccl_data.errors import ClipError
+from stccl_data.errors import ClipError, UsageError
 from stccl_data.files.atomic import write_bytes
 from stccl_data.media.audio import Audio, audio_source, read_audio
 from stccl_data.media.container import probe
@@ -63,11 +63,12 @@ def find_pair(dataset: Dataset, key: str, target: str, source: str | None = None
     Args:
         dataset: the dataset.
         key: key of the utterance.
-        target: the target's emotion.
+        target: the target's emotion, in any spelling.
         source: the source's emotion; None for any.
 
     Raises:
         ShardError: the utterance has no such pair. The message lists those that it has.
+        UsageError: no clip of it has such an emotion, which is not in the vocabulary either.
     """
     matching: list[Pair] = []
     existing: list[Pair] = []
@@ -77,7 +78,9 @@ def find_pair(dataset: Dataset, key: str, target: str, source: str | None = None
     if not matching:
         names = sorted({f"{pair.source.emotion} -> {pair.target.emotion}" for pair in existing})
         wanted = f"{source or 'any emotion'} -> {target}"
-        raise ShardError(
+        known = {*EMOTIONS, *(clip.emotion for p in existing for clip in (p.source, p.target))}
+        is_known = all(emotion_label(word) in known for word in (source, target) if word)
+        raise (ShardError if is_known else UsageError)(
             f"{key} has no pair {wanted} in the shards; it has {', '.join(names) or 'none'}"
         )
     return min(matching, key=lambda p: (not p.accepted, _cost(p), p.source.name, p.target.name))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stccl_data.clip import EMOTIONS
+from stccl_data.clip import emotion_order
 from stccl_data.corpora.splits import SPLITS
 from stccl_data.dataset.index import ShardInfo, read_shard_list
 from stccl_data.dataset.tables import Row, read_clips, read_pairs
@@ -149,7 +149,7 @@ def _count_reasons(rows: Iterable[Row]) -> dict[str, int]:
 def _count_emotions(clips: Sequence[Row]) -> dict[str, dict[str, int]]:
     """Count the clips in accepted pairs by emotion and split, in the order of the vocabularies."""
     emotions: dict[str, dict[str, int]] = {}
-    for emotion in EMOTIONS:
+    for emotion in sorted({clip["emotion"] for clip in clips}, key=emotion_order):
         counts = Counter(
             clip["split"]
             for clip in clips
@@ -165,7 +165,7 @@ def _count_emotion_pairs(pairs: Sequence[Row]) -> tuple[EmotionPairCounts, ...]:
     counts: defaultdict[tuple[str, str], Counter[bool]] = defaultdict(Counter)
     for pair in pairs:
         counts[pair["source_emotion"], pair["target_emotion"]][bool(pair["accepted"])] += 1
-    order = sorted(counts, key=lambda emotions: [EMOTIONS.index(emotion) for emotion in emotions])
+    order = sorted(counts, key=lambda emotions: [emotion_order(emotion) for emotion in emotions])
     return tuple(
         EmotionPairCounts(*emotions, counts[emotions][True], counts[emotions][False])
         for emotions in order

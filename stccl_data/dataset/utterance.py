@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.clip import EMOTIONS, parse_emotion
+from stccl_data.clip import emotion_label
 from stccl_data.dataset.array_rules import pair_faults
 from stccl_data.dataset.layout import PAIR_ARRAYS, pair_name
 from stccl_data.dataset.members import Members, ShardError, member_arrays
@@ -115,15 +115,16 @@ class Utterance:
         decisions at the time of writing.
 
         Args:
-            source: emotion of the source clip; any by default.
-            target: emotion of the target clip; any by default.
+            source: emotion of the source clip, in any spelling; any emotion by default.
+            target: emotion of the target clip, likewise.
             accepted: True for the pairs that passed every gate, False for the rejected ones, None
                 for both.
 
         Raises:
-            ValueError: unknown emotion.
+            ValueError: `source` or `target` cannot be the label of an emotion.
         """
-        source, target = _checked_emotion(source), _checked_emotion(target)
+        source = None if source is None else emotion_label(source)
+        target = None if target is None else emotion_label(target)
         decisions = self._decisions(self.key) if self._decisions is not None else {}
         pairs = []
         for record in self._pairs:
@@ -160,12 +161,3 @@ class Utterance:
         member = f"{self._members.shard}: {self.key}.pairs.npz"
         arrays = member_arrays(self._pairs_npz, member, names)
         return {names[full]: array for full, array in arrays.items()}
-
-
-def _checked_emotion(word: str | None) -> str | None:
-    if word is None:
-        return None
-    emotion = parse_emotion(word)
-    if emotion is None:
-        raise ValueError(f"unknown emotion {word!r}; choose one of: {', '.join(EMOTIONS)}")
-    return emotion

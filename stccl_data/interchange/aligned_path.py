@@ -10,7 +10,7 @@ from stccl_data.alignment.modes import IMPORTED
 from stccl_data.alignment.warping_path import FramePath, frame_path
 from stccl_data.dataset import Pair, open_dataset
 from stccl_data.files.atomic import write_bytes
-from stccl_data.interchange.names import published_speaker
+from stccl_data.interchange.names import published_emotion, published_speaker
 from stccl_data.interchange.pair_file import FilePair, pair_file_bytes
 from stccl_data.interchange.selection import (
     ExportConfig,
@@ -68,7 +68,8 @@ def export_aligned_path(
             speaker = published_speaker(selection.clips[pair.source.clip_id].speaker)
             key = "_".join(selection.names[clip.clip_id] for clip in (pair.source, pair.target))
             frames = FramePath(path[:, 0], path[:, 1])
-            pairs.append(FilePair(speaker, pair.target.emotion, key, frames))
+            emotion = published_emotion(pair.target.emotion)
+            pairs.append(FilePair(speaker, emotion, key, frames))
         else:
             without_frames += 1
         progress.step()

@@ -20,7 +20,7 @@ import cv2
 
 from stccl_data.dataset import Dataset, UtteranceClip, open_dataset
 from stccl_data.files.atomic import write_text
-from stccl_data.interchange.names import published_speaker
+from stccl_data.interchange.names import published_emotion, published_speaker
 from stccl_data.interchange.selection import (
     ExportConfig,
     ExportError,
@@ -116,8 +116,9 @@ def _places(selection: Selection) -> dict[str, str]:
     """Return clip ids by the relative path of their folder."""
     places = {}
     for clip in selection.used_clips:
-        speaker, name = published_speaker(clip.speaker), selection.names[clip.clip_id]
-        places[f"{speaker}/align_img/{clip.emotion}/{name}"] = clip.clip_id
+        speaker, emotion = published_speaker(clip.speaker), published_emotion(clip.emotion)
+        name = selection.names[clip.clip_id]
+        places[f"{speaker}/align_img/{emotion}/{name}"] = clip.clip_id
     return places
 
 

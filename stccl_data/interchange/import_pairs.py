@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data.clip import Clip, parse_emotion
+from stccl_data.clip import Clip, emotion_label, parse_emotion
 from stccl_data.corpora import Finding, Scan, ScanError
 from stccl_data.corpora.mead_names import mead_emotion
 from stccl_data.dataset.tables import read_pairs
 from stccl_data.errors import ClipError, Reason
-from stccl_data.interchange.names import published_names, published_speaker
+from stccl_data.interchange.names import published_emotion, published_names, published_speaker
 from stccl_data.interchange.pair_file import FilePair, read_pair_file
 from stccl_data.pairs.candidates import Candidates
 from stccl_data.pairs.gates import Refusal
@@ -179,7 +179,9 @@ def _clips_by_name(clips: Sequence[Clip], level: int | None) -> Mapping[_ClipNam
         }
     names = published_names(clips)
     return {
-        _ClipName(published_speaker(clip.speaker), clip.emotion, names[clip.clip_id]): clip
+        _ClipName(
+            published_speaker(clip.speaker), published_emotion(clip.emotion), names[clip.clip_id]
+        ): clip
         for clip in clips
         if clip.level == levels[clip.emotion]
     }
@@ -187,7 +189,7 @@ def _clips_by_name(clips: Sequence[Clip], level: int | None) -> Mapping[_ClipNam
 
 def _clips_of(pair: FilePair, clips: Mapping[_ClipName, Clip]) -> tuple[Clip, Clip]:
     """Return the neutral and the emotional clip; raise ClipError bad_row or missing_file."""
-    emotion = parse_emotion(pair.emotion) or mead_emotion(pair.emotion)
+    emotion = _published_emotion(pair.emotion)
     if pair.names is None:
         raise ClipError(Reason.BAD_ROW, "is not two clip names such as 001_028")
     if emotion is None or emotion == "neutral":
@@ -202,6 +204,14 @@ def _clips_of(pair: FilePair, clips: Mapping[_ClipName, Clip]) -> tuple[Clip, Cl
             raise ClipError(Reason.MISSING_FILE, detail)
         result.append(clip)
     return result[0], result[1]
+
+
+def _published_emotion(word: str) -> str | None:
+    """Return an emotion of a pair file in the form of `published_emotion`; None if it is invalid."""
+    try:
+        return parse_emotion(word) or mead_emotion(word) or published_emotion(emotion_label(word))
+    except ValueError:
+        return None
 
 
 def _label_refusal(source: Clip, target: Clip) -> Refusal | None:

@@ -21,10 +21,16 @@ def published_names(clips: Iterable[Clip]) -> dict[str, str]:
     for clip in sorted(clips, key=lambda clip: clip.clip_id):
         sentence = slug(clip.sentence or "unknown").replace("_", "-")
         name = _mead_number(clip) or f"{sentence}-t{clip.take:03d}"
-        place = (published_speaker(clip.speaker), clip.view, clip.emotion, clip.level, name)
+        speaker, emotion = published_speaker(clip.speaker), published_emotion(clip.emotion)
+        place = (speaker, clip.view, emotion, clip.level, name)
         used[place] += 1
         names[clip.clip_id] = name if used[place] == 1 else f"{name}-{used[place]}"
     return names
+
+
+def published_emotion(emotion: str) -> str:
+    """Return the emotion as the name of a folder; the emotions of `EMOTIONS` keep their names."""
+    return slug(emotion)
 
 
 def published_speaker(speaker: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from stccl_data.clip import EMOTIONS, Clip
+from stccl_data.clip import Clip, is_emotion_label
 from stccl_data.dataset import Dataset, Pair, ShardError
 from stccl_data.dataset.layout import CLIPS, utterance_of
 from stccl_data.dataset.tables import read_clips, read_pairs
@@ -174,9 +174,9 @@ def _read_labelled_clips(dataset: Dataset) -> dict[str, Clip]:
     """Read the clips by id, and check the emotions, which become names of folders."""
     clips = {row["clip_id"]: Clip.from_row(row) for row in read_clips(dataset.path)}
     for clip in clips.values():
-        if clip.emotion not in EMOTIONS:
+        if not is_emotion_label(clip.emotion):
             raise ExportError(
-                f"{dataset.path / CLIPS}: {clip.clip_id} has the unknown emotion {clip.emotion!r}; "
+                f"{dataset.path / CLIPS}: {clip.clip_id} has the invalid emotion {clip.emotion!r}; "
                 "run `stccl verify`"
             )
     return clips

@@ -23,7 +23,7 @@ _MIN_RATE, _MAX_RATE = 2_000, 768_000
 
 #: Corpora whose separate audio file is a copy of the video's own audio. The video's own is
 #: preferred: it is certain to be in sync with the frames.
-_AUDIO_IN_VIDEO = frozenset({"mead", "cremad", "ravdess"})
+_AUDIO_IN_VIDEO = frozenset({"mead", "cremad", "ravdess", "savee"})
 
 
 @dataclass(frozen=True, slots=True)

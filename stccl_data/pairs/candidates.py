@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, get_args
 
-from stccl_data.clip import EMOTIONS, Clip, slug
-from stccl_data.errors import Reason
+from stccl_data.clip import Clip, emotion_label, emotion_order, slug
+from stccl_data.errors import Reason, UsageError
 
-Reference = Literal["neutral", "any"]
-REFERENCES: tuple[Reference, ...] = get_args(Reference)
+#: The reference that pairs every two emotions.
+ANY = "any"
+#: The default reference. It stands for `ANY` in a corpus without neutral clips.
+NEUTRAL = "neutral"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,16 @@ def candidate_pairs(clips: Iterable[Clip], reference: str = "neutral") -> Candid
 
     Args:
         clips: labelled clips.
-        reference: `neutral` pairs every neutral clip (source) with every clip of another emotion
-            (target), all levels and takes. `any` pairs every two emotions, each two clips once; the
-            source is the one whose emotion comes first in EMOTIONS, which begins with neutral.
+        reference: an emotion, or `any`; see `resolve_reference`. An emotion pairs each of its clips
+            (source) with every clip of another emotion (target), all levels and takes. `any` pairs
+            every two emotions, each two clips once; the source is the clip whose emotion comes first
+            in `emotion_order`, which begins with neutral.
 
     Raises:
-        ValueError: unknown reference.
+        UsageError: no clip has the reference emotion.
     """
-    if reference not in REFERENCES:
-        choices = ", ".join(REFERENCES)
-        raise ValueError(f"unknown reference {reference!r}; choose one of {choices}")
+    clips = list(clips)
+    reference = resolve_reference(clips, reference)
     pairs: list[tuple[Clip, Clip]] = []
     unpaired: list[tuple[Clip, Reason]] = []
     utterances: defaultdict[tuple[str, str, str, str], list[Clip]] = defaultdict(list)
@@ -52,11 +53,11 @@ def candidate_pairs(clips: Iterable[Clip], reference: str = "neutral") -> Candid
         else:
             utterances[clip.corpus, clip.speaker, clip.view, clip.sentence].append(clip)
     for _, members in sorted(utterances.items()):
-        members.sort(key=_order)
+        members.sort(key=lambda clip: _order(clip, reference))
         utterance_pairs = [
             (one, other)
             for one, other in combinations(members, 2)
-            if one.emotion != other.emotion and (reference == "any" or one.emotion == "neutral")
+            if one.emotion != other.emotion and reference in (ANY, one.emotion)
         ]
         pairs += utterance_pairs
         paired = {clip.clip_id for pair in utterance_pairs for clip in pair}
@@ -65,8 +66,41 @@ def candidate_pairs(clips: Iterable[Clip], reference: str = "neutral") -> Candid
     return Candidates(tuple(pairs), tuple(unpaired))
 
 
-def _order(clip: Clip) -> tuple[int, int, int, str]:
-    return EMOTIONS.index(clip.emotion), clip.level, clip.take, clip.clip_id
+def resolve_reference(clips: Iterable[Clip], reference: str) -> str:
+    """Normalise a reference, and check that the clips have it.
+
+    Args:
+        clips: the clips that will be paired.
+        reference: an emotion in any spelling, or `any`.
+
+    Returns:
+        The label of an emotion that the clips have, or `any`. `neutral` becomes `any` if no clip is
+        neutral. Without clips every reference is accepted.
+
+    Raises:
+        UsageError: no clip has that emotion.
+    """
+    if reference.strip().lower() == ANY:
+        return ANY
+    try:
+        label = emotion_label(reference)
+    except ValueError as error:
+        raise UsageError(f"--reference: {error}") from error
+    existing = {clip.emotion for clip in clips}
+    if label in existing or not existing:
+        return label
+    if label == NEUTRAL:
+        return ANY
+    raise UsageError(
+        f"--reference {label}: no clip has this emotion; "
+        f"choose one of {', '.join(sorted(existing, key=emotion_order))}, or {ANY}"
+    )
+
+
+def _order(clip: Clip, reference: str) -> tuple[bool, tuple[int, str], int, int, str]:
+    """Return a sort key that puts the clips of the reference emotion first."""
+    order = emotion_order(clip.emotion)
+    return clip.emotion != reference, order, clip.level, clip.take, clip.clip_id
 
 
 def utterance_key(clip: Clip) -> str:
@@ -84,7 +118,7 @@ def utterance_key(clip: Clip) -> str:
 
 def clip_name(clip: Clip) -> str:
     """Return the clip's name within its utterance, such as `angry-3-t001`."""
-    return f"{clip.emotion}-{clip.level}-t{clip.take:03d}"
+    return f"{slug(clip.emotion)}-{clip.level}-t{clip.take:03d}"
 
 
 def clip_names(clips: Sequence[Clip]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from stccl_data.executors import ExecutorName
 from stccl_data.face.crop_config import CropMode
 from stccl_data.landmarks import Backend, LandmarkConfig
 from stccl_data.options import Words, build, config_class, fields_of
-from stccl_data.pairs.candidates import Reference
+from stccl_data.pairs.candidates import NEUTRAL
 from stccl_data.pairs.gates import GateConfig
 from stccl_data.pipeline.job_array import Job, parse_job
 
@@ -58,8 +58,10 @@ class PrepareConfig:
         default=None, ge=1, description="Use only N clips, those of the first pairs; for a trial."
     )
     paired_only: bool = Field(default=False, description="Do not read clips without a partner.")
-    reference: Reference = Field(
-        default="neutral", description="Pair neutral with each emotion, or any two emotions."
+    reference: str = Field(
+        default=NEUTRAL,
+        description="Pair this emotion with each other one, or `any` two emotions. "
+        "`neutral` stands for `any` if no clip is neutral.",
     )
     align: Mode = Field(
         default="auto",

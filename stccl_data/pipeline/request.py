@@ -9,7 +9,7 @@ from stccl_data.clip import Clip
 from stccl_data.corpora import Scan, scan_corpus
 from stccl_data.corpora.splits import assign_splits, split_note
 from stccl_data.errors import Reason
-from stccl_data.pairs.candidates import Candidates, candidate_pairs
+from stccl_data.pairs.candidates import ANY, NEUTRAL, Candidates, candidate_pairs, resolve_reference
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.extract_stage import unpaired_detail
@@ -82,7 +82,11 @@ def resolve_request(
         clips, unread = clips_of_job(config.array_job, clips), {}
         clip_ids = {clip.clip_id for clip in clips}
         pairs = [pair for pair in pairs if all(clip.clip_id in clip_ids for clip in pair)]
-    notes = [split_note(split_of, config.split), *compare_with_dataset(out, scan, config, clips)]
+    notes = [
+        split_note(split_of, config.split),
+        *(_reference_note(scan, config.reference) if imported is None else ()),
+        *compare_with_dataset(out, scan, config, clips),
+    ]
     return Request(scan, candidates, imported, clips, unread, pairs, split_of, notes)
 
 
@@ -114,3 +118,13 @@ def _first_clip_ids(limit: int | None, clips: Sequence[Clip], candidates: Candid
     """Return the ids of `limit` clips: those of the first pairs, then those that are in no pair."""
     in_order = chain(chain.from_iterable(candidates.pairs), clips)
     return set(islice(dict.fromkeys(clip.clip_id for clip in in_order), limit))
+
+
+def _reference_note(scan: Scan, reference: str) -> list[str]:
+    """Return a note if the default reference, neutral, is not in the corpus."""
+    if resolve_reference(scan.clips, reference) != ANY or reference.strip().lower() == ANY:
+        return []
+    return [
+        f"no clip is {NEUTRAL}, so any two emotions are paired, as by --reference {ANY}; "
+        "--reference EMOTION chooses one"
+    ]

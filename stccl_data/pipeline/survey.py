@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from stccl_data.clip import Clip
 from stccl_data.corpora import Finding, Scan
-from stccl_data.pairs.candidates import REFERENCES, candidate_pairs
+from stccl_data.corpora.tree import VIDEO_SUFFIXES
+from stccl_data.pairs.candidates import ANY, NEUTRAL, candidate_pairs
 from stccl_data.pipeline.estimate import BYTES_PER_FRAME, core_hours, total_frames
 
 
@@ -41,6 +44,8 @@ class Survey:
     views: dict[str, int]
     #: clips with a sound file of their own
     sound_files: int
+    #: clips without video
+    sound_alone: int
     #: choice of `--reference` -> its estimate
     estimates: dict[str, CostEstimate]
     #: reason code -> files, in the order of `Reason`
@@ -63,7 +68,8 @@ def survey(scan: Scan) -> Survey:
         sentence_unknown=sum(clip.sentence is None for clip in scan.clips),
         views=_counts(clip.view for clip in scan.clips),
         sound_files=sum(clip.audio_path is not None for clip in scan.clips),
-        estimates={reference: _estimate(scan, reference) for reference in REFERENCES},
+        sound_alone=sum(_is_sound(clip) for clip in scan.clips),
+        estimates={reference: _estimate(scan, reference) for reference in (NEUTRAL, ANY)},
         findings={str(reason): count for reason, count in sorted(files.items())},
     )
 
@@ -95,6 +101,10 @@ def _estimate(scan: Scan, reference: str) -> CostEstimate:
         core_hours=core_hours(frames),
         bytes=frames * BYTES_PER_FRAME,
     )
+
+
+def _is_sound(clip: Clip) -> bool:
+    return Path(clip.path).suffix.lower() not in VIDEO_SUFFIXES
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:

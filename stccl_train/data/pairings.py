@@ -1,8 +1,8 @@
 """Which clips of an utterance can be compared, and which of their frames correspond.
 
 The shards hold one alignment per pair, in one direction. A pairing is that alignment as stored,
-reversed, or, for two emotions that were not aligned with each other, composed through the neutral
-clip that both are aligned with.
+reversed, or, for two emotions that were not aligned with each other, composed through the clip of the
+reference emotion (neutral by default) that both are aligned with.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -55,7 +55,8 @@ def list_pairings(
         gates: thresholds, by field name of `GateConfig`, that override those the pairs were judged
             by; None accepts what the tables accept.
         both_directions: add the reverse of each pairing.
-        through_neutral: add pairings of two emotions that are both aligned with one neutral clip.
+        through_neutral: add pairings of two emotions that are both aligned with one clip of the
+            reference emotion.
     """
     pairs = utterance.pairs(accepted=None)
     accepted = [pair for pair in pairs if _is_accepted(pair, gates)]
@@ -73,14 +74,15 @@ def list_pairings(
 
 
 def _pairs_to_compose(pairs: list[Pair], accepted: list[Pair]) -> Iterator[tuple[Pair, Pair]]:
-    """Two accepted pairs from one neutral clip to two emotions that were never aligned directly.
+    """Two accepted pairs from one reference clip to two emotions never aligned directly.
 
     A pair that was aligned and rejected does not come back this way, and two targets with several
-    neutral takes in common are composed once.
+    reference takes in common are composed once.
     """
     aligned = {frozenset((pair.source.name, pair.target.name)) for pair in pairs}
-    neutral = [pair for pair in accepted if pair.source.emotion == "neutral"]
-    for first, second in combinations(neutral, 2):
+    reference = _reference_emotion(pairs)
+    from_reference = [pair for pair in accepted if pair.source.emotion == reference]
+    for first, second in combinations(from_reference, 2):
         targets = frozenset((first.target.name, second.target.name))
         if (
             first.source is second.source
@@ -89,6 +91,18 @@ def _pairs_to_compose(pairs: list[Pair], accepted: list[Pair]) -> Iterator[tuple
         ):
             aligned.add(targets)
             yield first, second
+
+
+def _reference_emotion(pairs: list[Pair]) -> str | None:
+    """Return the emotion that `prepare --reference` paired with the others.
+
+    Neutral if any pair has a neutral source, otherwise the emotion of all sources; None if the
+    sources differ, as with `--reference any`.
+    """
+    sources = {pair.source.emotion for pair in pairs}
+    if "neutral" in sources:
+        return "neutral"
+    return next(iter(sources)) if len(sources) == 1 else None
 
 
 def _is_accepted(pair: Pair, gates: Mapping[str, float] | None) -> bool:
@@ -116,7 +130,7 @@ def _reversed(pair: Pair) -> Callable[[], NDArray[np.int32]]:
 
 
 def _composed(first: Pair, second: Pair) -> Pairing:
-    """Pair the target of `first` with the target of `second` through their common neutral clip.
+    """Pair the target of `first` with the target of `second` through their common source clip.
 
     Times are mapped, not frames, so that rounding happens once; the errors of both alignments add.
     """
@@ -125,9 +139,9 @@ def _composed(first: Pair, second: Pair) -> Pairing:
     def load() -> NDArray[np.int32]:
         if not len(source) or not len(target):
             return np.full(len(source), -1, np.int32)
-        neutral = np.interp(source.times, *as_function(first.target_time, first.source_time))
+        common = np.interp(source.times, *as_function(first.target_time, first.source_time))
         return nearest_frame(
-            target.times, np.interp(neutral, second.source_time, second.target_time)
+            target.times, np.interp(common, second.source_time, second.target_time)
         )
 
     return Pairing(source, target, "neutral", load)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from stccl_data.clip import EMOTIONS, slug
+from stccl_data.clip import is_emotion_label, slug
 from stccl_data.dataset.array_rules import Arrays, clip_faults, pair_faults
 from stccl_data.dataset.flac import decode_flac
 from stccl_data.dataset.index import ShardInfo
@@ -125,7 +125,7 @@ def _place(byte_range: ByteRange | None) -> str:
 
 def _clip_faults(clip: UtteranceClip, members: TarMembers, decode: bool) -> tuple[list[str], int]:
     """Return what is wrong with one clip, and its number of frames."""
-    faults = [] if clip.emotion in EMOTIONS else [f"its emotion is {clip.emotion}"]
+    faults = [] if is_emotion_label(clip.emotion) else [f"its emotion is {clip.emotion}"]
     sizes = {crop: members.sizes[f"{clip.name}.{crop}.mjpg"] for crop in clip.crops}
     try:
         arrays = member_arrays(members.read(f"{clip.name}.npz"), "npz")

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from stccl_data.clip import EMOTIONS
+from stccl_data.clip import is_emotion_label
 from stccl_data.dataset.layout import CLIPS, PAIRS
 from stccl_data.dataset.tables import CLIP_STATES, Row, TableError, read_clips, read_pairs
 from stccl_data.dataset.utterance_clip import UtteranceClip
@@ -80,7 +80,7 @@ def _clip_faults(rows: Sequence[Row]) -> Iterator[str]:
     splits: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for row in rows:
         clip = f"the clip {row['clip_id']}"
-        if row["emotion"] not in EMOTIONS:
+        if not is_emotion_label(row["emotion"]):
             yield f"{clip} has the emotion {row['emotion']!r}"
         if row["state"] not in CLIP_STATES:
             yield f"{clip} has the state {row['state']}"

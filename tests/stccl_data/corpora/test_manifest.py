@@ -145,6 +145,30 @@ def test_an_existing_file_whose_name_starts_with_a_tilde_is_used(write_manifest)
     assert {Path(clip.path).name for clip in scan_corpus(path).clips} == {"~a.mp4", "b.mp4"}
 
 
+def test_emotions_outside_the_vocabulary_are_kept_and_safe_in_clip_ids(write_manifest):
+    words = ("Boredom", "boredom ", "überdreht", "Uberdreht", "退屈", "a.b c", "Wut")
+    rows = [{**ROWS[0], "path": f"{n}.mp4", "emotion": word} for n, word in enumerate(words)]
+    scan = scan_corpus(write_manifest(rows, files=[row["path"] for row in rows]))
+    assert scan.findings == ()
+    labels = {Path(clip.path).stem: (clip.emotion, clip.take) for clip in scan.clips}
+    assert [labels[str(n)] for n in range(len(words))] == [
+        ("boredom", 1),
+        ("boredom", 2),
+        ("überdreht", 1),
+        ("uberdreht", 1),
+        ("退屈", 1),
+        ("a.b c", 1),
+        ("angry", 1),
+    ]
+    ids = [clip.clip_id for clip in scan.clips]
+    assert len(set(ids)) == len(words)
+    assert "own/Ann/front/boredom-1/1-t002" in ids
+    assert all(clip_id.isascii() and not set(clip_id) & set(". ") for clip_id in ids)
+    assert [clip.emotion for clip in scan_corpus(scan.root, emotions=["Überdreht"]).clips] == [
+        "überdreht"
+    ]
+
+
 @pytest.mark.parametrize(
     ("row", "reason", "value"),
     [
@@ -152,7 +176,8 @@ def test_an_existing_file_whose_name_starts_with_a_tilde_is_used(write_manifest)
         ("b.mp4,Ann,,one", Reason.BAD_ROW, "emotion"),
         ("b.mp4,,sad,", Reason.BAD_ROW, "speaker, sentence"),
         ("b.mp4,Ann", Reason.BAD_ROW, "emotion, sentence"),
-        ("b.mp4,Ann,bored,one", Reason.BAD_ROW, "'bored'"),
+        ("b.mp4,Ann,../../x,one", Reason.BAD_ROW, "'../../x'"),
+        ("b.mp4,Ann,?!,one", Reason.BAD_ROW, "'?!'"),
         ("b.mp4,Ann,sad,one,two", Reason.BAD_ROW, "5"),
         ("gone.mp4,Ann,sad,one", Reason.MISSING_FILE, "gone.mp4"),
         ("clips of mine,Ann,sad,one", Reason.MISSING_FILE, "clips of mine"),

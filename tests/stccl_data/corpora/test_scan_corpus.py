@@ -44,6 +44,28 @@ TREES = {
         "VideoFlash/1001_TIE_NEU_YY.flv",
         "VideoFlash/1064_IEO_DIS_MD.flv",
     ],
+    "emodb": [
+        *(f"wav/{s}{t}{e}a.wav" for s in ("03", "16") for t in ("a01", "b10") for e in "NLW"),
+        "copy/03a01Na.wav",
+        "wav/03a01Xa.wav",
+        "wav/hello.wav",
+    ],
+    "esd": [
+        *(f"{s}/Angry/train/{s}_{n:06d}.wav" for s in ("0001", "0020") for n in range(351, 355)),
+        "0001/Happy/0001_000355.wav",
+    ],
+    "savee": [
+        *(
+            f"AudioData/{s}/{e}{n:02d}.wav"
+            for s in ("DC", "KL")
+            for e in ("n", "su")
+            for n in (1, 9)
+        ),
+        "AudioData/other.wav",
+    ],
+    "tess": ["OAF_angry/OAF_back_angry.wav", "OAF_angry/OAF_back_sad.wav", "YAF_bar_ps.wav"],
+    "emovdb": ["bea/Angry/anger_1-28_0011.wav", "x/anger_1-28_0012.wav"],
+    "emovo": ["f1/dis-f1-b1.wav", "f2/dis-f1-b2.wav"],
     "unknown": ["one/a.mp4", "one/b.mp4", "two/c.wav", "d.mov"],
 }
 

@@ -7,6 +7,7 @@ import pytest
 from stccl_data.dataset.tables import read_clips, write_clips
 from stccl_data.interchange.aligned_path import export_aligned_path
 from stccl_data.interchange.folders import export_folders
+from stccl_data.interchange.names import published_emotion
 from stccl_data.interchange.pair_file import read_pair_file
 from stccl_data.interchange.selection import ExportError
 from tests.testing.pair_files import file_names, stored_pairs
@@ -94,3 +95,16 @@ def test_a_label_in_the_table_cannot_lead_out_of_the_folder(prepared_copy, tmp_p
     with pytest.raises(ExportError, match=r"clips\.parquet.*ESCAPED"):
         export_folders(prepared_copy, tmp_path / "deep" / "faces", size=64)
     assert not (tmp_path / "deep").exists()
+
+
+def test_a_label_of_other_letters_becomes_a_safe_folder(prepared_copy, tmp_path):
+    clips = read_clips(prepared_copy)
+    for row in clips:
+        if row["emotion"] == "angry":
+            row["emotion"] = "wütend und laut"
+    write_clips(prepared_copy, clips)
+    export_folders(prepared_copy, tmp_path / "faces", size=32)
+    folders = {path.name for path in (tmp_path / "faces").glob("*/align_img/*")}
+    assert published_emotion("wütend und laut") in folders
+    assert "angry" not in folders
+    assert all(name.isascii() for name in folders)

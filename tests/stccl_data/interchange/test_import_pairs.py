@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stccl_data.corpora import ScanError, scan_corpus
+from stccl_data.clip import Clip
+from stccl_data.corpora import Scan, ScanError, scan_corpus
 from stccl_data.dataset.tables import read_pairs
 from stccl_data.dataset.verify import verify
 from stccl_data.interchange.aligned_path import export_aligned_path
 from stccl_data.interchange.import_pairs import import_pairs, match_pairs
+from stccl_data.interchange.names import published_emotion
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.refilter import refilter, stored_gates
 from tests.testing.pair_files import file_pair, stored_pairs
@@ -136,3 +138,22 @@ def test_a_pair_named_twice_is_imported_once(empty_mead):
         finding.reason == "bad_row" and "sadness 1_1" in finding.detail
         for finding in imported.scan.findings
     )
+
+
+@pytest.mark.parametrize("label", ["boredom", "überdreht"])
+def test_emotions_outside_the_vocabulary_are_found_by_their_published_names(label):
+    source, target = (
+        Clip(
+            clip_id=f"own/A/{emotion}",
+            corpus="own",
+            speaker="A",
+            emotion=emotion,
+            sentence="door",
+            path=f"{emotion}.mp4",
+        )
+        for emotion in ("neutral", label)
+    )
+    scan = Scan("own", Path("/raw"), (source, target), ())
+    pair = file_pair("door-t001_door-t001", published_emotion(label), "A")
+    imported = match_pairs(scan, [pair], Path("pairs.json"))
+    assert imported.candidates.pairs == ((source, target),)

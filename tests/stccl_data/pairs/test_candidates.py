@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stccl_data.clip import EMOTIONS, Clip
-from stccl_data.errors import Reason
-from stccl_data.pairs.candidates import candidate_pairs, clip_name, clip_names, utterance_key
+from stccl_data.clip import EMOTIONS, Clip, emotion_order
+from stccl_data.errors import Reason, UsageError
+from stccl_data.pairs.candidates import (
+    candidate_pairs,
+    clip_name,
+    clip_names,
+    resolve_reference,
+    utterance_key,
+)
 
 
 def clip(
@@ -96,20 +102,42 @@ def test_a_clip_of_unknown_sentence_is_unpaired_for_that_reason():
     ]
 
 
-def test_without_a_neutral_clip_only_reference_any_makes_pairs():
+def test_without_a_neutral_clip_any_two_emotions_are_paired():
     clips = [clip("angry"), clip("sad")]
-    assert candidate_pairs(clips).pairs == ()
-    assert names(candidate_pairs(clips, "any")) == [("sad-1-t001", "angry-1-t001")]
+    assert names(candidate_pairs(clips)) == [("sad-1-t001", "angry-1-t001")]
+    assert candidate_pairs(clips) == candidate_pairs(clips, "any")
+    assert resolve_reference(clips, "neutral") == "any"
 
 
-def test_an_unknown_reference_is_an_error():
-    with pytest.raises(ValueError, match=r"'angry'.*neutral, any"):
-        candidate_pairs([], "angry")
+def test_any_label_can_be_the_reference():
+    clips = [clip("boredom"), clip("angry"), clip(), clip("zeal")]
+    assert names(candidate_pairs(clips, " Boredom")) == [
+        ("boredom-1-t001", "neutral-1-t001"),
+        ("boredom-1-t001", "angry-1-t001"),
+        ("boredom-1-t001", "zeal-1-t001"),
+    ]
+    assert names(candidate_pairs(clips, "anger")) == [
+        ("angry-1-t001", "neutral-1-t001"),
+        ("angry-1-t001", "boredom-1-t001"),
+        ("angry-1-t001", "zeal-1-t001"),
+    ]
+
+
+@pytest.mark.parametrize("reference", ["contempt", "sleepy", "../x"])
+def test_a_reference_that_no_clip_has_is_an_error(reference):
+    with pytest.raises(UsageError, match=reference):
+        candidate_pairs([clip(), clip("angry")], reference)
+    with pytest.raises(UsageError, match="neutral, angry, or any"):
+        candidate_pairs([clip(), clip("angry")], "calm")
+
+
+def test_without_clips_no_reference_is_an_error():
+    assert candidate_pairs([], "sleepy").pairs == ()
 
 
 LABELS = st.builds(
     clip,
-    emotion=st.sampled_from(EMOTIONS),
+    emotion=st.sampled_from([*EMOTIONS, "boredom", "退屈"]),
     sentence=st.sampled_from(["s1", "s2", None]),
     speaker=st.sampled_from(["A", "B"]),
     level=st.integers(0, 2),
@@ -129,7 +157,7 @@ def test_each_clip_is_paired_or_has_a_reason_in_any_order(clips, reference, seed
     assert len(unordered) == len(candidates.pairs)
     for source, target in candidates.pairs:
         assert utterance_key(source) == utterance_key(target)
-        assert EMOTIONS.index(source.emotion) < EMOTIONS.index(target.emotion)
+        assert emotion_order(source.emotion) < emotion_order(target.emotion)
     shuffled = random.Random(seed).sample(clips, len(clips))
     assert candidate_pairs(shuffled, reference) == candidates
 

@@ -43,6 +43,36 @@ def test_two_emotions_are_composed_through_the_neutral_clip(dataset):
     assert (np.diff(composed[0].frame_map) >= 0).all()
 
 
+def test_two_emotions_are_composed_through_any_reference_emotion(dataset):
+    utterance = dataset[KEY]
+    clips = {
+        name: replace(clip, emotion="boredom") if clip.emotion == "neutral" else clip
+        for name, clip in utterance.clips.items()
+    }
+    changed = replace(utterance, clips=clips)
+    composed = [p for p in list_pairings(changed, ALL.gates) if p.via == "neutral"]
+    assert [(p.source.emotion, p.target.emotion) for p in composed] == [
+        ("angry", "happy"),
+        ("happy", "angry"),
+    ]
+
+
+def test_without_a_common_reference_nothing_is_composed(dataset):
+    utterance = dataset[KEY]
+    clips = {
+        name: replace(clip, emotion="boredom") if clip.emotion == "neutral" else clip
+        for name, clip in utterance.clips.items()
+    }
+    other = {
+        "source": "angry-3-t001",
+        "target": "neutral-1-t001",
+        "accepted": False,
+        "reason": "no_signal",
+    }
+    changed = replace(utterance, clips=clips, _pairs=[*utterance._pairs, other])
+    assert {p.via for p in list_pairings(changed, ALL.gates)} == {"direct", "reversed"}
+
+
 def test_composed_pairings_can_be_left_out(dataset):
     pairings = list_pairings(dataset[KEY], ALL.gates, through_neutral=False)
     assert {p.via for p in pairings} == {"direct", "reversed"}
