@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stccl_data.clip import Clip, parse_emotion, slug
+from stccl_data.clip import Clip, emotion_label, slug
 from stccl_data.corpora import Scan, ScanError, scan_corpus
 from stccl_data.corpora.tree import MEDIA_SUFFIXES
 from stccl_data.pairs.candidates import candidate_pairs, clip_names, utterance_key
@@ -105,7 +105,7 @@ def scanned(raw: Path, corpus: str = "auto") -> Scan | None:
     assert ids == sorted(set(ids))
     for clip in scan.clips:
         assert os.path.isabs(clip.path) and os.path.isfile(clip.path)  # noqa: PTH117, PTH113
-        assert parse_emotion(clip.emotion) == clip.emotion
+        assert emotion_label(clip.emotion) == clip.emotion
         assert Clip.from_row(clip.row()) == clip
     for finding in scan.findings:
         assert finding.reason.advice and finding.detail
