@@ -38,7 +38,8 @@ EMOTION_TRANSLATIONS = {
     "neutro": "neutral", "neutre": "neutral", "neutrale": "neutral", "中性": "neutral",
     "中立": "neutral", "ruhig": "calm", "calme": "calm", "平静": "calm",
     "freude": "happy", "fröhlich": "happy", "glücklich": "happy", "gioia": "happy",
-    "felicità": "happy", "joie": "happy", "alegría": "happy", "alegria": "happy", "feliz": "happy",
+    "felicità": "happy", "joie": "happy", "alegría": "happy", "alegria": "happy",
+    "feliz": "happy",
     "高兴": "happy", "开心": "happy", "快乐": "happy", "喜び": "happy",
     "trauer": "sad", "traurig": "sad", "tristezza": "sad", "tristesse": "sad", "tristeza": "sad",
     "triste": "sad", "伤心": "sad", "悲伤": "sad", "难过": "sad", "悲しみ": "sad",
@@ -51,7 +52,8 @@ EMOTION_TRANSLATIONS = {
     "nojo": "disgusted", "厌恶": "disgusted", "嫌悪": "disgusted",
     "überraschung": "surprised", "überrascht": "surprised", "sorpresa": "surprised",
     "surpresa": "surprised", "surpris": "surprised", "惊讶": "surprised", "驚き": "surprised",
-    "verachtung": "contempt", "disprezzo": "contempt", "mépris": "contempt", "desprecio": "contempt",
+    "verachtung": "contempt", "disprezzo": "contempt", "mépris": "contempt",
+    "desprecio": "contempt",
 }  # fmt: skip
 #: Longest label of an emotion, characters.
 MAX_LABEL = 100

@@ -1,7 +1,7 @@
 """Corpora whose file names say everything: CREMA-D, EMO-DB, ESD, SAVEE, TESS, EmoV-DB, EMOVO.
 
-What their names mean is data, `manifests/NAME.json`. The keys, of which only the first four are
-required:
+What their names mean is data, `manifests/NAME.json`: `about`, `source` and `not_verified` are for
+people, `licence` for the dataset card. Of the other keys, the first four are required:
 
 - `name`, `example`: of the corpus and of a file, for messages.
 - `stem`: pattern of a file name without its suffix. Its groups are the codes `speaker`, `emotion`,

@@ -36,8 +36,8 @@ def candidate_pairs(clips: Iterable[Clip], reference: str = "neutral") -> Candid
         clips: labelled clips.
         reference: an emotion, or `any`; see `resolve_reference`. An emotion pairs each of its clips
             (source) with every clip of another emotion (target), all levels and takes. `any` pairs
-            every two emotions, each two clips once; the source is the clip whose emotion comes first
-            in `emotion_order`, which begins with neutral.
+            every two emotions, each two clips once; the source is the clip whose emotion comes
+            first in `emotion_order`, which begins with neutral.
 
     Raises:
         UsageError: no clip has the reference emotion.

@@ -69,6 +69,7 @@ def resolve_request(
         ScanError: RAW cannot be scanned with these options.
         SplitError: the speakers cannot be split like this.
         JobArrayError: the work cannot be split among that many jobs.
+        UsageError: no clip has the emotion of `--reference`.
     """
     check_output_folder(raw, out)
     scan = scan_raw(raw, config) if imported is None else imported.scan
