@@ -207,7 +207,7 @@ def _clips_of(pair: FilePair, clips: Mapping[_ClipName, Clip]) -> tuple[Clip, Cl
 
 
 def _published_emotion(word: str) -> str | None:
-    """Return an emotion of a pair file in the form of `published_emotion`; None if it is invalid."""
+    """Return an emotion of a pair file as `published_emotion` does; None if it is invalid."""
     try:
         return parse_emotion(word) or mead_emotion(word) or published_emotion(emotion_label(word))
     except ValueError:

@@ -21,8 +21,8 @@ SPEECH_RATE = 16_000
 #: that sound cards write.
 _MIN_RATE, _MAX_RATE = 2_000, 768_000
 
-#: Corpora whose separate audio file is a copy of the video's own audio (of SAVEE: not verified). The
-#: video's own is preferred: it is certain to be in sync with the frames.
+#: Corpora whose separate audio file is a copy of the video's own audio (of SAVEE: not verified).
+#: The video's own is preferred: it is certain to be in sync with the frames.
 _AUDIO_IN_VIDEO = frozenset({"mead", "cremad", "ravdess", "savee"})
 
 

@@ -1,8 +1,8 @@
 """Which clips of an utterance can be compared, and which of their frames correspond.
 
 The shards hold one alignment per pair, in one direction. A pairing is that alignment as stored,
-reversed, or, for two emotions that were not aligned with each other, composed through the clip of the
-reference emotion (neutral by default) that both are aligned with.
+reversed, or, for two emotions that were not aligned with each other, composed through the clip of
+the reference emotion (neutral by default) that both are aligned with.
 """
 
 from collections.abc import Callable, Iterator, Mapping
