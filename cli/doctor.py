@@ -18,7 +18,7 @@ from .output import echo_json
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every check as JSON.")
 def command(folder: Path, as_json: bool) -> None:
-    """Check Python, libraries, packages, the landmark model, ffmpeg and disk.
+    """Check Python, libraries, packages, the landmark model, encoders and disk.
 
     Names what to install. The exit code is 1 if something required is missing. Takes some seconds,
     as it opens the landmarker.

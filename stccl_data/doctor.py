@@ -41,8 +41,6 @@ MODULES = {
     "pyarrow.parquet": "pyarrow",
     "pydantic": "pydantic",
     "matplotlib": "matplotlib",
-    "ffmpeg": "ffmpeg-python",
-    "imageio_ffmpeg": "imageio-ffmpeg",
     "pebble": "pebble",
     "python_speech_features": "python_speech_features",
     "rich": "rich",
@@ -88,7 +86,7 @@ def run_checks(folder: str | Path = ".") -> Iterator[Check]:
     yield _check_opencv()
     yield _check_model()
     yield _check_landmarker()
-    yield _check_ffmpeg()
+    yield _check_encoders()
     yield _check_disk(Path(folder))
     yield _report_torch()
     yield _report_fan()
@@ -214,22 +212,18 @@ def _check_landmarker() -> Check:
     return Check("landmarker", "bad", f"does not open: {process.message}", advice)
 
 
-def _check_ffmpeg() -> Check:
-    reinstall = "pip install --force-reinstall imageio-ffmpeg"
+def _check_encoders() -> Check:
+    """Check that previews can be written."""
+    reinstall = "pip install --force-reinstall av"
     try:
-        import imageio_ffmpeg
-
-        binary = imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError, OSError) as error:
-        return Check("ffmpeg", "bad", f"imageio-ffmpeg has no binary ({error})", reinstall)
-    process = _run([binary, "-hide_banner", "-encoders"])
-    if process.code != 0:
-        return Check("ffmpeg", "bad", f"{binary} does not run: {process.message}", reinstall)
-    missing = [name for name in ("libx264", "aac") if f" {name} " not in process.out]
+        from av.codec.codec import codecs_available
+    except ImportError as error:
+        return Check("encoders", "bad", f"av does not load ({error})", reinstall)
+    missing = [name for name in ("libx264", "aac") if name not in codecs_available]
     if missing:
-        text = f"{binary} cannot write {' and '.join(missing)}"
-        return Check("ffmpeg", "bad", text, "unset IMAGEIO_FFMPEG_EXE")
-    return Check("ffmpeg", "ok", f"{Path(binary).name} writes H.264 and AAC")
+        text = f"this build of av cannot write {' and '.join(missing)}"
+        return Check("encoders", "bad", text, reinstall)
+    return Check("encoders", "ok", "av writes H.264 and AAC")
 
 
 def _check_disk(folder: Path) -> Check:

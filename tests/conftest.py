@@ -104,12 +104,6 @@ def workers_of() -> Callable[[int], list[int]]:
     return processes.workers_of
 
 
-@pytest.fixture(scope="session")
-def ffmpeg() -> Callable[..., None]:
-    """See `tests.testing.media.ffmpeg`."""
-    return media.ffmpeg
-
-
 @dataclass(frozen=True)
 class Studio:
     """The makers of `tests.testing.media`."""

@@ -156,12 +156,12 @@ def test_an_invalid_request_for_a_preview_names_the_mistake(shared, words, code,
 def test_doctor_passes_on_this_machine():
     result = run("doctor")
     assert result.exit_code == 0, result.output
-    for word in ("Python", "libEGL.so.1", "landmark model", "landmarker", "ffmpeg", "free disk"):
+    for word in ("Python", "libEGL.so.1", "landmark model", "landmarker", "encoders", "free disk"):
         assert word in result.output
 
 
 def test_doctor_runs_without_any_working_package(tmp_path):
-    for name in ("mediapipe", "cv2", "numpy", "rich", "imageio_ffmpeg", "torch"):
+    for name in ("mediapipe", "cv2", "numpy", "rich", "av", "torch"):
         (tmp_path / f"{name}.py").write_text(
             "raise ImportError('libGL.so.1: cannot open shared object file')\n"
         )

@@ -12,7 +12,7 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.extract import extract_clip
 from stccl_data.landmarks import Landmarker
 from stccl_data.pipeline.artefacts import save_extraction
-from tests.testing.media import ffmpeg, record, tone
+from tests.testing.media import record, source, tone, transcode
 
 
 def make_clip(path: Path, **labels) -> Clip:
@@ -60,8 +60,7 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path, frames, landmarker):
 def test_video_that_begins_late_keeps_its_times(tmp_path, frames, landmarker):
     path = record(tmp_path / "a.mp4", frames[:8], tone(1.0))
     late = tmp_path / "late.mp4"
-    streams = ("-map", "0:v", "-map", "1:a", "-c", "copy")
-    ffmpeg("-itsoffset", 0.4, "-i", path, "-i", path, *streams, late)
+    transcode(late, source(path, "v", itsoffset=0.4), source(path, "a"), c="copy")
     extraction = extract_clip(make_clip(late), opener(landmarker))
     assert abs(extraction.track.times[0] - extraction.speech.start - 0.4) < 0.03
     np.testing.assert_array_equal(extraction.frame_times, extraction.track.times)

@@ -1,23 +1,31 @@
 """Write small video and sound files through real encoders."""
 
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 
 
-def ffmpeg(*arguments: Any) -> None:
-    """Run the ffmpeg program that imageio-ffmpeg ships: ``ffmpeg("-i", source, target)``."""
-    binary = imageio_ffmpeg.get_ffmpeg_exe()
-    quiet = ["-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
-    result = subprocess.run(
-        [binary, *quiet, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
+def source(path: Path, stream: str | None = None, **options: Any) -> Any:
+    """Return an input of `transcode`: a file, or one of its streams (``v``, ``a``).
+
+    Options are ffmpeg's for inputs, such as ``itsoffset=0.4``.
+    """
+    opened = ffmpeg.input(str(path), **options)
+    return opened if stream is None else opened[stream]
+
+
+def transcode(target: Path, *sources: Any, **options: Any) -> None:
+    """Write ``target`` with the ffmpeg program, for files that no encoder of PyAV makes.
+
+    Options are ffmpeg's for outputs, such as ``c="copy"``.
+    """
+    output = ffmpeg.output(*sources, str(target), **options).overwrite_output()
+    output.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
 
 
 def tone(seconds: float, rate: int = 16_000, hertz: float = 440.0) -> np.ndarray:

@@ -65,7 +65,12 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.fixture(scope="module", params=EXECUTORS)
+RAY = pytest.param("ray", marks=pytest.mark.slow)
+
+
+@pytest.fixture(
+    scope="module", params=[RAY if name == "ray" else name for name in EXECUTORS], ids=str
+)
 def executor(request) -> Iterator[str]:
     """Each executor. One Ray serves the whole module, because starting one takes seconds."""
     if request.param == "ray":
@@ -86,7 +91,7 @@ def executor(request) -> Iterator[str]:
 
 
 #: The executors that survive a crash, because they run units in other processes.
-crash_proof = pytest.mark.parametrize("executor", ["local", "ray"], indirect=True)
+crash_proof = pytest.mark.parametrize("executor", ["local", RAY], indirect=True)
 
 
 def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
@@ -314,7 +319,7 @@ def shard_bytes(out: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("executor", ["ray"], indirect=True)  # test_prepare covers local
+@pytest.mark.parametrize("executor", [RAY], indirect=True)  # test_prepare covers local
 def test_the_dataset_does_not_depend_on_the_executor(executor, corpus, tmp_path):
     config = PrepareConfig(
         crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor
@@ -394,7 +399,12 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("kind", "signum"), [("local", signal.SIGKILL), ("ray", signal.SIGINT), ("ray", signal.SIGKILL)]
+    ("kind", "signum"),
+    [
+        ("local", signal.SIGKILL),
+        pytest.param("ray", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("ray", signal.SIGKILL, marks=pytest.mark.slow),
+    ],
 )
 def test_no_hanging_worker_outlives_its_run(tmp_path, kind, signum):
     (tmp_path / "script.py").write_text(HANGING)

@@ -5,7 +5,10 @@ import subprocess
 import sys
 import time
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_lost_machine_does_not_change_the_dataset(
     prepared, digests, corpus, tmp_path, monkeypatch
 ):

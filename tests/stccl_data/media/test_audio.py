@@ -9,7 +9,7 @@ import soundfile
 from stccl_data.errors import Reason
 from stccl_data.media.audio import SPEECH_RATE, Audio, encode_flac, read_audio
 from stccl_data.media.container import probe
-from tests.testing.media import ffmpeg, record, tone
+from tests.testing.media import record, source, tone, transcode
 from tests.testing.numbered import numbered_frames
 
 
@@ -45,9 +45,9 @@ def test_sample_i_is_at_start_plus_i_over_rate(tmp_path, name, settings):
 
 
 def test_a_gap_is_filled_with_silence(tmp_path):
-    source = record_wav(tmp_path / "a.wav", tone(2.0))
+    whole = record_wav(tmp_path / "a.wav", tone(2.0))
     holed = tmp_path / "holed.mkv"
-    ffmpeg("-i", source, "-af", "aselect='not(between(t,0.6,1.4))'", "-c:a", "pcm_s16le", holed)
+    transcode(holed, source(whole), af="aselect='not(between(t,0.6,1.4))'", acodec="pcm_s16le")
     audio = read_audio(holed)
     assert abs(audio.duration_s - 2.0) < 0.1
     tenths = audio.samples[: len(audio.samples) // 1600 * 1600].reshape(-1, 1600)

@@ -115,6 +115,7 @@ def make_unit(i: int, path: Path, folder: Path) -> Unit:
     return Unit(str(path), (clip, str(folder / f"{i}.npz"), options), timeout_s=120.0)
 
 
+@pytest.mark.slow
 def test_every_damaged_file_becomes_a_clip_or_gets_a_reason(originals, tmp_path):
     rng = random.Random(SEED)
     units = []

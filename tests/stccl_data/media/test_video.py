@@ -10,7 +10,7 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.media.audio import read_audio
 from stccl_data.media.container import probe
 from stccl_data.media.video import frame_times, read_frames
-from tests.testing.media import ffmpeg, record, tone
+from tests.testing.media import record, source, tone, transcode
 from tests.testing.numbered import numbered_frame, numbered_frames, read_numbers, read_times
 
 N = 25
@@ -32,8 +32,8 @@ def test_colours_are_in_rgb_order(clip):
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_rotated_recording_is_upright_as_in_ffmpeg(clip, tmp_path, degrees):
     rotated, upright = tmp_path / "rotated.mp4", tmp_path / "upright.png"
-    ffmpeg("-display_rotation", degrees, "-i", clip, "-c", "copy", rotated)
-    ffmpeg("-i", rotated, "-frames:v", 1, upright)
+    transcode(rotated, source(clip, display_rotation=degrees), c="copy")
+    transcode(upright, source(rotated), vframes=1)
     with av.open(str(upright)) as container:
         expected = next(container.decode(video=0)).to_ndarray(format="rgb24")
     image = next(read_frames(rotated)).image
@@ -146,17 +146,16 @@ def test_a_truncated_file_is_refused_before_decoding(tmp_path, noise, refused, k
 
 def test_streams_that_begin_late_keep_their_place(clip, tmp_path):
     late = tmp_path / "late.mp4"
-    inputs = ("-itsoffset", 0.48, "-i", clip, "-i", clip)
-    ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", late)
+    transcode(late, source(clip, "v", itsoffset=0.48), source(clip, "a"), c="copy")
     assert abs(read_times(late)[0] - read_audio(late).start - 0.48) < 0.03
     np.testing.assert_array_equal(frame_times(late), read_times(late))
-    ffmpeg(*inputs, "-map", "1:v", "-map", "0:a", "-c", "copy", late)
+    transcode(late, source(clip, "v"), source(clip, "a", itsoffset=0.48), c="copy")
     assert abs(read_audio(late).start - read_times(late)[0] - 0.48) < 0.08
 
 
 def test_frames_that_an_edit_list_cuts_off_are_not_shown(clip, tmp_path):
     cut = tmp_path / "cut.mp4"
-    ffmpeg("-ss", 0.4, "-i", clip, "-c", "copy", cut)  # stored from the key frame at 0
+    transcode(cut, source(clip, ss=0.4), c="copy")  # stored from the key frame at 0
     with av.open(str(cut)) as container:
         stored = sum(packet.pts is not None for packet in container.demux(video=0))
     assert stored > len(read_times(cut)), "more frames are stored than shown"
@@ -177,8 +176,8 @@ def test_a_cover_image_is_not_a_video(tmp_path, refused, name):
     cover = tmp_path / "cover.jpg"
     record(cover, [numbered_frame(0)], codec="mjpeg", pix_fmt="yuvj420p")
     song = tmp_path / name
-    streams = ("-map", 0, "-map", 1, "-c:v", "copy", "-disposition:v", "attached_pic")
-    ffmpeg("-i", sound, "-i", cover, *streams, song)
+    options = {"c:v": "copy", "disposition:v": "attached_pic"}
+    transcode(song, source(sound), source(cover), **options)
     assert refused(song).reason is Reason.NO_VIDEO
     assert len(frame_times(song)) == 0 and probe(song).width is None
     assert read_audio(song).duration_s > 0.4

@@ -17,6 +17,7 @@ from stccl_data.media.audio import read_audio
 from stccl_data.media.video import read_frames
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import PrepareError, Summary, prepare
+from tests.testing import media
 
 #: bad clip -> its reason
 EXPECTED = {
@@ -55,7 +56,7 @@ class BadRun:
 
 
 @pytest.fixture(scope="module")
-def bad(corpus, studio, ffmpeg, tmp_path_factory) -> BadRun:
+def bad(corpus, tmp_path_factory) -> BadRun:
     raw = tmp_path_factory.mktemp("bad") / "raw files"
     raw.mkdir()
     for emotion in ("neutral", "happy"):  # the first 1.6 s of each
@@ -63,38 +64,36 @@ def bad(corpus, studio, ffmpeg, tmp_path_factory) -> BadRun:
         frames = [frame.image for frame in read_frames(source)][:24]
         sound = read_audio(source, rate=None)
         speech = {"sound": sound.samples[: round(1.6 * sound.rate)], "rate": sound.rate}
-        studio.record(raw / f"{emotion}.mp4", frames, fps=15, **speech)
+        media.record(raw / f"{emotion}.mp4", frames, fps=15, **speech)
     happy = raw / "happy.mp4"
 
     whole = happy.read_bytes()
     (raw / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (raw / "zero bytes.mp4").touch()
     (raw / "zero-filled.mp4").write_bytes(bytes(50_000))
-    studio.record(raw / "sound.wav", audio_codec="pcm_s16le", **speech)
+    media.record(raw / "sound.wav", audio_codec="pcm_s16le", **speech)
     cv2.imwrite(str(raw / "cover.jpg"), np.zeros((64, 64, 3), np.uint8))
-    ffmpeg(
-        "-i", raw / "sound.wav", "-i", raw / "cover.jpg", "-map", 0, "-map", 1,
-        "-c:v", "copy", "-disposition:v", "attached_pic",
-        raw / "cover.mp3",
-    )  # fmt: skip
+    options = {"c:v": "copy", "disposition:v": "attached_pic"}
+    inputs = media.source(raw / "sound.wav"), media.source(raw / "cover.jpg")
+    media.transcode(raw / "cover.mp3", *inputs, **options)
     (raw / "text.mp4").write_text("this is a text\n" * 50)
     (raw / "playlist.mp4").write_text("#EXTM3U\n#EXTINF:1.0,\nneutral.mp4\n#EXT-X-ENDLIST\n")
     (raw / "x.mp4").mkdir()
-    studio.record(raw / "wall.mp4", [np.full((96, 96, 3), 90, np.uint8)] * 5, **speech)
-    studio.record(raw / "one frame.mp4", frames[:1], **speech)
+    media.record(raw / "wall.mp4", [np.full((96, 96, 3), 90, np.uint8)] * 5, **speech)
+    media.record(raw / "one frame.mp4", frames[:1], **speech)
     damaged = bytearray(whole)
     damaged[len(whole) // 4 : len(whole) // 2] = bytes(len(whole) // 2 - len(whole) // 4)
     (raw / "damaged.mp4").write_bytes(damaged)
 
-    studio.record(raw / "silent.mp4", frames, fps=15)
+    media.record(raw / "silent.mp4", frames, fps=15)
     both = [
         np.concatenate(
             [frame, np.full((192, 30, 3), 90, np.uint8), cv2.resize(frame, (96, 192))], axis=1
         )
         for frame in frames
     ]
-    studio.record(raw / "two faces.mp4", both, fps=15, **speech)
-    studio.record(raw / "at the border.mp4", [frame[:, :140] for frame in frames], fps=15, **speech)
+    media.record(raw / "two faces.mp4", both, fps=15, **speech)
+    media.record(raw / "at the border.mp4", [frame[:, :140] for frame in frames], fps=15, **speech)
     shutil.copy(happy, raw / "Grüße aus 東京.mp4")
     shutil.copy(happy, raw / "-i 100%d #1.mp4")
     shutil.copy(happy, raw / "film.wav")
@@ -199,7 +198,7 @@ def test_an_unreadable_clip_is_recorded_and_can_be_retried(nobodys, studio):
     lines = ["path,speaker,emotion,sentence"]
     for emotion in ("neutral", "sad", "happy"):
         voice = studio.tone(1.0) * np.abs(np.sin(np.arange(16_000) / 900)).astype(np.float32)
-        studio.record(nobodys / "raw" / f"{emotion}.wav", sound=voice, audio_codec="pcm_s16le")
+        media.record(nobodys / "raw" / f"{emotion}.wav", sound=voice, audio_codec="pcm_s16le")
         lines.append(f"{emotion}.wav,a,{emotion},1")
     (nobodys / "raw" / "manifest.csv").write_text("\n".join(lines) + "\n")
     unreadable = nobodys / "raw" / "sad.wav"

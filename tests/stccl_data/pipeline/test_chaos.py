@@ -12,6 +12,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from stccl_data.dataset.verify import verify
 from tests.testing.runs import rows
 
@@ -30,6 +32,7 @@ def written(out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_resumes_to_the_same_dataset(
     digests, workers_of, prepared, corpus, tmp_path
 ):
