@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stccl_train.config import MetricConfig
 from stccl_train.model.backbone import PADDINGS, make_backbone
-from stccl_train.model.contrast import compare, info_nce
+from stccl_train.model.contrastive_loss import compare, info_nce
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.token_kinds import CENTRES, LOCATIONS
 from stccl_train.model.tokens import (

@@ -19,7 +19,7 @@ class Reason(StrEnum):
     MISSING_FILE = "missing_file", "check the path; relative paths are relative to the manifest"
     NOT_PERMITTED = "not_permitted", "make the file readable for this user"
     EMPTY_FILE = "empty_file", "download or copy the file again"
-    NOT_MEDIA = "not_media", "the content is no audio or video known to ffmpeg; check the file"
+    NOT_MEDIA = "not_media", "the content is not audio or video known to ffmpeg; check the file"
     NO_VIDEO = "no_video", "clips with sound only need --crops none and are aligned by sound"
     NO_AUDIO = "no_audio", "use --align visual for silent clips, or add audio_path"
     DECODE_ERROR = "decode_error", "the file is damaged or truncated; download or copy it again"

@@ -80,8 +80,8 @@ class MetricConfig:
     guard: int = Field(
         default=1,
         ge=1,
-        description="With place+time: frames fewer than this many steps apart are no negatives of "
-        "each other.",
+        description="With place+time: frames fewer than this many steps apart are not negatives "
+        "of each other.",
     )
     mouth: float = Field(
         default=0.5,

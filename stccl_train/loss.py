@@ -1,4 +1,4 @@
-"""The plug-in loss: a trained metric for anybody's expression-manipulation trainer.
+"""The plug-in loss: a trained metric as a loss term of any expression-manipulation trainer.
 
 crit = STCCLLoss.from_run("RUN").to(device)
 loss = loss + crit(source, generated)
@@ -35,7 +35,7 @@ class STCCLLoss(nn.Module):
     Args:
         metric: is copied.
         weight: of the loss.
-        check_range: check that frames are in [-1, 1], which waits for the GPU once a call.
+        check_range: check that frames are in [-1, 1], which waits for the GPU once per call.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class STCCLLoss(nn.Module):
 
         Raises:
             UsageError: frames or points of an invalid shape, or frames out of range.
-            TypeError: frames that are no float tensor.
+            TypeError: frames that are not a float tensor.
         """
         self._check(source, generated, source_points)
-        # Somebody may have called requires_grad_() on a module that this one is a part of.
+        # The caller may have called requires_grad_() on a module that contains this one.
         self.metric.requires_grad_(False)
         dtype = self.metric.scale.dtype
         with torch.no_grad():

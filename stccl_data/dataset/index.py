@@ -128,7 +128,7 @@ def read_shard_list(out: Path) -> tuple[ShardInfo, ...]:
 
 
 def _checked_path(root: str, path: str) -> str:
-    """Return a path of shards.json, which must stay in the dataset even after links.
+    """Return a path of shards.json; raise if it leaves the dataset, links resolved.
 
     Raises:
         ValueError: the path itself leaves the dataset, or is not that of a tar.

@@ -86,7 +86,7 @@ class TarMembers:
             raise ShardError(f"{self.shard} cannot be read: {error.strerror}") from None
         if len(data) != stop - start:
             raise ShardError(
-                f"{self.shard} ends within {suffix}, so the index is not of this file; "
+                f"{self.shard} ends within {suffix}, so the index belongs to another file; "
                 "run `stccl verify`"
             )
         return data

@@ -58,7 +58,7 @@ class PreviewSound:
 def find_pair(dataset: Dataset, key: str, target: str, source: str | None = None) -> Pair:
     """Find the pair of an utterance that leads to the emotion `target`.
 
-    Of several, an accepted one, and of these the one with the least cost.
+    If there are several, an accepted one is preferred, then the one with the lowest cost.
 
     Args:
         dataset: the dataset.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-#: What can become of a clip: it is in an accepted pair, in none, or could not be read.
+#: States of a clip: in an accepted pair, in no accepted pair, or could not be read.
 CLIP_STATES = ("paired", "unpaired", "failed")
 
 #: The scores of a clip, in the order of their columns. `stccl_data.extract` computes them.

@@ -27,8 +27,8 @@ EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
 #: Error numbers for: no space, no quota, file may not grow (`ulimit -f`, FAT).
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-#: How often a unit is started whose worker or machine disappears. After that many losses the unit
-#: is more likely the cause than the victim.
+#: Attempts at a unit whose worker or machine disappears. After that many losses the unit is more
+#: likely the cause than the victim.
 TRIES = 3
 
 
@@ -40,9 +40,9 @@ class Unit:
     key: str
     #: small arguments (ids, paths, records); data travels through files
     args: tuple[Any, ...]
-    #: None waits for ever
+    #: None: no time limit
     timeout_s: float | None = None
-    #: what messages call the unit; its key if empty
+    #: name of the unit in messages; its key if empty
     label: str = ""
 
     @property

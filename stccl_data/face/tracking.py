@@ -169,7 +169,7 @@ class FaceTracker:
     def _reduction(self) -> int:
         """Return the power of two by which a frame can be reduced without losing detail.
 
-        Neither the landmark network nor a crop sees less than before.
+        Neither the landmark network nor a crop sees less detail than from the full frame.
         """
         config = self._config
         if self._previous is None or config.crops == "bbox":

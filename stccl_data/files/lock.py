@@ -46,7 +46,7 @@ def locked(path: Path, exclusive: bool = True) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise LockedError(path, _read(file)) from None
                 time.sleep(0.05)
-            except OSError:  # no locks on this file system: the content of the file has to do
+            except OSError:  # no locks on this file system: rely on the content of the file
                 if (other := _if_alive(_read(file))) is not None:
                     raise LockedError(path, other) from None
                 break

@@ -74,7 +74,7 @@ def export_aligned_path(
             without_frames += 1
         progress.step()
     if not pairs:
-        raise ExportError(f"{out} has clips without frames only, and a pair file needs frames")
+        raise ExportError(f"no clip of {out} has frames, and a pair file needs them")
     notes = selection.notes
     if without_frames:
         notes.append(f"left out: {without_frames} pairs without frames")

@@ -27,7 +27,7 @@ class Imported:
 
     #: number of pairs in the file
     named: int
-    #: number of these that name a clip missing from RAW, or no clips; findings.jsonl lists them
+    #: number of these with a clip missing from RAW or an invalid key; findings.jsonl lists them
     not_found: int
     #: rows of pairs.parquet whose labels name two sentences
     numbering: tuple[dict[str, Any], ...]
@@ -158,7 +158,7 @@ def match_pairs(
 
 
 def _check_single_view(scan: Scan) -> None:
-    """Raise ScanError if the scan has several views: a pair file does not name any."""
+    """Raise ScanError if the scan has several views: a pair file does not name views."""
     views = sorted({clip.view for clip in scan.clips})
     if len(views) > 1:
         raise ScanError(

@@ -28,8 +28,8 @@ class PairFileError(UsageError):
 class FilePair:
     """One entry of a pair file.
 
-    Reading does not check the path: its sides may differ in length, or be no warping path at all;
-    see `path_faults`.
+    The path is not checked on reading: its sides may differ in length, and its steps may be
+    invalid; see `path_faults`.
     """
 
     speaker: str

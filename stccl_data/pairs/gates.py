@@ -95,7 +95,7 @@ def judge(
         source: face_rate and eye_distance of the source clip.
         target: the same of the target clip.
         gates: all thresholds. Or some of them by name: then only these gates overrule the earlier
-            verdict; a refused pair that they would accept must also pass the defaults of the
+            decision; a refused pair that they would accept must also pass the defaults of the
             others.
         earlier: the refusal so far; None if the pair was accepted or never judged.
 

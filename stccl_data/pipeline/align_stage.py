@@ -1,4 +1,4 @@
-"""Align the candidate pairs of every utterance, or follow imported paths, unless that is done."""
+"""Align the candidate pairs of every utterance, or follow imported paths, where not yet done."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ Utterances = Mapping[str, Sequence[Candidate]]
 
 @dataclass(frozen=True, slots=True)
 class Alignments:
-    """What aligning left."""
+    """The result of the stage."""
 
     #: utterance -> result of each of its pairs, in order
     results: Mapping[str, Sequence[StoredAlignment | Refusal]]
@@ -35,7 +35,7 @@ class Alignments:
 
 @dataclass(frozen=True, slots=True)
 class AlignmentWork:
-    """What there is to align."""
+    """The alignments that a run needs, and the units that make the missing ones."""
 
     #: utterance -> its artefact, whether or not it exists
     artefacts: Mapping[str, Path]

@@ -63,7 +63,7 @@ def _open(path: Path) -> Iterator[Npz]:
 
 
 def header_of(path: Path) -> str:
-    """Return the header of an artefact, which describes it but for its arrays, as JSON."""
+    """Return the header of an artefact as JSON: everything except its arrays."""
     with _open(path) as stored:
         return bytes(stored["header"]).decode()
 

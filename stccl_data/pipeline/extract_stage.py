@@ -1,4 +1,4 @@
-"""The first stage of a run: extract every clip once, and know what happened to each."""
+"""The first stage of a run: extract every clip once, and record each outcome."""
 
 import os
 import time
@@ -24,7 +24,7 @@ from stccl_data.pipeline.state import ClipState, Store, fingerprint, key_of, rec
 
 @dataclass(frozen=True, slots=True)
 class ExtractionWork:
-    """What there is to extract."""
+    """The clips that a run needs, and the units that extract the missing ones."""
 
     clips: tuple[Clip, ...]
     #: clip id -> key of the artefact that the clip needs

@@ -26,7 +26,7 @@ from stccl_data.pipeline.state import Store
 
 @dataclass(frozen=True, slots=True)
 class JudgedPairs:
-    """What the stage left."""
+    """The result of the stage."""
 
     #: a row for every candidate pair, sorted
     pairs: list[PairRow]

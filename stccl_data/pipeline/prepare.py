@@ -29,7 +29,7 @@ __all__ = ["PrepareError", "Summary", "prepare"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run left in OUT."""
+    """The result of a run."""
 
     out: Path
     #: the job of an array that this run was, if any; then the counts are of its clips and pairs
@@ -104,7 +104,7 @@ def prepare(
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """What the stages of a run left."""
+    """The results of all stages of a run."""
 
     #: clips extracted in this run
     extracted: int

@@ -93,7 +93,7 @@ class PairRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PairDecision:
     """Whether a pair is used, by the ids of its clips."""
 
     source: str
@@ -102,7 +102,7 @@ class Verdict:
     refusal: Refusal | None
 
 
-def settle_clips(verdicts: Iterable[Verdict]) -> dict[str, Refusal | None]:
+def settle_clips(decisions: Iterable[PairDecision]) -> dict[str, Refusal | None]:
     """Decide for each clip of the pairs whether it is in use.
 
     Returns:
@@ -111,12 +111,12 @@ def settle_clips(verdicts: Iterable[Verdict]) -> dict[str, Refusal | None]:
     """
     accepted: set[str] = set()
     refusals: defaultdict[str, list[Refusal]] = defaultdict(list)
-    for verdict in verdicts:
-        for clip_id in (verdict.source, verdict.target):
-            if verdict.refusal is None:
+    for decision in decisions:
+        for clip_id in (decision.source, decision.target):
+            if decision.refusal is None:
                 accepted.add(clip_id)
             else:
-                refusals[clip_id].append(verdict.refusal)
+                refusals[clip_id].append(decision.refusal)
     settled: dict[str, Refusal | None] = dict.fromkeys(accepted)
     for clip_id, of_clip in refusals.items():
         if clip_id not in accepted:

@@ -19,7 +19,7 @@ from stccl_data.dataset.tables import read_table, write_table
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, Refusal, judge
-from stccl_data.pipeline.records import Verdict, settle_clips
+from stccl_data.pipeline.records import PairDecision, settle_clips
 from stccl_data.pipeline.state import Store
 
 #: A row of a table.
@@ -32,7 +32,7 @@ class RefilterError(StcclError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How many pairs got another verdict."""
+    """How many pairs got another decision."""
 
     #: reason code; empty for accepted
     before: str
@@ -150,7 +150,7 @@ def _judged(pair: Row, clips: Mapping[str, Row], gates: GateConfig) -> Row:
 def _settled(clips: Sequence[Row], pairs: Sequence[Row]) -> Iterator[Row]:
     """Yield the clips with their states. A clip that is in no aligned pair keeps its own."""
     settled = settle_clips(
-        Verdict(pair["source"], pair["target"], _refusal(pair)) for pair in pairs
+        PairDecision(pair["source"], pair["target"], _refusal(pair)) for pair in pairs
     )
     aligned = {
         pair[side] for pair in pairs if pair["mode"] is not None for side in ("source", "target")

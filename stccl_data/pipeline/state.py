@@ -1,4 +1,4 @@
-"""What a run has made so far: artefacts, named by what they are made from, and clip states.
+"""The state of OUT, from which a rerun resumes: artefacts, and what happened to each clip.
 
     OUT/work/state.sqlite          clip states in SQLite; one process writes them, any may read
     OUT/work/state-3-of-16.sqlite  the same for job 3 of an array of 16
@@ -6,7 +6,8 @@
     OUT/work/pairs/...             the alignments of one utterance
     OUT/work/content/...           the content check of one speaker
 
-An artefact that exists is complete. A rerun makes the missing ones.
+Artefacts are named by what they are made from. One that exists is complete; a rerun makes the
+missing ones.
 """
 
 import hashlib
@@ -196,7 +197,7 @@ def _sqlite_errors(database: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         if not isinstance(error, sqlite3.OperationalError):
-            advice = "delete it; what was extracted is found again without it"
+            advice = "delete it; extracted clips are kept and found again"
         elif "full" in str(error) or "I/O" in str(error):
             advice = Reason.DISK_FULL.advice
         else:
@@ -209,8 +210,8 @@ def read_only(database: Path) -> Iterator[sqlite3.Connection]:
     """Open a state database for reading, even while another process writes it.
 
     A database of another schema looks empty. SQLite needs to write beside a database that is open
-    elsewhere or was left by a killed process. If it cannot (folder of another user, full disk), or
-    has no right to because this is only a reader, a copy is read instead.
+    elsewhere or was left by a killed process. If it cannot (folder of another user, full disk,
+    connection for reading only), a copy is read instead.
 
     Raises:
         StateError: the database cannot be read.

@@ -17,7 +17,7 @@ from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.provenance import provenance
-from stccl_data.pipeline.records import ClipRow, PairRow, Verdict, settle_clips, with_refusal
+from stccl_data.pipeline.records import ClipRow, PairDecision, PairRow, settle_clips, with_refusal
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.pipeline.shard_stage import (
     UtteranceContent,
@@ -48,7 +48,7 @@ class DatasetContent:
 
 @dataclass(frozen=True, slots=True)
 class WrittenDataset:
-    """What writing left."""
+    """The result of the stage."""
 
     #: 1 if shards were written, 0 if they existed already
     made: int
@@ -100,7 +100,8 @@ def write_dataset(
 def _settled_rows(content: DatasetContent) -> dict[str, ClipRow]:
     """Return clip id -> row, where clips that are in no accepted pair have the reason."""
     settled = settle_clips(
-        Verdict(pair.source.clip_id, pair.target.clip_id, pair.refusal) for pair in content.pairs
+        PairDecision(pair.source.clip_id, pair.target.clip_id, pair.refusal)
+        for pair in content.pairs
     )
     rows = dict(content.clips)
     for clip_id, row in content.clips.items():
@@ -203,6 +204,6 @@ def _few_shards_note(shards: Mapping[str, int]) -> list[str]:
     if not 0 < train < FEW_SHARDS:
         return []
     return [
-        f"{train} train shard{'s' if train > 1 else ''}: with more workers than shards, a reader "
-        "leaves some idle; a smaller --shard-mb makes more"
+        f"{train} train shard{'s' if train > 1 else ''}: with more workers than shards, some "
+        "workers stay idle; a smaller --shard-mb makes more shards"
     ]

@@ -1,9 +1,9 @@
 """An endless sequence of batches, independent of how many processes and GPUs share the reading.
 
 A reader is a stream of windows (`stccl_train.data.streams`). Batch g, counted over all ranks, comes
-from reader g modulo their number; rank r of R takes the batches r, r + R, ... So two ranks see what
-one rank sees that takes twice as many batches per step, and a run resumed at batch g sees what it
-would have seen without the interruption.
+from reader g modulo their number; rank r of R takes the batches r, r + R, ... So two ranks see the
+same windows as one rank with twice as many batches per step, and a run resumed at batch g continues
+as if it had not been interrupted.
 """
 
 import multiprocessing.context

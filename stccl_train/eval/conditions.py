@@ -14,16 +14,16 @@ from stccl_train.seeding import torch_generator
 
 #: The windows as they are.
 ALIGNED = "aligned"
-#: Same speaker and emotion, its mouth aligned with the source's as well as it can be.
+#: Same speaker and emotion, aligned with the source's mouth as well as possible.
 OTHER_SENTENCE = "other_sentence"
 #: Gaussian noise on both sides.
 NOISE = "noise"
-#: A token of noise beside that of another place, which is what chance comes to.
+#: A token of noise compared with that of another place: the true chance level.
 NOISE_ELSEWHERE = "noise_elsewhere"
 
 
 def shifted(shift: int) -> str:
-    """Return the name of the condition whose target's frames are so many later or earlier."""
+    """Return the name of the condition with target frames this many later or earlier."""
     return f"shifted_{shift}"
 
 

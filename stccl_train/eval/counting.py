@@ -30,9 +30,10 @@ from stccl_train.eval.statistics import (
     PairKey,
 )
 from stccl_train.eval.verdict import SHIFTED
-from stccl_train.model.contrast import Similarities, compare, retrieval
+from stccl_train.model.contrastive_loss import Similarities, compare
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, region_boxes
+from stccl_train.model.retrieval import retrieval
 from stccl_train.model.token_kinds import TokenKind
 from stccl_train.model.tokens import unit
 from stccl_train.seeding import torch_generator

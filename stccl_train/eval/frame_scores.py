@@ -12,9 +12,10 @@ from torch import Tensor
 from stccl_data.alignment.tracked_clip import TrackedClip
 from stccl_train.data.windows import WindowShape, points_in_crop
 from stccl_train.eval.statistics import HEADLINE
-from stccl_train.model.contrast import compare, retrieval
+from stccl_train.model.contrastive_loss import compare
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
+from stccl_train.model.retrieval import retrieval
 from stccl_train.model.token_kinds import Term, TokenKind
 from stccl_train.model.tokens import draw_places
 

@@ -15,7 +15,7 @@ Curves = Mapping[str, Mapping[str, list[tuple[float, float]]]]
 
 
 def plot_similarities(path: str | Path, evaluation: Evaluation) -> None:
-    """Plot histograms of the cosines of mouth tokens after training, one panel a kind.
+    """Plot histograms of the cosines of mouth tokens after training, one panel per kind.
 
     Matched, mismatched, shifted by the verdict's shift, and another sentence.
     """
@@ -75,7 +75,7 @@ def plot_shifts(path: str | Path, evaluation: Evaluation) -> None:
 
 
 def plot_training(path: str | Path, curves: Curves) -> None:
-    """Plot training curves, one panel a figure."""
+    """Plot training curves, one panel per figure."""
     figure, panels = _figure(len(curves))
     for axes, (name, sections) in zip(panels, curves.items(), strict=True):
         for section, points in sections.items():

@@ -26,8 +26,8 @@ class Score(FrameScores):
     times: NDArray[np.float64]
     #: (N,) float64, seconds on B's clock of the partner frames; NaN if there is none.
     target_times: NDArray[np.float64]
-    #: Means with B's frames `VERDICT_SHIFT` frames away: what two clips of one face come to without
-    #: the same speech.
+    #: Means with B's frames `VERDICT_SHIFT` frames away: the level of two clips of one face that do
+    #: not say the same.
     shifted: dict[str, float | None]
 
     def columns(self) -> dict[str, list[float | None]]:
@@ -97,7 +97,7 @@ def score(
 
 
 def _shift(frame_map: NDArray[np.int32], frames: int) -> NDArray[np.int32]:
-    """Move each partner frame `VERDICT_SHIFT` later, or earlier where the clip ends."""
+    """Move each partner frame `VERDICT_SHIFT` later, or earlier at the end of the clip."""
     later, earlier = frame_map + VERDICT_SHIFT, frame_map - VERDICT_SHIFT
     moved = np.where(later < frames, later, earlier)
     return np.where((frame_map < 0) | (moved < 0), -1, moved).astype(np.int32)

@@ -24,7 +24,7 @@ STAGE_NAMES = {
     "untrained_before": "untrained, without heads",
 }
 
-#: What tells how much training gained.
+#: The stages whose difference is the gain of training.
 _MAIN_STAGES = ("after", "untrained")
 
 

@@ -24,7 +24,7 @@ _NOISE_TOLERANCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one term is worth. R@1 is at the mouth; on noise it is over the whole frame."""
+    """The verdict on one term. R@1 is at the mouth; on noise it is over the whole frame."""
 
     term: Term
     #: R@1 aligned minus R@1 shifted by `VERDICT_SHIFT` frames.
@@ -36,14 +36,14 @@ class Verdict:
     #: R@1 aligned minus R@1 of another sentence; None if there is no other sentence.
     other: Interval | None
     #: R@1 on Gaussian noise minus R@1 at a wrong place of it, which is a token's true chance: the
-    #: eight neighbours' tokens of a place differ in kind, and tokens that share a frame are alike,
-    #: so it is not quite 1 / candidates.
+    #: tokens of a place's eight neighbours differ in kind, and tokens that share a frame are alike,
+    #: so it is not exactly 1 / candidates.
     noise: Interval
     #: 1 / candidates.
     chance: float
     #: Whether all controls are passed: the gap is at least twice its untrained value, its interval
     #: lies above both untrained intervals and above 0, another sentence fails too, noise is at
-    #: chance, there are enough pairs, and no speaker was in the training.
+    #: chance, there are enough pairs, and no speaker was used in training.
     hears: bool
     #: All of this in one sentence.
     sentence: str

@@ -1,1 +1,1 @@
-"""The metric's networks and mathematics: backbone, tokens, contrast, and how a metric is saved."""
+"""The metric: backbone, tokens, contrastive loss, retrieval, and saving and loading it."""

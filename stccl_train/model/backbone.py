@@ -182,7 +182,7 @@ def load_weights(backbone: Backbone, path: str | Path) -> None:
         ) from error
     try:
         backbone.load_state_dict(weights)
-    # What is no state dict makes torch raise anything.
+    # For an object that is not a state dict torch raises errors of any type.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(

@@ -58,7 +58,7 @@ def load_metric(folder: str | Path) -> CorrelationMetric:
         metric = _read(folder)
     except MetricError:
         raise
-    # safetensors raises errors of its own, torch RuntimeError, a card edited by hand anything.
+    # safetensors raises its own errors, torch RuntimeError, and a card edited by hand any type.
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise MetricError(

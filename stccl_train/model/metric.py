@@ -3,8 +3,8 @@
     L = mean over layers of SCC + eta * mean over layers of TCC
 
 In each layer, tokens of both sides are read at the same places, embedded by one shared head, and
-contrasted by InfoNCE along a cross of places and times, in both directions; tokens where much is
-going on weigh more. docs/method.md gives the design and the reasons.
+contrasted by InfoNCE along a cross of places and times, in both directions; tokens of large
+disparity weigh more. docs/method.md gives the design and the reasons.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,18 @@ from torch.nn import functional
 
 from stccl_train.config import MetricConfig
 from stccl_train.model.backbone import make_backbone
-from stccl_train.model.contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
+from stccl_train.model.contrastive_loss import (
+    Similarities,
+    adaptive_weight,
+    compare,
+    info_nce,
+)
 from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
+from stccl_train.model.retrieval import retrieval
 from stccl_train.model.token_kinds import HeadSizes, TokenKind, select_kinds
 from stccl_train.model.tokens import Generators, Tokens, draw_places, unit
 
-#: How fast the running mean of disparities follows: the share of the newest batch.
+#: Share of the newest batch in the running mean of disparities.
 _SCALE_MOMENTUM = 0.01
 
 #: What is measured of each kind in each layer while training.
@@ -113,7 +119,7 @@ class CorrelationMetric(nn.Module):
         Args:
             source: (B, T, 3, H, W) RGB, float in [-1, 1] or uint8. With T = 1 there is SCC alone.
             target: the aligned frames of the other clip, likewise.
-            generator: source of the random places; one for all windows, or one a window so that a
+            generator: source of the random places; one for all windows, or one per window so that a
                 window's places do not depend on its batch.
             source_points: (B, T, 68, 2), pixels of ``source``. Needed to draw ``config.mouth`` of
                 the places at the mouth; without it places are drawn evenly.

@@ -20,7 +20,7 @@ from stccl_data.errors import UsageError
 #: The 8 neighbours o of a place, (dy, dx), row by row.
 NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
 
-#: Source of random places: one for all windows, one a window, or torch's global generator.
+#: Source of random places: one for all windows, one per window, or torch's global generator.
 Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
@@ -29,7 +29,7 @@ class Tokens(NamedTuple):
 
     #: (B, A, S, D).
     values: Tensor
-    #: (B, A, S), how much is going on at each token; read by the adaptive weight.
+    #: (B, A, S), how much differs at each token; read by the adaptive weight.
     disparity: Tensor
 
 
@@ -50,7 +50,7 @@ def draw_places(
         count: places of a window; all places if the map has fewer.
         height: of the map.
         width: of the map.
-        generator: with one generator a window, its places do not depend on the batch it is in.
+        generator: with one generator per window, its places do not depend on the batch it is in.
         likelihood: (B, H, W), relative chance of each place to be drawn; None: all alike.
 
     Returns:
@@ -68,7 +68,7 @@ def draw_places(
     if isinstance(generator, Sequence):
         if len(generator) != batch:
             raise UsageError(
-                f"{len(generator)} generators for {batch} windows; give one, or one a window"
+                f"{len(generator)} generators for {batch} windows; give one, or one per window"
             )
         uniform = torch.stack(
             [torch.rand(rows * columns, generator=g, device=g.device) for g in generator]
@@ -128,7 +128,7 @@ def spatial_disparity(patch: Tensor) -> Tokens:
 
 
 def motion_disparity(patch: Tensor) -> Tokens:
-    """SCC-MD: F(p) - F(p + o) less its mean over the window, which removes how a face is built.
+    """SCC-MD: F(p) - F(p + o) minus its mean over the window, which removes the shape of the face.
 
     Not in the paper (docs/method.md).
 
@@ -177,7 +177,7 @@ def temporal_correlation(trajectory: Tensor) -> Tokens:
         trajectory: (B, T, N, C).
 
     Returns:
-        Tokens (B, 1, N, T (T-1) / 2), float32: one token a place, which covers the whole window.
+        Tokens (B, 1, N, T (T-1) / 2), float32: one token per place, which covers the whole window.
     """
     values = _pairwise_cosines(trajectory.transpose(1, 2))[:, None]
     return Tokens(values, (1 - values.detach()).mean(-1))

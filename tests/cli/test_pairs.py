@@ -136,8 +136,8 @@ def test_importing_a_file_that_is_no_pair_file_is_a_usage_error(tmp_path):
 
 def test_listen_names_the_clips_that_sound_like_another_text(prepared, corpus, tmp_path):
     table = pq.read_table(prepared.out / CLIPS)
-    said = {str(corpus.folder / truth.path): truth.text for truth in corpus.clips}
-    rows = [row | {"text": said[row["path"]]} for row in table.to_pylist()]
+    texts = {str(corpus.folder / truth.path): truth.text for truth in corpus.clips}
+    rows = [row | {"text": texts[row["path"]]} for row in table.to_pylist()]
     wrong, other = rows[0], next(row for row in rows if row["text"] != rows[0]["text"])
     right, wrong["text"] = wrong["text"], other["text"]
     schema = pa.schema(

@@ -1,4 +1,4 @@
-"""A `Progress` that records what it is told."""
+"""A `Progress` that records every call."""
 
 from collections.abc import Mapping
 

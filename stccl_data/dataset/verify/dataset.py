@@ -29,8 +29,8 @@ def verify(
 
     Args:
         out: folder of the dataset.
-        decode: decode every frame and sound too, which takes about a millisecond a frame.
-        progress: gets a step for each sample.
+        decode: decode every frame and sound too, which takes about a millisecond per frame.
+        progress: receives one step per sample.
 
     Returns:
         All problems; empty if the dataset is intact.

@@ -19,7 +19,7 @@ _CHUNK = 2**20
 
 @dataclass(slots=True)
 class ShardFindings:
-    """What the verification of one shard found."""
+    """The result of verifying one shard."""
 
     problems: list[Problem] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -41,7 +41,7 @@ def check_shard(
         shard: the shard as shards.json lists it.
         indexed: key -> where its members lie according to index.jsonl.
         decode: decode frames and sound too.
-        progress: gets a step for each sample.
+        progress: receives one step per sample.
     """
     findings = ShardFindings()
     path = out / shard.path

@@ -44,8 +44,8 @@ def check_tables(out: Path, samples: Sequence[Sample], complete: bool) -> Iterat
     Args:
         out: folder of the dataset.
         samples: the samples in the shards.
-        complete: whether all samples could be read. If not, rows without a sample are no problem
-            of the tables.
+        complete: whether all samples could be read. If not, rows without a sample are not
+            reported.
     """
     problems: list[Problem] = []
     clips = _read(lambda: read_clips(out, _CLIP_COLUMNS), CLIPS, problems)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from stccl_train.config import MetricConfig
-from stccl_train.model.contrast import retrieval
 from stccl_train.model.metric import CorrelationMetric, MetricOutput, as_input
+from stccl_train.model.retrieval import retrieval
 from stccl_train.model.token_kinds import CENTRES, LOCATIONS, SCC_VD
 from tests.testing.landmarks import mouth_points
 

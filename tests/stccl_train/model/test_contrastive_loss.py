@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from stccl_train.model.contrast import Similarities, adaptive_weight, compare, info_nce, retrieval
+from stccl_train.model.contrastive_loss import (
+    Similarities,
+    adaptive_weight,
+    compare,
+    info_nce,
+)
+from stccl_train.model.retrieval import retrieval
 from stccl_train.model.tokens import time_pairs, unit
 
 

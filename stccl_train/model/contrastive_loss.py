@@ -1,6 +1,7 @@
-"""The contrast: each token has to find its partner among other tokens of the same pair of windows.
+"""The contrastive loss: InfoNCE of tokens and their partners, and the adaptive weight of tokens.
 
-A token's candidates lie on a cross: all places at its own time, and its own place at other times.
+Each token has to find its partner among other tokens of the same pair of windows. A token's
+candidates lie on a cross: all places at its own time, and its own place at other times.
 """
 
 import math
@@ -17,8 +18,8 @@ class Similarities(NamedTuple):
     matched: Tensor
     #: (B, A, S, M), with everything on the anchor's cross: S places, then A times if compared.
     others: Tensor
-    #: (A or 1, S, M) bool, which of ``others`` are negatives. The partner itself is not, nor is
-    #: what is said at nearly the same time.
+    #: (A or 1, S, M) bool, which of ``others`` are negatives: not the partner itself, and not
+    #: times within the guard, at which nearly the same is said.
     is_negative: Tensor
 
 
@@ -32,7 +33,7 @@ def compare(
         k: (B, A, S, D) candidates of unit length.
         across_time: whether the candidates of (a, s) include (a', s) at other times a', beside
             (a, t) at all places t.
-        guard: slots nearer in time than this are no negatives, because nearly the same is said.
+        guard: slots nearer in time than this are not negatives: nearly the same is said there.
         times: (A, n) int, the frames that each time slot covers (two for a pair of frames). Two
             slots are as far apart as the frames that differ most. None: slot a is frame a.
     """
@@ -68,7 +69,7 @@ def info_nce(similarities: Similarities, tau: float) -> Tensor:
 
 
 def adaptive_weight(disparity: Tensor, scale: Tensor, lam: float, r: float, theta: float) -> Tensor:
-    """Compute the correlation-aware adaptive weight: tokens where much is going on count more.
+    """Compute the correlation-aware adaptive weight: tokens of large disparity count more.
 
     t_s = sigmoid(|d_s| / scale); w_s = lam t_s^r if t_s > theta, else 1; divided by its mean over
     the tokens of a window.
@@ -87,39 +88,3 @@ def adaptive_weight(disparity: Tensor, scale: Tensor, lam: float, r: float, thet
     t = torch.sigmoid(disparity.detach() / scale)
     w = torch.where(t > theta, lam * t**r, 1.0)
     return w / w.mean(dim=(1, 2), keepdim=True)
-
-
-class Retrieval(NamedTuple):
-    """What each anchor finds among its candidates."""
-
-    #: (B, A, S), cosine with the partner.
-    matched: Tensor
-    #: (B, A, S), mean cosine with the negatives.
-    mismatched: Tensor
-    #: (B, A, S), rank of the partner; 1 is first, ties count half.
-    rank: Tensor
-    #: (B, A, S), whether the partner is first (R@1), shared among ties.
-    recall: Tensor
-    #: (A or 1, S), number of candidates, partner included.
-    candidates: Tensor
-
-
-@torch.no_grad()
-def retrieval(similarities: Similarities) -> Retrieval:
-    """Rank each anchor's partner among its candidates.
-
-    A tie is no success: of n equal candidates each is first one time in n. NaN ranks last. The
-    result is detached.
-    """
-    matched, others, is_negative = (part.detach() for part in similarities)
-    count = is_negative.sum(-1)
-    mismatched = torch.where(is_negative, others, 0.0).sum(-1) / count.clamp_min(1)
-    better = (~(others <= matched[..., None]) & is_negative).sum(-1)
-    equal = ((others == matched[..., None]) & is_negative).sum(-1)
-    return Retrieval(
-        matched,
-        mismatched,
-        rank=1 + better + equal / 2,
-        recall=(better == 0) / (1.0 + equal),
-        candidates=1 + count,
-    )
