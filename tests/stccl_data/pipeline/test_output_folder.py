@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_out_inside_raw_is_refused(corpus, tmp_path):
         tmp_path / "link" / "out",
         tmp_path / "raw" / "M003" / ".." / "out",
     ):
-        with pytest.raises(PrepareError, match="never written to"):
+        with pytest.raises(PrepareError, match=re.escape(str(raw))):
             prepare(raw, out, QUICK)
     assert snapshot(raw) == before
 
@@ -116,7 +117,7 @@ def test_a_dataset_of_other_clips_is_not_replaced(
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(f"path,speaker,emotion,sentence\n{clip.path},s,happy,x\n")
     before = digests(prepared_copy)
-    with pytest.raises(PrepareError, match="other clips"):
+    with pytest.raises(PrepareError, match=re.escape(str(prepared_copy))):
         prepare(manifest, prepared_copy, prepared.config)
     assert digests(prepared_copy) == before
 
@@ -125,7 +126,7 @@ def test_options_that_leave_no_pair_do_not_remove_the_shards(
     corpus: DemoCorpus, prepared, prepared_copy: Path
 ) -> None:
     before = digests(prepared_copy / "shards")
-    with pytest.raises(PrepareError, match="no pair"):
+    with pytest.raises(PrepareError, match=re.escape(str(prepared_copy))):
         prepare(corpus.folder, prepared_copy, replace(prepared.config, limit=1))
     assert digests(prepared_copy / "shards") == before
 

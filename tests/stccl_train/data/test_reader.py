@@ -64,7 +64,7 @@ def test_worker_processes_change_nothing(dataset, access):
 def test_no_window_that_fits_is_an_error(dataset, access):
     config = replace(PLAIN, access=access)
     long = plan(dataset, config, shape=WindowShape(40))
-    with pytest.raises(ShardError, match="40 frames in 4 utterances"):
+    with pytest.raises(ShardError, match=r"\b40\b.*\b4\b"):
         next(open_reader(dataset, "train", config, long))
 
 
