@@ -20,7 +20,7 @@ from stccl_data.pipeline.state import Store, key_of
 
 @dataclass(frozen=True, slots=True)
 class ContentChecks:
-    """What the content checks of all speakers say."""
+    """The result of the stage."""
 
     #: clip ids of source and target -> score of the pair
     scores: Mapping[tuple[str, str], ContentScore]
@@ -34,7 +34,7 @@ class ContentChecks:
 
 @dataclass(frozen=True, slots=True)
 class ContentWork:
-    """What there is to check."""
+    """The content checks that a run needs, and the units that make the missing ones."""
 
     #: speaker -> the artefact, whether or not it exists
     artefacts: Mapping[str, Path]

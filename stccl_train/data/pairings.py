@@ -106,7 +106,7 @@ def _reference_emotion(pairs: list[Pair]) -> str | None:
 
 
 def _is_accepted(pair: Pair, gates: Mapping[str, float] | None) -> bool:
-    """Take the tables' verdict, overruled by the gates that are named."""
+    """Take the decision of the tables, overruled by the gates that are named."""
     if not gates:
         return pair.accepted
     if not pair.accepted and pair.reason not in GATE_REASONS.values():
