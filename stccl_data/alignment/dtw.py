@@ -112,7 +112,7 @@ def _backtrack_loop(steps: NDArray[np.uint8]) -> NDArray[np.int32]:
             j -= 1
 
 
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     """Compile ``loop``, cached on disk if numba finds a folder that it can write to."""
     try:
         return numba.njit(cache=True, nogil=True)(loop)  # type: ignore[no-any-return]
@@ -120,6 +120,6 @@ def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True)(loop)  # type: ignore[no-any-return]
 
 
-_distances = _compiled(_distances_loop)
-_accumulate = _compiled(_accumulate_loop)
-_backtrack = _compiled(_backtrack_loop)
+_distances = compiled(_distances_loop)
+_accumulate = compiled(_accumulate_loop)
+_backtrack = compiled(_backtrack_loop)

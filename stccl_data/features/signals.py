@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.mouth import MouthFeatures, mouth_features
+from stccl_data.features.phonemes import PhonemeFeatures, phoneme_features
 from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech_features
 
 
@@ -19,6 +20,8 @@ class Signals:
     speech: SpeechFeatures | None = None
     #: None if the face was not tracked.
     mouth: MouthFeatures | None = None
+    #: None for a silent clip, and without a phoneme model on this machine.
+    phonemes: PhonemeFeatures | None = None
     #: (N,) float64, presentation times of the video frames in seconds; empty for sound alone.
     frame_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     #: (R, 13) float64, cepstra at 30 Hz; used only to align as published.
@@ -43,17 +46,19 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
     from stccl_data.media.audio import read_audio
     from stccl_data.media.video import frame_times
 
-    speech = cepstra = None
+    speech = phonemes = cepstra = None
     try:
         audio = read_audio(path)
         speech = speech_features(audio.samples, audio.rate, audio.start)
+        if speech is not None:
+            phonemes = phoneme_features(audio.samples, audio.rate, speech)
         if reference and speech is not None:
             cepstra = reference_cepstra(audio.samples, audio.rate)
     except ClipError as error:
         if error.reason != Reason.NO_AUDIO:
             raise
     features, times = _read_mouth(path) if mouth else (None, frame_times(path))
-    return Signals(speech, features, times, cepstra, str(path))
+    return Signals(speech, features, phonemes, times, cepstra, str(path))
 
 
 def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:

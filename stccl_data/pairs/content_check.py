@@ -1,8 +1,8 @@
 """The content check: do two clips say one sentence?
 
 The cost of a single pair is weak evidence: loud clips cost more against anything. So all clips of a
-speaker are judged together, by how they sound (or move) beside each other. `content_model` holds
-the statistics, docs/alignment.md what they measure.
+speaker are judged together, by how they sound (or move) beside each other. `comparison` computes
+the costs, `content_model` holds the statistics, docs/alignment.md what they measure.
 """
 
 import hashlib
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.align import AlignConfig
-from stccl_data.alignment.dtw import distances, warping_path
+from stccl_data.alignment.dtw import distances
 from stccl_data.alignment.feature_sequence import feature_sequence
 from stccl_data.alignment.modes import resolve_mode
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import Signals
+from stccl_data.pairs.comparison import Spelling, open_ended_cost, phoneme_cost, spell
 from stccl_data.pairs.content_model import Array, Comparisons, ContentConfig, infer, posterior
 from stccl_data.pairs.gates import MIN_CONTENT_SCORE
 
@@ -31,7 +32,7 @@ _SEARCH_CLIPS = 3
 _SPEECH_MARGIN_S = 0.05
 
 #: Bump when the same clips give different scores: stored checks are then made again.
-SCHEMA = 2
+SCHEMA = 3
 
 #: What clips are compared by.
 Kind = Literal["audio", "visual"]
@@ -46,7 +47,7 @@ class ContentScore:
     target: str
     #: probability in [0, 1] that both say one sentence; NaN if they cannot be compared
     score: float
-    #: cost of the pair, on the grid of the content check
+    #: cost of the pair by cepstra or mouth, on the grid of the content check
     cost: float
     #: no clip of another sentence was available, so the score rests on general assumptions
     weak: bool
@@ -163,13 +164,17 @@ class _Speaker:
         self.clips = [clips[name] for name in self.names]
         self.index = {name: k for k, name in enumerate(self.names)}
         self.config = config
-        self.expected = config.audio if kind == "audio" else config.visual
         align_config = AlignConfig()
         self.penalty = align_config.side_penalty
         self.vectors = [
             _speaking(signals[name], kind, config.hop_s, align_config) for name in self.names
         ]
-        self.costs: dict[tuple[int, int], float] = {}
+        self.spellings = _spellings([signals[name] for name in self.names], kind)
+        self.expected = [config.cepstra if kind == "audio" else config.mouth]
+        if self.spellings:
+            self.expected.append(config.phonemes)
+        #: by channel, those of `expected`
+        self.costs: dict[tuple[int, int], tuple[float, ...]] = {}
         self.sentences = sorted({str(clip.sentence) for clip in self.clips})
         self.label = np.array([self.sentences.index(str(clip.sentence)) for clip in self.clips])
 
@@ -197,7 +202,8 @@ class _Speaker:
             i, j = self.index[a], self.index[b]
             edge = min(i, j), max(i, j)
             score = float(posterior((belief[i, :-1] * belief[j, :-1]).sum(), evidence[edge]))
-            scores.append(ContentScore(a, b, score, self.costs[edge], len(self.sentences) < 2))
+            cost = self.costs[edge][0]
+            scores.append(ContentScore(a, b, score, cost, len(self.sentences) < 2))
         verdicts = {self.names[k]: self._verdict(k, belief[k], int(compared[k])) for k in members}
         return ContentCheck(scores, verdicts)
 
@@ -214,7 +220,7 @@ class _Speaker:
             self._compare(clip, other)
 
     def _compare(self, a: int, b: int) -> None:
-        """Compute the cost of two clips, unless it is known."""
+        """Compute the costs of two clips, unless they are known."""
         i, j = min(a, b), max(a, b)
         if (i, j) in self.costs or i == j:
             return
@@ -222,8 +228,10 @@ class _Speaker:
         # Minutes of sound would fill the memory: use every n-th vector.
         stride = int(np.ceil(np.sqrt(len(one) * len(other) / self.config.max_cells)))
         cost = distances(one[::stride], other[::stride])
-        path, total = warping_path(cost, side_penalty=self.penalty)
-        self.costs[i, j] = total / len(path)
+        costs = [open_ended_cost(cost, self.penalty)]
+        if self.spellings:
+            costs.append(phoneme_cost(self.spellings[i], self.spellings[j]))
+        self.costs[i, j] = tuple(costs)
 
     def _infer(self) -> tuple[Array, dict[tuple[int, int], float]]:
         """Return the belief (n, sentences + 1) in each sentence, and the log odds of each pair."""
@@ -233,7 +241,7 @@ class _Speaker:
         comparisons = Comparisons(
             first,
             second,
-            cost=np.array([self.costs[edge] for edge in edges]),
+            costs=np.array([self.costs[edge] for edge in edges]),
             same_emotion=(emotion[first] == emotion[second]).astype(np.float64),
             impostor=self.label[first] != self.label[second],
         )
@@ -249,6 +257,14 @@ def _speaking(clip: Signals, kind: Kind, hop: float, config: AlignConfig) -> NDA
     first, last = clip.speech.span
     inside = (sequence.grid > first - _SPEECH_MARGIN_S) & (sequence.grid < last + _SPEECH_MARGIN_S)
     return sequence.vectors[inside]
+
+
+def _spellings(clips: Sequence[Signals], kind: Kind) -> list[Spelling]:
+    """Return the phonemes of all clips; none if any clip lacks them, or for silent clips."""
+    phonemes = [clip.phonemes for clip in clips if clip.phonemes is not None]
+    if kind == "visual" or len(phonemes) < len(clips):
+        return []
+    return [spell(features) for features in phonemes]
 
 
 def _rank(a: str, b: str) -> bytes:

@@ -1,14 +1,14 @@
 """The statistical model of the content check: which clips of a speaker say one sentence.
 
-The costs between the speaker's clips are explained by what each clip costs in general and by a drop
-for pairs of one sentence. The rest is evidence for or against each pair. Each clip's sentence is
-then voted on by the clips that it was compared with, whose own labels are doubted in the same way
-(mean-field inference). docs/alignment.md derives it and lists what it measures.
+Clips are compared by one or more channels (cepstra, phonemes, the mouth). In each, a cost is
+explained by what the two clips cost in general and by a drop for pairs of one sentence. The rest is
+evidence for or against each pair. Each clip's sentence is then voted on by the clips that it was
+compared with, whose own labels are doubted in the same way (mean-field inference).
+docs/alignment.md derives it and lists what it measures.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,7 @@ Index = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The costs expected before a speaker has been seen.
-
-    All vectors have unit variance, which makes the costs about the same for every speaker.
-    """
+    """The costs of one channel that are expected before a speaker has been seen."""
 
     #: cost of two different sentences
     unlike: float
@@ -30,10 +27,16 @@ class Expected:
     drop: float
     #: by how much more (negative: less) two clips of one emotion cost
     same_emotion: float
-    #: standard deviation of a cost around what explains it
+    #: standard deviation of the costs of two sentences, around what explains them
     spread: float
+    #: standard deviation of the costs of one sentence; much larger, for emotions differ
+    same_spread: float
     #: standard deviation of what clips cost in general
     clip_spread: float
+    #: standard deviation of `unlike` over speakers, recordings and pairs of sentences
+    base_spread: float
+    #: weight of the channel's evidence; below 1, for channels hear the same sound
+    weight: float = 0.7
     #: number of pairs that these values are worth: a speaker with some more is judged by their own
     pairs: float = 20.0
 
@@ -57,38 +60,33 @@ class ContentConfig:
     #: `label_trust` of a speaker with one sentence: without impostors labels should decide little
     lone_trust: float = 0.7
     #: independent witnesses that the clips of a sentence are worth at most, however many they are
-    votes: float = 8.0
+    votes: float = 6.0
     #: log odds that one pair may contribute
-    most_evidence: float = 4.0
-    #: expected costs by sound
-    audio: Expected = Expected(0.92, 0.17, -0.08, 0.07, 0.08)
-    #: expected costs by mouth
-    visual: Expected = Expected(0.9, 0.30, -0.08, 0.08, 0.08)
+    most_evidence: float = 6.0
+    #: log odds that one channel may contribute to a pair, before its weight
+    channel_evidence: float = 5.0
+    #: share of right pairs that cost as much as two sentences, whatever the reason
+    miss_share: float = 0.1
+    #: expected costs by cepstra (`open_ended_cost`)
+    cepstra: Expected = Expected(1.0, 0.19, -0.05, 0.033, 0.10, 0.05, 0.07)
+    #: expected costs by phonemes (`phoneme_cost`), nats per phoneme
+    phonemes: Expected = Expected(3.1, 2.1, 0.0, 0.25, 0.75, 0.35, 0.25)
+    #: expected costs by the mouth (`open_ended_cost`)
+    mouth: Expected = Expected(0.9, 0.30, -0.08, 0.08, 0.12, 0.08, 0.07, weight=1.0)
     #: iterations of the mean-field inference
     iterations: int = 15
 
 
-def key_values(config: ContentConfig) -> dict[str, Any]:
-    """Return the constants as they enter the key of a stored check.
-
-    There `same_emotion` keeps its first name, `kindred`, so that existing checks stay valid.
-    """
-    values = asdict(config)
-    for kind in ("audio", "visual"):
-        values[kind]["kindred"] = values[kind].pop("same_emotion")
-    return values
-
-
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """The compared pairs of one speaker's clips: E pairs, a row each."""
+    """The compared pairs of one speaker's clips: E pairs, a row each, by C channels."""
 
     #: (E,) index of one clip
     first: Index
     #: (E,) index of the other clip
     second: Index
-    #: (E,) float64, cost of the pair
-    cost: Array
+    #: (E, C) float64, costs of the pair
+    costs: Array
     #: (E,) float64, 1 if both clips have one emotion, or else 0
     same_emotion: Array
     #: (E,) bool, whether the labels name different sentences
@@ -112,7 +110,7 @@ class Inference:
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """The terms that explain a cost.
+    """The terms that explain the costs of one channel.
 
     cost(i, j) = base + clip[i] + clip[j] + same_emotion [one emotion] - drop [one sentence] + noise
     """
@@ -122,13 +120,31 @@ class CostModel:
     same_emotion: float
     #: (n,) float64, what each clip costs in general
     clip: Array
-    #: standard deviation of the noise
+    #: standard deviation of the noise between two sentences
     spread: float
+    #: standard deviation of the noise within one sentence
+    same_spread: float
 
-    def impostor_cost(self, pairs: Comparisons) -> Array:
-        """Return (E,) the costs expected of two different sentences."""
+    def excess(self, pairs: Comparisons, cost: Array) -> Array:
+        """Return (E,) the costs, less what two different sentences are expected to cost."""
         clips = self.base + self.clip[pairs.first] + self.clip[pairs.second]
-        return np.asarray(clips + self.same_emotion * pairs.same_emotion)
+        return np.asarray(cost - clips - self.same_emotion * pairs.same_emotion)
+
+    def log_likelihood_ratio(self, excess: Array, uncertainty: Array) -> Array:
+        """Return ln p(excess | one sentence) - ln p(excess | two), never rising with the excess.
+
+        Two normal distributions of different spread cross twice; beyond the minimum of their ratio
+        a still higher cost would speak for one sentence again, so the ratio stays there.
+
+        Args:
+            excess: (E,) float64, see `excess`.
+            uncertainty: (E,) float64, variance of the fitted terms, see `fit_uncertainty`.
+        """
+        two = self.spread**2 + uncertainty
+        one = max(self.same_spread, 1.01 * self.spread) ** 2 + uncertainty
+        excess = np.minimum(excess, self.drop * two / (one - two))
+        distance = excess**2 / two - (excess + self.drop) ** 2 / one
+        return np.asarray(0.5 * (distance + np.log(two / one)))
 
 
 def infer(
@@ -136,7 +152,7 @@ def infer(
     labels: NDArray[np.int_],
     n_sentences: int,
     config: ContentConfig,
-    expected: Expected,
+    expected: Sequence[Expected],
 ) -> Inference:
     """Infer the sentence of each clip from the costs of all pairs.
 
@@ -145,27 +161,30 @@ def infer(
         labels: (n,) sentence of each clip by its label, below ``n_sentences``.
         n_sentences: number of different labels.
         config: the constants of the inference.
-        expected: costs expected before the speaker has been seen.
+        expected: per channel, the costs expected before the speaker has been seen.
     """
     n, m = len(labels), n_sentences
     prior = _label_prior(labels, m, config.label_trust if m > 1 else config.lone_trust)
     belief = prior.copy()
-    evidence = np.zeros(len(pairs.cost))
-    model = CostModel(
-        expected.unlike, expected.drop, expected.same_emotion, np.zeros(n), expected.spread
-    )
+    evidence = np.zeros(len(pairs.costs))
+    models = [
+        CostModel(e.unlike, e.drop, e.same_emotion, np.zeros(n), e.spread, e.same_spread)
+        for e in expected
+    ]
     for _ in range(config.iterations):
         agreement = (belief[pairs.first, :m] * belief[pairs.second, :m]).sum(axis=1)
-        model = fit_costs(pairs, posterior(agreement, evidence), model, expected)
-        excess = pairs.cost - model.impostor_cost(pairs)
-        evidence = -model.drop * (2 * excess + model.drop) / (2 * model.spread**2)
-        evidence = np.clip(evidence, -config.most_evidence, config.most_evidence)
-        votes, voters = np.zeros((n, m)), np.zeros((n, m))
-        for clip, voter in pairs.directions():
-            np.add.at(votes, clip, belief[voter, :m] * evidence[:, None])
-            np.add.at(voters, clip, belief[voter, :m])
-        votes *= np.minimum(1, config.votes / np.maximum(voters, 1e-9))
-        log = np.log(prior) + np.pad(votes, ((0, 0), (0, 1)))
+        same = posterior(agreement, evidence)
+        ratio = np.zeros(len(pairs.costs))
+        for channel, e in enumerate(expected):
+            cost = pairs.costs[:, channel]
+            models[channel] = fit_costs(pairs, cost, same, models[channel], e)
+            excess = models[channel].excess(pairs, cost)
+            uncertainty = fit_uncertainty(pairs, n, models[channel], e)
+            likelihood = models[channel].log_likelihood_ratio(excess, uncertainty)
+            limit = config.channel_evidence
+            ratio += e.weight * np.clip(likelihood, -limit, limit)
+        evidence = pair_evidence(ratio, config)
+        log = np.log(prior) + np.pad(_votes(pairs, belief[:, :m], evidence, config.votes), _NONE)
         new = np.exp(log - log.max(axis=1, keepdims=True))
         belief = (belief + new / new.sum(axis=1, keepdims=True)) / 2
         if m > 1:  # labels are trusted as far as they have proved right
@@ -175,50 +194,119 @@ def infer(
     return Inference(belief, evidence)
 
 
+#: "None of these" gets no votes.
+_NONE = ((0, 0), (0, 1))
+
+
+def pair_evidence(ratio: Array, config: ContentConfig) -> Array:
+    """Return the log odds that a pair contributes, from its log likelihood ratio.
+
+    A share of right pairs costs as much as two sentences (a whispered clip, a noise), so no cost
+    speaks strongly against a pair; and no single pair decides alone.
+    """
+    miss = config.miss_share
+    ratio = np.logaddexp(np.log1p(-miss) + ratio, np.log(miss))
+    return np.asarray(np.clip(ratio, -config.most_evidence, config.most_evidence))
+
+
 def posterior(prior: Array | float, evidence: Array | float) -> Array:
     """Return the probability ``prior`` updated by ``evidence`` in log odds."""
     prior = np.clip(prior, 1e-6, 1 - 1e-6)
     return np.asarray(1 / (1 + np.exp(-np.log(prior / (1 - prior)) - evidence)))
 
 
-def fit_costs(pairs: Comparisons, same: Array, last: CostModel, expected: Expected) -> CostModel:
-    """Fit the cost model by ridge regression towards the expected values.
+def fit_costs(
+    pairs: Comparisons, cost: Array, same: Array, last: CostModel, expected: Expected
+) -> CostModel:
+    """Fit the cost model by weighted ridge regression towards the expected values.
 
     Outliers of the last fit are weighted down (Huber).
 
     Args:
         pairs: the comparisons.
+        cost: (E,) float64, their costs in this channel.
         same: (E,) float64, probability that the two clips say one sentence.
         last: the previous fit.
         expected: values that the fit is drawn to, worth `expected.pairs` pairs.
     """
     n, k = len(last.clip), expected.pairs
-    residual = pairs.cost - last.impostor_cost(pairs) + last.drop * same
-    weight = 1 / np.maximum(1, np.abs(residual) / (2 * last.spread))
+    residual = last.excess(pairs, cost) + last.drop * same
+    variance = (1 - same) * last.spread**2 + same * last.same_spread**2
+    weight = 1 / (variance * np.maximum(1, np.abs(residual) / (2 * np.sqrt(variance))))
     # The design matrix: three common columns, then a one for each of the two clips in each row.
-    common = np.stack([np.ones(len(pairs.cost)), -same, pairs.same_emotion])
+    common = np.stack([np.ones(len(cost)), -same, pairs.same_emotion])
     normal, right = np.zeros((n + 3, n + 3)), np.zeros(n + 3)
-    normal[:3, :3], right[:3] = (common * weight) @ common.T, (common * weight) @ pairs.cost
+    normal[:3, :3], right[:3] = (common * weight) @ common.T, (common * weight) @ cost
     for one, other in pairs.directions():
         np.add.at(normal, (3 + one, 3 + one), weight)
         np.add.at(normal, (3 + one, 3 + other), weight)
-        right[3:] += np.bincount(one, weight * pairs.cost, n)
+        right[3:] += np.bincount(one, weight * cost, n)
         normal[:3, 3:] += np.stack([np.bincount(one, weight * row, n) for row in common])
     normal[3:, :3] = normal[:3, 3:].T
     # What a clip costs in general shows in its impostors. Without any it is held at zero, or a clip
     # of another sentence would pass for a costly one.
     ends = np.concatenate([pairs.first, pairs.second])
     known = np.bincount(ends[np.tile(pairs.impostor, 2)], minlength=n) > 2
-    stiffness = np.where(known, (last.spread / expected.clip_spread) ** 2, 1e9)
-    ridge = np.concatenate([[k, k, k], stiffness])
+    stiffness = np.where(known, expected.clip_spread**-2, 1e9)
+    base, drop = k / expected.spread**2, k / expected.same_spread**2
+    ridge = np.concatenate([[base, drop, base], stiffness])
     assumed = np.concatenate([[expected.unlike, expected.drop, expected.same_emotion], np.zeros(n)])
     solution = np.linalg.solve(normal + np.diag(ridge), right + ridge * assumed)
-    drop = max(float(solution[1]), expected.drop / 4)
-    fitted = CostModel(float(solution[0]), drop, float(solution[2]), solution[3:], last.spread)
-    rest = pairs.cost - fitted.impostor_cost(pairs) + drop * same
-    squares = (weight * rest**2).sum() + k * expected.spread**2
-    spread = float(np.sqrt(squares / (len(pairs.cost) + k)))
-    return CostModel(fitted.base, drop, fitted.same_emotion, fitted.clip, spread)
+    # A clip that costs still more says something else altogether: music, a hum, another language.
+    solution[3:] = np.clip(solution[3:], -3 * expected.clip_spread, 3 * expected.clip_spread)
+    fitted = CostModel(
+        float(solution[0]),
+        max(float(solution[1]), expected.drop / 4),
+        float(solution[2]),
+        solution[3:],
+        last.spread,
+        last.same_spread,
+    )
+    excess = fitted.excess(pairs, cost)
+    spread = _pooled_spread(excess, 1 - same, expected.spread, 4, k)
+    same_spread = _pooled_spread(excess + fitted.drop, same, expected.same_spread, 2.5, k)
+    return CostModel(
+        fitted.base, fitted.drop, fitted.same_emotion, fitted.clip, spread, same_spread
+    )
+
+
+def fit_uncertainty(pairs: Comparisons, n: int, model: CostModel, expected: Expected) -> Array:
+    """Return (E,) the variance of what is expected of each pair.
+
+    What clips and speakers cost in general is learned from impostors; with few of them it is
+    hardly known, and costs say less.
+    """
+    impostors = pairs.impostor.astype(np.float64)
+    per_clip = np.bincount(pairs.first, impostors, n) + np.bincount(pairs.second, impostors, n)
+    noise = model.spread**2
+    clip = expected.clip_spread**2 * noise / (noise + per_clip * expected.clip_spread**2)
+    base = expected.base_spread**2 * noise
+    base /= noise + impostors.sum() * expected.base_spread**2
+    return np.asarray(base + clip[pairs.first] + clip[pairs.second])
+
+
+def _pooled_spread(
+    residual: Array, weight: Array, expected: float, most: float, pairs: float
+) -> float:
+    """Return a standard deviation, drawn to ``expected`` as by so many ``pairs``.
+
+    Residuals count as at most ``most`` expected deviations.
+    """
+    squares = weight * np.minimum(residual**2, (most * expected) ** 2)
+    return float(np.sqrt((squares.sum() + pairs * expected**2) / (weight.sum() + pairs)))
+
+
+def _votes(pairs: Comparisons, belief: Array, evidence: Array, most: float) -> Array:
+    """Return (n, sentences) log odds for each sentence from the clips believed to say it.
+
+    The clips of a sentence share an actor, a room and a way to read it, so they count as at most
+    ``most`` independent witnesses.
+    """
+    votes, voters = np.zeros_like(belief), np.zeros_like(belief)
+    for clip, voter in pairs.directions():
+        np.add.at(votes, clip, belief[voter] * evidence[:, None])
+        np.add.at(voters, clip, belief[voter])
+    return votes * np.minimum(1, most / np.maximum(voters, 1e-9))
 
 
 def _label_prior(labels: NDArray[np.int_], n_sentences: int, trust: float) -> Array:

@@ -15,6 +15,8 @@ from stccl_data.options import config_class
 
 #: A pair is accepted at this score or above: even odds. Scores lie far from it on both sides.
 MIN_CONTENT_SCORE = 0.5
+#: A pair between this score and `MIN_CONTENT_SCORE` is doubtful, below it a mismatch.
+MIN_DOUBTFUL_SCORE = 0.1
 
 #: Scores of a clip or a pair by name. A score that is absent or None passes its gate.
 Scores = Mapping[str, Any]
@@ -22,6 +24,7 @@ Scores = Mapping[str, Any]
 #: The reason that each threshold of `GateConfig` refuses with.
 GATE_REASONS = {
     "min_content_score": Reason.CONTENT_MISMATCH,
+    "min_doubtful_score": Reason.CONTENT_DOUBTFUL,
     "min_face_rate": Reason.FEW_FACES,
     "min_eye_distance": Reason.SMALL_FACE,
     "max_duration_ratio": Reason.DURATION_RATIO,
@@ -38,6 +41,11 @@ class GateConfig:
         default=MIN_CONTENT_SCORE,
         description="Minimum probability that both clips say the same sentence, judged by the "
         "speaker's other clips.",
+    )
+    min_doubtful_score: float = Field(
+        default=MIN_DOUBTFUL_SCORE,
+        description="A pair below --min-content-score, but not below this, is refused as doubtful, "
+        "not as a mismatch.",
     )
     min_face_rate: float = Field(
         default=0.9, description="Minimum share of frames with a face, in either clip."
@@ -107,6 +115,8 @@ def judge(
     else:
         config = GateConfig(**gates)  # type: ignore[arg-type]
         deciding = {GATE_REASONS[name] for name in gates}
+        if "min_content_score" in gates:
+            deciding.add(Reason.CONTENT_DOUBTFUL)
     if earlier is None:
         refusals = _refusals(pair, source, target, config)
         return next((refusal for refusal in refusals if refusal.reason in deciding), None)
@@ -120,7 +130,8 @@ def _refusals(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -
     score = pair.get("content_score")
     if score is not None and score < gates.min_content_score:
         detail = f"the two clips say one sentence with probability {score:.2f}"
-        yield Refusal(Reason.CONTENT_MISMATCH, detail)
+        doubtful = score >= gates.min_doubtful_score
+        yield Refusal(Reason.CONTENT_DOUBTFUL if doubtful else Reason.CONTENT_MISMATCH, detail)
     for side, clip in (("source", source), ("target", target)):
         rate = clip.get("face_rate")
         if rate is not None and rate < gates.min_face_rate:

@@ -17,6 +17,7 @@ from stccl_data.executors import StopRunError
 from stccl_data.extract import Extraction
 from stccl_data.face.track import Track
 from stccl_data.features.mouth import mouth_features
+from stccl_data.features.phonemes import PhonemeFeatures
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import SpeechFeatures
 from stccl_data.files.atomic import write_bytes
@@ -92,6 +93,11 @@ def save_extraction(
             f"speech.{f.name}": np.asarray(getattr(extraction.speech, f.name))
             for f in fields(SpeechFeatures)
         }
+    if extraction.phonemes is not None:
+        arrays |= {
+            "phonemes.levels": extraction.phonemes.levels,
+            "phonemes.start": np.float64(extraction.phonemes.start),
+        }
     if extraction.reference is not None:
         arrays["reference"] = extraction.reference
     if flac is not None:
@@ -141,9 +147,13 @@ class ClipArtefact:
                 mouth = mouth_features(
                     stored["track.landmarks"], stored["track.times"], stored["track.valid"]
                 )
+            phonemes = None
+            if "phonemes.levels" in names:
+                start = float(stored["phonemes.start"])
+                phonemes = PhonemeFeatures(stored["phonemes.levels"], start)
             reference = stored["reference"] if "reference" in names else None
             path = json.loads(bytes(stored["header"]))["clip"]["path"]
-            return Signals(speech, mouth, stored["frame_times"], reference, path)
+            return Signals(speech, mouth, phonemes, stored["frame_times"], reference, path)
 
     def track(self) -> Track | None:
         """Return the frames; None if faces were not tracked."""

