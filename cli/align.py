@@ -127,6 +127,10 @@ def format_alignment(record: dict[str, Any]) -> str:
         f"{100 * record['diagonal_fraction']:.0f} % diagonal",
         f"  {source[0]:.2f}-{source[-1]:.2f} s -> {target[0]:.2f}-{target[-1]:.2f} s",
     ]
+    if record["coverage"] is not None and record["coverage"] < 1:
+        lines.append(
+            f"  a clip is cut: the path covers {100 * record['coverage']:.0f} % of the speech"
+        )
     if record["lip_sync_s"]:
         lag = 1000 * record["lip_sync_s"]
         direction = "behind" if lag > 0 else "ahead of"

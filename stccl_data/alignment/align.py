@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.alignment.coverage import Stretch, covered_share, open_ends, sentence_stretch
 from stccl_data.alignment.dtw import distances, warping_path
 from stccl_data.alignment.feature_sequence import FeatureSequence, feature_sequence, time_grid
 from stccl_data.alignment.modes import Mode, resolve_mode
@@ -24,10 +25,11 @@ from stccl_data.alignment.warping_path import (
 )
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.signals import Signals
+from stccl_data.features.speech import HOP_S
 from stccl_data.options import config_class
 
 #: Bump when the same signals give a different alignment: stored alignments are then made again.
-SCHEMA = 1
+SCHEMA = 2
 #: Rows per second of the published recipe; row k stands for frame k.
 REFERENCE_RATE = 30.0
 #: Seconds between the frames in which repeats are counted if a clip has sound only.
@@ -63,11 +65,14 @@ class AlignConfig:
 class Alignment:
     """A warping path from a source clip to a target clip, and its scores."""
 
-    #: (K,) float64 seconds, strictly ascending, from the first instant of the source to the last
+    #: (K,) float64 seconds, strictly ascending, from the first instant of the source to the last,
+    #: or to the last one that the target, which is cut, still says
     source_time: NDArray[np.float64]
-    #: (K,) float64 seconds, never falling, from the first instant of the target to the last
+    #: (K,) float64 seconds, never falling, from the first instant of the target to the last, or to
+    #: the last one that the source, which is cut, still says
     target_time: NDArray[np.float64]
-    #: (n_source,) int32, target frame of each source frame, never falling; -1 if there is none
+    #: (n_source,) int32, target frame of each source frame, never falling; -1 if there is none, as
+    #: after the end of the path
     frame_map: NDArray[np.int32]
     #: (K', 2) int32, the path in frames; see `warping_path.frame_path`
     frame_path: NDArray[np.int32]
@@ -75,18 +80,22 @@ class Alignment:
     mode: str
     #: mean local cost along the path
     cost: float
-    #: span of speech of the target over that of the source (visual: of the whole clips)
+    #: seconds of the target over those of the source, within the sentence (visual: whole clips)
     duration_ratio: float
-    #: most consecutive source frames on one target frame, or target frames skipped at once
+    #: most consecutive source frames on one target frame, or target frames skipped at once,
+    #: within the sentence
     longest_repeat: int
     #: share of path steps in which both clips advance
     diagonal_fraction: float
-    #: 95th percentile within speech of |log2| of the slope over 0.2 s; 1 is twice or half as fast
+    #: 95th percentile, within the sentence, of |log2| of the slope over 0.2 s; 1 is twice or half
+    #: as fast
     local_slope: float
     #: seconds by which the target's frames lag its sound more than the source's do; the path
     #: follows the clock of the sound, the frame map that of the frames. 0 if not measured (modes
     #: `audio` and `reference`, silent clips)
     lip_sync_s: float = 0.0
+    #: share of both clips' speech that the path covers: 1 unless a clip is cut; None if unknown
+    coverage: float | None = None
     #: probability in [0, 1] that both clips say one sentence; None before the content check
     content_score: float | None = None
 
@@ -100,6 +109,9 @@ class _Warp:
     target_time: NDArray[np.float64]
     #: mean local cost along the path
     cost: float
+    #: whether the path reaches the end of the clip
+    source_complete: bool = True
+    target_complete: bool = True
 
 
 def align(source: Signals, target: Signals, config: AlignConfig | None = None) -> Alignment:
@@ -127,8 +139,19 @@ def _warp(source: Signals, target: Signals, mode: str, lag: float, config: Align
         hop *= 2
     a = feature_sequence(source, mode, hop, config.mouth_weight)
     b = feature_sequence(target, mode, hop, config.mouth_weight, lag)
-    path, total = warping_path(distances(a.vectors, b.vectors), side_penalty=config.side_penalty)
-    return _Warp(a.grid[path[:, 0]], b.grid[path[:, 1]], total / len(path))
+    ends = None
+    if mode != "visual" and source.speech is not None and target.speech is not None:
+        ends = open_ends(source.speech, target.speech, a.grid, b.grid)
+    cost = distances(a.vectors, b.vectors)
+    path, total = warping_path(cost, side_penalty=config.side_penalty, ends=ends)
+    last_row, last_column = path[-1]
+    return _Warp(
+        a.grid[path[:, 0]],
+        b.grid[path[:, 1]],
+        total / len(path),
+        source_complete=bool(last_row == len(a.grid) - 1),
+        target_complete=bool(last_column == len(b.grid) - 1),
+    )
 
 
 def _reference_warp(source: Signals, target: Signals, config: AlignConfig) -> _Warp:
@@ -155,7 +178,8 @@ def _lip_sync(source: Signals, target: Signals, config: AlignConfig) -> float:
         return 0.0
     warps = [_warp(source, target, mode, 0.0, config) for mode in ("visual", "audio")]
     seen, heard = (as_function(warp.source_time, warp.target_time) for warp in warps)
-    times = np.arange(*source.speech.span, 0.01)
+    first, last = source.speech.span
+    times = np.arange(first, min(last, heard[0][-1]), 0.01)
     difference = np.interp(times, *seen) - np.interp(times, *heard)
     lag = float(np.median(difference))
     least, most = config.lip_sync_s
@@ -169,18 +193,25 @@ def _alignment(
     """Convert a path on a grid to a function of time, frames and scores."""
     path = warp.source_time, warp.target_time
     width = 0.0 if mode == "reference" else config.smoothing_s
+    source_extent, target_extent = _extent(source), _extent(target)
+    if not warp.source_complete:
+        source_extent = source_extent[0], float(path[0][-1])
+    if not warp.target_complete:
+        target_extent = target_extent[0], float(path[1][-1])
     source_time, target_time = as_function(
-        *smooth(*path, width, config.hop_s), _extent(source), _extent(target)
+        *smooth(*path, width, config.hop_s), source_extent, target_extent
     )
     shown = source_time, target_time + lag  # the target's frames lag its sound
+    sentence = Stretch(*_extent(source), *_extent(target))
+    if mode != "visual" and source.speech is not None and target.speech is not None:
+        sentence = sentence_stretch(source.speech, target.speech, source_time, target_time)
     scored_frames = source.frame_times, target.frame_times
     if not len(source.frame_times) or not len(target.frame_times):
         scored_frames = (
             np.arange(*_extent(source), _SOUND_FRAME_S),
             np.arange(*_extent(target), _SOUND_FRAME_S),
         )
-    first, last = _span(source, mode)
-    target_first, target_last = _span(target, mode)
+    in_sentence = (scored_frames[0] >= sentence.first) & (scored_frames[0] <= sentence.last)
     advances = (np.diff(path[0]) > 0) & (np.diff(path[1]) > 0)
     return Alignment(
         source_time=source_time,
@@ -191,27 +222,38 @@ def _alignment(
         ),
         mode=mode,
         cost=warp.cost,
-        duration_ratio=(target_last - target_first) / (last - first),
-        longest_repeat=longest_repeat(frame_map(*scored_frames, *shown)),
+        duration_ratio=sentence.duration_ratio,
+        longest_repeat=longest_repeat(frame_map(*scored_frames, *shown)[in_sentence]),
         diagonal_fraction=float(np.mean(advances)) if len(advances) else 1.0,
-        local_slope=local_slope(source_time, target_time, first, last),
+        local_slope=local_slope(source_time, target_time, sentence.first, sentence.last),
         lip_sync_s=lag,
+        coverage=covered_share(
+            [(source.speech, float(source_time[-1])), (target.speech, float(target_time[-1]))]
+        ),
     )
 
 
 def _check_spans(source: Signals, target: Signals, mode: str, config: AlignConfig) -> None:
-    """Raise ClipError too_short or duration_ratio if the spans cannot be of one sentence."""
-    spans = _span(source, mode), _span(target, mode)
-    lengths = [last - first for first, last in spans]
-    for clip, length in zip((source, target), lengths, strict=True):
-        if length < config.min_span_s:
-            detail = f"{clip.name} has {length:.2f} s that could be aligned"
+    """Raise ClipError too_short or duration_ratio if the clips cannot be of one sentence."""
+    for clip in (source, target):
+        first, last = _span(clip, mode)
+        if last - first < config.min_span_s:
+            detail = f"{clip.name} has {last - first:.2f} s that could be aligned"
             raise ClipError(Reason.TOO_SHORT, detail)
+    lengths = [_seconds_of_speech(clip, mode) for clip in (source, target)]
     if max(lengths) > config.max_duration_ratio * min(lengths):
         raise ClipError(
             Reason.DURATION_RATIO,
             f"{source.name} speaks for {lengths[0]:.1f} s and {target.name} for {lengths[1]:.1f} s",
         )
+
+
+def _seconds_of_speech(clip: Signals, mode: str) -> float:
+    """Return the seconds of speech, without silence; visual: the length of the whole clip."""
+    if mode == "visual" or clip.speech is None:
+        first, last = _extent(clip)
+        return last - first
+    return HOP_S * int(clip.speech.speech.sum())
 
 
 def _span(clip: Signals, mode: str) -> tuple[float, float]:

@@ -7,6 +7,7 @@ Sakoe & Chiba, IEEE Trans. ASSP 26(1), 1978.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -17,16 +18,32 @@ from numpy.typing import NDArray
 _START, _DIAGONAL, _SOURCE, _TARGET = range(4)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenEnds:
+    """Where a path may end if one of the two sides is incomplete.
+
+    Each value is a share of the mean cost of the complete path. A path may end in a cell if its
+    mean cost, per cell, is below that share; 0 forbids the cell.
+    """
+
+    #: (M,) for the cells of the last row: the row side is incomplete, and ends first
+    last_row: NDArray[np.float64]
+    #: (N,) for the cells of the last column: the column side is incomplete, and ends first
+    last_column: NDArray[np.float64]
+
+
 def warping_path(
-    cost: NDArray[np.float32], *, side_penalty: float = 0.0
+    cost: NDArray[np.float32], *, side_penalty: float = 0.0, ends: OpenEnds | None = None
 ) -> tuple[NDArray[np.int32], float]:
     """Find the cheapest path from the first cell to the last by steps (1,1), (1,0) and (0,1).
 
-    Ties prefer the diagonal, then a step of the source alone.
+    Ties prefer the diagonal, then a step of the source alone. With open ends, the path ends in the
+    allowed cell with the least mean cost; in the last cell if none is allowed.
 
     Args:
         cost: (N, M) float, finite, not negative.
         side_penalty: added to each step in which one side stands still.
+        ends: where the path may end before the last cell; by default nowhere.
 
     Returns:
         The path, (K, 2) int32 of (row, column), both never falling, and its total: the sum of the
@@ -42,8 +59,42 @@ def warping_path(
         )
     if not np.isfinite(cost).all():
         raise ValueError("the cost matrix holds values that are not finite")
-    steps, total = _accumulate(cost, side_penalty)
-    return _backtrack(steps), float(total)
+    reached = _Reached(*_accumulate(cost, side_penalty))
+    row, column = _last_cell(reached, ends)
+    total = reached.row_total[column] if row == len(cost) - 1 else reached.column_total[row]
+    return _backtrack(reached.steps, row, column), float(total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What the cheapest paths to the cells of a matrix cost."""
+
+    #: (N, M), the last step to each cell
+    steps: NDArray[np.uint8]
+    #: (M,) each, total and number of cells of the path to each cell of the last row
+    row_total: NDArray[np.float64]
+    row_length: NDArray[np.float64]
+    #: (N,) each, the same for the last column
+    column_total: NDArray[np.float64]
+    column_length: NDArray[np.float64]
+
+
+def _last_cell(reached: _Reached, ends: OpenEnds | None) -> tuple[int, int]:
+    """Return (row, column) of the cell in which the path ends."""
+    n, m = reached.steps.shape
+    if ends is None:
+        return n - 1, m - 1
+    complete = reached.row_total[-1] / reached.row_length[-1]
+    best, cell = np.inf, (n - 1, m - 1)
+    for total, length, share, is_row in (
+        (reached.row_total, reached.row_length, ends.last_row, True),
+        (reached.column_total, reached.column_length, ends.last_column, False),
+    ):
+        mean = np.where(total / length < share * complete, total / length, np.inf)
+        end = int(mean.argmin())
+        if mean[end] < best:
+            best, cell = mean[end], (n - 1, end) if is_row else (end, m - 1)
+    return cell
 
 
 def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,33 +124,35 @@ def _distances_loop(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[n
     return out
 
 
-def _accumulate_loop(cost: NDArray[np.float32], penalty: float) -> tuple[NDArray[np.uint8], float]:
-    """Accumulate row by row and keep only the steps, one byte per cell."""
+def _accumulate_loop(cost: Any, penalty: float) -> tuple[Any, Any, Any, Any, Any]:
+    """Accumulate row by row and keep the steps, one byte per cell, and what `_Reached` lists."""
     n, m = cost.shape
     steps = np.empty((n, m), np.uint8)
-    above = np.full(m, np.inf)
-    row = np.empty(m)
+    above, above_length = np.full(m, np.inf), np.zeros(m)
+    row, length = np.empty(m), np.empty(m)
+    column_total, column_length = np.empty(n), np.empty(n)
     for i in range(n):
         for j in range(m):
-            best, step = np.inf, _START
+            best, cells, step = np.inf, 0.0, _START
             if i > 0 and j > 0:
-                best, step = above[j - 1], _DIAGONAL
+                best, cells, step = above[j - 1], above_length[j - 1], _DIAGONAL
             if i > 0 and above[j] + penalty < best:
-                best, step = above[j] + penalty, _SOURCE
+                best, cells, step = above[j] + penalty, above_length[j], _SOURCE
             if j > 0 and row[j - 1] + penalty < best:
-                best, step = row[j - 1] + penalty, _TARGET
+                best, cells, step = row[j - 1] + penalty, length[j - 1], _TARGET
             if step == _START:
                 best = 0.0
-            row[j] = best + cost[i, j]
+            row[j], length[j] = best + cost[i, j], cells + 1
             steps[i, j] = step
-        above[:] = row
-    return steps, above[m - 1]
+        above[:], above_length[:] = row, length
+        column_total[i], column_length[i] = row[m - 1], length[m - 1]
+    return steps, above, above_length, column_total, column_length
 
 
-def _backtrack_loop(steps: NDArray[np.uint8]) -> NDArray[np.int32]:
-    n, m = steps.shape
-    path = np.empty((n + m, 2), np.int32)
-    i, j, k = n - 1, m - 1, n + m
+def _backtrack_loop(steps: NDArray[np.uint8], i: int, j: int) -> NDArray[np.int32]:
+    """Return the path to cell (i, j)."""
+    path = np.empty((i + j + 2, 2), np.int32)
+    k = i + j + 2
     while True:
         k -= 1
         path[k, 0], path[k, 1] = i, j

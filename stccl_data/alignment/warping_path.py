@@ -72,6 +72,18 @@ def as_function(
     return ascending, np.maximum.accumulate(values)
 
 
+def map_times(time: Times, source_time: Times, target_time: Times) -> Times:
+    """Map source times to target times; NaN before the path starts and after it ends.
+
+    Args:
+        time: seconds, any shape.
+        source_time: (K,) seconds, ascending; with target_time the path.
+        target_time: (K,) seconds, never falling.
+    """
+    mapped = np.interp(time, source_time, target_time, left=np.nan, right=np.nan)
+    return np.asarray(mapped, np.float64)
+
+
 def nearest_frame(frames: Times, time: Times) -> Frames:
     """Return the index of the frame nearest to each ``time``.
 
@@ -80,6 +92,11 @@ def nearest_frame(frames: Times, time: Times) -> Frames:
         time: seconds, any shape.
     """
     return np.asarray(np.searchsorted((frames[1:] + frames[:-1]) / 2, time, side="right"), np.int32)
+
+
+def existing_frame(frames: Times, time: Times) -> Frames:
+    """Return the index of the frame nearest to each ``time``, -1 if the time is NaN."""
+    return np.where(np.isnan(time), -1, nearest_frame(frames, time)).astype(np.int32)
 
 
 def frame_map(
@@ -94,11 +111,12 @@ def frame_map(
         target_time: (K,) seconds, never falling.
 
     Returns:
-        (n_source,) int32, never falling; -1 throughout if the target has no frames.
+        (n_source,) int32, never falling; -1 before the path starts and after it ends, and
+        throughout if the target has no frames.
     """
     if len(target_frames) == 0:
         return np.full(len(source_frames), -1, np.int32)
-    return nearest_frame(target_frames, np.interp(source_frames, source_time, target_time))
+    return existing_frame(target_frames, map_times(source_frames, source_time, target_time))
 
 
 def frame_path(

@@ -47,6 +47,7 @@ _PAIR_SCORE_TYPES = {
     "longest_repeat": "int64",
     "diagonal_fraction": "double",
     "local_slope": "double",
+    "coverage": "double",
 }
 PAIR_SCORES = tuple(_PAIR_SCORE_TYPES)
 

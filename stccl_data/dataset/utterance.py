@@ -40,8 +40,8 @@ class Pair:
     accepted: bool
     #: the reason code if it did not (`stccl_data.errors`)
     reason: str | None
-    #: cost, content_score, duration_ratio, longest_repeat, diagonal_fraction, local_slope, and
-    #: `mode`: which signals it was aligned by
+    #: cost, content_score, duration_ratio, longest_repeat, diagonal_fraction, local_slope,
+    #: coverage, and `mode`: which signals it was aligned by
     scores: Mapping[str, float | str | None]
     _load: Callable[[str], dict[str, NDArray[Any]]]
 
@@ -62,7 +62,7 @@ class Pair:
     def frame_map(self) -> NDArray[np.int32]:
         """(n_source,) target frame of each source frame, never falling.
 
-        -1 everywhere if the target has no frames.
+        -1 after the end of the path, and everywhere if the target has no frames.
         """
         return self._arrays["frame_map"]
 
@@ -70,7 +70,8 @@ class Pair:
     def source_time(self) -> NDArray[np.float64]:
         """(K,) the warping path on the source, seconds, strictly ascending.
 
-        `np.interp(t, pair.source_time, pair.target_time)` maps times.
+        `np.interp(t, pair.source_time, pair.target_time)` maps times. If the target is cut, the
+        path ends where it ends, and later times have no counterpart.
         """
         return self._arrays["source_time"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.modes import IMPORTED
-from stccl_data.alignment.warping_path import FramePath, frame_path
+from stccl_data.alignment.warping_path import FramePath, frame_path, nearest_frame
 from stccl_data.dataset import Pair, open_dataset
 from stccl_data.files.atomic import write_bytes
 from stccl_data.interchange.names import published_emotion, published_speaker
@@ -103,6 +103,13 @@ def pair_path(pair: Pair) -> NDArray[np.int32]:
     if pair.scores.get("mode") == IMPORTED or not n_target:
         return frame_path(source_times, target_times, pair.source_time, pair.target_time)
     mapped = pair.frame_map.astype(np.int64)
+    # The path of a clip that is cut ends early: in the source at the last frame of the map, in the
+    # target at the last time of the path.
+    n_source = int(np.count_nonzero(mapped >= 0))
+    if not n_source:
+        return np.empty((0, 2), np.int32)
+    mapped = mapped[:n_source]
+    last = max(int(mapped[-1]), int(nearest_frame(target_times, pair.target_time[-1])))
     skipped = np.maximum(np.diff(mapped) - 1, 0)
     half = (skipped + 1) // 2
     # Between two source frames: the first takes half of the skipped target frames, the next one
@@ -111,7 +118,7 @@ def pair_path(pair: Pair) -> NDArray[np.int32]:
     turn = start + half
     resume = turn + (np.diff(mapped) > 0)
     source = np.append(np.stack([frame, frame, frame + 1], axis=1).ravel(), [n_source - 1] * 2)
-    target = np.append(np.stack([start, turn, resume], axis=1).ravel(), [mapped[-1], n_target - 1])
+    target = np.append(np.stack([start, turn, resume], axis=1).ravel(), [mapped[-1], last])
     # Frame numbers stand for times here: the path is in frames already.
     numbers = np.arange(max(n_source, n_target), dtype=np.float64)
     return frame_path(

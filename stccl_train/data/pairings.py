@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.warping_path import as_function, frame_map, nearest_frame
+from stccl_data.alignment.warping_path import as_function, existing_frame, frame_map, map_times
 from stccl_data.dataset import Pair, Utterance, UtteranceClip
 from stccl_data.errors import Reason
 from stccl_data.pairs.gates import GATE_REASONS, Refusal, judge
@@ -139,9 +139,9 @@ def _composed(first: Pair, second: Pair) -> Pairing:
     def load() -> NDArray[np.int32]:
         if not len(source) or not len(target):
             return np.full(len(source), -1, np.int32)
-        common = np.interp(source.times, *as_function(first.target_time, first.source_time))
-        return nearest_frame(
-            target.times, np.interp(common, second.source_time, second.target_time)
+        common = map_times(source.times, *as_function(first.target_time, first.source_time))
+        return existing_frame(
+            target.times, map_times(common, second.source_time, second.target_time)
         )
 
     return Pairing(source, target, "neutral", load)

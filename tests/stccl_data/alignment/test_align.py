@@ -1,5 +1,6 @@
 """Alignments of synthetic speech with known boundaries, and of signals that cannot be aligned."""
 
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from stccl_data.alignment.warping_path import frame_map, frame_path, longest_rep
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import reference_cepstra, speech_features
+from stccl_data.pairs.gates import GateConfig, judge
 from tests.testing import speech as voice
 
 SENTENCE = "aisouesai"
@@ -21,7 +23,7 @@ def signals_of(samples, frames=30.0, start=0.0):
     times = start + np.arange(int(duration * frames)) / frames
     speech = speech_features(samples, voice.RATE, start)
     cepstra = reference_cepstra(samples, voice.RATE) if speech else None
-    return Signals(speech, None, times, cepstra, name="test clip")
+    return Signals(speech, frame_times=times, reference=cepstra, name="test clip")
 
 
 def boundary_errors(source, target, source_bounds, target_bounds):
@@ -129,6 +131,112 @@ def test_a_frame_path_past_the_last_frame_ends_at_it():
     clock = np.arange(4) / 30
     rows = np.arange(6) / 30
     assert frame_path(clock, clock, rows, rows).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
+
+
+def cut(samples, seconds):
+    """Return the samples up to an instant."""
+    return samples[: round(seconds * voice.RATE)]
+
+
+LONG = "aisouesaioeusi"
+LONG_EVEN = np.full(len(LONG), 0.15)
+
+
+@pytest.fixture(scope="module")
+def takes():
+    """Two complete takes of one long sentence with their boundaries: (calm, bounds), (slow, ...)"""
+    lengths = LONG_EVEN * np.tile([1.0, 1.5], 7)
+    return voice.say(LONG, LONG_EVEN, tail=0.8), voice.say(
+        LONG, lengths, pitch=160, tail=0.8, seed=3
+    )
+
+
+@pytest.mark.parametrize("boundary", [8, 10, 12])
+def test_a_target_cut_in_mid_sentence_maps_the_common_part_and_nothing_after(takes, boundary):
+    (calm, bounds), (slow, slow_bounds) = takes
+    source, target = signals_of(calm), signals_of(cut(slow, slow_bounds[boundary]))
+    alignment = align(source, target)
+    inner = slice(0, boundary)
+    error = np.abs(
+        np.interp(bounds[inner], alignment.source_time, alignment.target_time) - slow_bounds[inner]
+    )
+    assert error.max() < 0.05
+    assert alignment.source_time[-1] == pytest.approx(bounds[boundary], abs=0.06)
+    assert alignment.target_time[-1] == pytest.approx(slow_bounds[boundary], abs=0.001)
+    after = source.frame_times > alignment.source_time[-1]
+    assert (alignment.frame_map[after] == -1).all()
+    assert (alignment.frame_map[~after] >= 0).all()
+    assert after.sum() >= 5
+    assert 0.5 < alignment.coverage < 0.97
+
+
+def test_a_source_cut_in_mid_sentence_reaches_only_the_common_part_of_the_target(takes):
+    (calm, bounds), (slow, slow_bounds) = takes
+    source, target = signals_of(cut(calm, bounds[10])), signals_of(slow)
+    alignment = align(source, target)
+    error = np.abs(
+        np.interp(bounds[:10], alignment.source_time, alignment.target_time) - slow_bounds[:10]
+    )
+    assert error.max() < 0.05
+    assert alignment.target_time[-1] == pytest.approx(slow_bounds[10], abs=0.06)
+    assert alignment.source_time[-1] == pytest.approx(bounds[10], abs=0.001)
+    assert (alignment.frame_map >= 0).all()
+    assert target.frame_times[alignment.frame_map[-1]] == pytest.approx(slow_bounds[10], abs=0.1)
+    last_source, last_target = alignment.frame_path[-1]
+    assert last_source == len(source.frame_times) - 1
+    assert target.frame_times[last_target] == pytest.approx(slow_bounds[10], abs=0.1)
+
+
+def test_a_clip_with_silence_after_its_speech_is_complete(takes):
+    (calm, bounds), (slow, _) = takes
+    shorter = cut(calm, bounds[9])
+    padded = np.concatenate([shorter, np.zeros(voice.RATE, np.float32)])
+    alignment = align(signals_of(padded), signals_of(slow))
+    assert alignment.coverage == 1.0
+    assert alignment.target_time[-1] == pytest.approx(len(slow) / voice.RATE)
+
+
+def test_two_takes_cut_at_the_same_boundary_are_aligned_to_their_ends(takes):
+    (calm, bounds), (slow, slow_bounds) = takes
+    source, target = signals_of(cut(calm, bounds[9])), signals_of(cut(slow, slow_bounds[9]))
+    alignment = align(source, target)
+    assert alignment.coverage == 1.0
+    assert (alignment.frame_map >= 0).all()
+    error = np.abs(
+        np.interp(bounds[:9], alignment.source_time, alignment.target_time) - slow_bounds[:9]
+    )
+    assert error.max() < 0.05
+
+
+def clap(gain=0.03):
+    burst = np.random.default_rng(5).normal(size=round(0.03 * voice.RATE))
+    return (gain * burst * np.linspace(1, 0, len(burst))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda speech: [silence(3.0), speech],
+        lambda speech: [speech, silence(3.0)],
+        lambda speech: [silence(0.2), clap(), silence(2.5), speech],
+        lambda speech: [speech, silence(2.5), clap(), silence(0.6)],
+        lambda speech: [silence(0.2), clap(), silence(2.5), speech, silence(2.0), clap()],
+    ],
+    ids=["silence before", "silence after", "clap before", "clap after", "claps around"],
+)
+@pytest.mark.parametrize("as_source", [True, False])
+def test_sound_and_silence_around_the_sentence_do_not_count_as_geometry(takes, around, as_source):
+    (calm, _), (slow, _) = takes
+    plain = align(signals_of(calm), signals_of(slow))
+    noise = 1e-4 * np.random.default_rng(1).normal(size=10 * voice.RATE).astype(np.float32)
+    longer = np.concatenate(around(calm))
+    longer = longer + noise[: len(longer)]
+    clips = signals_of(longer), signals_of(slow)
+    alignment = align(*(clips if as_source else clips[::-1]))
+    expected = plain if as_source else align(signals_of(slow), signals_of(calm))
+    assert alignment.duration_ratio == pytest.approx(expected.duration_ratio, rel=0.1)
+    assert alignment.longest_repeat <= expected.longest_repeat + 3
+    assert judge(asdict(alignment), {}, {}, GateConfig()) is None
 
 
 def silence(seconds=1.0):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stccl_data.alignment.dtw import distances, warping_path
+from stccl_data.alignment.dtw import OpenEnds, distances, warping_path
 
 matrices = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(0, 10, width=32))
@@ -75,3 +75,28 @@ def test_equal_costs_give_the_diagonal():
 def test_an_empty_or_non_finite_matrix_is_an_error(cost):
     with pytest.raises(ValueError):
         warping_path(cost)
+
+
+def diagonal_cost(rows, columns):
+    """A matrix whose diagonal is cheap."""
+    return 1 - 0.9 * np.eye(rows, columns, dtype=np.float32)
+
+
+def test_a_path_with_an_open_end_stops_where_the_shorter_side_ends():
+    ends = OpenEnds(last_row=np.ones(9), last_column=np.ones(6))
+    path, total = warping_path(diagonal_cost(6, 9), side_penalty=0.1, ends=ends)
+    assert path.tolist() == [[k, k] for k in range(6)]
+    assert total == pytest.approx(0.6)
+    transposed, _ = warping_path(
+        diagonal_cost(9, 6), ends=OpenEnds(last_row=np.ones(6), last_column=np.ones(9))
+    )
+    assert transposed.tolist() == path.tolist()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_an_end_that_is_forbidden_or_not_cheap_enough_leaves_the_path_complete(share):
+    cost = diagonal_cost(6, 9)
+    ends = OpenEnds(last_row=np.full(9, share), last_column=np.zeros(6))
+    path, total = warping_path(cost, side_penalty=0.1, ends=ends)
+    complete, complete_total = warping_path(cost, side_penalty=0.1)
+    assert np.array_equal(path, complete) and total == complete_total

@@ -36,7 +36,7 @@ def draw_speech(warp=lambda t: t, fps=25.0, seconds=3):
 
 def mouth_signals(features: MouthFeatures) -> Signals:
     """Return the signals of a silent clip."""
-    return Signals(None, features, features.times)
+    return Signals(mouth=features, frame_times=features.times)
 
 
 def test_features_do_not_depend_on_size_roll_or_place():
@@ -109,8 +109,9 @@ def test_a_silent_clip_ten_times_longer_than_its_partner_is_refused():
 @pytest.mark.parametrize("mode", ["visual", "auto"])
 def test_a_silent_clip_with_nan_landmarks_is_no_signal(mode):
     landmarks, times, valid = draw_speech()
-    source = Signals(None, mouth_features(landmarks, times, valid), times)
-    target = Signals(None, mouth_features(np.full_like(landmarks, np.nan), times, valid), times)
+    source = Signals(mouth=mouth_features(landmarks, times, valid), frame_times=times)
+    missing = mouth_features(np.full_like(landmarks, np.nan), times, valid)
+    target = Signals(mouth=missing, frame_times=times)
     with pytest.raises(ClipError) as error:
         align(source, target, AlignConfig(mode=mode))
     assert error.value.reason == Reason.NO_SIGNAL

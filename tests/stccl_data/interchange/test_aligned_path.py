@@ -1,16 +1,19 @@
 """Exporting a prepared dataset as a pair file."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from stccl_data.alignment.warping_path import FramePath, frame_map
 from stccl_data.dataset.tables import read_clips, read_pairs, write_clips, write_pairs
-from stccl_data.interchange.aligned_path import export_aligned_path
+from stccl_data.interchange.aligned_path import export_aligned_path, pair_path
 from stccl_data.interchange.audit import audit, mead_sentences
 from stccl_data.interchange.folders import export_folders
 from stccl_data.interchange.pair_file import path_faults, read_pair_file
 from stccl_data.interchange.selection import ExportConfig, ExportError
+from stccl_data.pairs.imported import follow_path
 from stccl_data.pipeline.refilter import refilter, stored_gates
 from tests.testing.pair_files import file_names, stored_pairs
 
@@ -106,3 +109,27 @@ def test_refused_pairs_are_not_exported(prepared_copy, tmp_path):
     refilter(prepared_copy, replace(stored_gates(prepared_copy), min_eye_distance=10_000.0))
     with pytest.raises(ExportError, match="refused"):
         export_aligned_path(prepared_copy, tmp_path / "pairs.json")
+
+
+@pytest.mark.parametrize(("source_frames", "target_frames"), [(12, 20), (20, 12), (9, 13)])
+def test_the_exported_path_of_a_cut_clip_ends_with_it_and_is_imported_again(
+    source_frames, target_frames
+):
+    times = np.arange(20) / 25, np.arange(20) / 25
+    source_time = np.array([0.0, times[0][source_frames - 1] + 0.001])
+    target_time = np.array([0.0, times[1][target_frames - 1] + 0.001])
+    mapped = frame_map(*times, source_time, target_time)
+    pair = SimpleNamespace(
+        source=SimpleNamespace(times=times[0]),
+        target=SimpleNamespace(times=times[1]),
+        scores={"mode": "audio"},
+        frame_map=mapped,
+        source_time=source_time,
+        target_time=target_time,
+    )
+    path = pair_path(pair)
+    assert path[0].tolist() == [0, 0]
+    assert path[-1].tolist() == [source_frames - 1, target_frames - 1]
+    imported = follow_path(*times, FramePath(path[:, 0], path[:, 1])).frame_map
+    assert np.array_equal(imported < 0, mapped < 0)
+    assert np.abs(imported - mapped)[mapped >= 0].max() <= 1

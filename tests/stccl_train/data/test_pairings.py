@@ -1,10 +1,12 @@
 """Which clips are paired, and their frame maps."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from stccl_data.alignment.warping_path import frame_map
 from stccl_data.pairs.gates import GATE_REASONS
 from stccl_train.config import WindowConfig
 from stccl_train.data.pairings import list_pairings
@@ -55,6 +57,39 @@ def test_two_emotions_are_composed_through_any_reference_emotion(dataset):
         ("angry", "happy"),
         ("happy", "angry"),
     ]
+
+
+def cut_short(pair, source_end, target_end):
+    """The same pair with a path that ends at these times, seconds."""
+    source_time, target_time = np.array([0.0, source_end]), np.array([0.0, target_end])
+    arrays = {
+        "frame_map": frame_map(pair.source.times, pair.target.times, source_time, target_time),
+        "source_time": source_time,
+        "target_time": target_time,
+    }
+    return replace(pair, accepted=True, _load=lambda _: arrays)
+
+
+def test_frames_after_the_end_of_a_path_have_no_counterpart_in_any_direction(dataset):
+    first, second = dataset[KEY].pairs(accepted=None)
+    assert first.source is second.source
+    angry_end, happy_end = first.target.times[-4] + 0.01, second.target.times[-2] + 0.01
+    pairs = [
+        cut_short(first, first.source.times[-1] + 0.04, angry_end),
+        cut_short(second, second.source.times[-3] + 0.01, happy_end),
+    ]
+    utterance = SimpleNamespace(pairs=lambda accepted: pairs)
+    maps = {(p.source.emotion, p.target.emotion): p.frame_map for p in list_pairings(utterance)}
+    assert (maps["neutral", "angry"] >= 0).all()
+    assert (maps["angry", "neutral"][-3:] == -1).all()
+    assert (maps["angry", "neutral"][:-3] >= 0).all()
+    assert (maps["neutral", "happy"][-2:] == -1).all()
+    assert maps["happy", "neutral"][-1] == -1 and (maps["happy", "neutral"][:-1] >= 0).all()
+    for name in (("angry", "happy"), ("happy", "angry")):
+        composed = maps[name]
+        covered = np.flatnonzero(composed >= 0)
+        assert np.array_equal(covered, np.arange(len(covered)))
+        assert 0 < len(covered) < len(composed)
 
 
 def test_without_a_common_reference_nothing_is_composed(dataset):
