@@ -15,6 +15,7 @@ from stccl_data.alignment.coverage import Stretch, covered_share, open_ends, sen
 from stccl_data.alignment.dtw import distances, warping_path
 from stccl_data.alignment.feature_sequence import FeatureSequence, feature_sequence, time_grid
 from stccl_data.alignment.modes import Mode, resolve_mode
+from stccl_data.alignment.phoneme_guide import guided_cost, phoneme_vectors
 from stccl_data.alignment.warping_path import (
     as_function,
     frame_map,
@@ -143,6 +144,13 @@ def _warp(source: Signals, target: Signals, mode: str, lag: float, config: Align
     if mode != "visual" and source.speech is not None and target.speech is not None:
         ends = open_ends(source.speech, target.speech, a.grid, b.grid)
     cost = distances(a.vectors, b.vectors)
+    if mode != "visual" and source.phonemes is not None and target.phonemes is not None:
+        phonemes = (
+            phoneme_vectors(source.phonemes, a.grid),
+            phoneme_vectors(target.phonemes, b.grid),
+        )
+        cost = guided_cost(cost, *phonemes, hop, config.side_penalty, ends)
+        ends = None  # the guide has found the end
     path, total = warping_path(cost, side_penalty=config.side_penalty, ends=ends)
     last_row, last_column = path[-1]
     return _Warp(
