@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.coverage import Stretch, covered_share, open_ends, sentence_stretch
+from stccl_data.alignment.coverage import (
+    Stretch,
+    both_speak,
+    covered_share,
+    open_ends,
+    sentence_stretch,
+)
 from stccl_data.alignment.dtw import distances, warping_path
 from stccl_data.alignment.feature_sequence import FeatureSequence, feature_sequence, time_grid
 from stccl_data.alignment.modes import Mode, resolve_mode
@@ -22,6 +28,7 @@ from stccl_data.alignment.warping_path import (
     frame_path,
     local_slope,
     longest_repeat,
+    slope_times,
     smooth,
 )
 from stccl_data.errors import ClipError, Reason
@@ -88,8 +95,8 @@ class Alignment:
     longest_repeat: int
     #: share of path steps in which both clips advance
     diagonal_fraction: float
-    #: 95th percentile, within the sentence, of |log2| of the slope over 0.2 s; 1 is twice or half
-    #: as fast
+    #: 95th percentile of |log2| of the slope over 0.2 s, within the sentence where both speak; 1 is
+    #: twice or half as fast
     local_slope: float
     #: seconds by which the target's frames lag its sound more than the source's do; the path
     #: follows the clock of the sound, the frame map that of the frames. 0 if not measured (modes
@@ -211,8 +218,12 @@ def _alignment(
     )
     shown = source_time, target_time + lag  # the target's frames lag its sound
     sentence = Stretch(*_extent(source), *_extent(target))
+    times = slope_times(sentence.first, sentence.last)
     if mode != "visual" and source.speech is not None and target.speech is not None:
-        sentence = sentence_stretch(source.speech, target.speech, source_time, target_time)
+        parts = source.speech, target.speech
+        sentence = sentence_stretch(*parts, source_time, target_time)
+        times = slope_times(sentence.first, sentence.last)
+        times = times[both_speak(*parts, source_time, target_time, times)]
     scored_frames = source.frame_times, target.frame_times
     if not len(source.frame_times) or not len(target.frame_times):
         scored_frames = (
@@ -233,7 +244,7 @@ def _alignment(
         duration_ratio=sentence.duration_ratio,
         longest_repeat=longest_repeat(frame_map(*scored_frames, *shown)[in_sentence]),
         diagonal_fraction=float(np.mean(advances)) if len(advances) else 1.0,
-        local_slope=local_slope(source_time, target_time, sentence.first, sentence.last),
+        local_slope=local_slope(source_time, target_time, times),
         lip_sync_s=lag,
         coverage=covered_share(
             [(source.speech, float(source_time[-1])), (target.speech, float(target_time[-1]))]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.dtw import OpenEnds
+from stccl_data.alignment.warping_path import SLOPE_S
 from stccl_data.features.speech import HOP_S, SpeechFeatures
 
 #: A recording with more silence than this after its speech is complete, seconds. RAVDESS has 0.8 s
@@ -26,8 +27,8 @@ _MARGIN = 0.06
 _LEAST_REST_S = 0.1
 #: Share of each clip's speech that the path has to cover.
 _LEAST_SHARE = 0.5
-#: A clip stands still if the slope over so many seconds is beyond this, or below its inverse.
-_SLOPE_S, _STEEPEST = 0.2, 4.0
+#: A clip stands still if the slope of the path is beyond this, or below its inverse.
+_STEEPEST = 4.0
 #: Shortest piece of a sentence, seconds; a clap is shorter.
 _LEAST_PIECE_S = 0.08
 
@@ -120,9 +121,9 @@ def sentence_stretch(
     times = np.arange(first, min(last, source_time[-1]), HOP_S)
     before, middle, after = (
         np.interp(times + shift, source_time, target_time)
-        for shift in (-_SLOPE_S / 2, 0.0, _SLOPE_S / 2)
+        for shift in (-SLOPE_S / 2, 0.0, SLOPE_S / 2)
     )
-    slope = (after - before) / _SLOPE_S
+    slope = (after - before) / SLOPE_S
     good = (slope > 1 / _STEEPEST) & (slope < _STEEPEST)
     good &= _speaks(source, times) & _speaks(target, middle)
     edges = np.diff(good.astype(np.int8), prepend=0, append=0)
@@ -132,6 +133,29 @@ def sentence_stretch(
         return Stretch(*source.span, *target.span)
     i, j = starts[long][0], ends[long][-1] - 1
     return Stretch(float(times[i]), float(times[j]), float(middle[i]), float(middle[j]))
+
+
+def both_speak(
+    source: SpeechFeatures,
+    target: SpeechFeatures,
+    source_time: NDArray[np.float64],
+    target_time: NDArray[np.float64],
+    times: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Return whether both clips speak around each of the times, as long as a slope is measured.
+
+    Args:
+        source: its speech.
+        target: its speech.
+        source_time: (K,) seconds, ascending; with target_time the path.
+        target_time: (K,) seconds, never falling.
+        times: (n,) source times in seconds.
+    """
+    result = np.ones(len(times), np.bool_)
+    for shift in np.linspace(-SLOPE_S / 2, SLOPE_S / 2, 5):
+        mapped = np.interp(times + shift, source_time, target_time)
+        result &= _speaks(source, times + shift) & _speaks(target, mapped)
+    return result
 
 
 def _speaks(speech: SpeechFeatures, times: NDArray[np.float64]) -> NDArray[np.bool_]:

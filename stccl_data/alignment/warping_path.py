@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Times = NDArray[np.float64]
 Frames = NDArray[np.int32]
 
+#: Seconds over which the slope of a path is measured.
+SLOPE_S = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class FramePath:
@@ -160,22 +163,22 @@ def longest_repeat(mapped: Frames) -> int:
     return int(max(runs.max(), np.diff(mapped).max()))
 
 
-def local_slope(
-    source_time: Times, target_time: Times, first: float, last: float, over: float = 0.2
-) -> float:
-    """Return the 95th percentile of |log2| of the slope over ``over`` seconds.
+def slope_times(first: float, last: float) -> Times:
+    """Return (n,) seconds: where the slope of a path between two source times is measured."""
+    return np.arange(first + SLOPE_S / 2, last - SLOPE_S / 2, 0.02)
+
+
+def local_slope(source_time: Times, target_time: Times, times: Times) -> float:
+    """Return the 95th percentile of |log2| of the slope over ``SLOPE_S``; 0 without any times.
 
     Args:
         source_time: (K,) seconds, ascending; with target_time the path.
         target_time: (K,) seconds, never falling.
-        first: source time in seconds from which slopes count.
-        last: source time in seconds up to which slopes count.
-        over: seconds over which each slope is measured.
+        times: (n,) source times in seconds around which the slope is measured.
     """
-    times = np.arange(first + over / 2, last - over / 2, 0.02)
     if len(times) == 0:
         return 0.0
-    after = np.interp(times + over / 2, source_time, target_time)
-    before = np.interp(times - over / 2, source_time, target_time)
-    slope = np.maximum((after - before) / over, 1 / 16)
+    after = np.interp(times + SLOPE_S / 2, source_time, target_time)
+    before = np.interp(times - SLOPE_S / 2, source_time, target_time)
+    slope = np.maximum((after - before) / SLOPE_S, 1 / 16)
     return float(np.quantile(np.abs(np.log2(slope)), 0.95))

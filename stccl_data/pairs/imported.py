@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from stccl_data.alignment.align import Alignment
 from stccl_data.alignment.modes import IMPORTED
-from stccl_data.alignment.warping_path import FramePath, local_slope, longest_repeat
+from stccl_data.alignment.warping_path import (
+    FramePath,
+    local_slope,
+    longest_repeat,
+    slope_times,
+)
 from stccl_data.corpora import Scan
 from stccl_data.errors import ClipError, Reason
 from stccl_data.pairs.candidates import Candidates
@@ -80,7 +85,7 @@ def follow_path(
         duration_ratio=float((reached[-1] - reached[0]) / (times[-1] - times[0])),
         longest_repeat=longest_repeat(frame_map[frame_map >= 0]),
         diagonal_fraction=float((steps > 0).all(axis=1).mean()),
-        local_slope=local_slope(times, reached, float(times[0]), float(times[-1])),
+        local_slope=local_slope(times, reached, slope_times(float(times[0]), float(times[-1]))),
     )
 
 

@@ -57,6 +57,13 @@ def test_a_pause_in_one_clip_is_skipped():
     assert error.max() < 0.05
 
 
+def test_a_pause_in_one_clip_is_no_steep_or_flat_piece_of_the_path():
+    plain, _ = voice.say(SENTENCE, EVEN)
+    halting, _ = voice.say("aiso_uesai", np.insert(EVEN, 4, 0.6))
+    for pair in ((plain, halting), (halting, plain)):
+        assert align(*map(signals_of, pair)).local_slope < 2
+
+
 def test_times_are_on_the_clock_of_the_container():
     samples, _ = voice.say(SENTENCE, EVEN)
     early, late = signals_of(samples), signals_of(samples, start=5.0)
