@@ -1,7 +1,10 @@
 """Fixtures that all tests share: a rendered corpus, a dataset prepared from it, the real clips."""
 
+import codecs
+import importlib
 import os
 import pickle
+import pkgutil
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+import stccl_data
 from stccl_data.demo import DemoCorpus, render_corpus
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import Summary, prepare
@@ -132,6 +136,12 @@ def nobodys() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp())
     is_root = os.geteuid() == 0
     if is_root:
+        # Python itself may lie where this user cannot read: import now what is imported late.
+        for encoding in ("utf-8-sig", "utf-16"):
+            codecs.lookup(encoding)
+        for module in pkgutil.walk_packages(stccl_data.__path__, "stccl_data."):
+            if module.name.split(".")[-1] not in ("fan", "ray"):
+                importlib.import_module(module.name)
         os.chown(folder, 65534, 65534)
         os.seteuid(65534)
     try:
@@ -139,6 +149,7 @@ def nobodys() -> Iterator[Path]:
     finally:
         if is_root:
             os.seteuid(0)
+            importlib.invalidate_caches()  # folders that could not be listed count as empty
         for path in folder.rglob("*"):
             if path.is_dir():
                 path.chmod(0o700)
