@@ -12,6 +12,7 @@ from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.extract import Extraction
 from stccl_data.face.track import Track
+from stccl_data.features.phonemes import phoneme_features
 from stccl_data.features.speech import reference_cepstra, speech_features
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 from stccl_data.pairs.gates import Refusal
@@ -71,6 +72,7 @@ def extraction() -> Extraction:
         CLIP,
         track,
         speech,
+        phoneme_features(voice, 16_000, speech),
         reference_cepstra(voice, 16_000),
         track.times,
         {"face_rate": 0.95, "yaw": float("nan")},
@@ -93,6 +95,7 @@ def test_an_extraction_is_read_back_unchanged(tmp_path, extraction):
     assert_equal(extraction.track, stored.track())
     signals = stored.signals()
     assert_equal(extraction.speech, signals.speech)
+    assert_equal(extraction.phonemes, signals.phonemes)
     assert_equal(extraction.reference, signals.reference)
     assert_equal(extraction.frame_times, signals.frame_times)
     assert signals.mouth is not None and signals.name == CLIP.path
@@ -102,13 +105,20 @@ def test_an_extraction_is_read_back_unchanged(tmp_path, extraction):
 
 def test_missing_parts_of_an_extraction_are_none(tmp_path, extraction):
     bare = replace(
-        extraction, track=None, speech=None, reference=None, frame_times=np.empty(0), scores={}
+        extraction,
+        track=None,
+        speech=None,
+        phonemes=None,
+        reference=None,
+        frame_times=np.empty(0),
+        scores={},
     )
     save_extraction(tmp_path / "a.npz", bare)
     stored = ClipArtefact(tmp_path / "a.npz")
     assert (stored.track(), stored.flac(), read_header(stored.header())[1]) == (None, None, {})
     signals = stored.signals()
-    assert (signals.speech, signals.mouth, signals.reference) == (None, None, None)
+    assert (signals.speech, signals.phonemes) == (None, None)
+    assert (signals.mouth, signals.reference) == (None, None)
     assert len(signals.frame_times) == 0
 
 
