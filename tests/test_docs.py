@@ -89,10 +89,14 @@ def _run_all(folder: Path) -> dict[str, Any]:
     before = Path.cwd()
     os.chdir(folder)
     outputs: dict[str, str] = {}
+    done: dict[str, str] = {}  # the same command on several pages is run once
     try:
         for example in commands():
             if _elsewhere(example) is None:
-                outputs[example.name] = _run(example.text)
+                command = _placed(example.text)
+                if command not in done:
+                    done[command] = _run(command)
+                outputs[example.name] = done[command]
     finally:
         os.chdir(before)
     return {"folder": folder, "outputs": outputs}
@@ -100,7 +104,6 @@ def _run_all(folder: Path) -> dict[str, Any]:
 
 def _run(command: str) -> str:
     """Run a command in this process; return its output, behind ``FAILED`` if it failed."""
-    command = _placed(command)
     name = command.split()[1]
     if name == "pairs" and "FILE.json" in command and not Path("FILE.json").exists():
         _run("stccl export OUT --form aligned-path FILE.json")
