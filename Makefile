@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-# Tests wait for processes that they start, so two more processes than cores keep the cores busy.
-PARALLEL ?= --numprocesses $(shell expr $$(nproc) + 2) --dist worksteal
+# Tests wait for processes that they start, so one more process than cores keeps the cores busy.
+PARALLEL ?= --numprocesses $(shell expr $$(nproc) + 1) --dist worksteal
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
 .PHONY: demo test test-fast docs bench chaos fuzz clean system-libraries
