@@ -82,14 +82,14 @@ def cut_crops(frame: ReducedFrame, transforms: CropTransforms, config: CropConfi
 class CropCutter:
     """Cuts and encodes the crops of a clip in frame order, and scores their quality.
 
-    `push` smooths the points over time and cuts a frame once its transform is settled, about a
-    dozen frames later; `cut` takes transforms that are known already.
+    `push` smooths the points over time and cuts a frame once its transform is settled, a quarter
+    of a second later; `cut` takes transforms that are known already.
     """
 
-    def __init__(self, config: CropConfig, window: int) -> None:
-        """Start a clip. window: frames over which the points are smoothed (odd)."""
+    def __init__(self, config: CropConfig) -> None:
+        """Start a clip."""
         self._config = config
-        self._smoother = PointSmoother(window)
+        self._smoother = PointSmoother()
         self._waiting: deque[ReducedFrame] = deque()
         self._transforms: list[CropTransforms] = []
         self._sharpness: list[float] = []
@@ -97,11 +97,19 @@ class CropCutter:
         self._faces: list[bytes] = []
         self._mouths: list[bytes] = []
 
-    def push(self, frame: ReducedFrame, landmarks: NDArray[np.floating] | None) -> None:
-        """Add the next frame. landmarks: (K, 2) source pixels; None without a face."""
+    def push(
+        self, frame: ReducedFrame, landmarks: NDArray[np.floating] | None, time: float
+    ) -> None:
+        """Add the next frame.
+
+        Args:
+            frame: the frame.
+            landmarks: (K, 2) source pixels; None without a face.
+            time: seconds.
+        """
         self._waiting.append(frame)
         points = None if landmarks is None else ibug68(landmarks)[STABLE_68]
-        self._cut_waiting(self._smoother.push(points))
+        self._cut_waiting(self._smoother.push(points, time))
 
     def finish(self) -> None:
         """Cut the frames that still wait for their transform."""

@@ -20,7 +20,7 @@ class Track:
     #: (N,) bool, whether a face was found in this very frame.
     valid: NDArray[np.bool_]
     #: (N, K, 2) float32, smoothed, pixels of the upright source frame (continuous: pixel 0 covers
-    #: [0, 1)). K is 478 (MediaPipe) or 68 (FAN). Gaps of up to five frames are bridged; NaN
+    #: [0, 1)). K is 478 (MediaPipe) or 68 (FAN). Gaps of up to 0.25 s are bridged; NaN
     #: elsewhere.
     landmarks: NDArray[np.float32]
     #: (N, 2, 3) float64, source pixels to crop pixels; NaN without a crop.

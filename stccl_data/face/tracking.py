@@ -12,10 +12,9 @@ from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.crops import constant_box, crop_eye_distance
 from stccl_data.face.cutter import CropCutter, CropTransforms, ReducedFrame
 from stccl_data.face.pose import eye_distance, head_pose
-from stccl_data.face.smoothing import smooth_landmarks, transform_window
+from stccl_data.face.smoothing import smooth_landmarks
 from stccl_data.face.track import Track
 from stccl_data.landmarks import Landmarker
-from stccl_data.media.container import probe
 from stccl_data.media.video import Frame, read_frames
 
 #: Pixels between the outer eye corners in the image that MediaPipe's landmark network works on
@@ -39,19 +38,18 @@ class TrackedVideo:
 def track_video(path: str, landmarker: Landmarker, config: CropConfig) -> TrackedVideo:
     """Follow the speaker's face through a video and cut its crops.
 
-    Frames are streamed: only as many are held as the smoothing looks ahead (about a dozen),
-    whatever the length of the clip.
+    Frames are streamed: only as many are held as the smoothing looks ahead (a quarter of a
+    second), whatever the length of the clip.
 
     Raises:
         ClipError: as `read_frames`, and too_short (fewer than two frames), no_face (in no frame).
     """
-    info = probe(path)
     tracker = FaceTracker(path, landmarker, config)
-    cutter = CropCutter(config, transform_window(float(info.fps or 25)))
+    cutter = CropCutter(config)
     for frames in _batches(read_frames(path), landmarker.batch):
         for detection in tracker.detect(frames):
             if config.crops == "similarity":
-                cutter.push(detection.frame, detection.landmarks)
+                cutter.push(detection.frame, detection.landmarks, detection.time)
     times, valid, landmarks = tracker.result()
     if config.crops == "similarity":
         cutter.finish()
@@ -108,6 +106,8 @@ class Detection:
     frame: ReducedFrame
     #: (K, 2) float32, source pixels; None without a face, or if the frame is corrupt.
     landmarks: NDArray[np.float32] | None
+    #: Seconds.
+    time: float
 
 
 class FaceTracker:
@@ -138,7 +138,7 @@ class FaceTracker:
         reduced = [ReducedFrame.of(frame.image, factor) for frame in frames]
         faces = self._landmarker.detect([small.image for small in reduced])
         return [
-            Detection(small, self._add(frame, [points * factor for points in in_frame]))
+            Detection(small, self._add(frame, [points * factor for points in in_frame]), frame.time)
             for frame, small, in_frame in zip(frames, reduced, faces, strict=True)
         ]
 
@@ -156,7 +156,8 @@ class FaceTracker:
             raise ClipError(Reason.NO_FACE, f"{self._path} shows no face in any of its {n} frames")
         missing = np.full((self._landmarker.points, 2), np.nan, np.float32)
         landmarks = np.stack([missing if p is None else p for p in self._landmarks])
-        return np.array(self._times), valid, smooth_landmarks(landmarks, valid)
+        times = np.array(self._times)
+        return times, valid, smooth_landmarks(landmarks, valid, times)
 
     def scores(self) -> dict[str, float]:
         """Return the counts described at `TrackedVideo.scores`."""

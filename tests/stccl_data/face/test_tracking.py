@@ -9,13 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scipy.signal import savgol_filter
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.face.canonical import STABLE_68
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.crops import crop, estimate_similarity, face_template
-from stccl_data.face.smoothing import BRIDGED_FRAMES, smooth_landmarks, transform_window
+from stccl_data.face.smoothing import (
+    BRIDGED_S,
+    TRANSFORM_CUTOFF_HZ,
+    WINDOW_S,
+    smooth_landmarks,
+    window_weights,
+)
 from stccl_data.face.tracking import TrackedVideo, choose_face, track_video
 from stccl_data.landmarks import LIPS_68, Landmarker, ibug68
 from stccl_data.media.jpeg import encode_jpeg
@@ -72,9 +77,11 @@ def test_streamed_crops_equal_those_of_the_whole_clip(video, tracked, landmarker
     images = [frame.image for frame in read_frames(video)]
     raw = np.stack([landmarker.detect([image])[0][0] for image in images])
     stable = ibug68(raw)[:, STABLE_68].astype(np.float64)
-    smooth = savgol_filter(stable, transform_window(15), 2, axis=0, mode="interp")
     for i, image in enumerate(images):
-        to_face = estimate_similarity(smooth[i], face_template(224))
+        near = np.flatnonzero(np.abs(track.times - track.times[i]) <= WINDOW_S + 1e-3)
+        weights = window_weights(track.times[near], i - int(near[0]), TRANSFORM_CUTOFF_HZ)
+        smooth = np.tensordot(weights, stable[near], axes=1)
+        to_face = estimate_similarity(smooth, face_template(224))
         np.testing.assert_allclose(track.face_transforms[i], to_face, atol=1e-3)
         if i % 7 == 0:
             decoded = track.face.decode([i])[0].astype(int)
@@ -84,7 +91,7 @@ def test_streamed_crops_equal_those_of_the_whole_clip(video, tracked, landmarker
             mouth = crop(image, track.mouth_transforms[i], 96)
             assert track.mouth.jpeg(i) == encode_jpeg(mouth, 95), "cut from the frame itself"
     np.testing.assert_allclose(
-        track.landmarks, smooth_landmarks(raw, np.ones(len(raw), bool)), atol=1e-4
+        track.landmarks, smooth_landmarks(raw, np.ones(len(raw), bool), track.times), atol=1e-4
     )
 
 
@@ -243,14 +250,19 @@ class CountingLandmarker:
         return self._inner.detect(images)
 
 
+def held(fps: float) -> float:
+    """Return how many frames may be in memory: those that wait, and a few in progress."""
+    return (WINDOW_S + BRIDGED_S) * fps + 3
+
+
 def test_the_number_of_frames_in_memory_is_bounded(video, landmarker, tmp_path, frames):
     counting = CountingLandmarker(landmarker)
     track = track_video(str(video), counting, CropConfig()).track
-    assert len(track) > 30 and counting.most <= transform_window(15) + BRIDGED_FRAMES + 3
+    assert len(track) > 30 and counting.most <= held(15)
     with_gaps = [blank(f) if i % 9 in (3, 4, 5) else f for i, f in enumerate(frames * 2)]
     counting = CountingLandmarker(landmarker)
     track_video(str(record(tmp_path / "gaps.mp4", with_gaps)), counting, CropConfig())
-    assert counting.most <= transform_window(25) + BRIDGED_FRAMES + 3
+    assert counting.most <= held(25)
 
 
 def test_a_minute_of_large_frames_needs_less_than_a_gigabyte(tmp_path, frames):
