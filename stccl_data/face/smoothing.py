@@ -25,8 +25,8 @@ BRIDGED_S = 0.25
 LANDMARK_CUTOFF_HZ = 9.2
 #: The same for the points that carry the crops, which the head moves, so that crops do not tremble.
 TRANSFORM_CUTOFF_HZ = 3.5
-#: Half-width of the window, seconds, and so the delay of the crops. A longer one changes what is kept
-#: of a landmark's movement by less than 0.01, of a transform's by less than 0.1.
+#: Half-width of the window, seconds, and so the delay of the crops. A longer one changes what is
+#: kept of a landmark's movement by less than 0.01, of a transform's by less than 0.15.
 WINDOW_S = 0.2
 
 #: Order of the spline: the derivative that is penalised.
@@ -169,9 +169,7 @@ class PointSmoother:
         """Return [first, stop): the frames around i with a face and no gap, within the window."""
         near = WINDOW_S + _SHORTEST_S
         first, stop, times = i, i + 1, self._times
-        while (
-            first and self._points[first - 1] is not None and times[i] - times[first - 1] <= near
-        ):
+        while first and self._points[first - 1] is not None and times[i] - times[first - 1] <= near:
             first -= 1
         while stop < known and self._points[stop] is not None and times[stop] - times[i] <= near:
             stop += 1
@@ -208,16 +206,17 @@ def _spline_weights(ticks: tuple[int, ...], i: int, cutoff_hz: float) -> NDArray
     """
     n = len(ticks)
     if n <= _ORDER:  # a parabola through all points
-        return np.eye(n)[i]
+        return np.asarray(np.eye(n)[i])
     t = np.array(ticks) * 1e-4
     unit = 2 * np.pi * cutoff_hz
     spacing = np.maximum(np.gradient(t), _SHORTEST_S)
-    covariance = -np.abs(unit * (t[:, None] - t)) ** 5 / 240
+    covariance = -(np.abs(unit * (t[:, None] - t)) ** 5) / 240
     drift = (t[:, None] / np.ptp(t)) ** np.arange(_ORDER)
     system = np.zeros((n + _ORDER, n + _ORDER))
     system[:n, :n] = covariance + np.diag(1 / (unit * spacing))
     system[:n, n:], system[n:, :n] = drift, drift.T
-    return np.asarray(np.linalg.solve(system, np.append(covariance[i], drift[i]))[:n])
+    solution: NDArray[np.float64] = np.linalg.solve(system, np.append(covariance[i], drift[i]))
+    return solution[:n]
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
