@@ -19,6 +19,7 @@ from stccl_data.media.container import (
     square_width,
     video_stream,
 )
+from stccl_data.media.orientation import frame_orientation
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration lacks
 
@@ -41,9 +42,9 @@ class Frame:
 def read_frames(path: str | Path) -> Iterator[Frame]:
     """Read every frame of the first video stream, in presentation order, one at a time.
 
-    Handles any pixel format, variable frame rates, rotation metadata and non-square pixels. No
-    frame is ever skipped: a packet that cannot be decoded ends the clip with an error, so that
-    nobody counts on frames that are not there.
+    Handles any pixel format, variable frame rates, rotated and mirrored recordings and
+    non-square pixels. No frame is ever skipped: a packet that cannot be decoded ends the clip
+    with an error, so that nobody counts on frames that are not there.
 
     Raises:
         ClipError: as `probe`, and no_video, decode_error.
@@ -118,7 +119,7 @@ def frame_times(path: str | Path) -> NDArray[np.float64]:
 
 
 def _upright_rgb(frame: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
-    """Convert a PyAV frame to (H, W, 3) uint8 RGB, rotated upright, with square pixels."""
+    """Convert a PyAV frame to (H, W, 3) uint8 RGB, upright, with square pixels."""
     width = square_width(frame.width, pixel_aspect)
     image: NDArray[np.uint8]
     if (
@@ -135,5 +136,4 @@ def _upright_rgb(frame: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]
         image = cv2.cvtColor(cv2.merge([planes[0], planes[2], planes[1]]), cv2.COLOR_YCrCb2RGB)
     else:
         image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
-    turns = round((frame.rotation or 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    return frame_orientation(frame).apply(image)

@@ -28,6 +28,15 @@ def transcode(target: Path, *sources: Any, **options: Any) -> None:
     output.run(cmd=imageio_ffmpeg.get_ffmpeg_exe(), quiet=True)
 
 
+def shown_by_ffmpeg(path: Path) -> np.ndarray:
+    """Return the first frame as the ffmpeg program shows it, (H, W, 3) uint8 RGB."""
+    shown = path.parent / "shown_by_ffmpeg.png"
+    transcode(shown, source(path), vframes=1)
+    with av.open(str(shown)) as container:
+        image: np.ndarray = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    return image
+
+
 def tone(seconds: float, rate: int = 16_000, hertz: float = 440.0) -> np.ndarray:
     """Return a sine of amplitude 0.5, (S,) float32."""
     phase = 2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate

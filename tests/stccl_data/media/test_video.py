@@ -29,19 +29,6 @@ def test_colours_are_in_rgb_order(clip):
         assert np.abs(first[y, x] - colour).max() < 16
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_rotated_recording_is_upright_as_in_ffmpeg(clip, tmp_path, degrees):
-    rotated, upright = tmp_path / "rotated.mp4", tmp_path / "upright.png"
-    transcode(rotated, source(clip, display_rotation=degrees), c="copy")
-    transcode(upright, source(rotated), vframes=1)
-    with av.open(str(upright)) as container:
-        expected = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    image = next(read_frames(rotated)).image
-    assert image.shape == expected.shape == ((96, 64, 3) if degrees != 180 else (64, 96, 3))
-    assert np.abs(image.astype(int) - expected).mean() < 3
-    assert image.flags["C_CONTIGUOUS"]
-
-
 def test_pixels_become_square_at_the_same_height(tmp_path):
     wide = record(tmp_path / "wide.mp4", numbered_frames(3), aspect=Fraction(4, 3))
     assert [frame.image.shape for frame in read_frames(wide)] == [(64, 128, 3)] * 3
