@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from humanize import naturalsize
 
-from .output import advice_for, echo_json, make_table, open_console
+from .output import advice_for, count_lines, echo_json, make_table, open_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +53,8 @@ def _print_summary(summary: "DatasetSummary") -> None:
             console.print()
     _print_rejections(console, "clips", summary.clips)
     _print_rejections(console, "pairs", summary.pairs)
+    if summary.footage:
+        console.print(f"how unusual clips were read:{count_lines(summary.footage)}\n", markup=False)
     console.print(_score_table(summary, console))
 
 

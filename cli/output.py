@@ -38,6 +38,11 @@ def reason_lines(counts: Mapping[str, int]) -> str:
     )
 
 
+def count_lines(counts: Mapping[str, int]) -> str:
+    """Format counts, one indented line each."""
+    return "".join(f"\n          {count:,} {what}" for what, count in counts.items())
+
+
 def open_console() -> "Console":
     """Return a console on stdout; into a file or pipe it never wraps lines."""
     from rich.console import Console

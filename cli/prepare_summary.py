@@ -9,7 +9,7 @@ from humanize import naturalsize
 
 from stccl_data.pipeline.config import PrepareConfig
 
-from .output import echo_json, reason_lines
+from .output import count_lines, echo_json, reason_lines
 
 if TYPE_CHECKING:
     from stccl_data.pipeline.plan import Plan
@@ -47,6 +47,10 @@ def format_summary(summary: "Summary") -> str:
     ]
     if summary.job is None:
         lines += _format_dataset(summary, pairs)
+    if summary.footage:
+        lines.append(
+            f"footage clips.parquet notes how clips were read{count_lines(summary.footage)}"
+        )
     lines += [f"note    {note}" for note in summary.notes]
     lines.append(f"time    {summary.seconds:.1f} s, {summary.frames} frames extracted")
     lines.append(f"next    {_next_step(summary, pairs)}")

@@ -47,6 +47,9 @@ class Extraction:
     #: Those of `TrackedVideo`, and `av_difference_s`: duration of the audio minus that of the
     #: video, seconds.
     scores: dict[str, float]
+    #: What was done so that the clip comes out as it was meant, for the user: `HLG tone-mapped`.
+    #: Short, without a semicolon, and the same words for the same act, because they are counted.
+    notes: tuple[str, ...] = ()
 
 
 def extract_clip(
@@ -71,6 +74,7 @@ def extract_clip(
     audio = _extract_audio(clip, info)
     silent_video = audio.speech is None and info.width is not None
     scores: dict[str, float] = {}
+    notes: tuple[str, ...] = ()
     track = None
     width, height = info.width, info.height
     if face_tracking == "always" or (face_tracking == "if_silent" and silent_video):
@@ -78,6 +82,7 @@ def extract_clip(
             raise ClipError(Reason.NO_VIDEO, f"{clip.path} has no video stream")
         video = track_video(clip.path, open_landmarker(), crops or CropConfig())
         track, scores, width, height = video.track, video.scores, video.width, video.height
+        notes = video.notes
         times = track.times
     else:
         times = frame_times(clip.path) if info.width is not None else np.empty(0)
@@ -95,7 +100,14 @@ def extract_clip(
         audio_rate=audio.rate,
     )
     return Extraction(
-        completed, track, audio.speech, audio.phonemes, audio.reference, times, scores
+        completed,
+        track,
+        audio.speech,
+        audio.phonemes,
+        audio.reference,
+        times,
+        scores,
+        notes,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from stccl_data.clip import emotion_order
 from stccl_data.corpora.splits import SPLITS
 from stccl_data.dataset.index import ShardInfo, read_shard_list
-from stccl_data.dataset.tables import Row, read_clips, read_pairs
+from stccl_data.dataset.tables import Row, count_notes, read_clips, read_pairs
 
 #: The scores that are summarised, of aligned pairs and of clips that could be read.
 SUMMARY_PAIR_SCORES = ("content_score", "cost", "duration_ratio", "longest_repeat", "local_slope")
@@ -83,6 +83,8 @@ class DatasetSummary:
     emotion_pairs: tuple[EmotionPairCounts, ...]
     #: by the name of the score
     scores: dict[str, ScoreQuantiles]
+    #: what was done with unusual footage -> clips
+    footage: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
         """Return text and numbers only, as `stccl info --json` prints them."""
@@ -106,7 +108,7 @@ def summarise(out: str | Path) -> DatasetSummary:
     out = Path(out)
     shards = read_shard_list(out)
     numbers = ("n_frames", "duration_s", *SUMMARY_CLIP_SCORES)
-    clips = read_clips(out, _CLIP_COLUMNS, optional=numbers)
+    clips = read_clips(out, _CLIP_COLUMNS, optional=(*numbers, "notes"))
     pairs = read_pairs(out, _PAIR_COLUMNS, optional=SUMMARY_PAIR_SCORES)
     return DatasetSummary(
         path=out,
@@ -120,6 +122,7 @@ def summarise(out: str | Path) -> DatasetSummary:
             **{score: _quantiles(pair[score] for pair in pairs) for score in SUMMARY_PAIR_SCORES},
             **{score: _quantiles(clip[score] for clip in clips) for score in SUMMARY_CLIP_SCORES},
         },
+        footage=count_notes(clip["notes"] for clip in clips),
     )
 
 

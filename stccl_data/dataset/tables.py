@@ -4,7 +4,8 @@ pyarrow is imported when a table is first read or written, not before.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,7 @@ CLIP_COLUMNS = {
     **dict.fromkeys(CLIP_SCORES, "double"),
     "content_trust": "double",
     "suggested_sentence": "string",
+    "notes": "string",
 }
 
 #: The columns of pairs.parquet with their Arrow types, in order.
@@ -98,6 +100,9 @@ PAIR_COLUMNS = {
     "reason": "string",
     "detail": "string",
 }
+
+#: Between the notes of a clip in the column `notes`.
+_NOTE_SEPARATOR = "; "
 
 _COLUMNS = {CLIPS: CLIP_COLUMNS, PAIRS: PAIR_COLUMNS}
 
@@ -119,6 +124,23 @@ class TableError(ShardError):
     def advice(self) -> str:
         """What a user can do."""
         return self._advice
+
+
+def join_notes(notes: Sequence[str]) -> str | None:
+    """Return the notes of a clip as text for the column `notes`; None without any."""
+    return _NOTE_SEPARATOR.join(notes) or None
+
+
+def count_notes(clips: Iterable[Sequence[str] | str | None]) -> dict[str, int]:
+    """Count the clips that have each note, the commonest first.
+
+    Args:
+        clips: the notes of each clip: a sequence, or the value of the column `notes`.
+    """
+    counts: Counter[str] = Counter()
+    for notes in clips:
+        counts.update(set(notes.split(_NOTE_SEPARATOR) if isinstance(notes, str) else notes or ()))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def read_clips(

@@ -33,6 +33,8 @@ class TrackedVideo:
     #: Pixels.
     width: int
     height: int
+    #: See `stccl_data.extract.Extraction.notes`.
+    notes: tuple[str, ...] = ()
 
 
 def track_video(path: str, landmarker: Landmarker, config: CropConfig) -> TrackedVideo:

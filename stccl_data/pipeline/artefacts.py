@@ -85,7 +85,9 @@ def save_extraction(
     Returns:
         The header and the size of the file.
     """
-    header = json.dumps({"clip": extraction.clip.row(), "scores": extraction.scores})
+    header = json.dumps(
+        {"clip": extraction.clip.row(), "scores": extraction.scores, "notes": extraction.notes}
+    )
     arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
     arrays["frame_times"] = extraction.frame_times
     if extraction.speech is not None:
@@ -115,10 +117,21 @@ def save_extraction(
     return header, len(data)
 
 
-def read_header(header: str) -> tuple[Clip, dict[str, float]]:
-    """Return the clip, with its media properties, and its scores from the header of an artefact."""
+@dataclass(frozen=True, slots=True)
+class ClipHeader:
+    """What the header of an extracted clip holds."""
+
+    #: with its media properties
+    clip: Clip
+    scores: dict[str, float]
+    #: see `Extraction.notes`
+    notes: tuple[str, ...]
+
+
+def read_header(header: str) -> ClipHeader:
+    """Parse the header of an artefact."""
     values = json.loads(header)
-    return Clip.from_row(values["clip"]), values["scores"]
+    return ClipHeader(Clip.from_row(values["clip"]), values["scores"], tuple(values["notes"]))
 
 
 @dataclass(frozen=True, slots=True)

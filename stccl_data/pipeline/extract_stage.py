@@ -175,10 +175,12 @@ def _failed_row(clip: Clip, state: ClipState) -> ClipRow:
 def _extracted_row(
     clip: Clip, state: ClipState, alone: Reason | None, artefact: ClipArtefact
 ) -> ClipRow:
-    probed, scores = read_header(state.header)
+    header = read_header(state.header)
     detail = "" if alone is None else unpaired_detail(clip, alone)
-    labelled = _with_media_properties(clip, probed)
-    return ClipRow(labelled, alone, detail, scores=scores, artefact=artefact)
+    labelled = _with_media_properties(clip, header.clip)
+    return ClipRow(
+        labelled, alone, detail, scores=header.scores, notes=header.notes, artefact=artefact
+    )
 
 
 def _with_media_properties(labels: Clip, probed: Clip) -> Clip:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from humanize import naturalsize
 
+from stccl_data.dataset.tables import count_notes
 from stccl_data.executors import DISK_FULL, StopRunError
 from stccl_data.files.atomic import remove_leftovers
 from stccl_data.pairs.imported import ImportedPairs
@@ -52,6 +53,8 @@ class Summary:
     frames: int
     #: sentences for the user
     notes: tuple[str, ...]
+    #: what was done with unusual footage -> clips, see `Extraction.notes`
+    footage: dict[str, int]
 
 
 def prepare(
@@ -196,6 +199,7 @@ def _summary(
         shards=written.shards,
         frames=sum(row.clip.n_frames or 0 for row in extracted),
         notes=(*request.notes, *judged.notes, *written.notes),
+        footage=count_notes(row.notes for row in written.clips),
     )
 
 

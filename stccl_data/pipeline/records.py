@@ -25,6 +25,8 @@ class ClipRow:
     failed: bool = False
     #: see `stccl_data.extract`
     scores: dict[str, float] = field(default_factory=dict)
+    #: what was done with the footage, see `Extraction.notes`
+    notes: tuple[str, ...] = ()
     #: the extracted clip; None if it was not extracted
     artefact: ClipArtefact | None = None
     #: probability that the clip says the sentence of its label, judged by the speaker's other clips

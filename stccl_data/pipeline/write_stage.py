@@ -12,7 +12,7 @@ from stccl_data.corpora import Scan
 from stccl_data.dataset.card import dataset_card
 from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.layout import CARD, FINDINGS, PROVENANCE, STATS
-from stccl_data.dataset.tables import CLIP_SCORES, write_clips, write_pairs
+from stccl_data.dataset.tables import CLIP_SCORES, join_notes, write_clips, write_pairs
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pipeline.config import PrepareConfig
@@ -168,6 +168,7 @@ def _clip_record(
         **{score: row.scores.get(score) for score in CLIP_SCORES},
         "content_trust": row.content_trust,
         "suggested_sentence": row.suggested_sentence,
+        "notes": join_notes(row.notes),
     }
 
 

@@ -59,6 +59,16 @@ def test_info_prints_json(shared):
     assert {"source": "neutral", "target": "angry", "accepted": 6, "refused": 1} in values["joined"]
 
 
+def test_info_counts_how_unusual_footage_was_read(fresh):
+    for row in fresh.clips[:3]:
+        row["notes"] = "deinterlaced; HLG tone-mapped"
+    fresh.clips[3]["notes"] = "deinterlaced"
+    small.write_tables(fresh.out, fresh.clips, fresh.pairs)
+    footage = json.loads(run("info", fresh.out, "--json").stdout)["footage"]
+    assert list(footage.items()) == [("deinterlaced", 4), ("HLG tone-mapped", 3)]
+    assert "4 deinterlaced" in run("info", fresh.out).output
+
+
 def test_info_of_a_folder_without_a_dataset_exits_1(tmp_path):
     result = run("info", tmp_path)
     assert result.exit_code == 1 and "shards.json" in result.stderr

@@ -76,6 +76,7 @@ def extraction() -> Extraction:
         reference_cepstra(voice, 16_000),
         track.times,
         {"face_rate": 0.95, "yaw": float("nan")},
+        ("HLG tone-mapped",),
     )
 
 
@@ -90,8 +91,9 @@ def alignment(extraction, tmp_path_factory) -> Alignment:
 def test_an_extraction_is_read_back_unchanged(tmp_path, extraction):
     save_extraction(tmp_path / "a.npz", extraction, b"fLaC...")
     stored = ClipArtefact(tmp_path / "a.npz")
-    clip, scores = read_header(stored.header())
-    assert clip == CLIP and scores["face_rate"] == 0.95 and np.isnan(scores["yaw"])
+    header = read_header(stored.header())
+    assert header.clip == CLIP and header.notes == ("HLG tone-mapped",)
+    assert header.scores["face_rate"] == 0.95 and np.isnan(header.scores["yaw"])
     assert_equal(extraction.track, stored.track())
     signals = stored.signals()
     assert_equal(extraction.speech, signals.speech)
@@ -115,7 +117,7 @@ def test_missing_parts_of_an_extraction_are_none(tmp_path, extraction):
     )
     save_extraction(tmp_path / "a.npz", bare)
     stored = ClipArtefact(tmp_path / "a.npz")
-    assert (stored.track(), stored.flac(), read_header(stored.header())[1]) == (None, None, {})
+    assert (stored.track(), stored.flac(), read_header(stored.header()).scores) == (None, None, {})
     signals = stored.signals()
     assert (signals.speech, signals.phonemes) == (None, None)
     assert (signals.mouth, signals.reference) == (None, None)
