@@ -38,6 +38,10 @@ CLIP_SCORES = (
     "av_difference_s",
 )
 
+#: The lists of 52 numbers that sum up a clip's blendshapes; see `Track.blendshape_summary`. Null
+#: without blendshapes.
+CLIP_EXPRESSION = ("blendshapes_mean", "blendshapes_range")
+
 #: The scores of an aligned pair with their Arrow types, in the order of their columns.
 _PAIR_SCORE_TYPES = {
     "mode": "string",
@@ -78,6 +82,7 @@ CLIP_COLUMNS = {
     "utterance": "string",
     "name": "string",
     **dict.fromkeys(CLIP_SCORES, "double"),
+    **dict.fromkeys(CLIP_EXPRESSION, "list<float>"),
     "content_trust": "double",
     "suggested_sentence": "string",
     "notes": "string",
@@ -238,10 +243,18 @@ def write_table(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = schema or pa.schema(list(_COLUMNS[path.name].items()))
+    schema = schema or pa.schema(
+        [(name, _arrow_type(kind)) for name, kind in _COLUMNS[path.name].items()]
+    )
     content = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), content, compression="zstd")
     replace_bytes(path, content.getvalue())
+
+
+def _arrow_type(name: str) -> "pa.DataType":
+    import pyarrow as pa
+
+    return pa.list_(pa.float32()) if name == "list<float>" else pa.type_for_alias(name)
 
 
 @contextmanager

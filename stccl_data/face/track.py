@@ -27,6 +27,12 @@ class Track:
     face_transforms: NDArray[np.float64]
     #: (N, 2, 3) float64, like `face_transforms`.
     mouth_transforms: NDArray[np.float64]
+    #: (N,) float32, probability that the landmarks lie on a face; NaN without a face, or if the
+    #: landmark backend does not tell.
+    presence: NDArray[np.float32]
+    #: (N, 52) float16 in [0, 1], MediaPipe's blendshape coefficients of each frame, not smoothed;
+    #: NaN without a face. None if the landmark backend has none.
+    blendshapes: NDArray[np.float16] | None = None
     #: The face crops, black where the transform is NaN; None if crops are off.
     face: JpegSeries | None = None
     #: The mouth crops, like `face`.
@@ -34,6 +40,22 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def blendshape_summary(self) -> dict[str, list[float]]:
+        """Summarise the expression of the clip, for clips.parquet; empty without blendshapes.
+
+        Returns:
+            blendshapes_mean: mean of each coefficient over the frames with a face.
+            blendshapes_range: largest minus smallest value of each.
+        """
+        if self.blendshapes is None:
+            return {}
+        known = self.blendshapes[~np.isnan(self.blendshapes[:, 0])].astype(np.float64)
+        summary = {
+            "blendshapes_mean": known.mean(axis=0),
+            "blendshapes_range": np.ptp(known, axis=0),
+        }
+        return {name: np.round(values, 4).tolist() for name, values in summary.items()}
 
     def tables(self) -> dict[str, NDArray[np.generic]]:
         """Return all arrays by the names that the shards use, without the JPEG data."""
@@ -43,7 +65,10 @@ class Track:
             "landmarks": self.landmarks,
             "face_transforms": self.face_transforms,
             "mouth_transforms": self.mouth_transforms,
+            "presence": self.presence,
         }
+        if self.blendshapes is not None:
+            arrays["blendshapes"] = self.blendshapes
         if self.face is not None and self.mouth is not None:
             arrays |= {"face_offsets": self.face.offsets, "mouth_offsets": self.mouth.offsets}
         return arrays

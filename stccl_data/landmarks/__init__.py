@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import StcclError
+from stccl_data.landmarks.face import BLENDSHAPES, Face
 from stccl_data.landmarks.points import LIPS_68, ibug68, lip_points
 from stccl_data.options import config_class
 
 __all__ = [
+    "BLENDSHAPES",
     "LIPS_68",
     "Backend",
+    "Face",
     "LandmarkConfig",
     "Landmarker",
     "ModelError",
@@ -34,14 +37,27 @@ class Landmarker(Protocol):
     #: How many images to pass at once.
     batch: int
 
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
+    def detect(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        known: Sequence[Face] = (),
+        *,
+        search: bool = True,
+    ) -> list[list[Face]]:
         """Detect the faces in some images.
+
+        The result depends on the arguments alone: a landmarker keeps nothing between two calls.
 
         Args:
             images: (H, W, 3) uint8 RGB each.
+            known: the faces in the frame before the first image, in its pixels. A hint: a backend
+                that follows faces looks for them in their place, which is cheaper.
+            search: whether to look for other faces than the known ones too. Without any known face
+                (or if a known one is lost) the image is always searched.
 
         Returns:
-            For each image the landmarks of its faces, (K, 2) float32 pixels each.
+            For each image its faces. Those that continue a known face come first, in the order of
+            `known`, if the backend follows faces.
         """
         ...
 

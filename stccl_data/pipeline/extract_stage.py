@@ -177,9 +177,14 @@ def _extracted_row(
 ) -> ClipRow:
     header = read_header(state.header)
     detail = "" if alone is None else unpaired_detail(clip, alone)
-    labelled = _with_media_properties(clip, header.clip)
     return ClipRow(
-        labelled, alone, detail, scores=header.scores, notes=header.notes, artefact=artefact
+        _with_media_properties(clip, header.clip),
+        alone,
+        detail,
+        scores=header.scores,
+        notes=header.notes,
+        expression=header.expression,
+        artefact=artefact,
     )
 
 

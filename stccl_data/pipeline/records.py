@@ -27,6 +27,8 @@ class ClipRow:
     scores: dict[str, float] = field(default_factory=dict)
     #: what was done with the footage, see `Extraction.notes`
     notes: tuple[str, ...] = ()
+    #: see `Track.blendshape_summary`
+    expression: dict[str, list[float]] = field(default_factory=dict)
     #: the extracted clip; None if it was not extracted
     artefact: ClipArtefact | None = None
     #: probability that the clip says the sentence of its label, judged by the speaker's other clips

@@ -12,7 +12,13 @@ from stccl_data.corpora import Scan
 from stccl_data.dataset.card import dataset_card
 from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.layout import CARD, FINDINGS, PROVENANCE, STATS
-from stccl_data.dataset.tables import CLIP_SCORES, join_notes, write_clips, write_pairs
+from stccl_data.dataset.tables import (
+    CLIP_EXPRESSION,
+    CLIP_SCORES,
+    join_notes,
+    write_clips,
+    write_pairs,
+)
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pipeline.config import PrepareConfig
@@ -166,6 +172,7 @@ def _clip_record(
         "utterance": None if clip.sentence is None else utterance_key(clip),
         "name": name_of.get(clip.clip_id),
         **{score: row.scores.get(score) for score in CLIP_SCORES},
+        **{name: row.expression.get(name) for name in CLIP_EXPRESSION},
         "content_trust": row.content_trust,
         "suggested_sentence": row.suggested_sentence,
         "notes": join_notes(row.notes),

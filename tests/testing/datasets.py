@@ -100,6 +100,10 @@ def make_track(emotion: str, crops: bool = True) -> Track:
         landmarks=np.random.default_rng(n).normal(320, 40, (n, 478, 2)).astype(np.float32),
         face_transforms=eye,
         mouth_transforms=eye * 0.5,
+        presence=np.where(np.arange(n) != 3, 0.99, np.nan).astype(np.float32),
+        blendshapes=np.where(np.arange(n)[:, None] != 3, np.linspace(0, 1, 52), np.nan).astype(
+            np.float16
+        ),
         face=series["face"] if crops else None,
         mouth=series["mouth"] if crops else None,
     )

@@ -14,7 +14,7 @@ def clip(times: list[float]) -> TrackedClip:
     n = len(times)
     transforms = np.full((n, 2, 3), np.nan)
     landmarks = np.full((n, 68, 2), np.nan, np.float32)
-    track = Track(np.array(times), np.ones(n, bool), landmarks, transforms, transforms)
+    track = Track(np.array(times), np.ones(n, bool), landmarks, transforms, transforms, np.ones(n))
     return TrackedClip(track, Signals())
 
 

@@ -22,7 +22,7 @@ from stccl_data.face.smoothing import (
     window_weights,
 )
 from stccl_data.face.tracking import TrackedVideo, choose_face, track_video
-from stccl_data.landmarks import LIPS_68, Landmarker, ibug68
+from stccl_data.landmarks import LIPS_68, Face, Landmarker, ibug68
 from stccl_data.media.jpeg import encode_jpeg
 from stccl_data.media.video import frame_times, read_frames
 from tests.testing.media import record
@@ -75,7 +75,7 @@ def test_eyes_match_the_template_and_lips_lie_in_the_mouth_crop(tracked):
 def test_streamed_crops_equal_those_of_the_whole_clip(video, tracked, landmarker):
     track = tracked.track
     images = [frame.image for frame in read_frames(video)]
-    raw = np.stack([landmarker.detect([image])[0][0] for image in images])
+    raw = np.stack([landmarker.detect([image])[0][0].points for image in images])
     stable = ibug68(raw)[:, STABLE_68].astype(np.float64)
     for i, image in enumerate(images):
         near = np.flatnonzero(np.abs(track.times - track.times[i]) <= WINDOW_S + 1e-3)
@@ -200,7 +200,9 @@ def test_smoothing_steadies_a_still_face_in_camera_noise(tmp_path, frames, landm
     ]
     path = record(tmp_path / "still.mkv", images, codec="ffv1", pix_fmt="yuv444p")
     track = track_video(str(path), landmarker, CropConfig()).track
-    stable = [ibug68(landmarker.detect([f.image])[0][0])[STABLE_68] for f in read_frames(path)]
+    stable = [
+        ibug68(landmarker.detect([f.image])[0][0].points)[STABLE_68] for f in read_frames(path)
+    ]
     unsmoothed = np.stack([estimate_similarity(points, face_template(224)) for points in stable])
     eyes = np.tile(np.mean(stable, axis=0)[None, :4], (24, 1, 1))  # they do not really move
     jitter, unsmoothed_jitter = (
@@ -241,13 +243,15 @@ class CountingLandmarker:
         self._alive: set[int] = set()
         self.most = 0
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    def detect(
+        self, images: Sequence[np.ndarray], known: Sequence[Face] = (), *, search: bool = True
+    ) -> list[list[Face]]:
         for image in images:
             key = id(image)
             self._alive.add(key)
             weakref.finalize(image, self._alive.discard, key)
         self.most = max(self.most, len(self._alive))
-        return self._inner.detect(images)
+        return self._inner.detect(images, known, search=search)
 
 
 def held(fps: float) -> float:

@@ -51,7 +51,7 @@ def test_another_model_file_can_be_given(tmp_path, frames, landmarker):
     copy.write_bytes(checked_model(None)[0].read_bytes())
     other = open_landmarker(LandmarkConfig(landmarker_model=str(copy)))
     np.testing.assert_array_equal(
-        other.detect(frames[:1])[0][0], landmarker.detect(frames[:1])[0][0]
+        other.detect(frames[:1])[0][0].points, landmarker.detect(frames[:1])[0][0].points
     )
 
 
@@ -73,24 +73,25 @@ def test_every_face_of_every_image_is_detected_in_pixels(frames, landmarker):
     single, double, no_faces = landmarker.detect(
         [frames[0], side_by_side(frames[0], frames[3]), np.full((99, 80, 3), 90, np.uint8)]
     )
-    assert len(single) == 1 and single[0].shape == (478, 2) and single[0].dtype == np.float32
-    assert (single[0] > 0).all() and (single[0] < 192).all()
-    left, right = sorted(double, key=lambda points: float(points[:, 0].mean()))
+    (points,) = (face.points for face in single)
+    assert points.shape == (478, 2) and points.dtype == np.float32
+    assert (points > 0).all() and (points < 192).all()
+    left, right = sorted((f.points for f in double), key=lambda points: float(points[:, 0].mean()))
     assert left[:, 0].max() < 192 and right[:, 0].min() > 252
-    assert np.abs(left - single[0]).max() < 8
+    assert np.abs(left - points).max() < 8
     assert no_faces == []
 
 
 def test_an_image_may_be_a_slice_and_is_not_changed(frames, landmarker):
     wide = side_by_side(frames[0], frames[0])
     before = wide.copy()
-    (points,) = landmarker.detect([wide[:, :192]])[0]
+    (face,) = landmarker.detect([wide[:, :192]])[0]
     np.testing.assert_array_equal(wide, before)
-    np.testing.assert_array_equal(points, landmarker.detect([frames[0]])[0][0])
+    np.testing.assert_array_equal(face.points, landmarker.detect([frames[0]])[0][0].points)
 
 
 def test_the_68_point_view_keeps_leading_axes_and_lies_on_the_face(frames, landmarker):
-    (points,) = landmarker.detect(frames[:1])[0]
+    points = landmarker.detect(frames[:1])[0][0].points
     view = ibug68(points)
     assert view.shape == (68, 2) and ibug68(np.stack([points] * 3)[None]).shape == (1, 3, 68, 2)
     assert ibug68(view) is view
@@ -131,10 +132,12 @@ def test_fan_places_points_in_every_face_for_any_batch(fan, frames):
     double = side_by_side(frames[0], frames[0])
     no_faces, both = fan.detect([np.full((80, 80, 3), 90, np.uint8), double])
     assert (len(no_faces), len(both)) == (0, 2)
-    (alone,) = fan.detect([frames[0]])[0]
+    alone = fan.detect([frames[0]])[0][0].points
     assert alone.shape == (68, 2) and alone.dtype == np.float32 and np.isfinite(alone).all()
     assert (alone > -120).all() and (alone < 312).all()
-    left, right = sorted(both, key=lambda points: float(points[:, 0].mean()))
+    left, right = sorted(
+        (face.points for face in both), key=lambda points: float(points[:, 0].mean())
+    )
     assert np.median(np.abs(left - alone)) < 4
     assert np.median(np.abs(right - alone - [252, 0])) < 4, "each face from its own crop"
 

@@ -63,6 +63,8 @@ def extraction() -> Extraction:
         landmarks=landmarks,
         face_transforms=rng.normal(size=(n, 2, 3)),
         mouth_transforms=rng.normal(size=(n, 2, 3)),
+        presence=np.where(valid, 0.97, np.nan).astype(np.float32),
+        blendshapes=np.where(valid[:, None], rng.uniform(size=(n, 52)), np.nan).astype(np.float16),
         face=JpegSeries.from_jpegs(jpegs),
         mouth=JpegSeries.from_jpegs(jpegs[::-1]),
     )
@@ -94,6 +96,10 @@ def test_an_extraction_is_read_back_unchanged(tmp_path, extraction):
     header = read_header(stored.header())
     assert header.clip == CLIP and header.notes == ("HLG tone-mapped",)
     assert header.scores["face_rate"] == 0.95 and np.isnan(header.scores["yaw"])
+    known = np.delete(extraction.track.blendshapes.astype(float), 3, axis=0)
+    mean, spread = header.expression["blendshapes_mean"], header.expression["blendshapes_range"]
+    np.testing.assert_allclose(mean, known.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(spread, known.max(axis=0) - known.min(axis=0), atol=1e-4)
     assert_equal(extraction.track, stored.track())
     signals = stored.signals()
     assert_equal(extraction.speech, signals.speech)
