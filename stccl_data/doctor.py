@@ -42,7 +42,6 @@ MODULES = {
     "pyarrow.parquet": "pyarrow",
     "pydantic": "pydantic",
     "matplotlib": "matplotlib",
-    "pebble": "pebble",
     "python_speech_features": "python_speech_features",
     "rich": "rich",
     "webdataset": "webdataset",

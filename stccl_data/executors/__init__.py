@@ -97,7 +97,7 @@ def run(
     table of this module has the rest. Leaving the loop stops the workers.
 
     Args:
-        units: drawn only a little ahead of the workers.
+        units: drawn when a worker can have them.
         function: importable by name, because it runs in other processes; so is the initializer.
         setup: the workers.
         executor: one of `EXECUTORS`.

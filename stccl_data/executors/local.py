@@ -1,231 +1,191 @@
-"""Run units on the cores of this machine, through pebble.
+"""Run units on the cores of this machine.
 
 A worker that dies or hangs loses its own unit, and another worker takes its place.
 """
 
-import ctypes
-import multiprocessing
+import math
 import os
 import signal
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
 from typing import Any
-
-from pebble import ProcessExpired, ProcessPool
 
 from stccl_data.errors import Reason
 from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
-from stccl_data.executors.inline import attempt
-from stccl_data.executors.memory import limit_memory, private_memory, worker_limit
+from stccl_data.executors.memory import worker_limit
+from stccl_data.executors.worker import OUT_OF_MEMORY_EXIT, Worker
 
-#: Units scheduled beyond one per worker: enough that no worker waits, few enough to stop quickly.
-_AHEAD = 4
-
-#: Number of pools in a row that may break without finishing a single unit.
-_MAX_BROKEN_POOLS = 3
-
-#: Exit code of a worker that has used up its memory. Its unit is retried in a new worker.
-_OUT_OF_MEMORY = 75
+#: Number of workers in a row that may die before they are set up.
+_MAX_FAILED_STARTS = 3
 
 #: Exit codes that do not blame the unit at first: SIGKILL comes from a person, or from the kernel
 #: of a machine without memory.
-_RETRIED_EXITS = (-signal.SIGKILL, -signal.SIGTERM, _OUT_OF_MEMORY)
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_RETRIED_EXITS = (-signal.SIGKILL, -signal.SIGTERM, OUT_OF_MEMORY_EXIT)
 
 
 def run_local(
-    units: Iterable[Unit], function: Callable[..., Any], setup: Setup, ahead: int = _AHEAD
+    units: Iterable[Unit], function: Callable[..., Any], setup: Setup
 ) -> Iterator[Outcome]:
-    """See `run`. Workers are spawned, not forked: the libraries they load do not survive a fork.
-
-    pebble gives up a pool if a worker dies while it is idle (killed from outside, or in its
-    initializer). A new pool then continues with the units that were in flight.
-
-    Args:
-        units: the units.
-        function: what to call.
-        setup: the workers.
-        ahead: number of units drawn beyond one per worker.
-    """
+    """See `run`. A unit is drawn when a worker can have it."""
     units = iter(units)
-    count = setup.count or len(os.sched_getaffinity(0))
-    pending = deque(islice(units, count))  # scheduled before further units are drawn
-    workers = len(pending)
-    if not workers:
+    first = deque(islice(units, setup.count or len(os.sched_getaffinity(0))))
+    if not first:
         return
-    losses: Counter[str] = Counter()
-    limit = worker_limit(workers, setup.memory_mb)
-    broken = 0
-    while broken < _MAX_BROKEN_POOLS:
-        pool = ProcessPool(
-            max_workers=workers,
-            initializer=_initialise,
-            initargs=(setup.initializer, tuple(setup.initargs), limit, os.getpid()),
-            context=multiprocessing.get_context("spawn"),
-        )
-        try:
-            with _interrupts_blocked():
-                pool.active  # noqa: B018 - starts its threads; their processes inherit the mask
-            for outcome in _run_in_pool(
-                pool, pending, units, losses, function, limit, workers + ahead
-            ):
-                broken = 0
-                yield outcome
-            if not pending:
-                pool.close()
-                return
-        finally:
-            pool.stop()
-            pool.join()
-        broken += 1
-    raise StopRunError(
-        f"worker processes die before they do anything ({_MAX_BROKEN_POOLS} times): see stderr or "
-        'the log of the run. A script needs `if __name__ == "__main__":` around its own code'
-    )
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Hide Ctrl-C from threads started here and from their processes: the parent handles it.
-
-    A Ctrl-C in the meantime is delivered at the end.
-    """
-    resource_tracker.ensure_running()  # starting it later would unblock Ctrl-C
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    crew = _Crew(function, setup, len(first))
     try:
-        yield
+        yield from crew.outcomes(first, units)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        crew.dismiss_all()
 
 
-def _run_in_pool(
-    pool: ProcessPool,
-    pending: deque[Unit],
-    units: Iterator[Unit],
-    losses: Counter[str],
-    function: Callable[..., Any],
-    limit: int,
-    max_in_flight: int,
-) -> Iterator[Outcome]:
-    """Yield outcomes until no unit is left or the pool breaks.
+class _Crew:
+    """The workers of one run."""
 
-    If it breaks, the units in flight go back to `pending`.
-    """
-    in_flight: dict[Any, Unit] = {}
-    broken = False
-    while not broken:
-        while (
-            len(in_flight) < max_in_flight
-            and (unit := pending.popleft() if pending else next(units, None)) is not None
-        ):
-            try:
-                future = pool.schedule(
-                    _attempt, args=(unit, function, limit), timeout=unit.timeout_s
-                )
-            except RuntimeError:  # broken
-                pending.extend([*in_flight.values(), unit])
+    def __init__(self, function: Callable[..., Any], setup: Setup, size: int) -> None:
+        """
+        Args:
+            function: what to call for each unit.
+            setup: the workers.
+            size: number of workers.
+        """
+        self._size = size
+        self._limit = worker_limit(size, setup.memory_mb)
+        self._work = function, setup, self._limit
+        self._workers: list[Worker] = []
+        self._failed_starts = 0
+        #: key of a unit -> how many workers it has lost
+        self._losses: Counter[str] = Counter()
+
+    def outcomes(self, pending: deque[Unit], units: Iterator[Unit]) -> Iterator[Outcome]:
+        """Yield outcomes until no unit is left.
+
+        Args:
+            pending: units to start before others are drawn.
+            units: the other units.
+        """
+        while True:
+            busy = sum(worker.unit is not None for worker in self._workers)
+            pending.extend(islice(units, max(0, self._size - busy - len(pending))))
+            if not pending and not busy:
                 return
-            in_flight[future] = unit
-        if not in_flight:
-            return
-        for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
-            unit = in_flight.pop(future)
-            try:
-                outcome = _outcome(unit, future, limit)
-            except BrokenProcessPool:
-                broken = True
-                pending.append(unit)
+            yield from self._assign(pending)
+            if not pending and all(worker.unit is None for worker in self._workers):
                 continue
-            except _WorkerLostError as error:
-                losses[unit.key] += 1
-                if losses[unit.key] < TRIES:
+            self._start_workers(len(pending))
+            for worker in self._wait():
+                unit = worker.unit
+                outcome = self._collect(worker)
+                if outcome is not None:
+                    self._losses.pop(outcome.unit.key, None)
+                    yield outcome
+                elif unit is not None:  # to be retried
                     pending.append(unit)
-                    continue
-                outcome = Outcome(unit, None, error.reason, f"{error}, {TRIES} times")
-            losses.pop(unit.key, None)
-            yield outcome
-    pending.extend(in_flight.values())
+
+    def _assign(self, pending: deque[Unit]) -> Iterator[Outcome]:
+        """Give units to the idle workers; yield the outcomes of those that cannot be sent."""
+        for worker in self._workers:
+            while pending and worker.is_idle:
+                unit = pending.popleft()
+                try:
+                    worker.give(unit)
+                except OSError:  # it has died while idle; the next `wait` says so
+                    pending.appendleft(unit)
+                    break
+                except Exception as error:  # arguments that cannot be pickled
+                    yield Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}")
+
+    def _start_workers(self, wanted: int) -> None:
+        """Start workers until `wanted` of them are free, or all are there.
+
+        Raises:
+            StopRunError: no process can be started.
+        """
+        free = sum(worker.unit is None for worker in self._workers)
+        for _ in range(min(wanted - free, self._size - len(self._workers))):
+            try:
+                self._workers.append(Worker(*self._work))
+            except OSError as error:
+                raise StopRunError(f"cannot start a worker process: {error}") from error
+
+    def _wait(self) -> list[Worker]:
+        """Return the workers that have something to report, have died or have no time left."""
+        deadline = min(worker.deadline for worker in self._workers)
+        seconds = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
+        ready = wait([worker.connection for worker in self._workers], seconds)
+        now = time.monotonic()
+        return [
+            worker
+            for worker in self._workers
+            if worker.connection in ready or worker.deadline <= now
+        ]
+
+    def _collect(self, worker: Worker) -> Outcome | None:
+        """Return what happened to the unit of a worker; None if nothing, or it is to be retried.
+
+        Raises:
+            StopRunError: the unit raised it, or workers cannot be set up.
+        """
+        unit = worker.unit
+        if not worker.connection.poll():
+            assert unit is not None
+            self._dismiss(worker)
+            detail = f"{unit.name}: took longer than {unit.timeout_s:.0f} s"
+            return Outcome(unit, None, Reason.TIMED_OUT, detail)
+        try:
+            report = worker.receive()
+        except (EOFError, ConnectionResetError):
+            return self._explain_death(worker)
+        self._failed_starts = 0
+        if report.leaves:
+            self._dismiss(worker)
+        if isinstance(report.result, StopRunError):
+            raise report.result
+        return report.result
+
+    def _explain_death(self, worker: Worker) -> Outcome | None:
+        """Return the outcome of the unit of a dead worker; None if it had none or is retried."""
+        self._workers.remove(worker)
+        exitcode = worker.join()
+        if not worker.is_set_up:
+            self._failed_starts += 1
+            if self._failed_starts == _MAX_FAILED_STARTS:
+                raise StopRunError(
+                    f"worker processes die before they do anything ({_MAX_FAILED_STARTS} times): "
+                    "see stderr or the log of the run. A script needs "
+                    '`if __name__ == "__main__":` around its own code'
+                )
+        if worker.unit is None:
+            return None
+        unit = worker.unit
+        self._losses[unit.key] += 1
+        retried = exitcode in _RETRIED_EXITS
+        if retried and self._losses[unit.key] < TRIES:
+            return None
+        reason = Reason.CRASHED
+        detail = f"{unit.name}: the worker died ({_describe_exit(exitcode)})"
+        if exitcode == OUT_OF_MEMORY_EXIT:
+            reason = Reason.OUT_OF_MEMORY
+            megabytes = self._limit / 2**20
+            detail = f"{unit.name}: needs more than a worker's {megabytes:,.0f} MB of memory"
+        return Outcome(unit, None, reason, detail + (f", {TRIES} times" if retried else ""))
+
+    def _dismiss(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        worker.kill()
+        worker.join()
+
+    def dismiss_all(self) -> None:
+        """End every worker, whatever it is doing."""
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.join()
 
 
-class _WorkerLostError(Exception):
-    """The worker ended, and its unit is not necessarily to blame.
-
-    Args:
-        reason: the unit's reason if this keeps happening.
-        detail: one sentence.
-    """
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-
-
-def _outcome(unit: Unit, future: Any, limit: int) -> Outcome:
-    """Return the outcome of a finished future.
-
-    Raises:
-        _WorkerLostError: the unit may be retried.
-        BrokenProcessPool: the pool is unusable.
-        StopRunError: the unit raised it.
-    """
-    try:
-        outcome: Outcome = future.result()
-    except ProcessExpired as error:
-        if error.exitcode == _OUT_OF_MEMORY:
-            detail = f"{unit.name}: needs more than a worker's {limit / 2**20:,.0f} MB of memory"
-            raise _WorkerLostError(Reason.OUT_OF_MEMORY, detail) from None
-        detail = f"{unit.name}: the worker died ({_describe_exit(error.exitcode)})"
-        if error.exitcode in _RETRIED_EXITS:
-            raise _WorkerLostError(Reason.CRASHED, detail) from None
-        return Outcome(unit, None, Reason.CRASHED, detail)
-    except TimeoutError:
-        detail = f"{unit.name}: took longer than {unit.timeout_s:.0f} s"
-        return Outcome(unit, None, Reason.TIMED_OUT, detail)
-    except (BrokenProcessPool, StopRunError):
-        raise
-    except Exception as error:  # such as a result that cannot be pickled
-        return Outcome(unit, None, Reason.INTERNAL_ERROR, f"{unit.name}: {error!r}")
-    return outcome
-
-
-def _describe_exit(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
+def _describe_exit(exitcode: int) -> str:
+    if exitcode < 0:
         return signal.Signals(-exitcode).name
     return f"exit code {exitcode}"
-
-
-def _initialise(
-    initializer: Callable[..., None] | None, initargs: tuple[Any, ...], limit: int, parent: int
-) -> None:
-    """Set up a new worker: it can be ended quickly even in native code, and uses one core."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # Without this a worker that hangs would outlive a parent that is killed.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    for variable in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    ):
-        os.environ[variable] = "1"
-    limit_memory(limit)
-    if initializer is not None:
-        initializer(*initargs)
-
-
-def _attempt(unit: Unit, function: Callable[..., Any], limit: int) -> Outcome:
-    """Run one unit in a worker, or end a worker that has grown too large for another one."""
-    if private_memory() > limit / 2:
-        os._exit(_OUT_OF_MEMORY)
-    outcome = attempt(unit, function)
-    if outcome.reason is Reason.OUT_OF_MEMORY:
-        os._exit(_OUT_OF_MEMORY)
-    return outcome

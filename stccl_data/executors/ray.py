@@ -38,9 +38,7 @@ class Supervisor:
         memory_mb = setup.memory_mb
         if memory_mb == 0:  # a machine runs at most as many supervisors as it has cores
             memory_mb = worker_limit(len(os.sched_getaffinity(0))) // 2**20
-        self._outcomes = run_local(
-            units, function, replace(setup, count=1, memory_mb=memory_mb), ahead=0
-        )
+        self._outcomes = run_local(units, function, replace(setup, count=1, memory_mb=memory_mb))
 
     def ready(self) -> None:
         """Return once the supervisor has its core."""

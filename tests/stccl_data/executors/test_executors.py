@@ -129,7 +129,7 @@ def test_no_units_give_no_outcomes(executor):
 
 
 def test_no_worker_is_started_without_units(monkeypatch):
-    monkeypatch.setattr("stccl_data.executors.local.ProcessPool", None)
+    monkeypatch.setattr("stccl_data.executors.local.Worker", None)
     assert outcomes([], executor="local") == {}
 
 
@@ -284,8 +284,45 @@ def test_leaving_the_loop_stops_the_workers():
     assert gone(started, 5) and time.monotonic() - start < 5
 
 
+class KillsItsReceiver:
+    """An argument that kills the worker that receives it, before it can call anything."""
+
+    def __reduce__(self):
+        return signal.raise_signal, (signal.SIGKILL,)
+
+
+def test_a_worker_that_dies_while_it_takes_a_unit_loses_only_that_unit():
+    units = [
+        call("long", time.sleep, 1.0),
+        call("victim", len, KillsItsReceiver(), timeout_s=600),
+        *(call(str(i), operator.neg, i) for i in range(4)),
+    ]
+    found = outcomes(units, count=2)
+    assert found["victim"].reason is Reason.CRASHED and "SIGKILL" in found["victim"].detail
+    assert found["long"].reason is None
+    assert [found[str(i)].result for i in range(4)] == [-i for i in range(4)]
+
+
+def test_arguments_and_results_that_cannot_be_pickled_fail_alone():
+    units = [
+        call("arguments", len, lambda: None),
+        call("result", eval, "lambda: None"),
+        call("other", int, "3"),
+    ]
+    found = outcomes(units, count=1)
+    assert found["arguments"].reason is Reason.INTERNAL_ERROR
+    assert found["result"].reason is Reason.INTERNAL_ERROR
+    assert "arguments" in found["arguments"].detail and "result" in found["result"].detail
+    assert found["other"].result == 3
+
+
+def test_a_worker_that_ends_without_an_error_loses_its_unit():
+    found = outcomes([call("exit", os._exit, 0), call("other", int, "3")], count=1)
+    assert found["exit"].reason is Reason.CRASHED and "exit code 0" in found["exit"].detail
+    assert found["other"].result == 3
+
+
 def test_a_worker_killed_while_idle_loses_no_unit():
-    """pebble gives up the pool as broken; the executor continues with a new one."""
     before = children()
 
     def units() -> Iterator[Unit]:
