@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -25,6 +26,11 @@ from tests.testing import media, processes
 
 #: Real clips that may not be copied into the project; tests that need them skip without them.
 REAL = Path(__file__).parents[2] / "shared" / "data"
+
+# One thread for each process of the tests: they run beside each other, and the threads of torch
+# spin while they wait (on two busy cores two threads took six times the CPU time of one).
+os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+cv2.setNumThreads(1)
 
 T = TypeVar("T")
 

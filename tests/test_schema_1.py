@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from stccl_data.dataset import open_dataset
 from stccl_data.dataset.verify import verify
@@ -47,12 +46,7 @@ def test_the_metric_loads(frozen: Path) -> None:
 
 
 def test_the_run_resumes_after_its_last_checkpoint(frozen: Path) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        fit(frozen / "dataset", frozen / "run")
-    finally:
-        torch.set_num_threads(threads)
+    fit(frozen / "dataset", frozen / "run")
     log, whole = (
         (frozen / name).read_text().splitlines()
         for name in ("run/metrics.jsonl", "whole-metrics.jsonl")

@@ -110,5 +110,6 @@ def landmarker_identity(config: LandmarkConfig) -> str:
     if config.backend == "fan":
         from stccl_data.landmarks.fan import checked_weights
 
-        identity = f"fan-{checked_weights(config.fan_weights)[1][:16]}+{identity}"
+        # 2: points are no longer rounded down to pixels
+        identity = f"fan2-{checked_weights(config.fan_weights)[1][:16]}+{identity}"
     return identity

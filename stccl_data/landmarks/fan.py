@@ -21,6 +21,8 @@ WEIGHTS_NAME = "2DFAN4-11f355bf06.pth.tar"
 #: The network was trained on boxes from brow to chin of this many pixels at scale 1 (its authors'
 #: convention for S3FD boxes).
 _REFERENCE_SCALE = 195.0
+#: Side of the crop at scale 1, pixels of the image (`face_alignment.utils.crop`).
+_CROP_SIDE = 200.0
 #: How far the box is moved up, as a share of its height.
 _CENTRE_UP = 0.12
 
@@ -73,7 +75,7 @@ class FanLandmarker:
         search: bool = True,
     ) -> list[list[Face]]:
         """See `Landmarker.detect`. The faces of all images share batches; none is followed."""
-        from face_alignment.utils import crop, get_preds_fromhm
+        from face_alignment.utils import crop
 
         boxes = [
             (i, face.presence, *_box(face.points))
@@ -90,11 +92,37 @@ class FanLandmarker:
                 x = self._torch.from_numpy(crops).to(self._device).float() / 255
                 heat = self._network(x)
             heat = heat[-1] if isinstance(heat, list) else heat
-            heat = heat.float().cpu().numpy()
-            for k, (i, presence, centre, scale) in enumerate(chunk):
-                _, points, _ = get_preds_fromhm(heat[k : k + 1], centre, scale)
-                result[i].append(Face(np.asarray(points, np.float32).reshape(68, 2), presence))
+            cells = peaks(heat.float().cpu().numpy())
+            for points, (i, presence, centre, scale) in zip(cells, chunk, strict=True):
+                side = _CROP_SIDE * scale
+                pixels = points * side / heat.shape[-1] + centre - side / 2 - 0.5
+                result[i].append(Face(pixels.astype(np.float32), presence))
         return result
+
+
+def peaks(heat: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where each heatmap is highest, moved a quarter of a cell to the higher neighbours.
+
+    face-alignment's own function does the same, but rounds down to pixels of the image, and its
+    numba code takes seconds to compile in each process.
+
+    Args:
+        heat: (N, K, H, W).
+
+    Returns:
+        (N, K, 2), x and y in cells from the corner of the map; the first cell is at 0.5.
+    """
+    height, width = heat.shape[-2:]
+    n, k = np.indices(heat.shape[:2])
+    y, x = np.divmod(heat.reshape(*heat.shape[:2], -1).argmax(axis=-1), width)
+    inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
+    left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)
+    above, below = np.maximum(y - 1, 0), np.minimum(y + 1, height - 1)
+    slope_x = heat[n, k, y, right] - heat[n, k, y, left]
+    slope_y = heat[n, k, below, x] - heat[n, k, above, x]
+    steps = 0.25 * np.sign(np.stack([slope_x, slope_y], axis=-1)) * inside[..., None]
+    cells: NDArray[np.float64] = np.stack([x, y], axis=-1) + 0.5 + steps
+    return cells
 
 
 def _box(face: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:

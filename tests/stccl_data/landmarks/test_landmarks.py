@@ -17,7 +17,7 @@ from stccl_data.landmarks import (
     landmarker_identity,
     open_landmarker,
 )
-from stccl_data.landmarks.fan import WEIGHTS_NAME, FanLandmarker, checked_weights
+from stccl_data.landmarks.fan import WEIGHTS_NAME, FanLandmarker, checked_weights, peaks
 from stccl_data.landmarks.mediapipe import MODEL_SHA256, checked_model
 
 
@@ -142,11 +142,19 @@ def test_fan_places_points_in_every_face_for_any_batch(fan, frames):
     assert np.median(np.abs(right - alone - [252, 0])) < 4, "each face from its own crop"
 
 
+def test_a_heatmap_peaks_towards_its_higher_neighbour():
+    heat = np.zeros((1, 3, 64, 64), np.float32)
+    heat[0, 0, 20, 30], heat[0, 0, 20, 31], heat[0, 0, 19, 30] = 1.0, 0.5, 0.25
+    heat[0, 1, 63, 0] = 1.0  # in a corner
+    heat[0, 2, 5, 7], heat[0, 2, 5, 6] = 1.0, 0.1
+    np.testing.assert_array_equal(peaks(heat)[0], [[30.75, 20.25], [0.5, 63.5], [7.25, 5.5]])
+
+
 def test_fan_identity_holds_the_hash_of_its_weights(weights, tmp_path, monkeypatch):
     config = LandmarkConfig(backend="fan", fan_weights=str(weights))
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert checked_weights(weights) == (weights, digest)
-    assert landmarker_identity(config).startswith(f"fan-{digest[:16]}+mediapipe-")
+    assert landmarker_identity(config).startswith(f"fan2-{digest[:16]}+mediapipe-")
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     (tmp_path / "hub" / "checkpoints" / WEIGHTS_NAME).symlink_to(weights)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

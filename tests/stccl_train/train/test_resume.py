@@ -58,7 +58,6 @@ fit({str(out)!r}, {str(tmp_path)!r}, micro(), progress)
         text=True,
         check=False,
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert [line["step"] for line in log_of(tmp_path, "train")] == list(range(1, 8))
