@@ -25,7 +25,7 @@ FaceTracking = Literal["always", "if_silent", "never"]
 
 #: Bump when extraction yields something else from the same input: stored results of other schemas
 #: are then recomputed.
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, slots=True)

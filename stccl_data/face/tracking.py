@@ -83,7 +83,7 @@ def track_video(path: str, landmarker: Landmarker, config: CropConfig) -> Tracke
         mouth=mouth,
     )
     scores = score_track(track) | tracker.scores() | cutter.scores()
-    return TrackedVideo(track, scores, tracker.width, tracker.height)
+    return TrackedVideo(track, scores, tracker.width, tracker.height, tracker.notes)
 
 
 def score_track(track: Track) -> dict[str, float]:
@@ -129,6 +129,7 @@ class FaceTracker:
         self._landmarker = landmarker
         self._config = config
         self.width = self.height = 0
+        self.notes: tuple[str, ...] = ()
         self._times: list[float] = []
         self._speaker: list[Face | None] = []  # of each frame
         self._known: list[Face] = []  # all faces of the last frame
@@ -141,9 +142,6 @@ class FaceTracker:
 
         Frames much larger than the landmark network needs are made smaller first: a face that
         fills a 1080p frame is detected, and cropped, in half the time.
-
-        Raises:
-            ClipError: decode_error, if the frame size changes.
         """
         factor = self._reduction()
         reduced = [ReducedFrame.of(frame.image, factor) for frame in frames]
@@ -212,9 +210,7 @@ class FaceTracker:
     def _add(self, frame: Frame, faces: list[Face]) -> NDArray[np.float32] | None:
         """Record a frame and return the speaker's landmarks. faces: in source pixels."""
         height, width = frame.image.shape[:2]
-        if self._times and (self.width, self.height) != (width, height):
-            raise ClipError(Reason.DECODE_ERROR, f"{self._path} changes its frame size mid-clip")
-        self.width, self.height = width, height
+        self.width, self.height, self.notes = width, height, frame.notes
         speaker = None
         if faces and not frame.corrupt:
             points = [face.points for face in faces]

@@ -4,6 +4,7 @@ Every defect of a file becomes a `ClipError` that names the file, whichever of F
 it caused.
 """
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,19 @@ from typing import Any
 import av
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.files.stubs import stub_of
+from stccl_data.media.video_streams import video_stream
 
 #: Formats that FFmpeg opens although they are not recordings: playlists, which may name other
 #: files, and text that it renders as video.
 _NOT_RECORDINGS = frozenset(
     {"hls", "concat", "dash", "tty", "ffmetadata", "subviewer", "srt", "webvtt", "ass"}
 )
+
+#: Codec tags of encrypted video and audio in MP4 (ISO/IEC 14496-12, 8.12; Apple's FairPlay).
+_ENCRYPTED = frozenset({"encv", "enca", "drmi", "drms"})
+
+#: What FFmpeg reports of features that it lacks, rather than of damage.
+_LACKING = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.LookupError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +54,8 @@ def probe(path: str | Path) -> MediaInfo:
     """Read the header of a media file.
 
     Raises:
-        ClipError: missing_file, not_permitted, empty_file, not_media, decode_error (truncated), or
-            one of the reasons of `stub_of`.
+        ClipError: missing_file, not_permitted, read_error, empty_file, not_media, not_supported,
+            decode_error (truncated).
     """
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
@@ -106,14 +113,6 @@ def open_media(path: str | Path) -> Iterator[Any]:
         yield container
 
 
-def video_stream(container: Any) -> Any:
-    """Return the first video stream, or None. A cover image of an audio file is not a video."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
-
-
 def audio_stream(container: Any) -> Any:
     """Return the first audio stream, or None."""
     return container.streams.audio[0] if container.streams.audio else None
@@ -123,14 +122,22 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
     """Decode the PyAV frames of one stream.
 
     Raises:
-        ClipError: decode_error.
+        ClipError: as `decoding_error`.
     """
     try:
         yield from container.decode(stream)
     except av.FFmpegError as error:
-        raise ClipError(
-            Reason.DECODE_ERROR, f"{path} cannot be decoded to its end: {ffmpeg_message(error)}"
-        ) from None
+        raise decoding_error(path, error) from None
+
+
+def decoding_error(path: str | Path, error: Any) -> ClipError:
+    """Return the error of a file that FFmpeg stops decoding.
+
+    Returns:
+        ClipError: decode_error if the file is damaged, not_supported if it uses what FFmpeg lacks.
+    """
+    reason = Reason.NOT_SUPPORTED if isinstance(error, _LACKING) else Reason.DECODE_ERROR
+    return ClipError(reason, f"{path} cannot be decoded to its end: {ffmpeg_message(error)}")
 
 
 def square_width(width: int, pixel_aspect: Fraction | None) -> int:
@@ -150,10 +157,11 @@ def ffmpeg_message(error: Any) -> str:
 
 def _read_head(file: Path) -> tuple[int, bytes]:
     """Return the size of a regular file and its first 64 bytes."""
-    if (stub := stub_of(str(file))) is not None:
-        raise ClipError(stub.reason, f"{file} {stub.what}")
     try:
-        size = file.stat().st_size
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise ClipError(Reason.NOT_MEDIA, f"{file} is {kind}")
         with file.open("rb") as handle:
             head = handle.read(64)
     except FileNotFoundError:
@@ -161,12 +169,14 @@ def _read_head(file: Path) -> tuple[int, bytes]:
     except PermissionError:
         raise ClipError(Reason.NOT_PERMITTED, f"{file} is not readable by this user") from None
     except OSError as error:
-        raise ClipError(Reason.DECODE_ERROR, f"{file} cannot be read: {error.strerror}") from None
+        raise ClipError(Reason.READ_ERROR, f"{file} cannot be read: {error.strerror}") from None
+    if not head:
+        raise ClipError(Reason.EMPTY_FILE, f"{file} is empty")
     if not any(head[:16]):
         raise ClipError(
             Reason.DECODE_ERROR, f"{file} begins with zero bytes, as an incomplete copy does"
         )
-    return size, head
+    return status.st_size, head
 
 
 def _check_streams(container: Any, path: str | Path, size: int) -> None:
@@ -183,11 +193,15 @@ def _check_streams(container: Any, path: str | Path, size: int) -> None:
                 Reason.DECODE_ERROR, f"{path} ends before its own index does: the file is truncated"
             )
     for stream in (video_stream(container), audio_stream(container)):
-        if stream is not None and stream.codec_context is None:
+        if stream is None:
+            continue
+        if stream.codec_context is None:
             raise ClipError(
-                Reason.DECODE_ERROR,
+                Reason.NOT_SUPPORTED,
                 f"{path} has {stream.type} in a codec that FFmpeg does not know",
             )
+        if stream.codec_context.codec_tag in _ENCRYPTED:
+            raise ClipError(Reason.NOT_SUPPORTED, f"{path} has encrypted {stream.type}")
 
 
 def _stream_duration(stream: Any) -> float | None:

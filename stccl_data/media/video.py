@@ -1,27 +1,19 @@
-"""Read the frames of a video: upright RGB images with their presentation times."""
+"""Read the frames of a video: RGB images with their presentation times."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.media.container import (
-    decode,
-    ffmpeg_message,
-    open_media,
-    square_width,
-    video_stream,
-)
-from stccl_data.media.orientation import frame_orientation
-
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration lacks
+from stccl_data.media.container import decode, ffmpeg_message, open_media
+from stccl_data.media.deinterlace import Deinterlacer
+from stccl_data.media.picture import PictureConverter
+from stccl_data.media.video_streams import video_stream, video_stream_note
 
 #: AVI stores when a packet is decoded, not when its frame is shown: one frame per tick, in order.
 _WITHOUT_PRESENTATION_TIMES = "avi"
@@ -37,14 +29,17 @@ class Frame:
     image: NDArray[np.uint8]
     #: The decoder had to conceal damage.
     corrupt: bool
+    #: What was done to the clip's frames so far, see `stccl_data.extract.Extraction.notes`.
+    notes: tuple[str, ...] = ()
 
 
 def read_frames(path: str | Path) -> Iterator[Frame]:
-    """Read every frame of the first video stream, in presentation order, one at a time.
+    """Read every frame of the video, in presentation order, one at a time.
 
-    Handles any pixel format, variable frame rates, rotated and mirrored recordings and
-    non-square pixels. No frame is ever skipped: a packet that cannot be decoded ends the clip
-    with an error, so that nobody counts on frames that are not there.
+    Handles any pixel format, variable frame rates, rotated and mirrored recordings, non-square
+    pixels, HDR, interlacing and sizes that change; `Frame.notes` says what was done. No frame is
+    ever skipped: a packet that cannot be decoded ends the clip with an error, so that nobody
+    counts on frames that are not there.
 
     Raises:
         ClipError: as `probe`, and no_video, decode_error.
@@ -54,26 +49,36 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
         if stream is None:
             raise ClipError(Reason.NO_VIDEO, f"{path} has no video stream")
         stream.thread_type = "NONE"  # one process per core: decoder threads would only share it
-        interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
-        ticks = None
-        if container.format.name == _WITHOUT_PRESENTATION_TIMES:
-            ticks = iter(frame_times(path))
-        last = -np.inf
+        deinterlacer = Deinterlacer()
+        converter = PictureConverter(path, stream.sample_aspect_ratio)
+        choice = video_stream_note(container)
         count = 0
-        for frame in decode(container, stream, path):
-            time = frame.time if ticks is None else next(ticks, None)
-            if time is None and frame.dts is not None:
-                time = frame.dts * float(frame.time_base)
-            if time is None:
-                time = last + interval if count else 0.0
-            if time <= last:  # a damaged clock: keep the order, between the neighbours
-                time = last + interval / 2
-            last = time
+        for frame, time in deinterlacer.frames(_timed_frames(container, stream, path)):
             count += 1
-            image = _upright_rgb(frame, stream.sample_aspect_ratio)
-            yield Frame(float(time), image, bool(frame.is_corrupt))
+            image = converter.convert(frame)
+            notes = (*choice, *deinterlacer.notes, *converter.notes)
+            yield Frame(time, image, bool(frame.is_corrupt), notes)
         if count == 0:
             raise ClipError(Reason.DECODE_ERROR, f"{path} has a video stream without any frame")
+
+
+def _timed_frames(container: Any, stream: Any, path: str | Path) -> Iterator[tuple[Any, float]]:
+    """Decode the PyAV frames of a stream, each with its time in seconds."""
+    interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
+    ticks = None
+    if container.format.name == _WITHOUT_PRESENTATION_TIMES:
+        ticks = iter(frame_times(path))
+    last = -np.inf
+    for frame in decode(container, stream, path):
+        time = frame.time if ticks is None else next(ticks, None)
+        if time is None and frame.dts is not None:
+            time = frame.dts * float(frame.time_base)
+        if time is None:
+            time = last + interval if np.isfinite(last) else 0.0
+        if time <= last:  # a damaged clock: keep the order, between the neighbours
+            time = last + interval / 2
+        last = float(time)
+        yield frame, last
 
 
 def frame_times(path: str | Path) -> NDArray[np.float64]:
@@ -116,24 +121,3 @@ def frame_times(path: str | Path) -> NDArray[np.float64]:
                 f"{path} ends long before its stated duration: the file is truncated",
             )
         return np.array(sorted(times))
-
-
-def _upright_rgb(frame: Any, pixel_aspect: Fraction | None) -> NDArray[np.uint8]:
-    """Convert a PyAV frame to (H, W, 3) uint8 RGB, upright, with square pixels."""
-    width = square_width(frame.width, pixel_aspect)
-    image: NDArray[np.uint8]
-    if (
-        frame.format.name == "yuvj444p"
-        and frame.colorspace == _UNSPECIFIED
-        and width == frame.width
-    ):
-        # MEAD's raw encoding. swscale takes five times as long for it (14 ms at 1080p); the two
-        # differ by at most one level.
-        planes = [
-            np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width]
-            for p in frame.planes
-        ]
-        image = cv2.cvtColor(cv2.merge([planes[0], planes[2], planes[1]]), cv2.COLOR_YCrCb2RGB)
-    else:
-        image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
-    return frame_orientation(frame).apply(image)

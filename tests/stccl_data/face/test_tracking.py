@@ -226,13 +226,18 @@ def test_reducing_a_large_frame_moves_no_landmark(tmp_path, frames, landmarker):
     assert np.abs(far.face.decode().astype(int) - near.face.decode().astype(int)).mean() < 8
 
 
-def test_a_clip_that_changes_its_frame_size_is_refused(tmp_path, frames, landmarker):
+def test_a_clip_that_changes_its_frame_size_is_tracked_in_its_first_size(
+    tmp_path, frames, landmarker
+):
     first = record(tmp_path / "a.ts", frames[:6])
-    second = record(tmp_path / "b.ts", [cv2.resize(f, (256, 256)) for f in frames[:6]])
+    second = record(tmp_path / "b.ts", [cv2.resize(f, (384, 384)) for f in frames[6:12]])
     (tmp_path / "c.ts").write_bytes(first.read_bytes() + second.read_bytes())
-    with pytest.raises(ClipError, match=r"c\.ts") as error:
-        track_video(str(tmp_path / "c.ts"), landmarker, CropConfig())
-    assert error.value.reason is Reason.DECODE_ERROR
+    whole = track_video(str(record(tmp_path / "w.ts", frames[:12])), landmarker, CropConfig())
+    tracked = track_video(str(tmp_path / "c.ts"), landmarker, CropConfig())
+    assert tracked.notes == ("frames of several sizes scaled to the first",)
+    assert (tracked.width, tracked.height) == (whole.width, whole.height)
+    off = np.hypot(*np.moveaxis(tracked.track.landmarks - whole.track.landmarks, -1, 0))
+    assert np.median(off[6:]) < 0.03 * tracked.scores["eye_distance"]
 
 
 class CountingLandmarker:

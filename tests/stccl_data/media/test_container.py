@@ -60,7 +60,14 @@ def test_a_stream_of_an_unknown_codec_is_refused(tmp_path, refused):
     path = record(tmp_path / "a.mkv", numbered_frames(N))
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_NOBODY/KNOWS!"))
     error = refused(path, probe)
-    assert error.reason is Reason.DECODE_ERROR and "codec" in error.detail
+    assert error.reason is Reason.NOT_SUPPORTED and "codec" in error.detail
+
+
+def test_an_encrypted_recording_is_not_called_damaged(tmp_path, refused):
+    path = record(tmp_path / "a.mp4", numbered_frames(N))
+    path.write_bytes(path.read_bytes().replace(b"avc1\0\0\0\0", b"encv\0\0\0\0"))
+    error = refused(path, probe)
+    assert error.reason is Reason.NOT_SUPPORTED and "encrypted" in error.detail
 
 
 def test_an_empty_file_is_refused(tmp_path, refused):
@@ -101,7 +108,7 @@ def test_a_folder_with_a_clips_name_is_refused(tmp_path, refused):
 def test_a_missing_file_is_refused(tmp_path, refused):
     assert refused(tmp_path / "a.mp4").reason is Reason.MISSING_FILE
     (tmp_path / "link.mp4").symlink_to(tmp_path / "gone.mp4")
-    assert refused(tmp_path / "link.mp4").reason is Reason.BROKEN_LINK
+    assert refused(tmp_path / "link.mp4").reason is Reason.MISSING_FILE
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path, refused):
