@@ -63,6 +63,15 @@ class Reason(StrEnum):
     NO_FACE = "no_face", "no frame has a face; look at the clip"
     FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
     SMALL_FACE = "small_face", "lower --min-eye-distance to accept small faces"
+    MOUTH_STILL = (
+        "mouth_still",
+        "a mask, a hand or a still picture? Look at the clip, or lower --min-mouth-range",
+    )
+    MOUTH_WITHOUT_SOUND = (
+        "mouth_without_sound",
+        "somebody else speaks, or the mouth is hidden; look at the clip, or lower "
+        "--min-mouth-moves-with-sound",
+    )
     # the pair
     CONTENT_DOUBTFUL = (
         "content_doubtful",

@@ -13,6 +13,8 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.track import Track
 from stccl_data.face.tracking import track_video
+from stccl_data.features.mouth import mouth_features
+from stccl_data.features.mouth_activity import mouth_moves_with_sound, mouth_range
 from stccl_data.features.phonemes import PhonemeFeatures, phoneme_features
 from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech_features
 from stccl_data.landmarks import Landmarker
@@ -44,8 +46,8 @@ class Extraction:
     reference: NDArray[np.float64] | None
     #: (N,) float64 seconds; empty for a clip of sound alone.
     frame_times: NDArray[np.float64]
-    #: Those of `TrackedVideo`, and `av_difference_s`: duration of the audio minus that of the
-    #: video, seconds.
+    #: Those of `TrackedVideo`; `mouth_range` and `mouth_moves_with_sound`; and `av_difference_s`:
+    #: duration of the audio minus that of the video, seconds.
     scores: dict[str, float]
     #: What was done so that the clip comes out as it was meant, for the user: `HLG tone-mapped`.
     #: Short, without a semicolon, and the same words for the same act, because they are counted.
@@ -84,6 +86,7 @@ def extract_clip(
         track, scores, width, height = video.track, video.scores, video.width, video.height
         notes = video.notes
         times = track.times
+        scores |= _mouth_scores(track, audio.speech)
     else:
         times = frame_times(clip.path) if info.width is not None else np.empty(0)
         if audio.speech is None:
@@ -109,6 +112,16 @@ def extract_clip(
         scores,
         notes,
     )
+
+
+def _mouth_scores(track: Track, speech: SpeechFeatures | None) -> dict[str, float]:
+    """Score what the mouth does; a score is missing if there is too little to see or to hear."""
+    mouth = mouth_features(track.landmarks, track.times, track.valid)
+    if mouth is None:
+        return {}
+    scores = {"mouth_range": mouth_range(mouth)}
+    along = None if speech is None else mouth_moves_with_sound(mouth, speech)
+    return scores if along is None else {**scores, "mouth_moves_with_sound": along}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ CLIP_SCORES = (
     "roll",
     "sharpness",
     "exposure",
+    "mouth_range",
+    "mouth_moves_with_sound",
     "frozen_frames",
     "corrupt_frames",
     "av_difference_s",

@@ -18,6 +18,10 @@ MIN_CONTENT_SCORE = 0.5
 #: A pair between this score and `MIN_CONTENT_SCORE` is doubtful, below it a mismatch.
 MIN_DOUBTFUL_SCORE = 0.1
 
+#: A mouth that opens and closes by less stands still: a fourth of the least of 34 clips of speech
+#: (0.08 to 0.28), four times that of a mask.
+MIN_MOUTH_RANGE = 0.02
+
 #: Scores of a clip or a pair by name. A score that is absent or None passes its gate.
 Scores = Mapping[str, Any]
 
@@ -27,6 +31,8 @@ GATE_REASONS = {
     "min_doubtful_score": Reason.CONTENT_DOUBTFUL,
     "min_face_rate": Reason.FEW_FACES,
     "min_eye_distance": Reason.SMALL_FACE,
+    "min_mouth_range": Reason.MOUTH_STILL,
+    "min_mouth_moves_with_sound": Reason.MOUTH_WITHOUT_SOUND,
     "max_duration_ratio": Reason.DURATION_RATIO,
     "max_longest_repeat": Reason.LONGEST_REPEAT,
     "max_local_slope": Reason.LOCAL_SLOPE,
@@ -54,6 +60,18 @@ class GateConfig:
         default=24.0,
         description="Minimum pixels between the outer eye corners, in either clip; a smaller face "
         "gives a blurred crop.",
+    )
+    min_mouth_range: float = Field(
+        default=MIN_MOUTH_RANGE,
+        description="Minimum range of the mouth's opening, in either clip, in units of the outer "
+        "eye corners' distance; behind a mask the mouth stands still.",
+    )
+    min_mouth_moves_with_sound: float = Field(
+        default=-1.0,
+        ge=-1,
+        le=1,
+        description="Minimum correlation of the mouth's opening with the loudness, in either clip; "
+        "-1 is off. 0 refuses next to no speaker.",
     )
     max_duration_ratio: float = Field(
         default=2.5,
@@ -100,7 +118,7 @@ def judge(
 
     Args:
         pair: mode, content_score, duration_ratio, longest_repeat, local_slope.
-        source: face_rate and eye_distance of the source clip.
+        source: the source clip's face_rate, eye_distance, mouth_range and mouth_moves_with_sound.
         target: the same of the target clip.
         gates: all thresholds. Or some of them by name: then only these gates overrule the earlier
             decision; a refused pair that they would accept must also pass the defaults of the
@@ -133,14 +151,7 @@ def _refusals(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -
         doubtful = score >= gates.min_doubtful_score
         yield Refusal(Reason.CONTENT_DOUBTFUL if doubtful else Reason.CONTENT_MISMATCH, detail)
     for side, clip in (("source", source), ("target", target)):
-        rate = clip.get("face_rate")
-        if rate is not None and rate < gates.min_face_rate:
-            detail = f"the {side} shows a face in {100 * rate:.0f} % of its frames"
-            yield Refusal(Reason.FEW_FACES, detail)
-        distance = clip.get("eye_distance")
-        if distance is not None and distance < gates.min_eye_distance:
-            pixels = f"{distance:.0f} pixels between the outer eye corners"
-            yield Refusal(Reason.SMALL_FACE, f"the {side}'s face is small: {pixels}")
+        yield from _clip_refusals(side, clip, gates)
     ratio, most = pair.get("duration_ratio"), gates.max_duration_ratio
     if ratio is not None and not 1 / most <= ratio <= most:
         detail = f"the target takes {ratio:.2f} times as long as the source"
@@ -153,3 +164,23 @@ def _refusals(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -
     if slope is not None and slope > gates.max_local_slope:
         detail = f"the path is locally {2**slope:.1f} times as steep or as flat as the diagonal"
         yield Refusal(Reason.LOCAL_SLOPE, detail)
+
+
+def _clip_refusals(side: str, clip: Scores, gates: GateConfig) -> Iterator[Refusal]:
+    """Yield a refusal for every gate that the source or the target clip fails."""
+    rate = clip.get("face_rate")
+    if rate is not None and rate < gates.min_face_rate:
+        detail = f"the {side} shows a face in {100 * rate:.0f} % of its frames"
+        yield Refusal(Reason.FEW_FACES, detail)
+    distance = clip.get("eye_distance")
+    if distance is not None and distance < gates.min_eye_distance:
+        pixels = f"{distance:.0f} pixels between the outer eye corners"
+        yield Refusal(Reason.SMALL_FACE, f"the {side}'s face is small: {pixels}")
+    opening = clip.get("mouth_range")
+    if opening is not None and opening < gates.min_mouth_range:
+        detail = f"the {side}'s mouth opens by {opening:.3f} of the eye corners' distance"
+        yield Refusal(Reason.MOUTH_STILL, detail)
+    along = clip.get("mouth_moves_with_sound")
+    if along is not None and along < gates.min_mouth_moves_with_sound:
+        detail = f"the {side}'s mouth and sound have a correlation of {along:.2f}"
+        yield Refusal(Reason.MOUTH_WITHOUT_SOUND, detail)
