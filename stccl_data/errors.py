@@ -16,12 +16,28 @@ class Reason(StrEnum):
         return member
 
     # the file
-    MISSING_FILE = "missing_file", "check the path; relative paths are relative to the manifest"
-    NOT_PERMITTED = "not_permitted", "make the file readable for this user"
+    MISSING_FILE = "missing_file", "check the path, and that its disk is connected"
+    NOT_PERMITTED = "not_permitted", "make the file or folder readable for this user"
     EMPTY_FILE = "empty_file", "download or copy the file again"
-    NOT_MEDIA = "not_media", "the content is not audio or video known to ffmpeg; check the file"
+    NOT_MEDIA = "not_media", "not audio or video known to ffmpeg; check the file and its suffix"
+    GIT_LFS_POINTER = "git_lfs_pointer", "run `git lfs pull` in the repository of the file"
+    GIT_ANNEX_LINK = (
+        "git_annex_link",
+        "run `datalad get` or `git annex get` on the file or its folder",
+    )
+    DVC_POINTER = "dvc_pointer", "run `dvc pull` in the repository of the file"
+    CLOUD_PLACEHOLDER = (
+        "cloud_placeholder",
+        "make the file available offline in the sync client, or download it",
+    )
+    PARTIAL_DOWNLOAD = "partial_download", "finish the download, or remove what is left of it"
+    BROKEN_LINK = "broken_link", "repair the link, or connect the disk that it leads to"
+    APPLE_DOUBLE = "apple_double", "nothing to do: these files are no recordings and are ignored"
     NO_VIDEO = "no_video", "clips with sound only need --crops none and are aligned by sound"
-    NO_AUDIO = "no_audio", "use --align visual for silent clips, or add audio_path"
+    NO_AUDIO = (
+        "no_audio",
+        "use --align visual for silent clips; a manifest of your own can name a sound file",
+    )
     DECODE_ERROR = "decode_error", "the file is damaged or truncated; download or copy it again"
     NOT_SUPPORTED = (
         "not_supported",
@@ -37,7 +53,13 @@ class Reason(StrEnum):
         "a clip needs at least two frames, and 0.25 s of sound to be aligned by sound",
     )
     # the labels
-    BAD_ROW = "bad_row", "correct the row of the manifest"
+    BAD_ROW = "bad_row", "correct the row or line"
+    AMBIGUOUS_FILE = "ambiguous_file", "write the path of one of them exactly as it is on disk"
+    READ_AS = "read_as", "check that this is what you mean; write it so to silence this"
+    SIMILAR_LABELS = (
+        "similar_labels",
+        "they count as different; write them alike if they are one",
+    )
     UNKNOWN_NAME = (
         "unknown_name",
         "rename the file as the corpus does, or list it in your own manifest",
@@ -51,13 +73,16 @@ class Reason(StrEnum):
         "the labels disagree and none is guessed; correct the name, folder or row",
     )
     DUPLICATE_CLIP = "duplicate_clip", "another file is the same clip; remove one copy"
-    NOT_UNPACKED = "not_unpacked", "unpack the tar into its folder and scan again"
+    NOT_UNPACKED = "not_unpacked", "unpack the archive into its folder and scan again"
     NOT_SELECTED = (
         "not_selected",
         "excluded by an option such as --views, --speakers or --limit",
     )
     KNOWN_DEFECT = "known_defect", "listed as defective in manifests/; see docs/corpora.md"
-    SENTENCE_UNKNOWN = "sentence_unknown", "give the sentence with --transcripts or in a manifest"
+    SENTENCE_UNKNOWN = (
+        "sentence_unknown",
+        "list the clip in a manifest of your own; for MEAD, --transcripts gives sentences as well",
+    )
     NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
     # the face
     NO_FACE = "no_face", "no frame has a face; look at the clip"

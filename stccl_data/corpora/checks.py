@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from stccl_data.corpora.records import Finding
 from stccl_data.corpora.tree import ARCHIVE_SUFFIXES, Duplicate, File, Tree
 from stccl_data.errors import Reason
+from stccl_data.files.stubs import Stub, stub_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,11 @@ class Group:
     #: path below the root, for messages
     shown: str
     files: list[File]
+
+
+def stub_finding(file: File, stub: Stub, more: str = "", **properties: Any) -> Finding:
+    """Report a file whose content is not here."""
+    return Finding(file.path, stub.reason, f"{file.shown} {stub.what}{more}", **properties)
 
 
 def find_duplicates(tree: Tree, duplicates: Iterable[Duplicate]) -> list[Finding]:
@@ -101,7 +108,9 @@ def find_wrong_suffixes(tree: Tree, is_clip_name: Callable[[File], bool]) -> lis
         others = f", like {len(files) - 1} others in this folder" if len(files) > 1 else ""
         detail = f"{shown} is named like a clip but {what}{others}, which is not a media suffix"
         path = files[0].path if len(files) == 1 else folder
-        findings.append(Finding(path, Reason.NOT_MEDIA, detail, files=len(files)))
+        by_name = stub_by_name(files[0].name)
+        reason = by_name[1].reason if by_name else Reason.NOT_MEDIA
+        findings.append(Finding(path, reason, detail, files=len(files)))
     return findings
 
 
@@ -123,7 +132,11 @@ def find_archives(
         suffix = next(end for end in ARCHIVE_SUFFIXES if file.name.lower().endswith(end))
         bare = file.name[: -len(suffix)]
         folders = {name.lower() for name in file.folder.folders}
-        if bare.lower() not in folders and not is_unpacked(bare):
+        if bare.lower() in folders or is_unpacked(bare):
+            continue
+        if file.stub is not None:
+            findings.append(stub_finding(file, file.stub))
+        else:
             detail = f"{file.shown} has not been unpacked"
             findings.append(Finding(file.path, Reason.NOT_UNPACKED, detail))
     return findings

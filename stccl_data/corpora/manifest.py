@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import Clip, emotion_label, slug
+from stccl_data.corpora.labels import normalised_label, similar_labels
+from stccl_data.corpora.manifest_paths import FoundFile, PathFinder, shown_path
 from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRow, read_rows
 from stccl_data.corpora.records import Finding, Listing, ScanError
 from stccl_data.corpora.tree import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from stccl_data.errors import ClipError, Reason
+from stccl_data.files.stubs import Stub, stub_by_name, stub_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Row:
     clip: Clip
     #: 0 if the row has none
     take: int
+    #: how its paths were read, if they are not as on the disk
+    remarks: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[object, ...]:
@@ -35,20 +40,35 @@ def find_manifest(raw: Path) -> Path | None:
     """Return `raw` itself if it is a file, or the only `manifest.*` in the folder, if any.
 
     Raises:
-        ScanError: the folder contains several manifests.
+        ScanError: the folder contains several manifests, or one whose content is not here.
     """
     if raw.is_file():
         return raw
-    # os.path.isfile() is False in a folder that cannot be entered; Path.is_file() raises.
-    manifests = [
-        path
-        for suffix in SUFFIXES
-        if os.path.isfile(path := raw / f"manifest{suffix}")  # noqa: PTH113
-    ]
+    try:
+        names = sorted(os.listdir(raw))  # noqa: PTH208 - Path.iterdir makes 200,000 Paths
+    except OSError:
+        return None
+    known = {f"manifest{suffix}" for suffix in SUFFIXES}
+    stubs: dict[str, Stub] = {}
+    manifests: list[str] = []
+    for name in names:
+        by_name = stub_by_name(name)
+        if name.lower() in known and not os.path.isdir(raw / name):  # noqa: PTH112
+            stub = stub_of(str(raw / name))
+            if stub is None or stub.reason is Reason.EMPTY_FILE:
+                manifests.append(name)
+            else:
+                stubs[name] = stub
+        elif by_name is not None and by_name[0].lower() in {"manifest", *known}:
+            stubs[name] = by_name[1]
     if len(manifests) > 1:
-        names = " and ".join(path.name for path in manifests)
-        raise ScanError(f"{raw} contains {names}: pass the one to use instead of the folder")
-    return manifests[0] if manifests else None
+        raise ScanError(
+            f"{raw} contains {' and '.join(manifests)}: pass the one to use instead of the folder"
+        )
+    if stubs and not manifests:
+        name, stub = stubs.popitem()
+        raise ScanError(f"{raw / name} {stub.what}: {stub.reason.advice}")
+    return raw / manifests[0] if manifests else None
 
 
 def read(manifest: Path) -> Listing:
@@ -59,14 +79,18 @@ def read(manifest: Path) -> Listing:
     of the rows, unless the rows contain the take. A row that cannot be used is a finding, and the
     other rows are unaffected; rows that give one file different labels are all findings.
 
+    A path that exists in another spelling only is read so, and a finding says it.
+
     Raises:
         ScanError: the file is not such a table, or lacks a required column.
     """
     rows: list[Row] = []
     errors: list[tuple[int, ClipError]] = []
-    for raw_row in read_rows(manifest):
+    remarks: list[str] = []
+    finder = PathFinder(manifest.parent)
+    for raw_row in read_rows(manifest, remarks.append):
         try:
-            rows.append(_parse_row(manifest, raw_row))
+            rows.append(_parse_row(finder, raw_row))
         except ClipError as error:
             errors.append((raw_row.number, error))
     unique = []
@@ -80,10 +104,24 @@ def read(manifest: Path) -> Listing:
         Finding(str(manifest), error.reason, f"{manifest.name}, row {number}: {error.detail}")
         for number, error in errors + conflicts
     ]
-    return Listing(_assign_ids(unique, numbered), findings)
+    clips = _assign_ids(unique, numbered)
+    findings += _remarks(manifest, remarks, numbered)
+    return Listing(clips, findings)
 
 
-def _parse_row(manifest: Path, row: RawRow) -> Row:
+def _remarks(manifest: Path, remarks: list[str], rows: list[Row]) -> Iterator[Finding]:
+    """Report what is read otherwise than it is written, and labels that look alike."""
+    for remark in remarks:
+        yield Finding(str(manifest), Reason.READ_AS, f"{manifest.name} {remark}", files=0)
+    for row in sorted(rows, key=lambda row: row.number):
+        for remark in row.remarks:
+            detail = f"{manifest.name}, row {row.number}: {remark}"
+            yield Finding(str(manifest), Reason.READ_AS, detail, files=0)
+    for detail in similar_labels(row.clip for row in rows):
+        yield Finding(str(manifest), Reason.SIMILAR_LABELS, f"{manifest.name}: {detail}", files=0)
+
+
+def _parse_row(finder: PathFinder, row: RawRow) -> Row:
     """Validate a row. Raises ClipError."""
     if row.error:
         raise ClipError(Reason.BAD_ROW, row.error)
@@ -96,21 +134,31 @@ def _parse_row(manifest: Path, row: RawRow) -> Row:
         emotion = emotion_label(text["emotion"])
     except ValueError as error:
         raise ClipError(Reason.BAD_ROW, str(error)) from error
+    files = {
+        column: _find_file(finder, column, text[column])
+        for column in ("path", "audio_path")
+        if text[column]
+    }
     clip = Clip(
         clip_id=text["clip_id"],
         corpus=text["corpus"] or "own",
-        speaker=text["speaker"],
+        speaker=normalised_label(text["speaker"]),
         emotion=emotion,
-        sentence=text["sentence"],
-        path=_find_file(manifest, "path", text["path"]),
-        audio_path=_find_file(manifest, "audio_path", text["audio_path"])
-        if text["audio_path"]
-        else None,
+        sentence=normalised_label(text["sentence"]),
+        path=files["path"].path,
+        audio_path=files["audio_path"].path if "audio_path" in files else None,
         level=_parse_int(text["level"], "level", least=0) if text["level"] else 1,
-        view=text["view"] or "front",
+        view=normalised_label(text["view"]) or "front",
         text=text["text"] or None,
     )
-    return Row(row.number, clip, _parse_int(text["take"], "take", least=1) if text["take"] else 0)
+    take = _parse_int(text["take"], "take", least=1) if text["take"] else 0
+    remarks = tuple(
+        f"{column} {text[column]} is read as {shown_path(finder.folder, file.path)}, "
+        f"which differs by {' and '.join(dict.fromkeys(file.differences))}"
+        for column, file in files.items()
+        if file.differences
+    )
+    return Row(row.number, clip, take, remarks)
 
 
 def _cell_text(value: Any) -> str:
@@ -142,31 +190,24 @@ def _parse_int(text: str, column: str, least: int) -> int:
     )
 
 
-def _find_file(manifest: Path, column: str, text: str) -> str:
-    """Return the absolute path of a media file in a cell. Raises ClipError."""
-    path = os.path.normpath(manifest.parent / text)
-    if text.startswith("~") and not os.path.lexists(path):
-        home = os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises for unknown users
-        path = os.path.normpath(manifest.parent / home)
+def _find_file(finder: PathFinder, column: str, text: str) -> FoundFile:
+    """Return the media file in a cell. Raises ClipError."""
     try:
-        os.stat(path)  # noqa: PTH116
-    except PermissionError as error:
-        raise ClipError(
-            Reason.NOT_PERMITTED, f"{column} {text} cannot be accessed: {error.strerror}"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ClipError(
-            Reason.MISSING_FILE, f"{column} {text} does not exist (looked for {path})"
-        ) from error
-    if not os.path.isfile(path):  # noqa: PTH113
-        raise ClipError(Reason.MISSING_FILE, f"{column} {text} is not a file")
-    suffix = Path(path).suffix.lower()
+        file = finder.find(text)
+    except ClipError as error:
+        raise ClipError(error.reason, f"{column} {text} {error.detail}") from error
+    stub = stub_of(file.path)
+    if stub is not None and os.path.isdir(file.path):  # noqa: PTH112
+        raise ClipError(Reason.MISSING_FILE, f"{column} {text} {stub.what}")
+    suffix = Path(file.path).suffix.lower()
     if suffix not in MEDIA_SUFFIXES:
         known = " ".join((*sorted(VIDEO_SUFFIXES), *AUDIO_SUFFIXES))
         raise ClipError(
             Reason.NOT_MEDIA, f"{column} {text} has the suffix '{suffix}'; use one of {known}"
         )
-    return path
+    if stub is not None:
+        raise ClipError(stub.reason, f"{column} {text} {stub.what}")
+    return file
 
 
 def _check_duplicates(rows: list[Row]) -> Iterator[tuple[Row, ClipError | None]]:

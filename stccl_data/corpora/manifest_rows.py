@@ -1,14 +1,16 @@
 """Read the rows of a manifest: CSV, TSV, JSON lines or Parquet."""
 
 import csv
-import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stccl_data.corpora.csv_text import decode, read_csv_text
 from stccl_data.corpora.records import ScanError
+from stccl_data.errors import Reason
+from stccl_data.files.stubs import stub_of
 
 REQUIRED = ("path", "speaker", "emotion", "sentence")
 OPTIONAL = ("clip_id", "audio_path", "level", "take", "view", "text", "corpus")
@@ -19,7 +21,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 class RawRow:
     """A row of the table, not yet validated."""
 
-    #: as an editor shows it: row 1 of a CSV is its header
+    #: as a spreadsheet program shows it: row 1 of a CSV is its header
     number: int
     #: by column, in lower case
     cells: Mapping[str, Any]
@@ -27,15 +29,19 @@ class RawRow:
     error: str = ""
 
 
-def read_rows(manifest: Path) -> Iterator[RawRow]:
+def read_rows(manifest: Path, remark: Callable[[str], None]) -> Iterator[RawRow]:
     """Read the rows of a manifest in order.
+
+    Args:
+        manifest: the table.
+        remark: is called with what is unusual about the file, to follow its name.
 
     Raises:
         ScanError: the file cannot be read, is not such a table, or lacks a required column.
     """
-    readers = {
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
+    readers: dict[str, Callable[[Path], Iterator[RawRow]]] = {
+        ".csv": lambda path: _read_csv(path, remark),
+        ".tsv": lambda path: _read_csv(path, remark),
         ".jsonl": _read_jsonl,
         ".parquet": _read_parquet,
     }
@@ -44,6 +50,9 @@ def read_rows(manifest: Path) -> Iterator[RawRow]:
         raise ScanError(
             f"{manifest} is not a manifest: its suffix must be one of {' '.join(SUFFIXES)}"
         )
+    stub = stub_of(str(manifest))
+    if stub is not None and stub.reason not in (Reason.EMPTY_FILE, Reason.NOT_PERMITTED):
+        raise ScanError(f"{manifest} {stub.what}: {stub.reason.advice}")
     try:
         yield from reader(manifest)
     except OSError as error:
@@ -64,21 +73,19 @@ def _check_columns(manifest: Path, columns: list[str]) -> None:
         raise ScanError(f"{manifest} has the column {', '.join(sorted(repeated))} more than once")
 
 
-def _read_text(manifest: Path) -> str:
-    content = manifest.read_bytes()
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+def _not_unicode(manifest: Path, error: UnicodeDecodeError) -> ScanError:
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return ScanError(f"{manifest}, line {line}: not UTF-8; save the table as UTF-8")
+
+
+def _read_csv(manifest: Path, remark: Callable[[str], None]) -> Iterator[RawRow]:
     try:
-        return content.decode(encoding)
+        content = read_csv_text(manifest)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ScanError(f"{manifest}, line {line}: not UTF-8; save the table as UTF-8") from error
-
-
-def _read_csv(manifest: Path) -> Iterator[RawRow]:
-    text = _read_text(manifest)
-    first_line = text.split("\n", 1)[0]
-    delimiter = "\t" if manifest.suffix.lower() == ".tsv" else max(",;\t", key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        raise _not_unicode(manifest, error) from error
+    for text in content.remarks:
+        remark(text)
+    reader = content.rows()
     columns: list[str] = []
     number = 0
     while True:
@@ -96,7 +103,7 @@ def _read_csv(manifest: Path) -> Iterator[RawRow]:
         elif any(cell.strip() for cell in cells[len(columns) :]):
             error_text = (
                 f"{len(cells)} cells, but the header has {len(columns)}; "
-                f"quote a cell that contains '{delimiter}'"
+                f"quote a cell that contains '{content.delimiter}'"
             )
             yield RawRow(number, {}, error_text)
         elif any(cell.strip() for cell in cells):
@@ -113,7 +120,11 @@ def _read_jsonl(manifest: Path) -> Iterator[RawRow]:
     """
     rows: list[RawRow] = []
     columns: dict[str, None] = {}
-    for number, line in enumerate(_read_text(manifest).split("\n"), 1):
+    try:
+        text = decode(manifest.read_bytes())
+    except UnicodeDecodeError as error:
+        raise _not_unicode(manifest, error) from error
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

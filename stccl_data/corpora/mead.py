@@ -22,7 +22,7 @@ def count_matches(tree: Tree) -> int:
     """Count the files that MEAD's names explain, to recognise the corpus."""
     clips = sum(_is_clip(tree, file) for file in tree.media())
     archives = sum(
-        file.name in ("video.tar", "audio.tar")
+        file.name.lower() in ("video.tar", "audio.tar")
         and ACTOR.fullmatch(parent_name(tree, file)) is not None
         for file in tree.files
     )

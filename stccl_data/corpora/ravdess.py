@@ -9,7 +9,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from stccl_data.clip import Clip
-from stccl_data.corpora.checks import find_archives, find_duplicates, find_wrong_suffixes
+from stccl_data.corpora.checks import (
+    find_archives,
+    find_duplicates,
+    find_wrong_suffixes,
+    stub_finding,
+)
 from stccl_data.corpora.records import Finding, Listing
 from stccl_data.corpora.tables import table
 from stccl_data.corpora.tree import File, Tree, keep_first
@@ -18,6 +23,8 @@ from stccl_data.errors import ClipError, Reason
 NAME = re.compile(r"\d\d(?:-\d\d){6}")
 ACTOR_FOLDER = re.compile(r"Actor[ _-]?(\d\d)", re.IGNORECASE)
 ARCHIVE = re.compile(r"(Video|Audio)_(Speech|Song)_Actors?_(\d\d)(?:-(\d\d))?", re.IGNORECASE)
+#: The modality of files without video.
+SOUND = "03"
 #: The corpus has no songs of this actor.
 ACTOR_WITHOUT_SONGS = "18"
 
@@ -61,17 +68,27 @@ def read(tree: Tree) -> Listing:
 
     best: dict[tuple[str, ...], tuple[Codes, File]] = {}
     unused: Counter[str] = Counter()
-    for codes, file in sorted(first.items(), key=lambda item: item[0]):
-        if best.setdefault(codes[1:], (codes, file))[1] is not file:
+    for codes, file in sorted(first.items(), key=_completeness):
+        if best.setdefault(codes[1:], (codes, file))[1] is file:
+            continue
+        if file.stub is None:
             unused[codes.modality] += 1
+        else:
+            findings.append(stub_finding(file, file.stub))
     for modality, count in sorted(unused.items()):
         name = table("ravdess")["modality"][modality]
-        detail = f"{count} files of modality {modality} ({name}): a more complete file is used"
+        detail = f"{count} files of modality {modality} ({name}): a more complete file exists"
         findings.append(Finding(str(tree.root), Reason.NOT_SELECTED, detail, files=count))
 
     findings += find_wrong_suffixes(tree, _is_clip_name)
     findings += find_archives(tree, lambda bare: _is_unpacked(bare, first))
     return Listing([_clip(codes, file) for codes, file in best.values()], findings)
+
+
+def _completeness(item: tuple[Codes, File]) -> tuple[bool, bool, Codes]:
+    """A sort key: videos first, then files whose content is here, then by modality."""
+    codes, file = item
+    return codes.modality == SOUND, file.stub is not None, codes
 
 
 def _is_clip_name(file: File) -> bool:

@@ -1,4 +1,4 @@
-"""Recognise a raw corpus and list its clips. No media file is opened, and nothing is written."""
+"""Recognise a raw corpus and list its clips. No recording is opened, and nothing is written."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -12,7 +12,9 @@ from stccl_data.corpora.records import Listing, Scan, ScanError
 from stccl_data.corpora.selection import make_selection
 from stccl_data.corpora.tables import mead_numbering
 from stccl_data.corpora.transcripts import read_transcripts
-from stccl_data.corpora.tree import Tree, walk
+from stccl_data.corpora.tree import Tree
+from stccl_data.corpora.unavailable import leave_out_stubs
+from stccl_data.corpora.walk import walk
 
 Corpus = Literal[
     "mead", "ravdess", "cremad", "emodb", "esd", "savee", "tess", "emovdb", "emovo", "own"
@@ -50,8 +52,8 @@ def scan_corpus(
             sentences in place of the numbering table.
 
     Returns:
-        The clips, and a finding for each file that cannot be used. A folder in which no corpus
-        is recognised gives a scan of the corpus `unknown`, without clips.
+        The clips whose content is here, and a finding for each file that cannot be used. A folder
+        in which no corpus is recognised gives a scan of the corpus `unknown`, without clips.
 
     Raises:
         ScanError: RAW is missing, an option is invalid, or a manifest or transcript list cannot
@@ -63,23 +65,23 @@ def scan_corpus(
     if corpus not in ("auto", *CORPORA):
         raise ScanError(f"unknown corpus '{corpus}'; choose one of auto, {', '.join(CORPORA)}")
     selection = make_selection(views, speakers, emotions)
-    corpus, listing = _list_clips(raw, corpus, transcripts)
+    corpus, listing, tree = _list_clips(raw, corpus, transcripts)
     selected = selection.apply(raw, corpus, listing.clips)
+    found = Listing(selected.clips, listing.findings + selected.findings)
+    if tree is not None:
+        found = leave_out_stubs(tree, found)
     return Scan(
         corpus,
         raw,
-        tuple(sorted(selected.clips, key=lambda clip: clip.clip_id)),
-        tuple(
-            sorted(
-                listing.findings + selected.findings,
-                key=lambda finding: (finding.reason, finding.path),
-            )
-        ),
+        tuple(sorted(found.clips, key=lambda clip: clip.clip_id)),
+        tuple(sorted(found.findings, key=lambda finding: (finding.reason, finding.path))),
     )
 
 
-def _list_clips(raw: Path, corpus: str, transcripts: Path | None) -> tuple[str, Listing]:
-    """Return the name of the corpus and its clips, before selection."""
+def _list_clips(
+    raw: Path, corpus: str, transcripts: Path | None
+) -> tuple[str, Listing, Tree | None]:
+    """Return the name of the corpus, its clips before selection, and its tree if it is a folder."""
     table = manifest.find_manifest(raw) if corpus in ("auto", "own") else None
     tree = None
     if table is not None:
@@ -96,10 +98,10 @@ def _list_clips(raw: Path, corpus: str, transcripts: Path | None) -> tuple[str, 
             f"transcripts are for MEAD; {raw} is {corpus}, whose names define its sentences"
         )
     if table is not None:
-        return corpus, manifest.read(table)
+        return corpus, manifest.read(table), None
     assert tree is not None
     listing = _read(tree, corpus, transcripts)
-    return corpus, Listing(listing.clips, [*tree.findings, *listing.findings])
+    return corpus, Listing(listing.clips, [*tree.findings, *listing.findings]), tree
 
 
 def _recognise(tree: Tree) -> str:

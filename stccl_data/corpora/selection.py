@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stccl_data.clip import EMOTIONS, Clip, emotion_label, emotion_order
 from stccl_data.corpora import mead
+from stccl_data.corpora.labels import normalised_label
 from stccl_data.corpora.records import Finding, Listing, ScanError
 from stccl_data.corpora.tables import table
 from stccl_data.errors import Reason
@@ -88,4 +89,8 @@ def make_selection(
         labels = frozenset(emotion_label(word) for word in emotions or ())
     except ValueError as error:
         raise ScanError(str(error)) from error
-    return Selection(frozenset(views or ()), frozenset(speakers or ()), labels)
+    return Selection(
+        frozenset(map(normalised_label, views or ())),
+        frozenset(map(normalised_label, speakers or ())),
+        labels,
+    )

@@ -35,9 +35,9 @@ def match_sound(
 ) -> Match[Key]:
     """Give each video the audio of its recording.
 
-    If a recording has audio in several formats, the first of `AUDIO_SUFFIXES` is used. If there
-    is no video at all, the audio files are the clips; otherwise audio without a video is a
-    finding.
+    If a recording has audio in several formats, the first of `AUDIO_SUFFIXES` is used whose content
+    is here. If there is no video at all, the audio files are the clips; otherwise audio without a
+    video is a finding.
 
     Args:
         videos: the recording of each video file.
@@ -50,7 +50,8 @@ def match_sound(
     duplicates += duplicate_sounds
     first_sound: dict[Key, File] = {}
     for (key, _), file in sorted(
-        by_format.items(), key=lambda item: AUDIO_SUFFIXES.index(item[1].suffix)
+        by_format.items(),
+        key=lambda item: (item[1].stub is not None, AUDIO_SUFFIXES.index(item[1].suffix)),
     ):
         first_sound.setdefault(key, file)
     if not first_video:

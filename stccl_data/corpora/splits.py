@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from stccl_data.corpora.csv_text import read_csv_text
+from stccl_data.corpora.labels import normalised_label
 from stccl_data.corpora.tables import table
 from stccl_data.errors import UsageError
 
@@ -144,22 +146,23 @@ def _assign_by_ratio(speakers: list[str], ratios: Mapping[str, float], seed: int
 
 def _assign_from_csv(speakers: list[str], path: Path) -> dict[str, str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = [column.strip().lower() for column in reader.fieldnames or []]
-            reader.fieldnames = columns
-            rows = list(reader)
+        header, *cells = list(read_csv_text(path).rows()) or [[]]
     except OSError as error:
         raise SplitError(f"cannot read the split {path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SplitError(f"the split {path} is not a UTF-8 CSV: {error}") from error
+    columns = [column.strip().lower() for column in header]
     if not {"speaker", "split"} <= set(columns):
         raise SplitError(
             f"{path} needs the columns speaker and split; it has {', '.join(columns) or 'none'}"
         )
     split_of: dict[str, str] = {}
-    for number, row in enumerate(rows, 2):
-        speaker, split = (row["speaker"] or "").strip(), (row["split"] or "").strip().lower()
+    for number, values in enumerate(cells, 2):
+        if not any(values):
+            continue
+        row = dict(zip(columns, values, strict=False))
+        speaker = normalised_label(row.get("speaker", ""))
+        split = row.get("split", "").strip().lower()
         if split not in SPLITS:
             raise SplitError(
                 f"{path}, row {number}: unknown split '{split}'; choose from {', '.join(SPLITS)}"

@@ -1,4 +1,4 @@
-"""List the folders and files of a raw corpus in one walk. No file is opened or written."""
+"""The folders and files of a raw corpus, as `walk` lists them."""
 
 import os
 from collections.abc import Hashable, Iterable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stccl_data.corpora.records import Finding
-from stccl_data.errors import Reason
+from stccl_data.files.stubs import Stub
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -34,8 +34,6 @@ AUDIO_SUFFIXES = (
 )  # fmt: skip
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | set(AUDIO_SUFFIXES)
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip", ".rar", ".7z")
-#: Files and folders left behind by operating systems, lower case.
-IGNORED_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -48,8 +46,6 @@ class Folder:
     path: str
     #: path components below the root
     parts: tuple[str, ...]
-    #: names of the files in it, sorted
-    names: tuple[str, ...]
     #: names of the folders in it, sorted
     folders: tuple[str, ...]
 
@@ -63,16 +59,21 @@ class File:
     stem: str
     #: lower case, with the dot
     suffix: str
+    #: why the content is not here, if it is not
+    stub: Stub | None = None
+    #: the name on disk, if another file stands for this one: `001.mp4.part` for `001.mp4`
+    stand_in: str | None = None
 
     @property
     def path(self) -> str:
         """The absolute path."""
-        return os.path.join(self.folder.path, self.name)  # noqa: PTH118 - 217,000 Paths cost seconds
+        name = self.stand_in or self.name
+        return os.path.join(self.folder.path, name)  # noqa: PTH118 - 217,000 Paths cost seconds
 
     @property
     def shown(self) -> str:
         """The path below the root, for messages."""
-        return "/".join((*self.folder.parts, self.name))
+        return "/".join((*self.folder.parts, self.stand_in or self.name))
 
     @property
     def is_media(self) -> bool:
@@ -90,9 +91,9 @@ class File:
         return self.name.lower().endswith(ARCHIVE_SUFFIXES)
 
     @property
-    def depth_and_path(self) -> tuple[int, str]:
-        """A sort key that puts files nearer to the root first."""
-        return len(self.folder.parts), self.path
+    def preference(self) -> tuple[bool, int, str]:
+        """A sort key: files whose content is here first, then those nearer to the root."""
+        return self.stub is not None, len(self.folder.parts), self.path
 
     @property
     def without_suffix(self) -> "File":
@@ -106,10 +107,9 @@ class Tree:
 
     #: absolute
     root: Path
-    #: sorted
-    folders: tuple[Folder, ...]
-    #: what the walk could not read
+    #: what the walk could not read, and what is left of files that are not here
     findings: tuple[Finding, ...]
+    #: sorted by folder and name
     files: tuple[File, ...] = field(repr=False, default=())
 
     def media(self) -> Iterator[File]:
@@ -126,92 +126,27 @@ class Duplicate:
     original: File
 
 
-def make_file(folder: Folder, name: str) -> File:
+def make_file(
+    folder: Folder, name: str, stub: Stub | None = None, stand_in: str | None = None
+) -> File:
     """Split `name` into stem and suffix."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
-    return File(folder, name, stem, suffix.lower())
-
-
-def walk(root: Path) -> Tree:
-    """List everything under `root` except hidden files and `IGNORED_NAMES`.
-
-    Symbolic links to folders are followed, each folder once. A folder that cannot be entered and
-    a name that is not UTF-8 are findings.
-    """
-    root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would rename linked folders
-    folders: list[Folder] = []
-    findings: list[Finding] = []
-    visited: set[tuple[int, int]] = set()
-    waiting: list[tuple[str, tuple[str, ...]]] = [(str(root), ())]
-    links: list[tuple[str, tuple[str, ...]]] = []
-    while waiting or links:
-        # Links come last, so that a folder inside RAW keeps its own name.
-        is_link = not waiting
-        path, parts = waiting.pop() if waiting else links.pop(0)
-        shown = "/".join(parts) or path
-        try:
-            status = os.stat(path)  # noqa: PTH116
-            if (status.st_dev, status.st_ino) in visited:
-                if is_link:
-                    detail = f"{shown} is a link to a folder of this tree"
-                    findings.append(Finding(path, Reason.DUPLICATE_CLIP, detail, files=0))
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            with os.scandir(path) as scanned:
-                entries = sorted(scanned, key=lambda entry: entry.name)
-        except OSError as error:
-            detail = f"{_printable(shown)} cannot be entered: {error.strerror}"
-            findings.append(Finding(_printable(path), Reason.NOT_PERMITTED, detail))
-            continue
-        names: list[str] = []
-        inner: list[str] = []
-        for entry in entries:
-            name = entry.name
-            if name.startswith(".") or name.lower() in IGNORED_NAMES:
-                continue
-            if not _is_utf8(name):
-                detail = f"the name of {_printable(f'{shown}/{name}')} is not UTF-8"
-                findings.append(Finding(_printable(entry.path), Reason.UNKNOWN_NAME, detail))
-            elif _is_folder(entry):
-                (links if entry.is_symlink() else waiting).append((entry.path, (*parts, name)))
-                inner.append(name)
-            else:
-                names.append(name)
-        folders.append(Folder(path, parts, tuple(names), tuple(inner)))
-    folders.sort(key=lambda folder: folder.parts)
-    files = tuple(make_file(folder, name) for folder in folders for name in folder.names)
-    return Tree(root, tuple(folders), tuple(findings), files)
+    return File(folder, name, stem, suffix.lower(), stub, stand_in)
 
 
 def keep_first(
     files: Iterable[tuple[Key, File]],
 ) -> tuple[dict[Key, File], list[Duplicate]]:
-    """Keep the file nearest to the root of each recording; the others are duplicates.
+    """Keep one file of each recording, by `File.preference`; the others are duplicates.
 
     Args:
         files: the recording of each file.
     """
     first: dict[Key, File] = {}
     duplicates: list[Duplicate] = []
-    for key, file in sorted(files, key=lambda item: item[1].depth_and_path):
+    for key, file in sorted(files, key=lambda item: item[1].preference):
         if key in first:
             duplicates.append(Duplicate(file, first[key]))
         else:
             first[key] = file
     return first, duplicates
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself; opening it as a file will report it
-        return False
-
-
-def _is_utf8(name: str) -> bool:
-    return name.isascii() or _printable(name) == name
-
-
-def _printable(name: str) -> str:
-    """Escape bytes that are not UTF-8 as \\xff, so that the name can be printed and stored."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

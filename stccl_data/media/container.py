@@ -4,7 +4,6 @@ Every defect of a file becomes a `ClipError` that names the file, whichever of F
 it caused.
 """
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import av
 
 from stccl_data.errors import ClipError, Reason
+from stccl_data.files.stubs import stub_of
 from stccl_data.media.video_streams import video_stream
 
 #: Formats that FFmpeg opens although they are not recordings: playlists, which may name other
@@ -55,7 +55,7 @@ def probe(path: str | Path) -> MediaInfo:
 
     Raises:
         ClipError: missing_file, not_permitted, read_error, empty_file, not_media, not_supported,
-            decode_error (truncated).
+            decode_error (truncated), or one of the reasons of `stub_of`.
     """
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
@@ -157,11 +157,10 @@ def ffmpeg_message(error: Any) -> str:
 
 def _read_head(file: Path) -> tuple[int, bytes]:
     """Return the size of a regular file and its first 64 bytes."""
+    if (stub := stub_of(str(file))) is not None:
+        raise ClipError(stub.reason, f"{file} {stub.what}")
     try:
-        status = file.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise ClipError(Reason.NOT_MEDIA, f"{file} is {kind}")
+        size = file.stat().st_size
         with file.open("rb") as handle:
             head = handle.read(64)
     except FileNotFoundError:
@@ -170,13 +169,11 @@ def _read_head(file: Path) -> tuple[int, bytes]:
         raise ClipError(Reason.NOT_PERMITTED, f"{file} is not readable by this user") from None
     except OSError as error:
         raise ClipError(Reason.READ_ERROR, f"{file} cannot be read: {error.strerror}") from None
-    if not head:
-        raise ClipError(Reason.EMPTY_FILE, f"{file} is empty")
     if not any(head[:16]):
         raise ClipError(
             Reason.DECODE_ERROR, f"{file} begins with zero bytes, as an incomplete copy does"
         )
-    return status.st_size, head
+    return size, head
 
 
 def _check_streams(container: Any, path: str | Path, size: int) -> None:

@@ -1,5 +1,6 @@
 """What a run is asked to do: clips, candidate pairs and splits, before anything is written."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -10,6 +11,7 @@ from stccl_data.corpora import Scan, scan_corpus
 from stccl_data.corpora.splits import assign_splits, split_note
 from stccl_data.errors import Reason
 from stccl_data.features.phonemes import phoneme_model_identity
+from stccl_data.files.stubs import NOT_HERE
 from stccl_data.pairs.candidates import ANY, NEUTRAL, Candidates, candidate_pairs, resolve_reference
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.config import PrepareConfig
@@ -39,6 +41,11 @@ class Request:
     #: sentences for the user; the first is about the split
     notes: list[str]
 
+    @property
+    def unpaired(self) -> set[str]:
+        """The ids of the clips that are in no candidate pair."""
+        return {clip.clip_id for clip, _ in self.candidates.unpaired}
+
 
 def scan_raw(raw: Path, config: PrepareConfig) -> Scan:
     """Scan RAW with the options of a run.
@@ -56,7 +63,8 @@ def scan_raw(raw: Path, config: PrepareConfig) -> Scan:
         transcripts=Path(config.transcripts) if config.transcripts else None,
     )
     if not scan.clips:
-        raise PrepareError(f"{raw} has no clip: run `stccl scan {raw}` to see what it has")
+        why = "".join(f"; {note}" for note in _findings_notes(scan))
+        raise PrepareError(f"{raw} has no clip: run `stccl scan {raw}` to see what it has{why}")
     return scan
 
 
@@ -86,11 +94,29 @@ def resolve_request(
         pairs = [pair for pair in pairs if all(clip.clip_id in clip_ids for clip in pair)]
     notes = [
         split_note(split_of, config.split),
+        *_findings_notes(scan),
         *(_reference_note(scan, config.reference) if imported is None else ()),
         *_phoneme_note(config),
         *compare_with_dataset(out, scan, config, clips),
     ]
     return Request(scan, candidates, imported, clips, unread, pairs, split_of, notes)
+
+
+def _findings_notes(scan: Scan) -> list[str]:
+    """Return notes on files whose content is not here, and on paths read in another spelling."""
+    files: Counter[Reason] = Counter()
+    for finding in scan.findings:
+        # A remark on clips that are used stands for no file.
+        files[finding.reason] += 1 if finding.reason is Reason.READ_AS else finding.files
+    notes = [
+        f"{files[reason]:,} file{'s are' if files[reason] > 1 else ' is'} left out ({reason}): "
+        f"{reason.advice}"
+        for reason in NOT_HERE
+        if files[reason]
+    ]
+    if count := files[Reason.READ_AS]:
+        notes.append(f"{count:,} entries of the manifest are read in another spelling (read_as)")
+    return notes
 
 
 def _phoneme_note(config: PrepareConfig) -> list[str]:

@@ -17,7 +17,7 @@ def grow(tmp_path: Path) -> Grow:
         raw.mkdir(exist_ok=True)
         for name in names:
             (raw / name).parent.mkdir(parents=True, exist_ok=True)
-            (raw / name).touch()
+            (raw / name).write_bytes(b"x")
         return raw
 
     return make

@@ -33,7 +33,7 @@ def write_manifest(tmp_path):
         raw = tmp_path / "raw"
         for file in files:
             (raw / file).parent.mkdir(parents=True, exist_ok=True)
-            (raw / file).touch()
+            (raw / file).write_bytes(b"x")
         path = raw / name
         if isinstance(rows, bytes):
             path.write_bytes(rows)
@@ -330,7 +330,7 @@ def test_all_views_of_a_manifest_are_used_by_default(write_manifest):
 
 def test_an_inaccessible_file_is_not_reported_as_missing(nobodys):
     (nobodys / "locked").mkdir()
-    (nobodys / "locked" / "a.mp4").touch()
+    (nobodys / "locked" / "a.mp4").write_bytes(b"x")
     manifest = nobodys / "manifest.csv"
     manifest.write_text("path,speaker,emotion,sentence\nlocked/a.mp4,Ann,sad,1\n")
     (nobodys / "locked").chmod(0)

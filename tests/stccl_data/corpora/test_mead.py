@@ -147,7 +147,7 @@ def test_a_corpus_without_video_lists_its_audio_files(grow):
         ),
         ("M003/video/front/angry/001.mp4", Reason.UNKNOWN_NAME, "no level"),
         ("M003/001.mp4", Reason.UNKNOWN_NAME, "no emotion"),
-        ("M003/video/front/angry/level_1/001.mp4.part", Reason.NOT_MEDIA, "'.part'"),
+        ("M003/video/front/angry/level_1/001.mp4.part", Reason.PARTIAL_DOWNLOAD, "mp4.part"),
         ("M003/video/front/angry/level_1/004.txt", Reason.NOT_MEDIA, "'.txt'"),
         ("M003/video.tar", Reason.NOT_UNPACKED, "video.tar"),
         ("M003/audio.tar", Reason.NOT_UNPACKED, "audio.tar"),
@@ -224,7 +224,7 @@ def test_hidden_and_system_files_are_ignored(grow):
     clip = "M003/video/front/angry/level_1/001.mp4"
     folder = clip.rsplit("/", 1)[0]
     ignored = [
-        f"{folder}/._001.mp4",
+        f"{folder}/._001.txt",
         f"{folder}/.DS_Store",
         f"{folder}/Thumbs.db",
         f"__MACOSX/{clip}",

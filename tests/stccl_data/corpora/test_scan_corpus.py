@@ -129,7 +129,7 @@ def test_an_invalid_request_raises(tmp_path, grow):
 def test_a_locked_folder_is_a_finding_and_the_others_are_scanned(nobodys):
     for actor in ("M003", "M005"):
         (nobodys / actor).mkdir()
-        (nobodys / actor / f"{actor}_neu_1_001.mp4").touch()
+        (nobodys / actor / f"{actor}_neu_1_001.mp4").write_bytes(b"x")
     (nobodys / "M003").chmod(0)
     scan = scan_corpus(nobodys)
     assert [clip.speaker for clip in scan.clips] == ["M005"]
@@ -154,7 +154,7 @@ def test_a_locked_raw_is_a_finding_and_a_folder_in_it_raises(
 
 def test_a_name_that_is_not_utf8_is_escaped(grow):
     raw = grow(["M003_neu_1_001.mp4"])
-    Path(os.fsdecode(os.fsencode(raw) + b"/M003_neu_1_00\xff.mp4")).touch()
+    Path(os.fsdecode(os.fsencode(raw) + b"/M003_neu_1_00\xff.mp4")).write_bytes(b"x")
     scan = scan_corpus(raw)
     assert len(scan.clips) == 1
     (finding,) = scan.findings
@@ -166,7 +166,7 @@ def test_a_name_that_is_not_utf8_is_escaped(grow):
 def test_linked_folders_are_followed_once(grow, tmp_path):
     raw = grow(["M003/video/front/angry/level_1/001.mp4"])
     (tmp_path / "elsewhere" / "video" / "front" / "angry" / "level_1").mkdir(parents=True)
-    (tmp_path / "elsewhere/video/front/angry/level_1/001.mp4").touch()
+    (tmp_path / "elsewhere/video/front/angry/level_1/001.mp4").write_bytes(b"x")
     (raw / "M005").symlink_to(tmp_path / "elsewhere")
     (raw / "A").symlink_to(raw / "M003")
     (raw / "M003" / "again").symlink_to(raw)

@@ -110,7 +110,7 @@ def empty_mead(tmp_path):
     ):
         path = tmp_path / "raw" / "M003" / "video" / name / "001.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_bytes(b"x")
     return tmp_path / "raw"
 
 

@@ -108,7 +108,7 @@ def test_a_folder_with_a_clips_name_is_refused(tmp_path, refused):
 def test_a_missing_file_is_refused(tmp_path, refused):
     assert refused(tmp_path / "a.mp4").reason is Reason.MISSING_FILE
     (tmp_path / "link.mp4").symlink_to(tmp_path / "gone.mp4")
-    assert refused(tmp_path / "link.mp4").reason is Reason.MISSING_FILE
+    assert refused(tmp_path / "link.mp4").reason is Reason.BROKEN_LINK
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path, refused):

@@ -22,7 +22,6 @@ from tests.testing import media
 #: bad clip -> its reason
 EXPECTED = {
     "cut.mp4": "decode_error",
-    "zero bytes.mp4": "empty_file",
     "zero-filled.mp4": "decode_error",
     "sound.wav": "no_video",
     "cover.mp3": "no_video",
@@ -101,10 +100,10 @@ def bad(corpus, tmp_path_factory) -> BadRun:
     lines = ["path,speaker,emotion,sentence", "neutral.mp4,a,neutral,1", "happy.mp4,a,happy,1"]
     lines += [f"{name},a,happy,1" for name in (*EXPECTED, *GOOD)]
     lines += ["gone.mp4,a,happy,1", "twice.mp4,a,sad,2", "twice.mp4,a,sad,2", "x.mp4,a,sad,3"]
-    lines += ["extra.mp4,a,,1"]  # no emotion
+    lines += ["extra.mp4,a,,1", "zero bytes.mp4,a,happy,1"]  # no emotion, no content
     (raw / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for name in ("extra.mp4", "twice.mp4"):
-        (raw / name).touch()
+        (raw / name).write_bytes(b"x")
 
     out = tmp_path_factory.mktemp("bad") / "out"
     config = PrepareConfig(executor="local", workers=2, split="train=1", timeout=120)
@@ -155,7 +154,8 @@ def test_two_faces_are_counted(bad):
 
 
 @pytest.mark.parametrize(
-    ("row", "words"), [(0, "gone.mp4"), (2, "twice.mp4"), (3, "x.mp4"), (4, "emotion")]
+    ("row", "words"),
+    [(0, "gone.mp4"), (2, "twice.mp4"), (3, "x.mp4"), (4, "emotion"), (5, "zero bytes.mp4")],
 )
 def test_manifest_rows_that_are_not_clips_are_findings_with_their_number(bad, row, words):
     number = 2 + 2 + len(EXPECTED) + len(GOOD) + row
@@ -245,7 +245,7 @@ def test_a_row_with_a_missing_cell_is_a_finding_with_its_number(tmp_path, corpus
 
 def test_a_corpus_of_only_bad_clips_gives_a_dataset_of_reasons(tmp_path):
     for name in ("a.mp4", "b.mp4"):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(b"x")
     (tmp_path / "manifest.csv").write_text(
         "path,speaker,emotion,sentence\na.mp4,a,sad,1\nb.mp4,a,neutral,1\n"
     )

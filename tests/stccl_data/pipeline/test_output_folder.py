@@ -51,7 +51,7 @@ def test_a_read_only_output_folder_is_refused(nobodys):
         "path,speaker,emotion,sentence\na.wav,a,sad,1\nb.wav,a,neutral,1\n"
     )
     for name in ("a.wav", "b.wav"):
-        (nobodys / "raw" / name).touch()
+        (nobodys / "raw" / name).write_bytes(b"x")
     (nobodys / "shut").mkdir(0o500)
     with pytest.raises(PrepareError, match=r"shut/out.*Permission denied"):
         prepare(nobodys / "raw", nobodys / "shut" / "out", QUICK)
