@@ -9,7 +9,7 @@ from humanize import naturalsize
 
 from stccl_data.pipeline.config import PrepareConfig
 
-from .output import count_lines, echo_json, reason_lines
+from .output import count_lines, echo_json, paired_only_saving, reason_lines
 
 if TYPE_CHECKING:
     from stccl_data.pipeline.plan import Plan
@@ -103,6 +103,8 @@ def format_plan(plan: "Plan", config: PrepareConfig) -> str:
         f"time    about {plan.core_hours:.1f} core hours of extraction, on {workers}",
         f"disk    about {naturalsize(plan.bytes)} more in {plan.out}; "
         f"{naturalsize(plan.free)} are free",
-        "Nothing was written: --dry-run.",
     ]
+    if saving := paired_only_saving(plan.unpaired, plan.core_hours):
+        lines.append(f"less    {saving}")
+    lines.append("Nothing was written: --dry-run.")
     return "\n".join(lines)

@@ -3,21 +3,20 @@
 import os
 import sys
 from collections import defaultdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
-from humanize import naturaldelta, naturalsize
+from humanize import naturalsize
 
 from stccl_data.clip import emotion_order
-from stccl_data.corpora import LAYOUTS, Finding, Scan, scan_corpus
+from stccl_data.corpora import CORPORA, LAYOUTS, Finding, Scan, scan_corpus
 from stccl_data.errors import Reason
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.survey import Survey, as_dict, survey
 
 from .options import options_of
-from .output import echo_json, make_table, open_console
+from .output import echo_json, format_hours, make_table, open_console, paired_only_saving
 
 #: Findings printed per reason.
 _MAX_EXAMPLES = 3
@@ -34,7 +33,7 @@ def command(raw: Path, as_json: bool, **selection: Any) -> None:
 
     Shows clips, unusable files with reasons, candidate pairs, estimated time and disk space. RAW is
     a folder with MEAD, RAVDESS, CREMA-D or another known corpus (docs/corpora.md), or a manifest of
-    your own. No media file is opened, nothing is written.
+    your own. No recording is opened, nothing is written.
     """
     scan = scan_corpus(raw, **selection)
     counts = survey(scan)
@@ -43,10 +42,17 @@ def command(raw: Path, as_json: bool, **selection: Any) -> None:
     else:
         _print_scan(scan, counts)
     if not scan.clips:
-        click.echo(f"No clip was found in {raw}. Recognised layouts, at any depth:", err=True)
-        for name, layout in LAYOUTS.items():
-            click.echo(f"  {name:8} {layout}", err=True)
+        _print_no_clip(scan)
         sys.exit(1)
+
+
+def _print_no_clip(scan: Scan) -> None:
+    if scan.corpus in CORPORA:
+        click.echo(f"No clip of {scan.root} ({scan.corpus}) can be used as it is.", err=True)
+        return
+    click.echo(f"No clip was found in {scan.root}. Recognised layouts, at any depth:", err=True)
+    for name, layout in LAYOUTS.items():
+        click.echo(f"  {name:8} {layout}", err=True)
 
 
 def _print_scan(scan: Scan, counts: Survey) -> None:
@@ -105,13 +111,18 @@ def _print_estimates(counts: Survey) -> None:
         alone = "".join(f"; {count:,} {reason}" for reason, count in estimate.alone.items())
         pairs = f"{estimate.pairs:,} pairs of {estimate.clips:,} clips"
         click.echo(f"--reference {reference}: {pairs}{alone}")
-        if estimate.frames:
-            one = naturaldelta(timedelta(hours=estimate.core_hours))
-            all_ = naturaldelta(timedelta(hours=estimate.core_hours / cores))
-            click.echo(
-                f"    estimated: {estimate.frames:,} frames, {one} on one core, "
-                f"{all_} on the {cores} of this machine, {naturalsize(estimate.bytes)}"
-            )
+        hours = estimate.core_hours + estimate.unpaired.core_hours
+        if not hours:
+            continue
+        one, all_ = (format_hours(hours / count) for count in (1, cores))
+        in_work = estimate.bytes + estimate.unpaired.bytes
+        click.echo(
+            f"    estimated: {estimate.frames + estimate.unpaired.frames:,} frames, {one} on one "
+            f"core, {all_} on the {cores} of this machine, {naturalsize(in_work)} in work/ and at "
+            f"most {naturalsize(estimate.bytes)} in shards/"
+        )
+        if saving := paired_only_saving(estimate.unpaired, hours):
+            click.echo(f"    {saving}")
 
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:

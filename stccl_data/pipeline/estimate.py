@@ -1,7 +1,8 @@
 """Estimate what preparing clips costs (frames, core hours, disk), before any file is opened."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,21 +52,43 @@ def core_hours(frames: int) -> float:
     return frames / FRAMES_PER_CORE_SECOND / 3600
 
 
-def needed_bytes(config: "PrepareConfig", corpus: str, clips: Iterable[Clip]) -> int:
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What extracting some clips costs."""
+
+    clips: int
+    #: estimated
+    frames: int
+    #: estimated
+    core_hours: float
+    #: estimated growth of OUT
+    bytes: int
+
+
+def needed_bytes(
+    config: "PrepareConfig", corpus: str, clips: Iterable[Clip], unpaired: Collection[str] = ()
+) -> int:
     """Return about how much disk space extracting the clips takes.
 
-    Crops and sound are stored twice, in `work` and in the shards; alignment features in `work`
-    only. The size of a JPEG grows with its side to the power of 1.5 (measured from 224 to 1024
-    pixels) and halves from quality 95 to 80.
+    Crops and sound are stored twice, in `work` and in the shards; alignment features, and clips
+    that are in no pair, in `work` only. The size of a JPEG grows with its side to the power of 1.5
+    (measured from 224 to 1024 pixels) and halves from quality 95 to 80.
+
+    Args:
+        config: the options of the run.
+        corpus: the name of the corpus.
+        clips: the clips to extract.
+        unpaired: ids of clips that are in no pair.
     """
     clips = list(clips)
+    in_shards = [clip for clip in clips if clip.clip_id not in unpaired]
     frame = 0.0
     if config.crops != "none":
         sides = _FACE * (config.face_size / 224) ** 1.5 + _MOUTH * (config.mouth_size / 96) ** 1.5
         frame = _LANDMARKS + sides * max(0.25, 0.5 ** ((95 - config.jpeg_quality) / 15))
-    seconds = len(clips) * seconds_of(corpus)
-    sound = _FEATURES + (2 * _FLAC if config.audio else 0)
-    return int(2 * total_frames(corpus, clips) * frame + seconds * sound)
+    frames = total_frames(corpus, clips) + total_frames(corpus, in_shards)
+    flac = _FLAC * (len(clips) + len(in_shards)) if config.audio else 0
+    return int(frames * frame + (_FEATURES * len(clips) + flac) * seconds_of(corpus))
 
 
 def free_bytes(out: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from stccl_data.clip import Clip
 from stccl_data.dataset.layout import PROVENANCE
 from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.estimate import core_hours, free_bytes, needed_bytes, total_frames
+from stccl_data.pipeline.estimate import Cost, core_hours, free_bytes, needed_bytes, total_frames
 from stccl_data.pipeline.extract_stage import ExtractionWork, expected_rows, extraction_work
 from stccl_data.pipeline.pair_stage import outstanding
 from stccl_data.pipeline.request import resolve_request
@@ -37,6 +37,8 @@ class Plan:
     core_hours: float
     #: estimated growth of OUT
     bytes: int
+    #: what `--paired-only` would save of both: the clips to extract that are in no pair
+    unpaired: Cost
     #: free space of the disk of OUT, bytes
     free: int
 
@@ -58,6 +60,8 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
             raise PrepareError(str(error)) from error
         rows = request.unread | expected_rows(store, work)
         corpus, to_read = request.scan.corpus, work.to_read
+        unpaired = request.unpaired
+        alone = [clip for clip in to_read if clip.clip_id in unpaired]
         return Plan(
             out=out,
             stages={
@@ -69,7 +73,13 @@ def plan_run(raw: Path, out: Path, config: PrepareConfig | None = None) -> Plan:
             changed=_changed_options(out, config),
             notes=request.notes,
             core_hours=_core_hours(corpus, work, to_read),
-            bytes=needed_bytes(config, corpus, to_read),
+            bytes=needed_bytes(config, corpus, to_read, unpaired),
+            unpaired=Cost(
+                clips=len(alone),
+                frames=total_frames(corpus, alone),
+                core_hours=_core_hours(corpus, work, alone),
+                bytes=needed_bytes(config, corpus, alone, unpaired),
+            ),
             free=free_bytes(out),
         )
 

@@ -152,7 +152,7 @@ def _run_stages_repairing_artefacts(run: Run, out: Path, request: Request) -> _R
     repaired: set[str] = set()
     while True:
         work = extraction_work(run.config, run.store, request.scan.root, request.clips)
-        _warn(run, out, request.scan.corpus, work)
+        _warn(run, out, request, work)
         extracted += len(work.units)
         try:
             return _run_stages(run, out, request, work, extracted)
@@ -203,9 +203,10 @@ def _summary(
     )
 
 
-def _warn(run: Run, out: Path, corpus: str, work: ExtractionWork) -> None:
+def _warn(run: Run, out: Path, request: Request, work: ExtractionWork) -> None:
     """Tell the user before the work begins if the disk is too small or an option has no effect."""
-    needed, free = needed_bytes(run.config, corpus, work.to_read), free_bytes(out)
+    needed = needed_bytes(run.config, request.scan.corpus, work.to_read, request.unpaired)
+    free = free_bytes(out)
     if needed > free:
         run.progress.note(
             f"{out} will need about {naturalsize(needed)} more, but only {naturalsize(free)} "

@@ -10,7 +10,7 @@ from stccl_data.clip import Clip
 from stccl_data.corpora import Finding, Scan
 from stccl_data.corpora.tree import VIDEO_SUFFIXES
 from stccl_data.pairs.candidates import ANY, NEUTRAL, candidate_pairs
-from stccl_data.pipeline.estimate import BYTES_PER_FRAME, core_hours, total_frames
+from stccl_data.pipeline.estimate import BYTES_PER_FRAME, Cost, core_hours, total_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class CostEstimate:
     core_hours: float
     #: of the crops and landmarks, once
     bytes: int
+    #: the clips that are in no pair, in addition; `--paired-only` leaves them out
+    unpaired: Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +92,23 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 def _estimate(scan: Scan, reference: str) -> CostEstimate:
     candidates = candidate_pairs(scan.clips, reference)
-    alone = {clip.clip_id for clip, _ in candidates.unpaired}
-    paired = [clip for clip in scan.clips if clip.clip_id not in alone]
-    frames = total_frames(scan.corpus, paired)
+    unpaired = _cost(scan.corpus, [clip for clip, _ in candidates.unpaired])
+    ids = {clip.clip_id for clip, _ in candidates.unpaired}
+    paired = _cost(scan.corpus, [clip for clip in scan.clips if clip.clip_id not in ids])
     return CostEstimate(
         pairs=len(candidates.pairs),
-        clips=len(paired),
+        clips=paired.clips,
         alone=_counts(str(reason) for _, reason in candidates.unpaired),
-        frames=frames,
-        core_hours=core_hours(frames),
-        bytes=frames * BYTES_PER_FRAME,
+        frames=paired.frames,
+        core_hours=paired.core_hours,
+        bytes=paired.bytes,
+        unpaired=unpaired,
     )
+
+
+def _cost(corpus: str, clips: list[Clip]) -> Cost:
+    frames = total_frames(corpus, clips)
+    return Cost(len(clips), frames, core_hours(frames), frames * BYTES_PER_FRAME)
 
 
 def _is_sound(clip: Clip) -> bool:

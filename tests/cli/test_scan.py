@@ -21,7 +21,7 @@ def mead(tmp_path):
         "M003/video/front/sad/level_2/bad\nname.mp4",
     ):
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
-        (raw / name).touch()
+        (raw / name).write_bytes(b"x")
     return raw
 
 
@@ -48,7 +48,7 @@ def test_the_output_has_clips_pairs_estimates_and_findings(mead):
     ]  # neutral, sad, angry, levels 1 2, sentences
     assert "--reference neutral: 2 pairs of 3 clips; 1 sentence_unknown" in lines
     assert "--reference any: 3 pairs of 3 clips; 1 sentence_unknown" in lines
-    assert any(line.startswith("not_unpacked (1 file): unpack the tar") for line in lines)
+    assert any(line.startswith("not_unpacked (1 file): unpack the archive") for line in lines)
     assert "    W009/video.tar has not been unpacked" in lines
     assert any("bad\\nname.mp4" in line for line in lines)
     assert not set(result.output) & set("\x1b─━│┃")  # plain text outside a terminal
@@ -65,6 +65,26 @@ def test_json_has_everything(mead):
     assert all(
         detail["advice"] and detail["detail"] and detail["path"] for detail in found["details"]
     )
+
+
+def test_the_saving_of_paired_only_is_shown_where_it_matters(tmp_path):
+    """MEAD's angry clips without a neutral one: 300 of 129 frames, at 32 frames per second."""
+    folder = tmp_path / "raw" / "M003/video/front/angry/level_1"
+    folder.mkdir(parents=True)
+    for number in range(300):
+        (folder / f"{number:03d}.mp4").write_bytes(b"x")
+    for command in (
+        ["scan", str(tmp_path / "raw")],
+        ["prepare", str(tmp_path / "raw"), str(tmp_path / "out"), "--dry-run"],
+    ):
+        output = CliRunner().invoke(stccl, command).output
+        saving = next(line for line in output.splitlines() if "--paired-only" in line)
+        assert "300 clips" in saving and "20 minutes" in saving and "MB" in saving
+    output = CliRunner().invoke(stccl, [*command, "--paired-only"]).output
+    assert "leaves out" not in output
+    for path in list(folder.iterdir())[:200]:
+        path.unlink()
+    assert "--paired-only" not in scan(tmp_path / "raw").output
 
 
 def test_options_select_clips(mead):
@@ -100,7 +120,7 @@ def test_an_invalid_request_exits_2(arguments, monkeypatch, tmp_path):
 
 
 def test_names_that_look_like_markup_are_printed_unchanged(tmp_path):
-    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.mp4").write_bytes(b"x")
     (tmp_path / "manifest.csv").write_text(
         "path,speaker,emotion,sentence\na.mp4,[red]Ann[/],sad,1\nb.mp4,[bold]Bob,sad,1\n"
     )

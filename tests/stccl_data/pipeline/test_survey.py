@@ -47,6 +47,9 @@ def test_only_video_clips_that_are_in_a_pair_cost_frames():
     assert estimate.frames == FRAMES_PER_CLIP["mead"]
     assert estimate.bytes == estimate.frames * BYTES_PER_FRAME
     assert estimate.core_hours * 3600 * FRAMES_PER_CORE_SECOND == estimate.frames
+    unpaired = estimate.unpaired
+    assert (unpaired.clips, unpaired.frames) == (2, 2 * FRAMES_PER_CLIP["mead"])
+    assert unpaired.bytes == unpaired.frames * BYTES_PER_FRAME
 
 
 def test_clips_are_counted_by_speaker_emotion_and_level_and_findings_by_file():
@@ -84,4 +87,8 @@ def test_the_needed_disk_space_follows_the_options(options, per_frame, per_secon
     )
     assert needed_bytes(config, "mead", [clip("neutral", ".wav")] * 2) == pytest.approx(
         2 * sound, rel=0.02
+    )
+    alone = clip("neutral")
+    assert needed_bytes(config, "mead", [alone], {alone.clip_id}) == pytest.approx(
+        129 * per_frame + 129 / 30 * (13_000 + flac), rel=0.1
     )
