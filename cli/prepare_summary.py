@@ -1,6 +1,7 @@
 """The summary and the dry-run plan of `stccl prepare`, as text."""
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -69,11 +70,11 @@ def _format_dataset(summary: "Summary", pairs: int) -> list[str]:
 
 
 def _next_step(summary: "Summary", pairs: int) -> str:
-    out = summary.out
+    out, quoted = summary.out, shlex.quote(str(summary.out))
     if summary.job is not None:
-        return f"job {summary.job} has finished; when all have: stccl merge {out}"
+        return f"job {summary.job} has finished; when all have: stccl merge {quoted}"
     if summary.shards:
-        return f"stccl verify {out}; stccl info {out}; stccl preview {out} ..."
+        return f"stccl verify {quoted}; stccl info {quoted}; stccl preview {quoted} ..."
     if pairs:
         return f"{out / 'pairs.parquet'} has the reason of each pair"
     return f"{out / 'clips.parquet'} has the reason why each clip is in no pair"

@@ -62,7 +62,7 @@ class Reason(StrEnum):
     )
     UNKNOWN_NAME = (
         "unknown_name",
-        "rename the file as the corpus does, or list it in your own manifest",
+        "rename the file as the corpus does, or list it in a manifest of your own",
     )
     UNKNOWN_CODE = (
         "unknown_code",
@@ -72,11 +72,14 @@ class Reason(StrEnum):
         "label_conflict",
         "the labels disagree and none is guessed; correct the name, folder or row",
     )
-    DUPLICATE_CLIP = "duplicate_clip", "another file is the same clip; remove one copy"
+    DUPLICATE_CLIP = (
+        "duplicate_clip",
+        "another file is the same clip by its labels; compare them, and remove or rename one",
+    )
     NOT_UNPACKED = "not_unpacked", "unpack the archive into its folder and scan again"
     NOT_SELECTED = (
         "not_selected",
-        "excluded by an option such as --views, --speakers or --limit",
+        "excluded by an option such as --views or --limit, or in favour of a more complete file",
     )
     KNOWN_DEFECT = "known_defect", "listed as defective in manifests/; see docs/corpora.md"
     SENTENCE_UNKNOWN = (
@@ -86,6 +89,11 @@ class Reason(StrEnum):
     NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
     # the face
     NO_FACE = "no_face", "no frame has a face; look at the clip"
+    DEGENERATE_FACE = (
+        "degenerate_face",
+        "the landmarks lie on one spot, so no crop can be placed; look at the clip, or use another "
+        "--landmarks backend",
+    )
     FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
     SMALL_FACE = "small_face", "lower --min-eye-distance to accept small faces"
     MOUTH_STILL = (

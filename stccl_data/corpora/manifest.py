@@ -14,7 +14,7 @@ from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRo
 from stccl_data.corpora.records import Finding, Listing, ScanError
 from stccl_data.corpora.tree import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from stccl_data.errors import ClipError, Reason
-from stccl_data.files.stubs import Stub, stub_by_name, stub_of
+from stccl_data.files.stubs import stub_by_name, stub_of, unreadable_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +49,24 @@ def find_manifest(raw: Path) -> Path | None:
     except OSError:
         return None
     known = {f"manifest{suffix}" for suffix in SUFFIXES}
-    stubs: dict[str, Stub] = {}
+    problems: dict[str, str] = {}
     manifests: list[str] = []
     for name in names:
         by_name = stub_by_name(name)
         if name.lower() in known and not os.path.isdir(raw / name):  # noqa: PTH112
-            stub = stub_of(str(raw / name))
-            if stub is None or stub.reason is Reason.EMPTY_FILE:
-                manifests.append(name)
+            if problem := unreadable_table(raw / name):
+                problems[name] = problem
             else:
-                stubs[name] = stub
+                manifests.append(name)
         elif by_name is not None and by_name[0].lower() in {"manifest", *known}:
-            stubs[name] = by_name[1]
+            problems[name] = f"{by_name[1].what}: {by_name[1].reason.advice}"
     if len(manifests) > 1:
         raise ScanError(
             f"{raw} contains {' and '.join(manifests)}: pass the one to use instead of the folder"
         )
-    if stubs and not manifests:
-        name, stub = stubs.popitem()
-        raise ScanError(f"{raw / name} {stub.what}: {stub.reason.advice}")
+    if problems and not manifests:
+        name, problem = problems.popitem()
+        raise ScanError(f"{raw / name} {problem}")
     return raw / manifests[0] if manifests else None
 
 

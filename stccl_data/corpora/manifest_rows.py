@@ -9,8 +9,7 @@ from typing import Any
 
 from stccl_data.corpora.csv_text import decode, read_csv_text
 from stccl_data.corpora.records import ScanError
-from stccl_data.errors import Reason
-from stccl_data.files.stubs import stub_of
+from stccl_data.files.stubs import unreadable_table
 
 REQUIRED = ("path", "speaker", "emotion", "sentence")
 OPTIONAL = ("clip_id", "audio_path", "level", "take", "view", "text", "corpus")
@@ -50,9 +49,8 @@ def read_rows(manifest: Path, remark: Callable[[str], None]) -> Iterator[RawRow]
         raise ScanError(
             f"{manifest} is not a manifest: its suffix must be one of {' '.join(SUFFIXES)}"
         )
-    stub = stub_of(str(manifest))
-    if stub is not None and stub.reason not in (Reason.EMPTY_FILE, Reason.NOT_PERMITTED):
-        raise ScanError(f"{manifest} {stub.what}: {stub.reason.advice}")
+    if problem := unreadable_table(manifest):
+        raise ScanError(f"{manifest} {problem}")
     try:
         yield from reader(manifest)
     except OSError as error:

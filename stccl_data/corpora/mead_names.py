@@ -23,10 +23,10 @@ NAME = re.compile(
         (?: (?P<emotion> [a-z]+) _ )?
         (?: (?:level [_-]?)? (?P<level_after> \d) _ )?
         (?P<number> \d{1,3})""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-ACTOR = re.compile(r"[MW]\d{3}", re.IGNORECASE)
-LEVEL = re.compile(r"level[ _-]?(\d+)", re.IGNORECASE)
+ACTOR = re.compile(r"[MW]\d{3}", re.IGNORECASE | re.ASCII)
+LEVEL = re.compile(r"level[ _-]?(\d+)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from stccl_data.corpora.csv_text import read_csv_text
 from stccl_data.corpora.labels import normalised_label
 from stccl_data.corpora.tables import table
 from stccl_data.errors import UsageError
+from stccl_data.files.stubs import unreadable_table
 
 SPLITS = ("train", "val", "test")
 DEFAULT_SPLIT = "train=0.8,val=0.1,test=0.1"
@@ -145,6 +146,8 @@ def _assign_by_ratio(speakers: list[str], ratios: Mapping[str, float], seed: int
 
 
 def _assign_from_csv(speakers: list[str], path: Path) -> dict[str, str]:
+    if problem := unreadable_table(path):
+        raise SplitError(f"{path} {problem}")
     try:
         header, *cells = list(read_csv_text(path).rows()) or [[]]
     except OSError as error:

@@ -16,7 +16,7 @@ from stccl_data.corpora.mead_names import parse_mead_name
 from stccl_data.corpora.records import Finding, ScanError
 from stccl_data.corpora.tables import MeadKey
 from stccl_data.errors import ClipError, Reason
-from stccl_data.files.stubs import stub_of
+from stccl_data.files.stubs import unreadable_table
 
 #: Least similarity of two spellings of one sentence. In the public list the spellings of one
 #: sentence agree to 0.85 or more, different sentences to 0.79 or less.
@@ -49,9 +49,8 @@ def read_transcripts(path: Path, numbering: Mapping[MeadKey, str]) -> Transcript
     Raises:
         ScanError: the file cannot be read, or has no valid line.
     """
-    stub = stub_of(str(path))
-    if stub is not None and stub.reason not in (Reason.EMPTY_FILE, Reason.NOT_PERMITTED):
-        raise ScanError(f"the transcripts {path}: the file {stub.what}; {stub.reason.advice}")
+    if problem := unreadable_table(path):
+        raise ScanError(f"the file of transcripts {path} {problem}")
     try:
         content = path.read_text(encoding="utf-8-sig")
     except OSError as error:

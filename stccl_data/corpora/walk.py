@@ -107,8 +107,16 @@ def _list_folder(
             continue
         elif _is_folder(entry):
             listing.folders[name] = entry.is_symlink()
+            if _is_media(name):
+                what = Stub(Reason.NOT_MEDIA, "is a folder, not a file")
+                listing.findings.append(_finding(listing, name, what))
+        elif _has_content(name):
+            listing.names[name] = stub_of(entry.path, entry.stat)
+        elif entry.is_symlink() and "." not in name and (stub := stub_of(entry.path, entry.stat)):
+            # Probably of a folder: those of other files do not matter.
+            listing.findings.append(_finding(listing, name, stub))
         else:
-            listing.names[name] = stub_of(entry.path, entry.stat) if _has_content(name) else None
+            listing.names[name] = None
     for name, inner, stub in by_name:
         _add_stand_in(listing, name, inner, stub)
     if parts and (package := stub_by_name(parts[-1])) and _is_media(package[0]):

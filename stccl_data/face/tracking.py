@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.face.crop_config import CropConfig
-from stccl_data.face.crops import constant_box, crop_eye_distance
+from stccl_data.face.crops import DegenerateFaceError, constant_box, crop_eye_distance
 from stccl_data.face.cutter import CropCutter, CropTransforms, ReducedFrame
 from stccl_data.face.pose import eye_distance, head_pose
 from stccl_data.face.smoothing import smooth_landmarks
@@ -25,6 +25,10 @@ _NETWORK_EYE_DISTANCE = 105.0
 #: nobody who stays for half a second is missed at 25 frames per second, for a tenth of a
 #: millisecond a frame.
 _SEARCH_INTERVAL = 10
+
+
+#: Landmarks that lie within one pixel are no face: the network is lost. NaN is not above it either.
+_LEAST_EXTENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ def track_video(path: str, landmarker: Landmarker, config: CropConfig) -> Tracke
     second), whatever the length of the clip.
 
     Raises:
-        ClipError: as `read_frames`, and too_short (fewer than two frames), no_face (in no frame).
+        ClipError: as `read_frames`, and too_short (fewer than two frames), no_face (in no frame),
+            degenerate_face (the landmarks lie on one spot).
     """
     tracker = FaceTracker(path, landmarker, config)
     cutter = CropCutter(config)
@@ -62,10 +67,7 @@ def track_video(path: str, landmarker: Landmarker, config: CropConfig) -> Tracke
     if config.crops == "similarity":
         cutter.finish()
     elif config.crops == "bbox":
-        box = CropTransforms(
-            constant_box(landmarks, config.face_size),
-            constant_box(landmarks, config.mouth_size, mouth=True),
-        )
+        box = _constant_crops(path, landmarks, config)
         for frame in read_frames(path):  # again: the box around the whole clip is known only now
             cutter.cut(ReducedFrame(frame.image, 1), box)
     missing = [CropTransforms.fit(None, config)] * len(times)
@@ -84,6 +86,19 @@ def track_video(path: str, landmarker: Landmarker, config: CropConfig) -> Tracke
     )
     scores = score_track(track) | tracker.scores() | cutter.scores()
     return TrackedVideo(track, scores, tracker.width, tracker.height, tracker.notes)
+
+
+def _constant_crops(
+    path: str, landmarks: NDArray[np.floating], config: CropConfig
+) -> CropTransforms:
+    """Return the crops of every frame of a clip by `constant_box`. Raises ClipError."""
+    try:
+        return CropTransforms(
+            constant_box(landmarks, config.face_size),
+            constant_box(landmarks, config.mouth_size, mouth=True),
+        )
+    except DegenerateFaceError as error:
+        raise ClipError(Reason.DEGENERATE_FACE, f"{path}: {error}") from error
 
 
 def score_track(track: Track) -> dict[str, float]:
@@ -136,6 +151,7 @@ class FaceTracker:
         self._previous: NDArray[np.float32] | None = None  # of the last frame with a face
         self._thumbnail: NDArray[np.uint8] | None = None  # of the last frame
         self._several = self._frozen = self._corrupt = 0
+        self._degenerate = False  # whether a face was on one spot
 
     def detect(self, frames: Sequence[Frame]) -> list[Detection]:
         """Detect the speaker in the next frames of the clip.
@@ -159,12 +175,15 @@ class FaceTracker:
         """Return times (N,) in seconds, valid (N,) and smoothed landmarks (N, K, 2) of the clip.
 
         Raises:
-            ClipError: too_short (fewer than two frames), no_face (in no frame).
+            ClipError: too_short (fewer than two frames), no_face or degenerate_face (in no frame).
         """
         n = len(self._times)
         if n < 2:
             raise ClipError(Reason.TOO_SHORT, f"{self._path} has {n} frame")
         valid = np.array([face is not None for face in self._speaker])
+        if not valid.any() and self._degenerate:
+            detail = f"{self._path}: the landmarks of the face coincide in each frame"
+            raise ClipError(Reason.DEGENERATE_FACE, detail)
         if not valid.any():
             raise ClipError(Reason.NO_FACE, f"{self._path} shows no face in any of its {n} frames")
         missing = np.full((self._landmarker.points, 2), np.nan, np.float32)
@@ -212,6 +231,9 @@ class FaceTracker:
         height, width = frame.image.shape[:2]
         self.width, self.height, self.notes = width, height, frame.notes
         speaker = None
+        extended = [face for face in faces if np.ptp(face.points, axis=0).max() > _LEAST_EXTENT]
+        self._degenerate |= len(extended) < len(faces)
+        faces = extended
         if faces and not frame.corrupt:
             points = [face.points for face in faces]
             speaker = faces[choose_face(points, self._previous, (height, width))]

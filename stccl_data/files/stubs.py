@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from stccl_data.errors import Reason
 
@@ -110,6 +111,17 @@ def stub_of(path: str, stat_file: Callable[[], os.stat_result] | None = None) ->
     if status.st_size >= _POINTER_BYTES and not is_apple_double:
         return None
     return _stub_by_content(path)
+
+
+def unreadable_table(path: Path) -> str | None:
+    """Return what is wrong with a file that should be a table or text, to follow its name.
+
+    An empty one is left to its reader, and so is one that this user may not read.
+    """
+    stub = stub_of(str(path))
+    if stub is None or stub.reason in (Reason.EMPTY_FILE, Reason.NOT_PERMITTED):
+        return None
+    return stub.what if stub.reason is Reason.NOT_MEDIA else f"{stub.what}: {stub.reason.advice}"
 
 
 def _unreachable(path: str, error: Exception) -> Stub:

@@ -1,6 +1,7 @@
 """Clips whose content is not here: named by the scan, and the others are used."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -154,6 +155,26 @@ def test_attributes_of_macos_are_counted_once(angry):
 def test_a_dead_link_of_an_unknown_name_is_a_broken_link(tmp_path):
     (tmp_path / "holiday.mp4").symlink_to("/media/gone/holiday.mp4")
     assert findings_of(tmp_path) == {("holiday.mp4", Reason.BROKEN_LINK, 1)}
+
+
+def test_a_dead_link_of_a_folder_and_a_folder_named_like_a_clip_are_named(angry):
+    (angry / "002.mp4").mkdir()
+    raw = angry.parents[4]
+    (raw / "M005").symlink_to("/media/gone/M005")
+    (raw / "README.md").symlink_to("/media/gone/README.md")  # no clip: nobody misses it
+    assert findings_of(raw) == {
+        ("002.mp4", Reason.NOT_MEDIA, 1),
+        ("M005", Reason.BROKEN_LINK, 1),
+    }
+
+
+def test_a_pipe_in_place_of_a_table_is_not_waited_for(angry, tmp_path):
+    os.mkfifo(tmp_path / "list.txt")
+    with pytest.raises(ScanError, match=r"list\.txt.*a pipe"):
+        scan_corpus(angry.parents[4], transcripts=tmp_path / "list.txt")
+    os.mkfifo(tmp_path / "manifest.csv")
+    with pytest.raises(ScanError, match=r"manifest\.csv.*a pipe"):
+        scan_corpus(tmp_path)
 
 
 def test_prepare_records_stubs_and_uses_the_rest(corpus, tmp_path):

@@ -240,6 +240,47 @@ def test_a_clip_that_changes_its_frame_size_is_tracked_in_its_first_size(
     assert np.median(off[6:]) < 0.03 * tracked.scores["eye_distance"]
 
 
+class CollapsingLandmarker:
+    """Puts landmarks of each face on one spot, as a network does that is lost."""
+
+    def __init__(self, inner: Landmarker, collapsed: Sequence[int] | slice) -> None:
+        self._inner, self.points, self.batch = inner, inner.points, inner.batch
+        self._collapsed = collapsed
+
+    def detect(
+        self, images: Sequence[np.ndarray], known: Sequence[Face] = (), *, search: bool = True
+    ) -> list[list[Face]]:
+        faces = self._inner.detect(images, search=search)
+        for face in (face for in_image in faces for face in in_image):
+            face.points[self._collapsed] = 50
+        return faces
+
+
+#: The 68-point lips are averages of some of these.
+LIPS_478 = [0, 13, 14, 17, 37, 39, 40, 61, 78, 80, 81, 82, 84, 87, 88, 91, 95, 146, 178, 181, 185]
+LIPS_478 += [191, 267, 269, 270, 291, 308, 310, 311, 312, 314, 317, 318, 321, 324, 375, 402, 405]
+LIPS_478 += [409, 415]
+
+
+@pytest.mark.parametrize(
+    ("crops", "collapsed"),
+    [
+        ("bbox", slice(None)),
+        ("bbox", LIPS_478),
+        ("similarity", slice(None)),
+        ("none", slice(None)),
+    ],
+)
+def test_landmarks_on_one_spot_are_refused_with_their_own_reason(
+    video, landmarker, crops, collapsed
+):
+    lost = CollapsingLandmarker(landmarker, collapsed)
+    with pytest.raises(ClipError) as error:
+        track_video(str(video), lost, CropConfig(crops=crops))
+    assert error.value.reason is Reason.DEGENERATE_FACE
+    assert str(video) in error.value.detail
+
+
 class CountingLandmarker:
     """Counts how many of the images it has seen are still referenced by somebody."""
 
