@@ -128,8 +128,10 @@ def _unreachable(path: str, error: Exception) -> Stub:
     number = error.errno if isinstance(error, OSError) else errno.ENOENT
     if number == errno.ELOOP:
         return Stub(Reason.BROKEN_LINK, "is a link that leads back to itself")
-    if number not in (errno.ENOENT, errno.ENOTDIR):
-        return Stub(Reason.NOT_PERMITTED, f"cannot be accessed: {os.strerror(number or 0)}")
+    if number not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+        denied = number in (errno.EACCES, errno.EPERM)
+        reason = Reason.NOT_PERMITTED if denied else Reason.READ_ERROR
+        return Stub(reason, f"cannot be accessed: {os.strerror(number or 0)}")
     try:
         target = os.readlink(path)  # noqa: PTH115
     except (OSError, ValueError):
