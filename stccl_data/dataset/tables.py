@@ -55,6 +55,7 @@ _PAIR_SCORE_TYPES = {
     "diagonal_fraction": "double",
     "local_slope": "double",
     "coverage": "double",
+    "consistency_s": "double",
 }
 PAIR_SCORES = tuple(_PAIR_SCORE_TYPES)
 
