@@ -27,7 +27,7 @@ FaceTracking = Literal["always", "if_silent", "never"]
 
 #: Bump when extraction yields something else from the same input: stored results of other schemas
 #: are then recomputed.
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Extraction:
     phonemes: PhonemeFeatures | None
     #: (R, 13) float64, see `Signals`; None without audible sound.
     reference: NDArray[np.float64] | None
-    #: (N,) float64 seconds; empty for a clip of sound alone.
+    #: (N,) float64 seconds since the first frame; empty for a clip of sound alone.
     frame_times: NDArray[np.float64]
     #: Those of `TrackedVideo`; `mouth_range` and `mouth_moves_with_sound`; and `av_difference_s`:
     #: duration of the audio minus that of the video, seconds.
@@ -110,7 +110,7 @@ def extract_clip(
         audio.reference,
         times,
         scores,
-        notes,
+        (*notes, *audio.notes),
     )
 
 
@@ -133,6 +133,8 @@ class _AudioFeatures:
     duration_s: float | None = None
     #: Hz.
     rate: int | None = None
+    #: How the audio was read, see `Extraction.notes`.
+    notes: tuple[str, ...] = ()
 
 
 def _extract_audio(clip: Clip, info: MediaInfo) -> _AudioFeatures:
@@ -140,19 +142,25 @@ def _extract_audio(clip: Clip, info: MediaInfo) -> _AudioFeatures:
     source = audio_source(clip, info)
     if source is None:
         return _AudioFeatures()
-    rate = info.audio_rate if source == clip.path else probe(source).audio_rate
     try:
-        audio = read_audio(source)
+        audio = read_audio(source, video=None if info.width is None else clip.path)
     except ClipError as error:
         if error.reason is Reason.NO_AUDIO:
             return _AudioFeatures()
         raise
     speech = speech_features(audio.samples, audio.rate, audio.start)
     if speech is None:
-        return _AudioFeatures(duration_s=audio.duration_s, rate=rate)
-    phonemes = phoneme_features(audio.samples, audio.rate, speech)
-    reference = reference_cepstra(audio.samples, audio.rate)
-    return _AudioFeatures(speech, phonemes, reference, audio.duration_s, rate)
+        return _AudioFeatures(
+            duration_s=audio.duration_s, rate=audio.native_rate, notes=audio.notes
+        )
+    return _AudioFeatures(
+        speech,
+        phoneme_features(audio.samples, audio.rate, speech),
+        reference_cepstra(audio.from_zero(), audio.rate),
+        audio.duration_s,
+        audio.native_rate,
+        audio.notes,
+    )
 
 
 def _video_duration(times: NDArray[np.float64]) -> float:

@@ -49,8 +49,9 @@ class Preview:
 class PreviewSound:
     """The sound of a preview."""
 
-    #: On the clip's clock.
     audio: Audio
+    #: Time at which the first frame is shown, on the clock of `audio`, seconds.
+    begin: float
     #: Where it came from, in words.
     origin: str
 
@@ -107,8 +108,7 @@ def write_preview(dataset: Dataset, pair: Pair, path: str | Path) -> Preview:
     audio = None
     origin = "no sound: the shards hold none, and the clip's own file is missing or silent"
     if sound is not None:
-        start, length = float(pair.source.times[0]), float(len(indices) / fps)
-        audio, origin = _cut(sound.audio, start, length), sound.origin
+        audio, origin = _cut(sound.audio, sound.begin, float(len(indices) / fps)), sound.origin
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder, "preview.mp4")
         write_video(video, frames, VIDEO_SIZE, fps, audio, for_browsers=True)
@@ -162,7 +162,8 @@ def source_sound(dataset: Dataset, clip: UtteranceClip) -> PreviewSound | None:
     """
     if clip.has_audio:
         samples, rate = clip.audio()
-        return PreviewSound(Audio(samples, rate, 0.0), "the source's sound, from the shards")
+        begin = float(clip.times[0])  # not 0 in datasets whose times are those of the container
+        return PreviewSound(Audio(samples, rate, 0.0), begin, "the source's sound, from the shards")
     if not (dataset.path / CLIPS).exists():
         return None
     rows = read_clips(dataset.path, clip_id=clip.clip_id)
@@ -171,7 +172,8 @@ def source_sound(dataset: Dataset, clip: UtteranceClip) -> PreviewSound | None:
         path = audio_source(recording, probe(recording.path))
         if path is None:
             return None
-        return PreviewSound(read_audio(path, rate=None), f"the source's sound, from {path}")
+        audio = read_audio(path, rate=None, video=recording.path)
+        return PreviewSound(audio, 0.0, f"the source's sound, from {path}")
     except (ClipError, IndexError):
         return None
 

@@ -55,7 +55,6 @@ _PAIR_SCORE_TYPES = {
     "diagonal_fraction": "double",
     "local_slope": "double",
     "coverage": "double",
-    "consistency_s": "double",
 }
 PAIR_SCORES = tuple(_PAIR_SCORE_TYPES)
 

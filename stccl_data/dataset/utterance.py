@@ -41,7 +41,7 @@ class Pair:
     #: the reason code if it did not (`stccl_data.errors`)
     reason: str | None
     #: cost, content_score, duration_ratio, longest_repeat, diagonal_fraction, local_slope,
-    #: coverage, consistency_s, and `mode`: which signals it was aligned by
+    #: coverage, and `mode`: which signals it was aligned by
     scores: Mapping[str, float | str | None]
     _load: Callable[[str], dict[str, NDArray[Any]]]
 

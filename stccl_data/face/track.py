@@ -15,7 +15,7 @@ class Track:
     No frame is dropped or renumbered: a frame without a face is kept, with `valid` False.
     """
 
-    #: (N,) float64, presentation times in seconds on the container's clock.
+    #: (N,) float64, presentation times in seconds since the first frame.
     times: NDArray[np.float64]
     #: (N,) bool, whether a face was found in this very frame.
     valid: NDArray[np.bool_]

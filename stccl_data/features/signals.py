@@ -22,7 +22,7 @@ class Signals:
     mouth: MouthFeatures | None = None
     #: None for a silent clip, and without a phoneme model on this machine.
     phonemes: PhonemeFeatures | None = None
-    #: (N,) float64, presentation times of the video frames in seconds; empty for sound alone.
+    #: (N,) float64, seconds of the video frames since the first; empty for sound alone.
     frame_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     #: (R, 13) float64, cepstra at 30 Hz; used only to align as published.
     reference: NDArray[np.float64] | None = None
@@ -53,7 +53,7 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
         if speech is not None:
             phonemes = phoneme_features(audio.samples, audio.rate, speech)
         if reference and speech is not None:
-            cepstra = reference_cepstra(audio.samples, audio.rate)
+            cepstra = reference_cepstra(audio.from_zero(), audio.rate)
     except ClipError as error:
         if error.reason != Reason.NO_AUDIO:
             raise

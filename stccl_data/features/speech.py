@@ -34,7 +34,7 @@ class SpeechFeatures:
 
     #: (N, D) float32, normalised.
     vectors: NDArray[np.float32]
-    #: (N,) float64, container time of each frame's centre, seconds.
+    #: (N,) float64, clip time of each frame's centre, seconds: zero is the first video frame.
     times: NDArray[np.float64]
     #: (N,) bool, False in silence.
     speech: NDArray[np.bool_]

@@ -1,25 +1,24 @@
 """Read the audio of a clip as mono samples, and encode it as FLAC."""
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.clip import Clip
-from stccl_data.errors import ClipError, Reason
-from stccl_data.media.container import MediaInfo, audio_stream, decode, open_media
+from stccl_data.media.audio_track import choose_track
+from stccl_data.media.clock import read_clock
+from stccl_data.media.container import MediaInfo
+from stccl_data.media.placement import Stamps, place_sound
+from stccl_data.media.sound import decode_sound, mix
 
 #: Hz, at which speech features are computed.
 SPEECH_RATE = 16_000
 
-#: Plausible sample rates of a speech recording, Hz: from less than a telephone's to the highest
-#: that sound cards write.
-_MIN_RATE, _MAX_RATE = 2_000, 768_000
+JOINED_AT_START = "sound and frames joined at their starts, since their clocks differ"
 
 #: Corpora whose separate audio file is a copy of the video's own audio (of SAVEE: not verified).
 #: The video's own is preferred: it is certain to be in sync with the frames.
@@ -28,19 +27,28 @@ _AUDIO_IN_VIDEO = frozenset({"mead", "cremad", "ravdess", "savee"})
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Mono audio on its container's clock."""
+    """Mono audio on the clock of its clip, whose zero is the first frame."""
 
     #: (S,) float32 in [-1, 1].
     samples: NDArray[np.float32]
     #: Hz.
     rate: int
-    #: Container time of the first sample, seconds.
+    #: Clip time of the first sample, seconds: negative if the sound begins before the first frame.
     start: float
+    #: Hz, of the file that it was read from; None if it was not.
+    native_rate: int | None = None
+    #: How it was read, if unusual: see `Extraction.notes`.
+    notes: tuple[str, ...] = ()
 
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.rate
+
+    def from_zero(self) -> NDArray[np.float32]:
+        """Return the samples from clip time 0 on: cut off before, silent where there are none."""
+        shift = round(self.start * self.rate)
+        return np.pad(self.samples, (shift, 0)) if shift > 0 else self.samples[-shift:]
 
 
 def audio_source(clip: Clip, info: MediaInfo) -> str | None:
@@ -58,41 +66,53 @@ def audio_source(clip: Clip, info: MediaInfo) -> str | None:
     return clip.audio_path or in_video
 
 
-def read_audio(path: str | Path, rate: int | None = SPEECH_RATE) -> Audio:
-    """Read the first audio stream as mono.
+def read_audio(
+    path: str | Path, rate: int | None = SPEECH_RATE, *, video: str | Path | None = None
+) -> Audio:
+    """Read the sound of a clip as mono, on the clock of its frames.
 
-    Channels are averaged; silent ones (a dead microphone) are left out of the average. A gap in
-    the stream is filled with silence, so that sample i is always at time ``start + i / rate``.
+    Of several tracks the one flagged as the default is read, else the first with speech. Channels
+    are averaged; silent ones (a dead microphone) and inverted ones are left out of the average.
+    Sample i is heard at ``start + i / rate``, whatever the stamps of the stream do: see
+    `place_sound`.
 
     Args:
         path: an audio or video file.
         rate: Hz of the result; None for the file's own rate.
+        video: the file that the frames are in, if it is another one. Both begin at the same
+            instant: the sound's start is the earliest start of the streams of `video`.
 
     Raises:
         ClipError: as `probe`, and no_audio, decode_error.
     """
-    with open_media(path) as container:
-        stream = audio_stream(container)
-        if stream is None:
-            raise ClipError(Reason.NO_AUDIO, f"{path} has no audio stream")
-        if not _MIN_RATE <= stream.rate <= _MAX_RATE:
-            raise ClipError(
-                Reason.DECODE_ERROR,
-                f"{path} states a sample rate of {stream.rate:,} Hz: its header is damaged",
-            )
-        out_rate = rate or stream.rate
-        start, channels = _read_channels(decode(container, stream, path), out_rate, path)
-    return Audio(_mix(channels), out_rate, start)
+    clock = read_clock(path)
+    track = choose_track(path, clock)
+    sound = decode_sound(path, track.index, rate, clock)
+    zero, end = clock.zero, clock.end
+    if video is not None and Path(video) != Path(path):
+        frames = read_clock(video)
+        zero = clock.start + frames.zero - frames.start
+        end = zero + frames.end - frames.zero
+    heard = sound.stamps.heard - zero
+    notes = [] if track.note is None else [track.note]
+    length = sound.channels.shape[1] / sound.rate
+    if heard[0] > end - zero or heard[-1] < -length:
+        heard = heard - heard[0]
+        notes.append(JOINED_AT_START)
+    placed = place_sound(
+        sound.channels, Stamps(sound.stamps.decoded, heard), sound.rate, end - zero
+    )
+    samples, inverted = mix(placed.samples)
+    notes += [*placed.notes, *inverted]
+    return Audio(samples, sound.rate, placed.start, sound.native_rate, tuple(notes))
 
 
 def encode_flac(audio: Audio) -> bytes:
-    """Encode audio as a 16-bit FLAC file whose first sample is at container time 0.
+    """Encode audio as a 16-bit FLAC file whose first sample is at clip time 0, the first frame.
 
-    Silence is inserted before a later start; samples before time 0 are cut off.
+    Silence is inserted before a later start; sound before the first frame is cut off.
     """
-    shift = round(audio.start * audio.rate)
-    samples = np.pad(audio.samples, (shift, 0)) if shift > 0 else audio.samples[-shift:]
-    pcm = np.round(samples * 32767).astype(np.int16)[None]
+    pcm = np.round(audio.from_zero() * 32767).astype(np.int16)[None]
     out = io.BytesIO()
     with av.open(out, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=audio.rate)
@@ -103,51 +123,3 @@ def encode_flac(audio: Audio) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return out.getvalue()
-
-
-def _read_channels(
-    frames: Iterator[Any], rate: int, path: str | Path
-) -> tuple[float, NDArray[np.float32]]:
-    """Resample decoded audio and fill its gaps with silence.
-
-    Returns:
-        The container time of the first sample in seconds, and (C, S) float32 samples.
-    """
-    resampler = av.AudioResampler(format="fltp", rate=rate)
-    pieces: list[NDArray[np.float32]] = []
-    start: float | None = None
-    length = 0  # samples so far
-    for frame in frames:
-        if start is None:
-            start = float(frame.time or 0.0)
-        elif frame.time is not None:
-            gap = round((frame.time - start) * rate) - length
-            if gap > rate // 10 and pieces:
-                pieces.append(np.zeros((pieces[0].shape[0], gap), np.float32))
-                length += gap
-        try:
-            blocks = resampler.resample(frame)
-        except ValueError:  # PyAV: the resampler was set up for another format
-            raise ClipError(
-                Reason.DECODE_ERROR, f"{path} changes its sample rate or channels mid-clip"
-            ) from None
-        for block in blocks:
-            pieces.append(block.to_ndarray().astype(np.float32, copy=False))
-            length += pieces[-1].shape[1]
-    if start is None:
-        raise ClipError(Reason.NO_AUDIO, f"{path} has an audio stream without any samples")
-    pieces += [
-        block.to_ndarray().astype(np.float32, copy=False) for block in resampler.resample(None)
-    ]
-    return start, np.concatenate(pieces, axis=1)
-
-
-def _mix(channels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average the channels that are not silent. channels: (C, S). Returns (S,) in [-1, 1]."""
-    if not np.isfinite(channels).all():
-        channels = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
-    level = np.sqrt(np.mean(np.square(channels), axis=1, dtype=np.float64))
-    live = level > 1e-3 * level.max()
-    mono = channels[live].mean(axis=0) if live.any() else channels.mean(axis=0)
-    clipped: NDArray[np.float32] = np.clip(mono, -1.0, 1.0).astype(np.float32)
-    return clipped

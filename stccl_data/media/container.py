@@ -30,6 +30,19 @@ _ENCRYPTED = frozenset({"encv", "enca", "drmi", "drms"})
 _LACKING = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.LookupError)
 
 
+#: Flags of audio tracks that speak of the picture.
+_SECONDARY = (
+    av.stream.Disposition.comment
+    | av.stream.Disposition.visual_impaired
+    | av.stream.Disposition.descriptions
+)
+
+#: Bytes by which the placeholder of a size may differ from 2 or 4 GiB.
+_PAGE = 8192
+#: Chunks before the data of a WAV file, at most; real files have a few.
+_MAX_CHUNKS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
     """What the header of a file states, before any frame is decoded. None: not stated."""
@@ -44,9 +57,9 @@ class MediaInfo:
     height: int | None
     #: Seconds of video, or of the whole file when the video stream does not state it.
     duration_s: float | None
-    #: Hz; None if there is no audio stream.
+    #: Hz, of the track that the header recommends; None if there is no audio stream.
     audio_rate: int | None
-    #: Seconds of audio; None if there is no audio stream.
+    #: Seconds of audio, of that track; None if there is no audio stream.
     audio_duration_s: float | None
 
 
@@ -89,7 +102,7 @@ def open_media(path: str | Path) -> Iterator[Any]:
     """
     file = Path(path)
     size, head = _read_head(file)
-    if (stated := _stated_size(head)) is not None and stated > size:
+    if (stated := _stated_size(file, head)) is not None and stated > size:
         raise ClipError(
             Reason.DECODE_ERROR,
             f"{path} has {size} bytes, but its header states {stated}: the file is truncated",
@@ -113,21 +126,37 @@ def open_media(path: str | Path) -> Iterator[Any]:
         yield container
 
 
-def audio_stream(container: Any) -> Any:
-    """Return the first audio stream, or None."""
-    return container.streams.audio[0] if container.streams.audio else None
+@dataclass(frozen=True, slots=True)
+class AudioGroup:
+    """Audio streams of a container that its header ranks alike."""
+
+    #: Numbers of the streams, in order.
+    indices: tuple[int, ...]
+    #: They are flagged as the default.
+    default: bool
 
 
-def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Any]:
-    """Decode the PyAV frames of one stream.
+def audio_groups(container: Any) -> list[AudioGroup]:
+    """Return the audio streams by what the header says of them, the most likely ones first.
 
-    Raises:
-        ClipError: as `decoding_error`.
+    Those flagged as the default come first, comments and descriptions of the picture last. A
+    stream of an unknown codec (such as the spatial sound of a phone) is left out if there are
+    others.
     """
-    try:
-        yield from container.decode(stream)
-    except av.FFmpegError as error:
-        raise decoding_error(path, error) from None
+    streams = list(container.streams.audio)
+    known = [stream for stream in streams if stream.codec_context is not None] or streams
+    ranks: dict[int, list[int]] = {}
+    for stream in known:
+        flags = stream.disposition
+        rank = 2 if flags & _SECONDARY else 0 if flags & av.stream.Disposition.default else 1
+        ranks.setdefault(rank, []).append(stream.index)
+    return [AudioGroup(tuple(indices), rank == 0) for rank, indices in sorted(ranks.items())]
+
+
+def audio_stream(container: Any) -> Any:
+    """Return the audio stream that the header recommends, or None."""
+    groups = audio_groups(container)
+    return container.streams[groups[0].indices[0]] if groups else None
 
 
 def decoding_error(path: str | Path, error: Any) -> ClipError:
@@ -205,12 +234,10 @@ def _stream_duration(stream: Any) -> float | None:
     return float(stream.duration * stream.time_base) if stream.duration else None
 
 
-def _stated_size(head: bytes) -> int | None:
+def _stated_size(file: Path, head: bytes) -> int | None:
     """Return the file size that a WAV, AVI, Matroska or WebM header states; None if it does not."""
-    if head[:4] == b"RIFF":
-        # The eight bytes before the field are not added: some writers already count them.
-        size = int.from_bytes(head[4:8], "little")
-        return None if size in (0, 0xFFFFFFFF) else size
+    if head[:4] in (b"RIFF", b"RF64"):
+        return _riff_size(file, head)
     if head[:4] != b"\x1aE\xdf\xa3":
         return None
     head = head.ljust(80, b"\0")
@@ -221,6 +248,49 @@ def _stated_size(head: bytes) -> int | None:
     size, start = _ebml_size(head, segment + 4)
     unknown = 2 ** (7 * (start - segment - 4)) - 1  # all ones, as in a live stream
     return None if size == unknown else start + size
+
+
+def _riff_size(file: Path, head: bytes) -> int | None:
+    """Return the file size that a RIFF header states; None if it was written before it was known.
+
+    A program that writes into a pipe cannot go back and fill in the sizes. It leaves 0, or about
+    2 or 4 GiB: 0x7ffff024 (espeak, SoX), 0x80000024 (arecord), 0xffffffff (FFmpeg). Then the size
+    of the data chunk decides, which some programs know.
+    """
+    size = int.from_bytes(head[4:8], "little")
+    if head[:4] == b"RIFF" and not _is_placeholder(size):
+        # The eight bytes before the field are not added: some writers already count them.
+        return size
+    if head[8:12] != b"WAVE":
+        return None
+    for name, start, length, content in _riff_chunks(file):
+        if name == b"ds64":  # the sizes of a RF64 file, which may exceed 4 GiB
+            return int.from_bytes(content[:8], "little") or None
+        if name == b"data":
+            return None if _is_placeholder(length) else start + length
+    return None
+
+
+def _riff_chunks(file: Path) -> Iterator[tuple[bytes, int, int, bytes]]:
+    """Read the chunks of a RIFF file up to its data: name, offset, size, first bytes of each."""
+    with file.open("rb") as handle:
+        start = 12
+        for _ in range(_MAX_CHUNKS):
+            handle.seek(start)
+            header = handle.read(16)
+            if len(header) < 8:
+                return
+            length = int.from_bytes(header[4:8], "little")
+            yield header[:4], start + 8, length, header[8:]
+            start += 8 + length + length % 2
+
+
+def _is_placeholder(size: int) -> bool:
+    """Tell whether a 32-bit size is one that programs write when they do not know it yet.
+
+    They count down from a power of two: by a header, or to a whole number of samples or blocks.
+    """
+    return size == 0 or any(abs(size - limit) <= _PAGE for limit in (2**31, 2**32))
 
 
 def _ebml_size(head: bytes, at: int) -> tuple[int, int]:

@@ -3,27 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.media.container import decode, ffmpeg_message, open_media
+from stccl_data.media.clock import read_clock, shown_frames
+from stccl_data.media.container import open_media
 from stccl_data.media.deinterlace import Deinterlacer
 from stccl_data.media.picture import PictureConverter
 from stccl_data.media.video_streams import video_stream, video_stream_note
 
-#: AVI stores when a packet is decoded, not when its frame is shown: one frame per tick, in order.
-_WITHOUT_PRESENTATION_TIMES = "avi"
+#: Options of a decoder whose pictures nobody looks at: twice as fast, the same frames.
+_TIMES_ONLY = {"skip_loop_filter": "all", "skip_idct": "all"}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One decoded video frame."""
 
-    #: Presentation time, seconds on the container's clock.
+    #: Presentation time, seconds since the first frame.
     time: float
     #: (H, W, 3) uint8 RGB, upright, square pixels.
     image: NDArray[np.uint8]
@@ -44,6 +43,7 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
     Raises:
         ClipError: as `probe`, and no_video, decode_error.
     """
+    clock = read_clock(path)
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
@@ -53,7 +53,7 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
         converter = PictureConverter(path, stream.sample_aspect_ratio)
         choice = video_stream_note(container)
         count = 0
-        for frame, time in deinterlacer.frames(_timed_frames(container, stream, path)):
+        for frame, time in deinterlacer.frames(shown_frames(container, stream, path, clock)):
             count += 1
             image = converter.convert(frame)
             notes = (*choice, *deinterlacer.notes, *converter.notes)
@@ -62,62 +62,23 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
             raise ClipError(Reason.DECODE_ERROR, f"{path} has a video stream without any frame")
 
 
-def _timed_frames(container: Any, stream: Any, path: str | Path) -> Iterator[tuple[Any, float]]:
-    """Decode the PyAV frames of a stream, each with its time in seconds."""
-    interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
-    ticks = None
-    if container.format.name == _WITHOUT_PRESENTATION_TIMES:
-        ticks = iter(frame_times(path))
-    last = -np.inf
-    for frame in decode(container, stream, path):
-        time = frame.time if ticks is None else next(ticks, None)
-        if time is None and frame.dts is not None:
-            time = frame.dts * float(frame.time_base)
-        if time is None:
-            time = last + interval if np.isfinite(last) else 0.0
-        if time <= last:  # a damaged clock: keep the order, between the neighbours
-            time = last + interval / 2
-        last = float(time)
-        yield frame, last
-
-
 def frame_times(path: str | Path) -> NDArray[np.float64]:
-    """Read the presentation times of all video frames from the container, without decoding.
+    """Decode a video and return the presentation times of its frames, as `read_frames` gives them.
+
+    Packets are not counted instead: a recording that begins between two key frames has packets
+    that no decoder shows, and a field of interlaced video can be a packet.
 
     Returns:
-        (N,) float64 seconds, ascending; empty if there is no video stream.
+        (N,) float64 seconds, ascending from 0; empty if there is no video stream.
 
     Raises:
-        ClipError: as `probe`, and decode_error if the packets end long before the duration that
-            the header states.
+        ClipError: as `probe`, and decode_error.
     """
+    clock = read_clock(path)
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             return np.empty(0)
-        times, end = [], 0.0
-        decode_times = container.format.name == _WITHOUT_PRESENTATION_TIMES
-        try:
-            for packet in container.demux():
-                stamp = packet.dts if decode_times else packet.pts
-                if stamp is None or packet.is_discard:
-                    continue
-                time = float(stamp * packet.time_base)
-                end = max(end, time)
-                if packet.stream_index == stream.index:
-                    times.append(time)
-        except av.FFmpegError as error:
-            raise ClipError(
-                Reason.DECODE_ERROR, f"{path} cannot be read to its end: {ffmpeg_message(error)}"
-            ) from None
-        # FLV does not state its size in bytes, and the duration in its header is approximate.
-        if (
-            container.format.name == "flv"
-            and container.duration
-            and end < 0.8 * container.duration / av.time_base - 0.5
-        ):
-            raise ClipError(
-                Reason.DECODE_ERROR,
-                f"{path} ends long before its stated duration: the file is truncated",
-            )
-        return np.array(sorted(times))
+        stream.thread_type = "NONE"
+        stream.codec_context.options = _TIMES_ONLY
+        return np.array([time for _, time in shown_frames(container, stream, path, clock)])

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from stccl_data.alignment.align import AlignConfig, Alignment
-from stccl_data.alignment.consistency import align_takes
+from stccl_data.alignment.align import AlignConfig, Alignment, align
 from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
@@ -84,8 +83,10 @@ def extract_unit(clip: Clip, artefact: str, options: ExtractOptions) -> tuple[st
     landmarker = partial(_landmarker, options.landmarks)
     extraction = extract_clip(clip, landmarker, options.crops, options.face_tracking)
     flac = None
-    if options.audio and (source := audio_source(clip, probe(clip.path))) is not None:
-        flac = encode_flac(read_audio(source, rate=None))
+    info = probe(clip.path)
+    if options.audio and (source := audio_source(clip, info)) is not None:
+        video = None if info.width is None else clip.path
+        flac = encode_flac(read_audio(source, rate=None, video=video))
     return save_extraction(path, extraction, flac)
 
 
@@ -93,20 +94,12 @@ def align_unit(pairs: list[ClipFiles], artefact: str, config: AlignConfig) -> No
     """Align the pairs of one utterance."""
     if Path(artefact).exists():
         return
-    # Named by their stems: results must not depend on where OUT is.
-    takes = {
-        Path(path).stem: ClipArtefact(Path(path)).signals()
+    signals = {
+        path: ClipArtefact(Path(path)).signals()
         for path in sorted({path for pair in pairs for path in pair})
     }
-    stems = [(Path(source).stem, Path(target).stem) for source, target in pairs]
-    aligned = align_takes(takes, stems, config)
-    results = [
-        Refusal(take.result.reason, take.result.detail)
-        if isinstance(take.result, ClipError)
-        else take.result
-        for take in aligned
-    ]
-    save_alignments(Path(artefact), results, [take.disagreements for take in aligned])
+    calls = [partial(align, signals[source], signals[target], config) for source, target in pairs]
+    save_alignments(Path(artefact), [_alignment_or_refusal(call) for call in calls])
 
 
 def follow_unit(pairs: list[ClipFiles], paths: list[FramePath], artefact: str) -> None:
@@ -116,10 +109,7 @@ def follow_unit(pairs: list[ClipFiles], paths: list[FramePath], artefact: str) -
     results: list[Alignment | Refusal] = []
     for files, path in zip(pairs, paths, strict=True):
         source, target = (ClipArtefact(Path(file)).frame_times() for file in files)
-        try:
-            results.append(follow_path(source, target, path))
-        except ClipError as error:
-            results.append(Refusal(error.reason, error.detail))
+        results.append(_alignment_or_refusal(partial(follow_path, source, target, path)))
     save_alignments(Path(artefact), results)
 
 
@@ -144,3 +134,10 @@ def content_unit(
     signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
     labels = {clip.clip_id: clip for clip, _ in clips}
     save_content(Path(artefact), check_content(signals, labels, pairs, config, by=by))
+
+
+def _alignment_or_refusal(call: "partial[Alignment]") -> Alignment | Refusal:
+    try:
+        return call()
+    except ClipError as error:
+        return Refusal(error.reason, error.detail)
