@@ -24,7 +24,7 @@ import cv2
 
 from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.clip import Clip
-from stccl_data.dataset.sample import clip_members
+from stccl_data.dataset.sample import clip_record, sample_content
 from stccl_data.dataset.shard_writer import ShardWriter
 from stccl_data.errors import ClipError
 from stccl_data.extract import extract_clip
@@ -102,8 +102,13 @@ def time_clip_stages(
     with watch.stage("shard"):
         writer = ShardWriter(folder, "train", 2**27)
         for i, artefact in enumerate(artefacts):
-            members = clip_members(artefact.track(), artefact.frame_times())
-            writer.add(f"k/{i}", {f"c.{name}": data for name, data in members.items()})
+            record = clip_record(
+                Clip(clip_id=f"c{i}", path="", **labels),
+                {},
+                artefact.track(),
+                artefact.frame_times(),
+            )
+            writer.add(f"k/{i}", sample_content(f"k/{i}", {"c": record}, []))
         writer.close()
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "Score how well one clip keeps the speech of another.",
     "status": "Show the progress of a run, from any terminal.",
     "train": "Train the correlation metric on a prepared dataset.",
+    "upgrade": "Rewrite a dataset of an earlier schema in the present one.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }
 

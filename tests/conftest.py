@@ -32,6 +32,9 @@ REAL = Path(__file__).parents[2] / "shared" / "data"
 os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 cv2.setNumThreads(1)
 
+# Hugging Face `datasets` reads local files in the tests; it need not ask the Hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 T = TypeVar("T")
 
 

@@ -9,28 +9,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.dataset.layout import CROPS, PAIR_ARRAYS
+from stccl_data.dataset.layout import CROPS, FRAME_ARRAYS, PATH_ARRAYS
 
 Arrays = Mapping[str, NDArray[Any]]
 
-#: dtype and shape of the arrays of a tracked clip, after the frame axis; None: any size
-_FRAME_ARRAYS: dict[str, tuple[type, tuple[int | None, ...]]] = {
-    "landmarks": (np.float32, (None, 2)),
-    "face_transforms": (np.float64, (2, 3)),
-    "mouth_transforms": (np.float64, (2, 3)),
-}
+#: The arrays that say which frames a clip has, and where its crops lie.
+CLOCK_ARRAYS = ("times", "valid", *(f"{crop}_offsets" for crop in CROPS))
 
 
 def clip_faults(
     arrays: Arrays, n_frames: int | None, crop_bytes: Mapping[str, int]
 ) -> Iterator[str]:
-    """Yield what is wrong with KEY.CLIP.npz, one clause each.
+    """Yield what is wrong with the arrays of a clip, one clause each.
 
     Args:
-        arrays: the arrays of the clip.
+        arrays: the arrays of the clip by name; without `valid` if the face was not tracked.
         n_frames: number of frames that KEY.json gives.
-        crop_bytes: size of the mjpg member of each crop that the sample holds.
+        crop_bytes: bytes of each crop that the sample holds of the clip.
     """
+    faults = list(clock_faults(arrays, n_frames, crop_bytes))
+    yield from faults
+    if "valid" not in arrays or any(fault.startswith("times is not") for fault in faults):
+        return
+    n = len(arrays["times"])
+    for name, rule in FRAME_ARRAYS.items():
+        if name not in CLOCK_ARRAYS and (rule.required or name in arrays):
+            yield from frame_array_faults(name, arrays.get(name), n)
+
+
+def clock_faults(
+    arrays: Arrays, n_frames: int | None, crop_bytes: Mapping[str, int]
+) -> Iterator[str]:
+    """Yield what is wrong with the CLOCK_ARRAYS of a clip. Arguments are those of `clip_faults`."""
     times, valid = arrays.get("times"), arrays.get("valid")
     if times is None or times.dtype != np.float64 or times.ndim != 1:
         yield "times is not a one-dimensional float64 array"
@@ -46,17 +56,16 @@ def clip_faults(
         return
     if valid.dtype != np.bool_ or valid.shape != (n,):
         yield f"valid is not bool of shape ({n},)"
-    yield from _frame_array_faults(arrays, n)
     for crop in CROPS:
         yield from _offset_faults(crop, arrays.get(f"{crop}_offsets"), crop_bytes.get(crop), n)
 
 
-def _frame_array_faults(arrays: Arrays, n: int) -> Iterator[str]:
-    for name, (dtype, sizes) in _FRAME_ARRAYS.items():
-        array = arrays.get(name)
-        if array is None or array.dtype != dtype or not _fits(array.shape, (n, *sizes)):
-            shape = ", ".join("K" if size is None else str(size) for size in sizes)
-            yield f"{name} is not {dtype.__name__} of shape ({n}, {shape})"
+def frame_array_faults(name: str, array: NDArray[Any] | None, n: int) -> Iterator[str]:
+    """Yield what is wrong with an array of FRAME_ARRAYS of a clip of n frames."""
+    rule = FRAME_ARRAYS[name]
+    if array is None or array.dtype != rule.dtype or not _fits(array.shape, (n, *rule.shape)):
+        shape = ", ".join("K" if size is None else str(size) for size in rule.shape)
+        yield f"{name} is not {rule.dtype} of shape ({n}, {shape})"
 
 
 def _offset_faults(
@@ -73,18 +82,18 @@ def _offset_faults(
 
 
 def pair_faults(arrays: Arrays, n_source: int, n_target: int) -> Iterator[str]:
-    """Yield what is wrong with the three arrays of a pair in KEY.pairs.npz, one clause each.
+    """Yield what is wrong with the three arrays of a pair, one clause each.
 
     Args:
-        arrays: the arrays by the names in PAIR_ARRAYS.
+        arrays: the arrays by the names of PATH_ARRAYS.
         n_source: number of frames of the source clip.
         n_target: number of frames of the target clip.
     """
-    missing = [name for name in PAIR_ARRAYS if name not in arrays]
+    missing = [name for name in PATH_ARRAYS if name not in arrays]
     if missing:
         yield f"{' and '.join(missing)} missing"
         return
-    frame_map, source, target = (arrays[name] for name in PAIR_ARRAYS)
+    frame_map, source, target = (arrays[name] for name in PATH_ARRAYS)
     if frame_map.dtype.kind != "i" or frame_map.shape != (n_source,):
         yield f"frame_map is not an integer array of shape ({n_source},), the source frames"
     else:

@@ -24,12 +24,13 @@ _OWN_LICENCE = Licence(
 )
 
 
-def dataset_card(corpus: str, stats: Mapping[str, Any]) -> str:
+def dataset_card(corpus: str, stats: Mapping[str, Any], features: str) -> str:
     """Return the dataset card.
 
     Args:
         corpus: name of the corpus adapter.
         stats: the content of stats.json.
+        features: from `card_features`.
     """
     tag, name, terms = _licence(corpus)
     splits = [split for split, n in stats["shards"].items() if n]
@@ -45,7 +46,7 @@ tags:
 - talking-face
 - facial-expression-manipulation
 - emotion
-{configs}---
+{configs}{features}---
 
 # Aligned paired-emotion utterances from {name}
 
@@ -60,6 +61,12 @@ mouths cropped and stabilised, aligned in time.
 | emotions (clips) | {emotions} |
 | frames | {stats["frames"]} |
 | hours | {stats["hours"]} |
+
+```python
+from datasets import load_dataset
+
+dataset = load_dataset("THIS FOLDER", streaming=True)
+```
 
 `clips.parquet` and `pairs.parquet` list every clip and every candidate pair, those that were refused too, with the reason.
 `provenance.json` says by which options and versions the dataset was made.

@@ -3,11 +3,11 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from stccl_data.dataset.layout import INDEX, SCHEMA, SHARDS
+from stccl_data.dataset.layout import CLIP_ARRAYS, INDEX, SCHEMA, SHARDS, STAGED
 from stccl_data.dataset.members import ByteRange, MemberRanges, ShardError
 
 #: Raised by invalid JSON, and by valid JSON of an unexpected shape.
@@ -39,6 +39,20 @@ class IndexEntry:
     #: path of its shard, relative to the dataset's folder
     shard: str
     ranges: MemberRanges
+    #: schema 2: where the values of each array of clips.npz lie in the tar
+    arrays: MemberRanges
+    #: schema 2: name of a clip -> suffix of a member -> where the bytes of the clip lie in the tar
+    clips: Mapping[str, MemberRanges]
+
+    @property
+    def array_places(self) -> MemberRanges | None:
+        """The places of `arrays` counted from the first byte of clips.npz, if they are given."""
+        if CLIP_ARRAYS not in self.ranges or not self.arrays:
+            return None
+        start = self.ranges[CLIP_ARRAYS].offset
+        return {
+            name: ByteRange(offset - start, size) for name, (offset, size) in self.arrays.items()
+        }
 
 
 class Index:
@@ -50,7 +64,7 @@ class Index:
         Raises:
             ShardError: the index cannot be read, or contradicts shards.json.
         """
-        self._path = out / INDEX
+        self._path = index_path(out)
         self._lines: dict[str, bytes] = {}
         self._shards: dict[str, ShardInfo] = {}
         listed = {shard.path: shard for shard in shards}
@@ -87,9 +101,9 @@ class Index:
         """Return the shard that holds a sample. Raises KeyError for an unknown key."""
         return self._shards[key]
 
-    def ranges(self, key: str) -> MemberRanges:
-        """Return where the members of a sample lie. Raises KeyError, ShardError."""
-        return parse_index_entry(self._lines[key], f"{self._path}: {key}").ranges
+    def entry(self, key: str) -> IndexEntry:
+        """Return the line of a sample. Raises KeyError, ShardError."""
+        return parse_index_entry(self._lines[key], f"{self._path}: {key}")
 
 
 def read_shard_list(out: Path) -> tuple[ShardInfo, ...]:
@@ -145,13 +159,23 @@ def _checked_path(root: str, path: str) -> str:
     return path
 
 
+def index_path(out: Path) -> Path:
+    """Return the path of the index: index.jsonl, or, while shards are replaced, the staged one."""
+    try:
+        name = json.loads((out / SHARDS).read_bytes()).get("index")
+    except (OSError, *_JSON_ERRORS):
+        name = None
+    return out / (f"{STAGED}/{INDEX}" if name == f"{STAGED}/{INDEX}" else INDEX)
+
+
 def read_index_lines(out: Path) -> list[bytes]:
     """Return the lines of index.jsonl that are not blank. Raises ShardError."""
+    path = index_path(out)
     try:
-        return [line for line in (out / INDEX).read_bytes().split(b"\n") if line.strip()]
+        return [line for line in path.read_bytes().split(b"\n") if line.strip()]
     except OSError as error:
         raise ShardError(
-            f"{out / INDEX} cannot be read ({error.strerror}); rerun `stccl prepare`"
+            f"{path} cannot be read ({error.strerror}); rerun `stccl prepare`"
         ) from None
 
 
@@ -159,19 +183,26 @@ def parse_index_entry(line: bytes, place: str) -> IndexEntry:
     """Parse a line of index.jsonl. Raises ShardError, which names `place`."""
     try:
         record = json.loads(line)
-        ranges = {
-            str(suffix): ByteRange(int(offset), int(size))
-            for suffix, (offset, size) in record["members"].items()
-        }
-        return IndexEntry(str(record["key"]), str(record["split"]), str(record["shard"]), ranges)
+        return IndexEntry(
+            key=str(record["key"]),
+            split=str(record["split"]),
+            shard=str(record["shard"]),
+            ranges=_ranges(record["members"]),
+            arrays=_ranges(record.get("arrays", {})),
+            clips={str(clip): _ranges(places) for clip, places in record.get("clips", {}).items()},
+        )
     except _JSON_ERRORS as error:
         raise ShardError(f"{place} is invalid ({error!r}); {_ADVICE}") from None
+
+
+def _ranges(record: Mapping[str, Sequence[int]]) -> MemberRanges:
+    return {str(name): ByteRange(int(offset), int(size)) for name, (offset, size) in record.items()}
 
 
 def _parse_head(line: bytes, place: str) -> tuple[str, str, str]:
     """Return key, split and shard of an index line.
 
-    The writer puts the long list of members last, so that it need not be parsed here.
+    The writer puts the long lists of places last, so that they need not be parsed here.
     """
     head, separator, _ = line.partition(b'"members"')
     try:

@@ -1,16 +1,19 @@
 """Names of the files of a prepared dataset and of the members of its samples; see docs/shards.md.
 
-One sample is one utterance. ``CLIP`` is the name of a clip within it, such as ``angry-3-t001``:
+One sample is one utterance. Its members have the same names whatever clips it holds:
 
-    KEY.json            labels, clips, pairs
-    KEY.CLIP.face.mjpg  KEY.CLIP.mouth.mjpg  KEY.CLIP.npz  KEY.CLIP.flac
-    KEY.pairs.npz       SOURCE+TARGET.frame_map, .source_time, .target_time
+    KEY.json                        labels, clips, pairs
+    KEY.face.mjpg  KEY.mouth.mjpg   the crops of all clips
+    KEY.clips.npz                   the arrays of all clips
+    KEY.flac                        the sound of all clips
+    KEY.pairs.npz                   the arrays of all pairs
 """
 
 import re
+from typing import NamedTuple
 
 #: Version of the format. Readers refuse a dataset of a newer one.
-SCHEMA = 1
+SCHEMA = 2
 
 INDEX = "index.jsonl"
 SHARDS = "shards.json"
@@ -21,11 +24,51 @@ STATS = "stats.json"
 PROVENANCE = "provenance.json"
 CARD = "README.md"
 
+#: The folder in OUT that new shards are written into while the old ones are in use.
+STAGED = "shards.new"
+
 #: The crops that a clip can have.
 CROPS = ("face", "mouth")
 
-#: The arrays of each pair in KEY.pairs.npz.
-PAIR_ARRAYS = ("frame_map", "source_time", "target_time")
+#: Suffixes of the members of a sample.
+LABELS, CLIP_ARRAYS, PAIR_ARRAYS, SOUND = "json", "clips.npz", "pairs.npz", "flac"
+CROP_MEMBERS = {crop: f"{crop}.mjpg" for crop in CROPS}
+
+
+class FrameArray(NamedTuple):
+    """What an array of a clip holds for each frame."""
+
+    dtype: str
+    #: after the frame axis; None: any number of landmarks
+    shape: tuple[int | None, ...] = ()
+    #: whether a tracked clip always has it; the others are NaN if the landmarks bring none
+    required: bool = True
+
+
+#: The arrays of a clip that have a row per frame, as `Track.tables` names them.
+FRAME_ARRAYS = {
+    "times": FrameArray("float64"),
+    "valid": FrameArray("bool"),
+    "presence": FrameArray("float32", required=False),
+    "face_transforms": FrameArray("float64", (2, 3)),
+    "mouth_transforms": FrameArray("float64", (2, 3)),
+    "blendshapes": FrameArray("float16", (52,), required=False),
+    "landmarks": FrameArray("float32", (None, 2)),
+}
+
+#: The arrays of a pair.
+PATH_ARRAYS = ("frame_map", "source_time", "target_time")
+
+
+def member_suffixes(crops: bool, audio: bool) -> tuple[str, ...]:
+    """Return the suffixes of the members of every sample of a dataset, sorted.
+
+    Args:
+        crops: the dataset has crops.
+        audio: the dataset has sound.
+    """
+    optional = [*(CROP_MEMBERS.values() if crops else ()), *((SOUND,) if audio else ())]
+    return tuple(sorted([LABELS, CLIP_ARRAYS, PAIR_ARRAYS, *optional]))
 
 
 def shard_name(split: str, number: int) -> str:
@@ -34,7 +77,7 @@ def shard_name(split: str, number: int) -> str:
 
 
 def pair_name(source: str, target: str) -> str:
-    """Return the name of a pair in KEY.pairs.npz from its clips' names, which contain no `+`."""
+    """Return the name of a pair from its clips' names, which contain no `+`."""
     return f"{source}+{target}"
 
 

@@ -27,12 +27,12 @@ class ByteRange(NamedTuple):
     size: int
 
 
-#: suffix of a member (`json`, `angry-3-t001.npz`) -> where its data lie
+#: suffix of a member (`json`, `clips.npz`) -> where its data lie
 MemberRanges = Mapping[str, ByteRange]
 
 
 class Members(Protocol):
-    """The members of one sample by suffix: `json`, `angry-3-t001.npz`, ..."""
+    """The members of one sample by suffix: `json`, `clips.npz`, ..."""
 
     @property
     def shard(self) -> str:
@@ -41,6 +41,10 @@ class Members(Protocol):
     @property
     def sizes(self) -> Mapping[str, int]:
         """Size of each member in bytes."""
+
+    @property
+    def array_places(self) -> Mapping[str, ByteRange] | None:
+        """Where the values of each array of clips.npz lie in it; None if the index has no word."""
 
     def read(self, suffix: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return bytes [start, stop) of a member, up to its end by default.
@@ -63,6 +67,8 @@ class TarMembers:
     #: Size that the whole tar must have.
     tar_bytes: int
     ranges: MemberRanges
+    #: see `Members.array_places`
+    array_places: Mapping[str, ByteRange] | None = None
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -109,6 +115,11 @@ class LoadedMembers:
 
     shard: str
     data: Mapping[str, bytes]
+
+    @property
+    def array_places(self) -> None:
+        """See `Members.array_places`: a stream has no index."""
+        return None
 
     @property
     def sizes(self) -> Mapping[str, int]:

@@ -83,7 +83,8 @@ class Dataset:
         """
         shard = self._shard_of(key)
         path = self.path / shard.path
-        members = TarMembers(path, str(path), shard.bytes, self._index.ranges(key))
+        entry = self._index.entry(key)
+        members = TarMembers(path, str(path), shard.bytes, entry.ranges, entry.array_places)
         return parse_utterance(key, members, self._decisions)
 
     def stream(self, split: str, shuffle: bool = False, seed: int = 0) -> Iterator[Utterance]:

@@ -3,13 +3,15 @@
 import hashlib
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stccl_data.dataset.layout import shard_name
+from stccl_data.dataset.layout import CLIP_ARRAYS, shard_name
+from stccl_data.dataset.members import ByteRange
+from stccl_data.dataset.sample import SampleContent
 from stccl_data.files.atomic import atomic_writer
 
 
@@ -42,24 +44,34 @@ class ShardFile:
 class ShardWriter:
     """Writes the samples of one split, in the order given, into shards of about `shard_bytes`."""
 
-    def __init__(self, out: Path, split: str, shard_bytes: int) -> None:
-        self._out, self._split, self._shard_bytes = out, split, shard_bytes
-        self._finished: list[ShardFile] = []
-        self._open: _OpenShard | None = None
-
-    def add(self, key: str, members: Mapping[str, bytes]) -> None:
-        """Write one sample.
+    def __init__(
+        self, out: Path, split: str, shard_bytes: int, existing: Sequence[ShardFile] = ()
+    ) -> None:
+        """Create the writer.
 
         Args:
-            key: key of the sample.
-            members: suffix (`json`, `angry-3-t001.face.mjpg`) -> content.
+            out: the folder that shards.json is in, or will be.
+            split: the split.
+            shard_bytes: a shard ends before its samples exceed this.
+            existing: the first shards of the split, if they are written already.
         """
-        size = sum(len(data) for data in members.values())
+        self._out, self._split, self._shard_bytes = out, split, shard_bytes
+        self._finished = list(existing)
+        self._open: _OpenShard | None = None
+
+    def add(self, key: str, content: SampleContent) -> None:
+        """Write one sample under a key."""
+        size = sum(len(piece) for pieces in content.members.values() for piece in pieces)
         if self._open is not None and self._open.size + size > self._shard_bytes:
             self._finish()
         if self._open is None:
             self._open = _OpenShard(self._out, self._split, len(self._finished))
-        self._open.add(key, members)
+        self._open.add(key, content)
+
+    @property
+    def finished(self) -> Sequence[ShardFile]:
+        """The shards that are complete."""
+        return self._finished
 
     def close(self) -> list[ShardFile]:
         """Finish the last shard. Returns all shards of the split."""
@@ -89,19 +101,25 @@ class _OpenShard:
         self._index: list[dict[str, Any]] = []
         self.size = 0
 
-    def add(self, key: str, members: Mapping[str, bytes]) -> None:
+    def add(self, key: str, content: SampleContent) -> None:
         """Write the members of a sample, sorted by suffix."""
-        ranges: dict[str, list[int]] = {}
-        for suffix in sorted(members):
-            data = members[suffix]
+        places: dict[str, ByteRange] = {}
+        for suffix in sorted(content.members):
+            data = b"".join(content.members[suffix])
             header = tarfile.TarInfo(f"{key}.{suffix}")
             header.size, header.mode = len(data), 0o644
             self._tar.addfile(header, io.BytesIO(data))
             padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-            ranges[suffix] = [self._tar.offset - padded, len(data)]
+            places[suffix] = ByteRange(self._tar.offset - padded, len(data))
             self.size += len(data)
         self._index.append(
-            {"key": key, "split": self._split, "shard": self._name, "members": ranges}
+            {
+                "key": key,
+                "split": self._split,
+                "shard": self._name,
+                "members": {suffix: list(place) for suffix, place in places.items()},
+                **_parts_of_members(content, places),
+            }
         )
 
     def close(self) -> ShardFile:
@@ -121,6 +139,22 @@ class _OpenShard:
         """Delete the temporary file."""
         self._file.release()
         self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
+def _parts_of_members(
+    content: SampleContent, places: Mapping[str, ByteRange]
+) -> dict[str, dict[str, Any]]:
+    """Return the places of clips and arrays in the tar, from those in their members."""
+
+    def place(suffix: str, part: ByteRange) -> list[int]:
+        return [places[suffix].offset + part.offset, part.size]
+
+    clips = {
+        clip: {suffix: place(suffix, part) for suffix, part in parts.items()}
+        for clip, parts in content.parts.clips.items()
+    }
+    arrays = {name: place(CLIP_ARRAYS, part) for name, part in content.parts.arrays.items()}
+    return {name: parts for name, parts in (("clips", clips), ("arrays", arrays)) if parts}
 
 
 class _HashingFile:

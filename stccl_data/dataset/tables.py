@@ -45,7 +45,7 @@ CLIP_SCORES = (
 CLIP_EXPRESSION = ("blendshapes_mean", "blendshapes_range")
 
 #: The scores of an aligned pair with their Arrow types, in the order of their columns.
-_PAIR_SCORE_TYPES = {
+PAIR_SCORE_TYPES = {
     "mode": "string",
     "cost": "double",
     "content_score": "double",
@@ -56,7 +56,7 @@ _PAIR_SCORE_TYPES = {
     "local_slope": "double",
     "coverage": "double",
 }
-PAIR_SCORES = tuple(_PAIR_SCORE_TYPES)
+PAIR_SCORES = tuple(PAIR_SCORE_TYPES)
 
 #: The columns of clips.parquet with their Arrow types, in order.
 CLIP_COLUMNS = {
@@ -102,7 +102,7 @@ PAIR_COLUMNS = {
     "sentence": "string",
     "source_emotion": "string",
     "target_emotion": "string",
-    **_PAIR_SCORE_TYPES,
+    **PAIR_SCORE_TYPES,
     "accepted": "bool",
     "reason": "string",
     "detail": "string",

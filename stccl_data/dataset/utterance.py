@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from stccl_data.clip import emotion_label
 from stccl_data.dataset.array_rules import pair_faults
-from stccl_data.dataset.layout import PAIR_ARRAYS, pair_name
-from stccl_data.dataset.members import Members, ShardError, member_arrays
+from stccl_data.dataset.members import ShardError
+from stccl_data.dataset.schemas import StoredSample
+from stccl_data.dataset.schemas.stored_sample import Scores
 from stccl_data.dataset.utterance_clip import UtteranceClip
 
 
@@ -26,9 +27,6 @@ class Decision(NamedTuple):
 #: (source clip id, target clip id) -> the decision of pairs.parquet
 Decisions = Mapping[tuple[str, str], Decision]
 
-#: The fields of a pair in KEY.json that are not scores.
-_PAIR_LABELS = frozenset({"source", "target", "accepted", "reason"})
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pair:
@@ -40,18 +38,26 @@ class Pair:
     accepted: bool
     #: the reason code if it did not (`stccl_data.errors`)
     reason: str | None
-    #: cost, content_score, duration_ratio, longest_repeat, diagonal_fraction, local_slope,
-    #: coverage, and `mode`: which signals it was aligned by
-    scores: Mapping[str, float | str | None]
-    _load: Callable[[str], dict[str, NDArray[Any]]]
+    _sample: StoredSample
+    #: its number in the sample
+    _number: int
 
     def __repr__(self) -> str:
         decision = "accepted" if self.accepted else self.reason
         return f"Pair({self.source.clip_id} -> {self.target.clip_id}, {decision})"
 
     @cached_property
+    def scores(self) -> Scores:
+        """The scores of the alignment by name, None if unknown.
+
+        cost, content_score, duration_ratio, longest_repeat, diagonal_fraction, local_slope,
+        coverage, and `mode`: which signals it was aligned by.
+        """
+        return MappingProxyType(self._sample.pair_scores(self._number))
+
+    @cached_property
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = self._load(pair_name(self.source.name, self.target.name))
+        arrays = self._sample.pair_arrays(self._number)
         for fault in pair_faults(arrays, len(self.source), len(self.target)):
             raise ShardError(
                 f"{self.source.clip_id} -> {self.target.clip_id}: {fault}; run `stccl verify`"
@@ -104,7 +110,8 @@ class Utterance:
     #: by name
     clips: Mapping[str, UtteranceClip] = field(repr=False)
     _pairs: Sequence[Mapping[str, Any]] = field(repr=False)
-    _members: Members = field(repr=False)
+    #: the sample, whichever schema it has
+    stored: StoredSample = field(repr=False)
     _decisions: Callable[[str], Decisions] | None = field(default=None, repr=False)
 
     def pairs(
@@ -128,7 +135,7 @@ class Utterance:
         target = None if target is None else emotion_label(target)
         decisions = self._decisions(self.key) if self._decisions is not None else {}
         pairs = []
-        for record in self._pairs:
+        for number, record in enumerate(self._pairs):
             source_clip, target_clip = self.clips[record["source"]], self.clips[record["target"]]
             if source not in (None, source_clip.emotion) or target not in (
                 None,
@@ -140,25 +147,14 @@ class Utterance:
                 Decision(record["accepted"], record["reason"]),
             )
             if accepted is None or decision.accepted == accepted:
-                scores = {name: value for name, value in record.items() if name not in _PAIR_LABELS}
                 pairs.append(
                     Pair(
                         source_clip,
                         target_clip,
                         decision.accepted,
                         decision.reason,
-                        MappingProxyType(scores),
-                        self._pair_arrays,
+                        self.stored,
+                        number,
                     )
                 )
         return pairs
-
-    @cached_property
-    def _pairs_npz(self) -> bytes:
-        return self._members.read("pairs.npz")
-
-    def _pair_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        names = {f"{name}.{array}": array for array in PAIR_ARRAYS}
-        member = f"{self._members.shard}: {self.key}.pairs.npz"
-        arrays = member_arrays(self._pairs_npz, member, names)
-        return {names[full]: array for full, array in arrays.items()}

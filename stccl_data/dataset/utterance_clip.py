@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.dataset.array_rules import clip_faults
+from stccl_data.dataset.array_rules import CLOCK_ARRAYS, clock_faults, frame_array_faults
 from stccl_data.dataset.flac import decode_flac
 from stccl_data.dataset.layout import CROPS
-from stccl_data.dataset.members import Members, ShardError, member_arrays
+from stccl_data.dataset.members import ShardError
+from stccl_data.dataset.schemas import StoredSample
+from stccl_data.dataset.schemas.fields import optional
 from stccl_data.media.jpeg import decode_jpeg
 
 Crop = Literal["face", "mouth"]
@@ -40,37 +43,59 @@ class UtteranceClip:
     duration_s: float | None
     #: Hz
     audio_rate: int | None
-    #: face_rate, eye_distance, ... (docs/shards.md); None if a score could not be computed
-    scores: Mapping[str, float | None] = field(repr=False)
-    _members: Members = field(repr=False)
+    _sample: StoredSample = field(repr=False)
+    _loaded: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """Return the number of frames; 0 for a clip that is sound only."""
         return len(self.times)
 
-    @property
+    @cached_property
+    def scores(self) -> Mapping[str, float | None]:
+        """face_rate, eye_distance, ... (docs/shards.md); None if a score is unknown."""
+        scores = self._sample.clip_scores(self.name)
+        return MappingProxyType({name: optional(scores, name, float) for name in scores})
+
+    @cached_property
     def crops(self) -> tuple[str, ...]:
         """The stored crops: face and mouth, or none (`--crops none`, sound only)."""
-        return tuple(crop for crop in CROPS if self._mjpg(crop) in self._members.sizes)
+        return tuple(self._sample.crop_sizes(self.name))
 
     @property
     def has_audio(self) -> bool:
         """Whether the shard holds the sound (`--audio`)."""
-        return f"{self.name}.flac" in self._members.sizes
+        return self._sample.has_sound(self.name)
 
     @cached_property
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        member = f"{self.name}.npz"
-        arrays = member_arrays(self._members.read(member), f"{self._members.shard}: {member}")
-        sizes = {crop: self._members.sizes[self._mjpg(crop)] for crop in self.crops}
-        for fault in clip_faults(arrays, self.n_frames, sizes):
-            raise ShardError(f"{self._members.shard}: {member}: {fault}; run `stccl verify`")
+    def _clock(self) -> dict[str, NDArray[Any]]:
+        """CLOCK_ARRAYS, without `valid` if the face was not tracked."""
+        arrays = self._sample.clip_arrays(self.name, CLOCK_ARRAYS)
+        sizes = self._sample.crop_sizes(self.name)
+        for fault in clock_faults(arrays, self.n_frames, sizes):
+            raise self._fault(fault)
         return arrays
+
+    def _frame_array(self, name: str) -> NDArray[Any] | None:
+        """Return an array of the tracked face; None if it is not stored."""
+        if name not in self._loaded:
+            array = self._sample.clip_arrays(self.name, (name,)).get(name)
+            if array is None:
+                return None
+            for fault in frame_array_faults(name, array, len(self)):
+                raise self._fault(fault)
+            self._loaded[name] = array
+        return self._loaded[name]
+
+    def _fault(self, fault: str) -> ShardError:
+        return ShardError(f"{self._place('npz')}: {fault}; run `stccl verify`")
+
+    def _place(self, what: str) -> str:
+        return f"{self._sample.shard}: {self._sample.place(self.name, what)}"
 
     @property
     def times(self) -> NDArray[np.float64]:
         """(N,) presentation times, seconds on the clock of the source file."""
-        return self._arrays["times"]
+        return self._clock["times"]
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -79,7 +104,7 @@ class UtteranceClip:
         Frames without a face are kept, so that indices are those of the video. All False if the
         face was not tracked (`--crops none`).
         """
-        return self._arrays.get("valid", np.zeros(len(self), np.bool_))
+        return self._clock.get("valid", np.zeros(len(self), np.bool_))
 
     @property
     def landmarks(self) -> NDArray[np.float32]:
@@ -88,17 +113,32 @@ class UtteranceClip:
         K is 478 (MediaPipe) or 68 (FAN). If the face was not tracked, N is 0 here and in the
         transforms.
         """
-        return self._arrays.get("landmarks", np.empty((0, 0, 2), np.float32))
+        array = self._frame_array("landmarks")
+        return np.empty((0, 0, 2), np.float32) if array is None else array
+
+    @property
+    def presence(self) -> NDArray[np.float32]:
+        """(N,) the landmark model's probability of a face in each frame, NaN if unknown."""
+        array = self._frame_array("presence")
+        return np.full(len(self), np.nan, np.float32) if array is None else array
+
+    @property
+    def blendshapes(self) -> NDArray[np.float16]:
+        """(N, 52) coefficients of the face's expression, in MediaPipe's order, NaN if unknown."""
+        array = self._frame_array("blendshapes")
+        return np.full((len(self), 52), np.nan, np.float16) if array is None else array
 
     @property
     def face_transforms(self) -> NDArray[np.float64]:
         """(N, 2, 3) source pixels to face crop pixels, NaN without a crop."""
-        return self._arrays.get("face_transforms", np.empty((0, 2, 3)))
+        array = self._frame_array("face_transforms")
+        return np.empty((0, 2, 3)) if array is None else array
 
     @property
     def mouth_transforms(self) -> NDArray[np.float64]:
         """(N, 2, 3) source pixels to mouth crop pixels, NaN without a crop."""
-        return self._arrays.get("mouth_transforms", np.empty((0, 2, 3)))
+        array = self._frame_array("mouth_transforms")
+        return np.empty((0, 2, 3)) if array is None else array
 
     def jpeg(self, crop: Crop, i: int) -> bytes:
         """Return the JPEG file of frame i. Errors are those of `jpegs`."""
@@ -121,18 +161,18 @@ class UtteranceClip:
             raise ValueError(f"unknown crop {crop!r}; choose one of: {', '.join(CROPS)}")
         if crop not in self.crops:
             raise ShardError(
-                f"{self._members.shard} has no {crop} crops of {self.clip_id}: the dataset was "
+                f"{self._sample.shard} has no {crop} crops of {self.clip_id}: the dataset was "
                 "prepared with --crops none"
             )
         wanted = range(len(self)) if indices is None else [int(i) for i in indices]
         for i in wanted:
             if not 0 <= i < len(self):
                 raise IndexError(f"frame {i} of {self.clip_id}, which has {len(self)} frames")
-        offsets = self._arrays[f"{crop}_offsets"].tolist()
+        offsets = self._clock[f"{crop}_offsets"].tolist()
         frames: dict[int, bytes] = {}
         for first, last in _runs(wanted):
             start = offsets[first]
-            data = self._members.read(self._mjpg(crop), start, offsets[last + 1])
+            data = self._sample.read_crop(self.name, crop, start, offsets[last + 1])
             for i in range(first, last + 1):
                 frames[i] = data[offsets[i] - start : offsets[i + 1] - start]
         return [frames[i] for i in wanted]
@@ -158,7 +198,7 @@ class UtteranceClip:
             return np.stack([decode_jpeg(jpeg) for jpeg in jpegs])
         except ValueError as error:
             raise ShardError(
-                f"{self._members.shard}: {self._mjpg(crop)}: {error}; run `stccl verify --decode`"
+                f"{self._place(f'{crop}.mjpg')}: {error}; run `stccl verify --decode`"
             ) from None
 
     def audio(self) -> tuple[NDArray[np.float32], int]:
@@ -171,16 +211,12 @@ class UtteranceClip:
         Raises:
             ShardError: the dataset holds no sound (`stccl prepare --audio` stores it).
         """
-        member = f"{self.name}.flac"
         if not self.has_audio:
             raise ShardError(
-                f"{self._members.shard} has no sound of {self.clip_id}; "
+                f"{self._sample.shard} has no sound of {self.clip_id}; "
                 "`stccl prepare --audio` stores it"
             )
-        return decode_flac(self._members.read(member), f"{self._members.shard}: {member}")
-
-    def _mjpg(self, crop: str) -> str:
-        return f"{self.name}.{crop}.mjpg"
+        return decode_flac(self._sample.read_sound(self.name), self._place("flac"))
 
 
 def _runs(indices: Sequence[int] | range) -> list[tuple[int, int]]:

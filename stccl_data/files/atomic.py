@@ -32,12 +32,12 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files of killed writers below `folder`.
+def remove_leftovers(folder: Path, *, below: bool = True) -> None:
+    """Delete the temporary files of killed writers in `folder`, and in the folders below it.
 
     No other process may be writing there.
     """
-    for path in folder.rglob(".*.tmp"):
+    for path in (folder.rglob if below else folder.glob)(".*.tmp"):
         if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)
 

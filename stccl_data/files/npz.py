@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 2**20
 
+#: Bytes of a local header in a zip before the name, and where the lengths of the name and of the
+#: extra field stand in it.
+_LOCAL_HEADER, _LENGTHS = 30, 26
+
 #: Raised by zipfile and numpy for damaged data.
 _DAMAGE_ERRORS = (
     ValueError,
@@ -59,6 +63,18 @@ def npz_arrays(data: bytes, names: Collection[str] | None = None) -> dict[str, N
         return {name: archive[name] for name in archive.names if names is None or name in names}
 
 
+def array_places(data: bytes) -> dict[str, tuple[int, int]]:
+    """Return name -> (offset, size) of the raw values of each array in an npz, in bytes.
+
+    With them a range read fetches a part of an array, without the zip and npy headers.
+
+    Raises:
+        ValueError: as `open_npz`.
+    """
+    with open_npz(io.BytesIO(data)) as archive:
+        return {name: archive.place(name, data) for name in archive.names}
+
+
 @contextmanager
 def open_npz(file: Path | IO[bytes]) -> Iterator["Npz"]:
     """Open an npz that `npz_bytes` made; its arrays are read on access.
@@ -98,6 +114,15 @@ class Npz:
     def names(self) -> list[str]:
         """Names of the arrays, in the order stored."""
         return list(self._entries)
+
+    def place(self, name: str, data: bytes) -> tuple[int, int]:
+        """Return where in `data`, the whole file, the values of an array lie: (offset, size)."""
+        entry = self._entries[name]
+        lengths = data[entry.header_offset + _LENGTHS : entry.header_offset + _LOCAL_HEADER]
+        start = entry.header_offset + _LOCAL_HEADER
+        start += int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        array = _parse_npy(memoryview(data[start : start + entry.file_size]))
+        return start + entry.file_size - array.nbytes, array.nbytes
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         entry = self._entries[name]

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from humanize import naturalsize
 
+from stccl_data.dataset.publish import upgrade_lock
 from stccl_data.dataset.tables import count_notes
 from stccl_data.executors import DISK_FULL, StopRunError
 from stccl_data.files.atomic import remove_leftovers
+from stccl_data.files.lock import lock_owner
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.artefacts import DamagedArtefactError
 from stccl_data.pipeline.config import PrepareConfig, with_absolute_paths
@@ -127,6 +129,8 @@ def _run(request: Request, out: Path, config: PrepareConfig, progress: Progress)
     """Run all stages with OUT locked, and record that the job of an array has finished."""
     store, job = Store(out, config.array_job), config.array_job
     log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    if (owner := lock_owner(upgrade_lock(out))) is not None:
+        raise PrepareError(f"{out} is being upgraded by process {owner}; wait for it, or stop it")
     with store.locked(), store.state() as state, logging_to(log):
         if job is None:
             _sweep(out)

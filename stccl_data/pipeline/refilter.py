@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card_features import stored_features
 from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
 from stccl_data.dataset.tables import read_table, write_table
@@ -109,7 +110,9 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
             write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
-            write_text(out / CARD, dataset_card(provenance.get("corpus", "own"), counts))
+            features = stored_features(out)
+            card = dataset_card(provenance.get("corpus", "own"), counts, features)
+            write_text(out / CARD, card)
     return RefilterResult(
         out=out,
         gates=gates,

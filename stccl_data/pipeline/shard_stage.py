@@ -11,9 +11,16 @@ from stccl_data.alignment.align import Alignment
 from stccl_data.corpora.splits import SPLITS
 from stccl_data.dataset.layout import INDEX, SCHEMA, SHARDS, part_key
 from stccl_data.dataset.parts import divide_utterance
-from stccl_data.dataset.sample import ClipRecord, PairRecord, clip_members, sample_members
+from stccl_data.dataset.publish import remove_other_shards, write_shard_list
+from stccl_data.dataset.sample import (
+    ClipRecord,
+    PairRecord,
+    SampleContent,
+    clip_record,
+    sample_content,
+)
 from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
-from stccl_data.files.atomic import atomic_writer, write_text
+from stccl_data.files.atomic import atomic_writer
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pipeline.artefacts import load_alignments
 from stccl_data.pipeline.config import PrepareConfig
@@ -54,7 +61,13 @@ def shards_fingerprint(
         ]
         for utterance in sorted(utterances, key=lambda utterance: utterance.key)
     ]
-    return key_of(SCHEMA, config.shard_mb, config.seed, sorted(split_of.items()), contents)
+    content = key_of(1, config.shard_mb, config.seed, sorted(split_of.items()), contents)
+    return fingerprint_of_content(content)
+
+
+def fingerprint_of_content(content: str) -> str:
+    """Return the fingerprint of shards of this schema from that of schema 1 of the same content."""
+    return key_of(SCHEMA, content)
 
 
 def existing_shards(out: Path, fingerprint: str) -> list[dict[str, Any]] | None:
@@ -93,17 +106,13 @@ def write_shards(
     for split in SPLITS:
         of_split = [utterance for utterance in utterances if utterance.split == split]
         files += _write_split(out, split, of_split, config, progress)
-    current = {file.path for file in files}
-    for shard in (out / "shards").glob("*/stccl-*.tar"):
-        if str(shard.relative_to(out)) not in current:
-            shard.unlink()
+    remove_other_shards(out, {file.path for file in files})
     with atomic_writer(out / INDEX) as index:
         for file in files:
             for line in file.index:
                 index.write(json.dumps(line).encode() + b"\n")
     shards = [file.row() for file in files]
-    content = {"schema": SCHEMA, "fingerprint": fingerprint, "shards": shards}
-    write_text(out / SHARDS, json.dumps(content, indent=1) + "\n")
+    write_shard_list(out, fingerprint, shards)
     return shards
 
 
@@ -123,8 +132,8 @@ def _write_split(
                 f"{config.seed}:{utterance.key}".encode()
             ).digest(),
         ):
-            for key, members in _samples(utterance):
-                writer.add(key, members)
+            for key, content in _samples(utterance, config):
+                writer.add(key, content)
             progress.step()
     except BaseException:
         writer.abandon()
@@ -132,16 +141,18 @@ def _write_split(
     return writer.close()
 
 
-def _samples(utterance: UtteranceContent) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _samples(
+    utterance: UtteranceContent, config: PrepareConfig
+) -> Iterator[tuple[str, SampleContent]]:
     """Yield key and members of the samples of one utterance: one sample, or one per part."""
     names = utterance.names
     clips: dict[str, ClipRecord] = {}
     for row in utterance.clips:
-        assert row.artefact is not None
-        members = clip_members(
-            row.artefact.track(), row.artefact.frame_times(), row.artefact.flac()
+        stored = row.artefact
+        assert stored is not None
+        clips[names[row.clip.clip_id]] = clip_record(
+            row.clip, row.scores, stored.track(), stored.frame_times(), stored.flac()
         )
-        clips[names[row.clip.clip_id]] = ClipRecord(row.clip, row.scores, members)
     pairs = [
         PairRecord(
             names[pair.source.clip_id],
@@ -153,14 +164,23 @@ def _samples(utterance: UtteranceContent) -> Iterator[tuple[str, dict[str, bytes
         )
         for pair, alignment in _with_alignments(utterance.pairs)
     ]
-    sizes = {
-        name: sum(len(data) for data in record.members.values()) for name, record in clips.items()
-    }
-    parts = divide_utterance(sorted(clips), pairs, sizes)
+    parts = divide_utterance(
+        sorted(clips), pairs, {name: record.size for name, record in clips.items()}
+    )
     for number, part in enumerate(parts, 1):
         key = part_key(utterance.key, number)
-        part_clips = {name: clips[name] for name in part.clips}
-        yield key, sample_members(key, part_clips, part.pairs, number, len(parts))
+        yield (
+            key,
+            sample_content(
+                key,
+                {name: clips[name] for name in part.clips},
+                part.pairs,
+                part=number,
+                parts=len(parts),
+                crops=config.crops != "none",
+                audio=config.audio,
+            ),
+        )
 
 
 def _with_alignments(pairs: Sequence[PairRow]) -> Iterator[tuple[PairRow, Alignment]]:

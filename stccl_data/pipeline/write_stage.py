@@ -10,8 +10,10 @@ from typing import Any
 from stccl_data.clip import Clip
 from stccl_data.corpora import Scan
 from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card_features import card_features
 from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.layout import CARD, FINDINGS, PROVENANCE, STATS
+from stccl_data.dataset.publish import discard_staged, finish_publishing
 from stccl_data.dataset.tables import (
     CLIP_EXPRESSION,
     CLIP_SCORES,
@@ -78,6 +80,7 @@ def write_dataset(
     names = _clip_names(content.clips.values())
     utterances = _utterances(content, rows, names)
     fingerprint = shards_fingerprint(utterances, content.split_of, config)
+    finish_publishing(out)
     shards = existing_shards(out, fingerprint)
     made = int(shards is None)
     if shards is not None:
@@ -86,6 +89,7 @@ def write_dataset(
         if not utterances:
             _refuse_to_empty(out, content.pairs)
         shards = write_shards(out, utterances, fingerprint, config, progress)
+    discard_staged(out)
 
     name_of = {i: name for of_utterance in names.values() for i, name in of_utterance.items()}
     clip_table = [_clip_record(row, name_of, content.split_of) for _, row in sorted(rows.items())]
@@ -98,7 +102,7 @@ def write_dataset(
     faces_tracked = any("face_rate" in row.scores for row in rows.values())
     made_by = provenance(content.scan, config, content.pairs_from, faces_tracked)
     write_text(out / PROVENANCE, json.dumps(made_by, indent=1, default=str) + "\n")
-    write_text(out / CARD, dataset_card(content.scan.corpus, counts))
+    write_text(out / CARD, dataset_card(content.scan.corpus, counts, card_features(out)))
     per_split = dict(Counter(shard["split"] for shard in shards))
     return WrittenDataset(made, list(rows.values()), per_split, _few_shards_note(per_split))
 

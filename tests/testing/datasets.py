@@ -14,8 +14,11 @@ import numpy as np
 from stccl_data.alignment.align import Alignment
 from stccl_data.alignment.warping_path import frame_map
 from stccl_data.clip import Clip
-from stccl_data.dataset.layout import CARD, INDEX, PROVENANCE, SHARDS, STATS, part_key
-from stccl_data.dataset.sample import ClipRecord, PairRecord, clip_members, sample_members
+from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card_features import card_features
+from stccl_data.dataset.counts import dataset_counts
+from stccl_data.dataset.layout import CARD, INDEX, PROVENANCE, SCHEMA, SHARDS, STATS, part_key
+from stccl_data.dataset.sample import PairRecord, clip_record, sample_content
 from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
 from stccl_data.dataset.tables import write_clips, write_pairs
 from stccl_data.face.track import Track
@@ -149,7 +152,6 @@ def make_dataset(
     dataset = SmallDataset(out)
     tracks = {emotion: make_track(emotion, crops) for emotion in EMOTIONS}
     flac = encode_flac(Audio(SOUND, RATE, 0.0)) if audio else None
-    content = {emotion: clip_members(track, track.times, flac) for emotion, track in tracks.items()}
     files: list[ShardFile] = []
     for split, speakers in SPEAKERS.items():
         writer = ShardWriter(out, split, 60_000)
@@ -160,7 +162,7 @@ def make_dataset(
                     for emotion in EMOTIONS
                 }
                 divided = parts and sentence == "s001"
-                _add_utterance(dataset, writer, split, clips, tracks, content, divided)
+                _add_utterance(dataset, writer, split, clips, tracks, flac, divided)
         files += writer.close()
     if extra_row:
         _add_failed_clip(dataset)
@@ -175,7 +177,7 @@ def _add_utterance(
     split: str,
     clips: dict[str, Clip],
     tracks: dict[str, Track],
-    content: dict[str, dict[str, bytes]],
+    flac: bytes | None,
     divided: bool,
 ) -> None:
     """Write one utterance into the shards, and add its rows."""
@@ -193,8 +195,20 @@ def _add_utterance(
         samples = [(["neutral", "angry"], records[:1]), (["neutral", "happy"], records[1:])]
     for number, (emotions, pairs) in enumerate(samples, 1):
         sample_key = part_key(key, number)
-        members = {names[e]: ClipRecord(clips[e], CLIP_SCORES, content[e]) for e in emotions}
-        writer.add(sample_key, sample_members(sample_key, members, pairs, number, len(samples)))
+        members = {
+            names[e]: clip_record(clips[e], CLIP_SCORES, tracks[e], tracks[e].times, flac)
+            for e in emotions
+        }
+        content = sample_content(
+            sample_key,
+            members,
+            pairs,
+            part=number,
+            parts=len(samples),
+            crops=tracks["neutral"].face is not None,
+            audio=flac is not None,
+        )
+        writer.add(sample_key, content)
         dataset.keys.append(sample_key)
     for emotion, clip in clips.items():
         rejected = emotion == "happy"
@@ -285,18 +299,14 @@ def _add_failed_clip(dataset: SmallDataset) -> None:
 
 def _write_other_files(dataset: SmallDataset, files: list[ShardFile]) -> None:
     out = dataset.out
-    shards = {"schema": 1, "fingerprint": "0", "shards": [file.row() for file in files]}
+    shards = {"schema": SCHEMA, "fingerprint": "0", "shards": [file.row() for file in files]}
     (out / SHARDS).write_text(json.dumps(shards))
     lines = (json.dumps(line) + "\n" for file in files for line in file.index)
     (out / INDEX).write_text("".join(lines))
-    counts = {
-        "clips": len(dataset.clips),
-        "pairs": len(dataset.pairs),
-        "bytes": sum(file.bytes for file in files),
-    }
+    counts = dataset_counts(dataset.clips, dataset.pairs, shards["shards"])
     (out / STATS).write_text(json.dumps(counts))
     (out / PROVENANCE).write_text("{}")
-    (out / CARD).write_text("# A small dataset\n")
+    (out / CARD).write_text(dataset_card("mead", counts, card_features(out)))
 
 
 def write_tables(out: Path, clips: list[dict], pairs: list[dict]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.dataset.index import ShardInfo, read_shard_list
-from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
+from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STAGED, STATS
 from stccl_data.dataset.members import ShardError
 from stccl_data.dataset.tables import TableError, count_rows
 from stccl_data.dataset.verify.index import CheckedIndex
@@ -105,7 +105,12 @@ def _other_files(out: Path, shards: Collection[ShardInfo]) -> Iterator[Problem]:
             yield Problem(name, f"is missing ({content})", REWRITE)
         elif name.endswith(".json"):
             yield from _json_problems(out, path, shards)
+    if (out / STAGED).is_dir():
+        what = "is left over from a rewrite of the shards that was cut off"
+        yield Problem(STAGED, what, "run `stccl upgrade` or `stccl prepare` again")
     listed = {shard.path for shard in shards}
+    if any(path.startswith(f"{STAGED}/") for path in listed):
+        return  # the shards in their places are those of before, or on their way
     for path in sorted((out / "shards").rglob("*")) + sorted(out.glob(".*.tmp")):
         name = path.relative_to(out).as_posix()
         if path.name.startswith(".") and path.name.endswith(".tmp"):
@@ -132,6 +137,8 @@ def _json_problems(out: Path, path: Path, shards: Collection[ShardInfo]) -> Iter
         return
     if path.name != STATS:
         return
+    if (out / STAGED).is_dir():
+        return  # they are written last
     for name, count in _counts(out, shards).items():
         if name in record and record[name] != count:
             yield Problem(STATS, f"says {name}: {record[name]}, but there are {count}", RERUN)

@@ -5,25 +5,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from stccl_data.clip import is_emotion_label, slug
-from stccl_data.dataset.array_rules import Arrays, clip_faults, pair_faults
+from stccl_data.dataset.array_rules import CLOCK_ARRAYS, Arrays, clip_faults, pair_faults
 from stccl_data.dataset.flac import decode_flac
-from stccl_data.dataset.index import ShardInfo
-from stccl_data.dataset.layout import CROPS, PAIR_ARRAYS, pair_name, utterance_of
-from stccl_data.dataset.members import (
-    ByteRange,
-    MemberRanges,
-    ShardError,
-    TarMembers,
-    member_arrays,
+from stccl_data.dataset.index import IndexEntry, ShardInfo
+from stccl_data.dataset.layout import (
+    CLIP_ARRAYS,
+    FRAME_ARRAYS,
+    PAIR_ARRAYS,
+    pair_name,
+    utterance_of,
 )
+from stccl_data.dataset.members import ByteRange, MemberRanges, ShardError, TarMembers
 from stccl_data.dataset.sample_json import parse_utterance
+from stccl_data.dataset.schemas import StoredSample, open_sample
 from stccl_data.dataset.tar import TarMember
 from stccl_data.dataset.utterance import Utterance
 from stccl_data.dataset.utterance_clip import UtteranceClip
 from stccl_data.dataset.verify.problem import problem_of
 from stccl_data.media.jpeg import decode_jpeg
-
-_MJPG = tuple(f"{crop}.mjpg" for crop in CROPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def check_sample(
     members: TarMembers,
     shard: ShardInfo,
     headers: Sequence[TarMember],
-    indexed: MemberRanges | None,
+    indexed: IndexEntry | None,
     decode: bool,
 ) -> tuple[Sample, list[str]]:
     """Verify one sample.
@@ -56,7 +55,7 @@ def check_sample(
         members: the members of the sample.
         shard: the shard that holds it.
         headers: the tar headers of the members, in order.
-        indexed: where the members lie according to index.jsonl, if it lists the sample.
+        indexed: the sample's line of index.jsonl, if there is one.
         decode: decode frames and sound too.
 
     Returns:
@@ -64,29 +63,42 @@ def check_sample(
     """
     key = headers[0].key
     faults = [f"{key}: {fault}" for fault in _name_faults(key, headers)]
-    faults += _index_faults(key, members.ranges, indexed)
+    if indexed is None:
+        faults.append(f"{key} has no line in the index")
+    else:
+        faults += _range_faults(f"{key}.", members.ranges, indexed.ranges)
     try:
         utterance = parse_utterance(key, members)
     except ShardError as error:
         faults.append(problem_of(shard.path, error).what)
         return Sample(key, shard.path, shard.split, None), faults
     sample = Sample(key, shard.path, shard.split, utterance)
+    stored = open_sample(key, members)
     labels = (utterance.corpus, utterance.speaker, utterance.view, utterance.sentence)
     if "/".join(slug(label) for label in labels) != sample.base:
         faults.append(f"{key}: its labels are {', '.join(labels)}")
+    layout = _caught(members, stored.faults())
+    faults += layout
+    if indexed is not None and not layout and indexed.ranges == members.ranges:
+        faults += _caught(members, _part_faults(key, stored, indexed))
     lengths: dict[str, int] = {}
     for clip in utterance.clips.values():
-        clip_problems, lengths[clip.name] = _clip_faults(clip, members, decode)
-        faults += [f"{key}.{clip.name}: {fault}" for fault in clip_problems]
-    known = {"json", "pairs.npz"} | {
-        f"{clip}.{suffix}" for clip in utterance.clips for suffix in ("npz", "flac", *_MJPG)
-    }
-    faults += [
-        f"{key}.{suffix} belongs to no clip of {key}.json"
-        for suffix in sorted(members.ranges.keys() - known)
-    ]
-    faults += [f"{key}.pairs.npz: {fault}" for fault in _pairs_faults(utterance, members, lengths)]
+        clip_problems, lengths[clip.name] = _clip_faults(clip, stored, members, decode)
+        faults += [f"{key}: {clip.name}: {fault}" for fault in clip_problems]
+    if not layout:
+        of_pairs = _pairs_faults(utterance, stored, lengths)
+        faults += [f"{key}.{PAIR_ARRAYS}: {fault}" for fault in of_pairs]
     return sample, faults
+
+
+def _caught(members: TarMembers, faults: Iterator[str]) -> list[str]:
+    """Return the faults, and what keeps the rest of them from being looked for."""
+    caught: list[str] = []
+    try:
+        caught.extend(faults)
+    except ShardError as error:
+        caught.append(problem_of(members.shard, error).what)
+    return caught
 
 
 def _name_faults(key: str, headers: Sequence[TarMember]) -> Iterator[str]:
@@ -102,19 +114,27 @@ def _name_faults(key: str, headers: Sequence[TarMember]) -> Iterator[str]:
             yield f"the member {suffix} has capitals, which webdataset changes to lower case"
 
 
-def _index_faults(key: str, ranges: MemberRanges, indexed: MemberRanges | None) -> list[str]:
-    if indexed is None:
-        return [f"{key} has no line in the index"]
-    differing = [
-        suffix
-        for suffix in sorted({*indexed, *ranges})
-        if indexed.get(suffix) != ranges.get(suffix)
-    ]
-    if not differing:
-        return []
-    suffix = differing[0]
-    actual, listed = _place(ranges.get(suffix)), _place(indexed.get(suffix))
-    return [f"{key}.{suffix} is {actual}, but the index says {listed}"]
+def _part_faults(key: str, stored: StoredSample, indexed: IndexEntry) -> Iterator[str]:
+    """Compare the places of arrays and clips in the index with those in the sample."""
+    parts = stored.parts()
+    start = indexed.ranges[CLIP_ARRAYS].offset if parts.arrays else 0
+    arrays = {name: ByteRange(start + offset, n) for name, (offset, n) in parts.arrays.items()}
+    yield from _range_faults(f"{key}: the array ", arrays, indexed.arrays)
+    for clip in sorted({*parts.clips, *indexed.clips}):
+        actual = {
+            suffix: ByteRange(indexed.ranges[suffix].offset + offset, n)
+            for suffix, (offset, n) in parts.clips.get(clip, {}).items()
+        }
+        yield from _range_faults(f"{key}: {clip}.", actual, indexed.clips.get(clip, {}))
+
+
+def _range_faults(name: str, actual: MemberRanges, indexed: MemberRanges) -> list[str]:
+    """Compare where something lies with where the index says; the first difference is named."""
+    for part in sorted({*indexed, *actual}):
+        if indexed.get(part) != actual.get(part):
+            where, listed = _place(actual.get(part)), _place(indexed.get(part))
+            return [f"{name}{part} is {where}, but the index says {listed}"]
+    return []
 
 
 def _place(byte_range: ByteRange | None) -> str:
@@ -123,23 +143,25 @@ def _place(byte_range: ByteRange | None) -> str:
     return f"{byte_range.size:,} bytes at {byte_range.offset:,}"
 
 
-def _clip_faults(clip: UtteranceClip, members: TarMembers, decode: bool) -> tuple[list[str], int]:
+def _clip_faults(
+    clip: UtteranceClip, stored: StoredSample, members: TarMembers, decode: bool
+) -> tuple[list[str], int]:
     """Return what is wrong with one clip, and its number of frames."""
     faults = [] if is_emotion_label(clip.emotion) else [f"its emotion is {clip.emotion}"]
-    sizes = {crop: members.sizes[f"{clip.name}.{crop}.mjpg"] for crop in clip.crops}
     try:
-        arrays = member_arrays(members.read(f"{clip.name}.npz"), "npz")
-        faults += [f"npz: {fault}" for fault in clip_faults(arrays, clip.n_frames, sizes)]
+        sizes = stored.crop_sizes(clip.name)
+        arrays = stored.clip_arrays(clip.name, {*FRAME_ARRAYS, *CLOCK_ARRAYS})
+        faults += clip_faults(arrays, clip.n_frames, sizes)
         if len(sizes) == 1:
             faults.append(f"it has {next(iter(sizes))} crops only")
         if not faults:
-            for crop in sizes:
-                data = members.read(f"{clip.name}.{crop}.mjpg")
+            for crop, size in sizes.items():
+                data = stored.read_crop(clip.name, crop, 0, size)
                 faults += _frame_faults(data, arrays, crop, decode)
-        if clip.has_audio:
-            flac = members.read(f"{clip.name}.flac")
+        if stored.has_sound(clip.name):
+            flac = stored.read_sound(clip.name)
             if not flac.startswith(b"fLaC"):
-                faults.append("the member flac does not begin as FLAC does")
+                faults.append("the sound does not begin as FLAC does")
             elif decode:
                 decode_flac(flac, "flac")
     except ShardError as error:
@@ -175,30 +197,26 @@ def _frame_faults(data: bytes, arrays: Arrays, crop: str, decode: bool) -> Itera
 
 
 def _pairs_faults(
-    utterance: Utterance, members: TarMembers, lengths: Mapping[str, int]
+    utterance: Utterance, stored: StoredSample, lengths: Mapping[str, int]
 ) -> list[str]:
-    try:
-        arrays = member_arrays(members.read("pairs.npz"), "pairs.npz")
-    except ShardError as error:
-        return [problem_of(members.shard, error).what]
     faults: list[str] = []
     names: set[str] = set()
-    for pair in utterance.pairs(accepted=None):
+    for number, pair in enumerate(utterance.pairs(accepted=None)):
         name = pair_name(pair.source.name, pair.target.name)
         if name in names:
             faults.append(f"{name} is listed twice")
         names.add(name)
-        own = {
-            array: arrays[f"{name}.{array}"] for array in PAIR_ARRAYS if f"{name}.{array}" in arrays
-        }
+        try:
+            arrays = stored.pair_arrays(number)
+        except ShardError as error:
+            return [*faults, problem_of(stored.shard, error).what]
         faults += [
             f"{name}: {fault}"
-            for fault in pair_faults(own, lengths[pair.source.name], lengths[pair.target.name])
+            for fault in pair_faults(arrays, lengths[pair.source.name], lengths[pair.target.name])
         ]
         if pair.source.emotion == pair.target.emotion:
             faults.append(f"{name} joins two clips of one emotion")
         if pair.accepted != (pair.reason is None):
             decision = "accepted" if pair.accepted else "rejected"
             faults.append(f"{name} is {decision}, but its reason is {pair.reason}")
-    stray = sorted(name for name in arrays if name.rpartition(".")[0] not in names)
-    return faults + [f"{name} belongs to no pair of KEY.json" for name in stray]
+    return faults

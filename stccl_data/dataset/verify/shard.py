@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from stccl_data.dataset.index import ShardInfo
-from stccl_data.dataset.layout import SHARDS
-from stccl_data.dataset.members import ByteRange, MemberRanges, ShardError, TarMembers
+from stccl_data.dataset.index import IndexEntry, ShardInfo
+from stccl_data.dataset.layout import SHARDS, STAGED
+from stccl_data.dataset.members import ByteRange, ShardError, TarMembers
 from stccl_data.dataset.tar import read_headers
 from stccl_data.dataset.verify.problem import COPY, RERUN, Problem, problem_of
 from stccl_data.dataset.verify.sample import Sample, check_sample
@@ -30,7 +30,7 @@ class ShardFindings:
 def check_shard(
     out: Path,
     shard: ShardInfo,
-    indexed: Mapping[str, MemberRanges],
+    indexed: Mapping[str, IndexEntry],
     decode: bool,
     progress: Progress,
 ) -> ShardFindings:
@@ -39,7 +39,7 @@ def check_shard(
     Args:
         out: folder of the dataset.
         shard: the shard as shards.json lists it.
-        indexed: key -> where its members lie according to index.jsonl.
+        indexed: key -> line of index.jsonl.
         decode: decode frames and sound too.
         progress: receives one step per sample.
     """
@@ -82,7 +82,7 @@ def _file_problems(shard: ShardInfo, size: int, digest: str) -> list[Problem]:
             f"{shard.sha256[:12]}"
         )
         problems.append(Problem(shard.path, what, COPY))
-    if not shard.path.startswith(f"shards/{shard.split}/"):
+    if not shard.path.removeprefix(f"{STAGED}/").startswith(f"shards/{shard.split}/"):
         problems.append(Problem(SHARDS, f"lists {shard.path} as {shard.split}", RERUN))
     return problems
 

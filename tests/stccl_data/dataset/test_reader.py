@@ -6,16 +6,22 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import load_dataset
 
 from stccl_data.dataset import ShardError, open_dataset
 from stccl_data.dataset.layout import INDEX, PAIRS, SHARDS
 from stccl_data.dataset.members import LoadedMembers, TarMembers
+from stccl_data.dataset.sample import clip_record, sample_content
 from stccl_data.dataset.sample_json import parse_utterance
+from stccl_data.dataset.shard_writer import ShardWriter
 from stccl_data.files.npz import npz_bytes
+from stccl_data.media.audio import Audio as Sound
+from stccl_data.media.audio import encode_flac
 from stccl_data.media.jpeg import decode_jpeg
 from tests.testing import datasets as small
 
@@ -50,7 +56,8 @@ def test_an_utterance_has_its_labels_and_clips(shared_dataset):
     clip = utterance.clips["angry-3-t001"]
     assert (clip.emotion, clip.level, clip.take, clip.fps) == ("angry", 3, 1, 25)
     assert clip.n_frames == len(clip) == 15
-    assert clip.scores == {"eye_distance": 80.0, "face_rate": 0.916667, "yaw": None}
+    assert (clip.scores["eye_distance"], clip.scores["face_rate"]) == (80.0, 0.916667)
+    assert clip.scores["yaw"] is clip.scores["pitch"] is None
 
 
 def test_arrays_and_crops_are_read_as_they_were_written(shared_dataset):
@@ -214,11 +221,38 @@ def test_only_the_requested_bytes_are_read(shared_dataset, monkeypatch):
     monkeypatch.setattr(TarMembers, "read", counting)
     open_dataset(shared_dataset.out)[KEY].clips["angry-3-t001"].frames("face", [3, 4, 5, 9])
     offsets = small.make_track("angry").face.offsets
-    assert [suffix for suffix, _ in reads[:2]] == ["json", "angry-3-t001.npz"]
-    assert reads[2:] == [
-        ("angry-3-t001.face.mjpg", offsets[6] - offsets[3]),
-        ("angry-3-t001.face.mjpg", offsets[10] - offsets[9]),
+    assert reads[0][0] == "json"
+    assert [read for read in reads if read[0] == "face.mjpg"] == [
+        ("face.mjpg", offsets[6] - offsets[3]),
+        ("face.mjpg", offsets[10] - offsets[9]),
     ]
+    per_frame = sum(size for suffix, size in reads if suffix == "clips.npz") / (12 + 15 + 10)
+    assert per_frame < 30, "times, valid and offsets, but no landmarks"
+
+
+def test_the_index_gives_the_bytes_of_each_clip(shared_dataset):
+    clip = open_dataset(shared_dataset.out)[KEY].clips["happy-2-t001"]
+    line = json.loads((shared_dataset.out / INDEX).read_text().splitlines()[0])
+    tar = (shared_dataset.out / line["shard"]).read_bytes()
+    places = line["clips"]["happy-2-t001"]
+    content = {suffix: tar[start : start + size] for suffix, (start, size) in places.items()}
+    assert content["face.mjpg"] == b"".join(clip.jpegs("face"))
+    assert content["mouth.mjpg"] == b"".join(clip.jpegs("mouth"))
+    assert content["flac"] == encode_flac(Sound(small.SOUND, small.RATE, 0.0))
+    start, size = line["arrays"]["times"]
+    times = np.frombuffer(tar[start : start + size])
+    assert len(times) == 37 and times[15:25].tolist() == clip.times.tolist()
+
+
+@pytest.mark.parametrize("without", ["arrays", "clips"])
+def test_an_index_without_the_places_of_parts_is_enough(dataset_copy, without):
+    index = dataset_copy.out / INDEX
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    for line in lines:
+        del line[without]
+    index.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    clip = open_dataset(dataset_copy.out)[KEY].clips["happy-2-t001"]
+    np.testing.assert_array_equal(clip.landmarks, small.make_track("happy").landmarks)
 
 
 def test_a_dataset_can_be_pickled_and_used_from_threads(shared_dataset):
@@ -361,6 +395,45 @@ def test_the_documented_example_with_the_reader_runs(shared_dataset):
     assert names["pair"].accepted
 
 
+@pytest.mark.parametrize("options", [{"audio": True}, {"crops": False}])
+def test_hugging_face_datasets_loads_the_folder(tmp_path, options):
+    written = small.make_dataset(tmp_path / "out", **options)
+    splits = load_dataset(str(written.out), cache_dir=str(tmp_path / "cache"))
+    assert {split: list(table["__key__"]) for split, table in splits.items()} == {
+        split: open_dataset(written.out).keys(split) for split in ("train", "val")
+    }
+    first = next(iter(load_dataset(str(written.out), split="val", streaming=True)))
+    assert isinstance(first.get("flac", b""), bytes)
+    clips = open_dataset(written.out)[first["__key__"]].clips.values()
+    assert first["json"]["clips"][0]["name"] == next(iter(clips)).name
+    assert first["clips.npz"]["times"] == [time for clip in clips for time in clip.times]
+
+
+def test_hugging_face_datasets_loads_samples_of_different_clips(tmp_path):
+    """Clips of other names, of sound only, without text, and scores that only some have."""
+    writer = ShardWriter(tmp_path, "train", 10**9)
+    for number, emotions in enumerate((["sad"], ["fear", "calm"], ["happy", "sad"], ["angry"])):
+        clips = {}
+        for emotion in emotions:
+            silent = number % 2
+            track = None if silent else small.make_track("angry")
+            clip = replace(small.make_clip("M003", "angry", "s001"), emotion=emotion)
+            if silent:
+                clip = replace(clip, text=None, fps=None, n_frames=None, width=None, height=None)
+            scores = {} if silent else {"face_rate": 1.0}
+            clips[emotion] = clip_record(clip, scores, track, np.zeros(0), None)
+        writer.add(f"own/s/front/x{number}", sample_content(f"own/s/front/x{number}", clips, []))
+    (shard,) = writer.close()
+    loaded = load_dataset(
+        "webdataset",
+        data_files=str(tmp_path / shard.path),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert loaded[1]["clips.npz"]["landmarks"] == [] and loaded[1]["face.mjpg"] == b""
+    assert len(loaded[2]["clips.npz"]["landmarks"]) == 2 * 15 * 478 * 2
+
+
 def test_reading_imports_neither_mediapipe_nor_torch_nor_webdataset(shared_dataset):
     code = (
         "import sys; from stccl_data.dataset import open_dataset; d = open_dataset(sys.argv[1]); "
@@ -376,7 +449,7 @@ def test_ffmpeg_plays_a_motion_jpeg_member(shared_dataset, tmp_path):
     from stccl_data.media.video import read_frames
 
     line = json.loads((shared_dataset.out / INDEX).read_text().splitlines()[0])
-    offset, size = line["members"]["angry-3-t001.face.mjpg"]
+    offset, size = line["clips"]["angry-3-t001"]["face.mjpg"]
     data = (shared_dataset.out / line["shard"]).read_bytes()[offset : offset + size]
     (tmp_path / "clip.mjpg").write_bytes(data)
     assert len(list(read_frames(tmp_path / "clip.mjpg"))) == 15

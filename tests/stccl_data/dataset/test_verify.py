@@ -13,7 +13,7 @@ import pytest
 from stccl_data.dataset import ShardError, open_dataset
 from stccl_data.dataset.layout import CLIPS, INDEX, PAIRS, SHARDS, STATS
 from stccl_data.dataset.verify import verify
-from stccl_data.files.npz import npz_arrays, npz_bytes
+from stccl_data.files.npz import array_places, npz_arrays, npz_bytes
 from tests.testing import datasets as small
 
 FIRST = "shards/train/stccl-train-000000.tar"
@@ -49,6 +49,7 @@ def write_shard(out, shard, members):
 def rewrite_shard(out, shard, members):
     """Write a tar, and make the index, the list of shards and the counts agree with it."""
     write_shard(out, shard, members)
+    contents = dict(members.items() if isinstance(members, dict) else members)
     with tarfile.open(out / shard) as tar:
         samples: dict = {}
         for entry in tar:
@@ -58,6 +59,7 @@ def rewrite_shard(out, shard, members):
     lines = [line for line in read_index(out) if line["shard"] != shard]
     lines += [
         {"key": key, "split": split, "shard": shard, "members": ranges}
+        | index_parts(key, ranges, contents)
         for key, ranges in samples.items()
     ]
     write_index(out, lines)
@@ -71,6 +73,28 @@ def rewrite_shard(out, shard, members):
     counts = json.loads((out / STATS).read_text())
     counts["bytes"] = sum(info["bytes"] for info in record["shards"])
     (out / STATS).write_text(json.dumps(counts))
+
+
+def index_parts(key, ranges, contents):
+    """Return what the index says of the clips and arrays of a sample."""
+    if not {"json", "clips.npz"} <= ranges.keys():
+        return {}
+    npz, names = contents[f"{key}.clips.npz"], json.loads(contents[f"{key}.json"])["clips"]
+    arrays, start = npz_arrays(npz), ranges["clips.npz"][0]
+    frames, clips = arrays["frame_offsets"], {}
+    for number, clip in enumerate(names):
+        bounds = {
+            f"{crop}.mjpg": arrays[f"{crop}_offsets"][frames[number : number + 2]]
+            for crop in ("face", "mouth")
+        }
+        bounds["flac"] = arrays["flac_offsets"][number : number + 2]
+        clips[clip["name"]] = {
+            suffix: [ranges[suffix][0] + int(first), int(end - first)]
+            for suffix, (first, end) in bounds.items()
+            if suffix in ranges
+        }
+    places = {name: [start + offset, n] for name, (offset, n) in array_places(npz).items()}
+    return {"clips": clips, "arrays": places}
 
 
 def read_index(out):
@@ -97,6 +121,20 @@ def edit_array(out, suffix, name, change):
         return npz_bytes(arrays)
 
     edit_member(out, suffix, changed)
+
+
+def edit_clip(out, name, change, number=0):
+    """Change the values of one clip of the first sample in an array; their number stays."""
+    arrays = npz_arrays(read_members(out / FIRST)[f"{KEY}.clips.npz"])
+    start, stop = arrays["frame_offsets"][number : number + 2]
+    width = len(arrays[name]) // len(arrays["times"])
+
+    def changed(values):
+        values = values.copy()
+        values[start * width : stop * width] = change(values[start * width : stop * width])
+        return values
+
+    edit_array(out, "clips.npz", name, changed)
 
 
 def edit_json(path, change):
@@ -152,7 +190,7 @@ def test_a_flipped_bit_is_found(dataset_copy, place):
 def test_a_truncated_shard_is_found_wherever_it_ends(dataset_copy):
     path = dataset_copy.out / FIRST
     size = path.stat().st_size
-    offset, length = read_index(dataset_copy.out)[0]["members"]["happy-2-t001.npz"]
+    offset, length = read_index(dataset_copy.out)[0]["members"]["face.mjpg"]
     end = offset + -(-length // 512) * 512
     cuts = (size - 1, size - 512, size - 9_000, end, end + 512, offset + 10, 512, 100, 0)
     for cut in cuts:
@@ -216,13 +254,28 @@ def test_a_repeated_index_line_is_found(dataset_copy):
 
 def test_a_wrong_offset_in_the_index_is_found(dataset_copy):
     lines = read_index(dataset_copy.out)
-    byte_range = lines[0]["members"]["angry-3-t001.npz"]
+    byte_range = lines[0]["members"]["clips.npz"]
     before = byte_range[0]
     byte_range[0] += 512
     write_index(dataset_copy.out, lines)
-    assert_problem(
-        dataset_copy.out, FIRST, f"{KEY}.angry-3-t001.npz", f"{before:,}", f"{before + 512:,}"
-    )
+    assert_problem(dataset_copy.out, FIRST, f"{KEY}.clips.npz", f"{before:,}", f"{before + 512:,}")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (("arrays", "times"), ("times",)),
+        (("clips", "angry-3-t001", "face.mjpg"), ("angry-3-t001",)),
+    ],
+)
+def test_a_wrong_place_of_a_part_in_the_index_is_found(dataset_copy, path, words):
+    lines = read_index(dataset_copy.out)
+    place = lines[0]
+    for name in path:
+        place = place[name]
+    place[0] += 8
+    write_index(dataset_copy.out, lines)
+    assert_problem(dataset_copy.out, FIRST, KEY, f"{place[0]:,}", *words)
 
 
 DEEP = "[" * 200_000
@@ -374,9 +427,9 @@ def test_a_missing_part_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "words"),
     [
-        ("angry-3-t001.npz", ("angry-3-t001.npz",)),
-        ("angry-3-t001.face.mjpg", ("angry-3-t001", "face_offsets", "face.mjpg")),
-        ("pairs.npz", ("pairs.npz",)),
+        ("clips.npz", (f"{KEY}.clips.npz",)),
+        ("face.mjpg", (f"{KEY}.face.mjpg",)),
+        ("pairs.npz", (f"{KEY}.pairs.npz",)),
         ("json", (f"{KEY}.json",)),
     ],
 )
@@ -388,7 +441,7 @@ def test_a_missing_member_is_found(dataset_copy, suffix, words):
 
 
 def test_a_stray_member_is_found(dataset_copy):
-    stray = f"{KEY}.sad-1-t001.npz"
+    stray = f"{KEY}.txt"
     rewrite_shard(dataset_copy.out, FIRST, {**read_members(dataset_copy.out / FIRST), stray: b""})
     assert_problem(dataset_copy.out, FIRST, stray)
 
@@ -405,24 +458,58 @@ def test_a_repeated_member_is_found(dataset_copy):
     [
         ("times", lambda t: t[::-1], ("ascend",)),
         ("times", lambda t: np.where(t > 0.3, np.nan, t), ("ascend",)),
-        ("times", lambda t: t[:-1], ("14", "15")),
-        ("valid", lambda v: v[:-1], ("bool", "(15,)")),
-        ("landmarks", lambda x: x[:-1], ("float32", "(15, K, 2)")),
-        ("face_transforms", lambda x: x[:, :1], ("float64", "(15, 2, 3)")),
-        ("face_offsets", lambda o: o + 1, ("face.mjpg",)),
     ],
 )
-def test_arrays_that_do_not_fit_the_clip_are_found(dataset_copy, name, change, words):
-    edit_array(dataset_copy.out, "angry-3-t001.npz", name, change)
-    assert_problem(dataset_copy.out, FIRST, f"{KEY}.angry-3-t001: ", name, *words)
+def test_values_that_do_not_fit_the_clip_are_found(dataset_copy, name, change, words):
+    edit_clip(dataset_copy.out, name, change)
+    assert_problem(dataset_copy.out, FIRST, f"{KEY}: angry-3-t001: ", name, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("frame_offsets", lambda o: o - (np.arange(4) == 1), ("14", "15")),
+        ("times", lambda t: t[:-1], ("37",)),
+        ("valid", lambda v: v[:-1], ("36", "37")),
+        ("valid", lambda v: v.astype(np.uint8), ("bool",)),
+        ("landmarks", lambda x: x[:-1], ("35,371", "37")),
+        ("landmarks", lambda x: x.reshape(37, -1), ("one-dimensional float32",)),
+        ("face_transforms", lambda x: x[:-3], ("219", "222")),
+        ("blendshapes", lambda x: x.astype(np.float32), ("float16",)),
+        ("presence", lambda x: x[:0], ("0 values", "37")),
+        ("face_offsets", lambda o: o + 1, ("ascend",)),
+        ("face_rate", lambda o: o[:2], ("2 values", "3")),
+        ("tracked", lambda t: t[:2], ("2 values", "3")),
+        ("flac_offsets", lambda o: o + 4 * (np.arange(4) > 1), ("ascend",)),
+    ],
+)
+def test_arrays_that_do_not_fit_the_clips_are_found(dataset_copy, name, change, words):
+    edit_array(dataset_copy.out, "clips.npz", name, change)
+    assert_problem(dataset_copy.out, FIRST, KEY, *words)
+
+
+def test_a_missing_array_is_found(dataset_copy):
+    edit_member(
+        dataset_copy.out,
+        "clips.npz",
+        lambda data: npz_bytes({n: a for n, a in npz_arrays(data).items() if n != "presence"}),
+    )
+    assert_problem(dataset_copy.out, FIRST, f"{KEY}.clips.npz", "presence")
+
+
+def test_crops_of_a_clip_that_was_not_tracked_are_found(dataset_copy):
+    edit_array(dataset_copy.out, "clips.npz", "tracked", lambda tracked: ~tracked)
+    assert_problem(dataset_copy.out, FIRST, f"{KEY}: angry-3-t001: ", "valid")
 
 
 def test_offsets_between_frames_are_found(dataset_copy):
     def change(offsets):
         return np.where(np.arange(len(offsets)) == 4, offsets + 7, offsets)
 
-    edit_array(dataset_copy.out, "angry-3-t001.npz", "mouth_offsets", change)
-    assert_problem(dataset_copy.out, FIRST, f"{KEY}.angry-3-t001: mouth.mjpg", "2 of 15", "frame 3")
+    edit_array(dataset_copy.out, "clips.npz", "mouth_offsets", change)
+    assert_problem(
+        dataset_copy.out, FIRST, f"{KEY}: angry-3-t001: mouth.mjpg", "2 of 15", "frame 3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -431,31 +518,43 @@ def test_offsets_between_frames_are_found(dataset_copy):
         ("frame_map", lambda m: m + 5, ("15 frames",)),
         ("frame_map", lambda m: m - 2, ("15 frames",)),
         ("frame_map", lambda m: m[::-1], ("falls",)),
-        ("frame_map", lambda m: m[:-1], ("(12,)",)),
-        ("source_time", lambda t: t[[0, 2, 1]], ("ascend",)),
+        ("source_time", lambda t: t[[0, 2, 1, 3, 4, 5]], ("ascend",)),
         ("target_time", lambda t: t * np.nan, ("finite",)),
-        ("target_time", lambda t: t[:-1], ("length",)),
     ],
 )
 def test_a_wrong_map_or_path_is_found(dataset_copy, name, change, words):
     pair = "neutral-1-t001+angry-3-t001"
-    edit_array(dataset_copy.out, "pairs.npz", f"{pair}.{name}", change)
+    edit_array(dataset_copy.out, "pairs.npz", name, change)
     assert_problem(dataset_copy.out, FIRST, f"{KEY}.pairs.npz: {pair}: ", name, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("frame_map", lambda m: m[:-1], ("frame_map_offsets", "23")),
+        ("target_time", lambda t: t[:-1], ("5 values", "6")),
+        ("path_offsets", lambda o: o[:-1], ("2 values", "3")),
+        ("cost", lambda c: c.astype(np.float32), ("float64",)),
+    ],
+)
+def test_arrays_that_do_not_fit_the_pairs_are_found(dataset_copy, name, change, words):
+    edit_array(dataset_copy.out, "pairs.npz", name, change)
+    assert_problem(dataset_copy.out, FIRST, f"{KEY}.pairs.npz: ", name, *words)
 
 
 def test_a_frame_that_cannot_be_decoded_is_found_on_request(dataset_copy):
     def change(data):
         return data[:20] + bytes(580) + data[600:]
 
-    edit_member(dataset_copy.out, "angry-3-t001.face.mjpg", change)
+    edit_member(dataset_copy.out, "face.mjpg", change)
     assert verify(dataset_copy.out) == []
     assert_problem(dataset_copy.out, FIRST, "angry-3-t001", "face.mjpg", "frame 0", decode=True)
 
 
 def test_sound_that_is_not_flac_is_found(tmp_path):
     small.make_dataset(tmp_path, audio=True)
-    edit_member(tmp_path, "angry-3-t001.flac", lambda data: b"RIFF" + data[4:])
-    assert_problem(tmp_path, FIRST, f"{KEY}.angry-3-t001", "FLAC")
+    edit_member(tmp_path, "flac", lambda data: b"RIFF" + data[4:])
+    assert_problem(tmp_path, FIRST, f"{KEY}: angry-3-t001", "FLAC")
 
 
 # tables
