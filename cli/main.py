@@ -9,6 +9,8 @@ import click
 
 from stccl_data.errors import StcclError
 
+from .printable import printable
+
 COMMANDS = {
     "align": "Align two clips in time by dynamic time warping.",
     "demo": "Render a small paired-emotion corpus with known ground truth.",
@@ -38,7 +40,7 @@ class CommandError(click.ClickException):
     """An error of stccl, shown by click as one line without a traceback."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
+        super().__init__(printable(message, keep="\n"))
         self.exit_code = exit_code  # type: ignore[misc]  # click declares a class variable
 
 

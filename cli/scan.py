@@ -17,6 +17,7 @@ from stccl_data.pipeline.survey import Survey, as_dict, survey
 
 from .options import options_of
 from .output import echo_json, format_hours, make_table, open_console, paired_only_saving
+from .printable import printable
 
 #: Findings printed per reason.
 _MAX_EXAMPLES = 3
@@ -47,10 +48,11 @@ def command(raw: Path, as_json: bool, **selection: Any) -> None:
 
 
 def _print_no_clip(scan: Scan) -> None:
+    root = printable(str(scan.root))
     if scan.corpus in CORPORA:
-        click.echo(f"No clip of {scan.root} ({scan.corpus}) can be used as it is.", err=True)
+        click.echo(f"No clip of {root} ({scan.corpus}) can be used as it is.", err=True)
         return
-    click.echo(f"No clip was found in {scan.root}. Recognised layouts, at any depth:", err=True)
+    click.echo(f"No clip was found in {root}. Recognised layouts, at any depth:", err=True)
     for name, layout in LAYOUTS.items():
         click.echo(f"  {name:8} {layout}", err=True)
 
@@ -58,7 +60,7 @@ def _print_no_clip(scan: Scan) -> None:
 def _print_scan(scan: Scan, counts: Survey) -> None:
     if scan.clips:
         emotions = {emotion for row in counts.speakers.values() for emotion in row}
-        click.echo(f"{scan.corpus} in {_escape(str(scan.root))}")
+        click.echo(f"{scan.corpus} in {printable(str(scan.root))}")
         click.echo(
             f"{counts.clips:,} clips: {len(counts.speakers)} speakers, {len(emotions)} emotions, "
             f"{len(counts.sentences)} sentences"
@@ -96,7 +98,7 @@ def _print_table(scan: Scan, counts: Survey) -> None:
         cells = [
             f"{sum(row[emotion].values()):,}" if emotion in row else "-" for emotion in emotions
         ]
-        name = Text(_escape(speaker))
+        name = Text(printable(speaker))
         table.add_row(name, *cells, " ".join(map(str, levels)), str(len(sentences[speaker])))
     console.print(table)
 
@@ -134,14 +136,6 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
         count = f"{files:,} file{'s' * (files != 1)}" if files else "the clips are used anyway"
         click.echo(f"\n{reason} ({count}): {reason.advice}")
         for finding in group[:_MAX_EXAMPLES]:
-            click.echo(f"    {_escape(finding.detail)}")
+            click.echo(f"    {printable(finding.detail)}")
         if len(group) > _MAX_EXAMPLES:
             click.echo(f"    and {len(group) - _MAX_EXAMPLES:,} more; see --json")
-
-
-def _escape(text: str) -> str:
-    """Escape what is not printable, so that `text` stays on one line."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )

@@ -12,7 +12,7 @@ from stccl_data.corpora.labels import normalised_label, similar_labels
 from stccl_data.corpora.manifest_paths import FoundFile, PathFinder, shown_path
 from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRow, read_rows
 from stccl_data.corpora.records import Finding, Listing, ScanError
-from stccl_data.corpora.tree import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES
+from stccl_data.corpora.tree import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 from stccl_data.errors import ClipError, Reason
 from stccl_data.files.stubs import stub_by_name, stub_of, unreadable_table
 
@@ -198,7 +198,7 @@ def _find_file(finder: PathFinder, column: str, text: str) -> FoundFile:
     stub = stub_of(file.path)
     if stub is not None and os.path.isdir(file.path):  # noqa: PTH112
         raise ClipError(Reason.MISSING_FILE, f"{column} {text} {stub.what}")
-    suffix = Path(file.path).suffix.lower()
+    suffix = suffix_of(file.path)
     if suffix not in MEDIA_SUFFIXES:
         known = " ".join((*sorted(VIDEO_SUFFIXES), *AUDIO_SUFFIXES))
         raise ClipError(

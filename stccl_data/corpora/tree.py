@@ -38,6 +38,11 @@ ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip", ".rar", ".7z")
 Key = TypeVar("Key", bound=Hashable)
 
 
+def suffix_of(path: str) -> str:
+    """Return the suffix of a name or path in lower case, with the dot."""
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122 - ten times as fast as Path
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A folder of the tree."""

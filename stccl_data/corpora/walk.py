@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stccl_data.corpora.records import Finding
-from stccl_data.corpora.tree import ARCHIVE_SUFFIXES, MEDIA_SUFFIXES, File, Folder, Tree, make_file
+from stccl_data.corpora.tree import (
+    ARCHIVE_SUFFIXES,
+    MEDIA_SUFFIXES,
+    File,
+    Folder,
+    Tree,
+    make_file,
+    suffix_of,
+)
 from stccl_data.errors import Reason
 from stccl_data.files.stubs import Stub, stub_by_name, stub_of
 
@@ -166,7 +174,7 @@ def _apple_doubles(root: Path, folders: list[_Listing]) -> list[Finding]:
 
 
 def _is_media(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES  # noqa: PTH122
+    return suffix_of(name) in MEDIA_SUFFIXES
 
 
 def _has_content(name: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stccl_data.clip import Clip
-from stccl_data.corpora.tree import VIDEO_SUFFIXES
+from stccl_data.corpora.tree import VIDEO_SUFFIXES, suffix_of
 from stccl_data.errors import Reason
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def seconds_of(corpus: str) -> float:
 
 def total_frames(corpus: str, clips: Iterable[Clip]) -> int:
     """Return about how many frames the clips have. Clips of sound alone have none."""
-    videos = sum(Path(clip.path).suffix.lower() in VIDEO_SUFFIXES for clip in clips)
+    videos = sum(suffix_of(clip.path) in VIDEO_SUFFIXES for clip in clips)
     return videos * round(seconds_of(corpus) * FRAME_RATE)
 
 

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import Clip
 from stccl_data.corpora import Finding, Scan
-from stccl_data.corpora.tree import VIDEO_SUFFIXES
+from stccl_data.corpora.tree import VIDEO_SUFFIXES, suffix_of
 from stccl_data.pairs.candidates import ANY, NEUTRAL, candidate_pairs
 from stccl_data.pipeline.estimate import BYTES_PER_FRAME, Cost, core_hours, total_frames
 
@@ -112,7 +111,7 @@ def _cost(corpus: str, clips: list[Clip]) -> Cost:
 
 
 def _is_sound(clip: Clip) -> bool:
-    return Path(clip.path).suffix.lower() not in VIDEO_SUFFIXES
+    return suffix_of(clip.path) not in VIDEO_SUFFIXES
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:

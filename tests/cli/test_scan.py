@@ -119,6 +119,15 @@ def test_an_invalid_request_exits_2(arguments, monkeypatch, tmp_path):
     assert "Error: " in result.output
 
 
+def test_names_do_not_reach_the_terminal_as_control_sequences(tmp_path):
+    name = "\x1b[31mred \N{RIGHT-TO-LEFT OVERRIDE}4pm"
+    (tmp_path / name).mkdir()
+    for folder in (tmp_path / name, tmp_path / name / "gone"):
+        output = scan(folder).output
+        assert "\\x1b[31mred \\u202e4pm" in output
+        assert not set(output) & {"\x1b", "\N{RIGHT-TO-LEFT OVERRIDE}"}
+
+
 def test_names_that_look_like_markup_are_printed_unchanged(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"x")
     (tmp_path / "manifest.csv").write_text(
