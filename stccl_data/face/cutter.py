@@ -11,7 +11,6 @@ from stccl_data.face.canonical import STABLE_68
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.crops import (
     DegenerateFaceError,
-    crop,
     estimate_similarity,
     face_template,
     mouth_template,
@@ -19,6 +18,7 @@ from stccl_data.face.crops import (
 from stccl_data.face.smoothing import PointSmoother
 from stccl_data.landmarks import ibug68
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
+from stccl_data.media.warp import cut_square
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def cut_crops(frame: ReducedFrame, transforms: CropTransforms, config: CropConfi
     """Cut the crops of one frame by transforms that are not NaN."""
     to_source = [frame.factor, frame.factor, 1]
     return Crops(
-        crop(frame.image, transforms.face * to_source, config.face_size),
-        crop(frame.image, transforms.mouth * to_source, config.mouth_size),
+        cut_square(frame.image, transforms.face * to_source, config.face_size),
+        cut_square(frame.image, transforms.mouth * to_source, config.mouth_size),
     )
 
 

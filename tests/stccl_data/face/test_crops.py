@@ -7,12 +7,12 @@ import pytest
 from stccl_data.face.crops import (
     DegenerateFaceError,
     constant_box,
-    crop,
     estimate_similarity,
     face_template,
     mouth_template,
 )
 from stccl_data.landmarks import ibug68
+from stccl_data.media.warp import cut_square
 
 
 def umeyama_by_svd(points: np.ndarray, template: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_crop_shows_a_point_where_the_transform_maps_it() -> None:
         t = np.radians(degrees)
         linear = scale * np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]])
         transform = np.hstack([linear, (np.array([50, 60]) - linear @ [x + 0.5, y + 0.5])[:, None]])
-        seen = crop(image, transform, 112)[..., 0].astype(float)
+        seen = cut_square(image, transform, 112)[..., 0].astype(float)
         rows, columns = np.mgrid[:112, :112] + 0.5
         centre = (seen * columns).sum() / seen.sum(), (seen * rows).sum() / seen.sum()
         assert np.hypot(centre[0] - 50, centre[1] - 60) < 0.15, (scale, degrees, centre)
@@ -58,17 +58,17 @@ def test_crop_of_fine_stripes_does_not_alias() -> None:
     image = np.zeros((900, 900, 3), np.uint8)
     image[:, ::2] = 255
     transform = np.array([[0.26, 0, 0], [0, 0.26, 0]])
-    seen = crop(image, transform, 224)[8:-8, 8:-8]
+    seen = cut_square(image, transform, 224)[8:-8, 8:-8]
     aliased = cv2.warpAffine(image, transform, (224, 224))[8:-8, 8:-8]
     assert seen.std() < 0.4 * aliased.std()
 
 
 def test_crop_beyond_the_border_is_padded_with_black() -> None:
     image = np.full((100, 100, 3), 200, np.uint8)
-    seen = crop(image, np.array([[1.0, 0, 50], [0, 1.0, 50]]), 128)
+    seen = cut_square(image, np.array([[1.0, 0, 50], [0, 1.0, 50]]), 128)
     assert seen.shape == (128, 128, 3)
     assert seen[:49].max() == 0 and seen[52:, 52:].min() == 200
-    assert crop(image, np.array([[1.0, 0, 1000], [0, 1.0, 0]]), 64).max() == 0
+    assert cut_square(image, np.array([[1.0, 0, 1000], [0, 1.0, 0]]), 64).max() == 0
 
 
 def test_face_template_has_room_for_a_wide_open_jaw() -> None:

@@ -13,7 +13,7 @@ import pytest
 from stccl_data.errors import ClipError, Reason
 from stccl_data.face.canonical import STABLE_68
 from stccl_data.face.crop_config import CropConfig
-from stccl_data.face.crops import crop, estimate_similarity, face_template
+from stccl_data.face.crops import estimate_similarity, face_template
 from stccl_data.face.smoothing import (
     BRIDGED_S,
     TRANSFORM_CUTOFF_HZ,
@@ -25,6 +25,8 @@ from stccl_data.face.tracking import TrackedVideo, choose_face, track_video
 from stccl_data.landmarks import LIPS_68, Face, Landmarker, ibug68
 from stccl_data.media.jpeg import encode_jpeg
 from stccl_data.media.video import frame_times, read_frames
+from stccl_data.media.warp import cut_square
+from tests.testing.faces import follow
 from tests.testing.media import record
 
 
@@ -75,7 +77,7 @@ def test_eyes_match_the_template_and_lips_lie_in_the_mouth_crop(tracked):
 def test_streamed_crops_equal_those_of_the_whole_clip(video, tracked, landmarker):
     track = tracked.track
     images = [frame.image for frame in read_frames(video)]
-    raw = np.stack([landmarker.detect([image])[0][0].points for image in images])
+    raw = np.stack([face.points for face in follow(landmarker, images)])
     stable = ibug68(raw)[:, STABLE_68].astype(np.float64)
     for i, image in enumerate(images):
         near = np.flatnonzero(np.abs(track.times - track.times[i]) <= WINDOW_S + 1e-3)
@@ -85,10 +87,10 @@ def test_streamed_crops_equal_those_of_the_whole_clip(video, tracked, landmarker
         np.testing.assert_allclose(track.face_transforms[i], to_face, atol=1e-3)
         if i % 7 == 0:
             decoded = track.face.decode([i])[0].astype(int)
-            assert np.abs(decoded - crop(image, to_face, 224)).mean() < 4
-            face = crop(image, track.face_transforms[i], 224)
+            assert np.abs(decoded - cut_square(image, to_face, 224)).mean() < 4
+            face = cut_square(image, track.face_transforms[i], 224)
             assert track.face.jpeg(i) == encode_jpeg(face, 95)
-            mouth = crop(image, track.mouth_transforms[i], 96)
+            mouth = cut_square(image, track.mouth_transforms[i], 96)
             assert track.mouth.jpeg(i) == encode_jpeg(mouth, 95), "cut from the frame itself"
     np.testing.assert_allclose(
         track.landmarks, smooth_landmarks(raw, np.ones(len(raw), bool), track.times), atol=1e-4

