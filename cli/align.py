@@ -50,8 +50,8 @@ def command(
 ) -> None:
     """Align SOURCE with TARGET, two clips of one sentence.
 
-    Times are seconds on the clocks of the files; `source_time` and `target_time` are the warping
-    path.
+    Times are seconds since the first frame of each clip; `source_time` and `target_time` are the
+    warping path.
     """
     if listing is not None and (source is not None or plot is not None):
         raise click.UsageError("--list cannot be combined with SOURCE, TARGET or --plot")
@@ -127,6 +127,7 @@ def format_alignment(record: dict[str, Any]) -> str:
         f"{100 * record['diagonal_fraction']:.0f} % diagonal",
         f"  {source[0]:.2f}-{source[-1]:.2f} s -> {target[0]:.2f}-{target[-1]:.2f} s",
     ]
+    lines += [f"  {side}: {note}" for side, notes in record["notes"].items() for note in notes]
     if record["coverage"] is not None and record["coverage"] < 1:
         lines.append(
             f"  a clip is cut: the path covers {100 * record['coverage']:.0f} % of the speech"

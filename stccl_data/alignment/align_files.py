@@ -40,7 +40,8 @@ class FileAlignment:
                 values[name] = np.round(value, 5).tolist()
             elif isinstance(value, float):
                 values[name] = round(value, 5)
-        return {**names, **values}
+        source, target = (list(clip.notes) for clip in self.signals)
+        return {**names, **values, "notes": {"source": source, "target": target}}
 
 
 def align_files(

@@ -94,7 +94,7 @@ class UtteranceClip:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """(N,) presentation times, seconds on the clock of the source file."""
+        """(N,) presentation times, seconds since the first frame of the source file."""
         return self._clock["times"]
 
     @property

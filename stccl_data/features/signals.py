@@ -28,6 +28,8 @@ class Signals:
     reference: NDArray[np.float64] | None = None
     #: For error messages.
     name: str = "the clip"
+    #: How the sound was read, if unusual: see `stccl_data.extract.Extraction.notes`.
+    notes: tuple[str, ...] = ()
 
 
 def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = False) -> Signals:
@@ -47,8 +49,10 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
     from stccl_data.media.video import frame_times
 
     speech = phonemes = cepstra = None
+    notes: tuple[str, ...] = ()
     try:
         audio = read_audio(path)
+        notes = audio.notes
         speech = speech_features(audio.samples, audio.rate, audio.start)
         if speech is not None:
             phonemes = phoneme_features(audio.samples, audio.rate, speech)
@@ -58,7 +62,7 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
         if error.reason != Reason.NO_AUDIO:
             raise
     features, times = _read_mouth(path) if mouth else (None, frame_times(path))
-    return Signals(speech, features, phonemes, times, cepstra, str(path))
+    return Signals(speech, features, phonemes, times, cepstra, str(path), notes)
 
 
 def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:

@@ -6,6 +6,7 @@ start of its edit list. All times of a clip, of its frames and of its sound, are
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ _STARTING_AT_ZERO = ("mov", "matroska", "avi", "flv")
 #: (`-dts_delta_threshold`), and so is a step back of more than `_STEP_BACK`.
 _PAUSE, _STEP_BACK = 10.0, 0.1
 
-#: Seconds by which the jumps of two streams may differ, since streams end at different instants.
-_SAME_JUMP = 1.0
+#: Seconds, or share of a longer jump, by which the jumps of two streams may differ: streams do not
+#: end at one instant.
+_SAME_JUMP, _SAME_JUMP_SHARE = 1.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,19 @@ def read_clock(path: str | Path) -> ClipClock:
     Raises:
         ClipError: as `probe`, and decode_error.
     """
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return _read_clock(str(path))  # which says what is wrong
+    return _cached_clock(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)  # the frames, the features and the FLAC of a clip are read one after another
+def _cached_clock(path: str, size: int, mtime_ns: int) -> ClipClock:
+    return _read_clock(path)
+
+
+def _read_clock(path: str) -> ClipClock:
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is not None:
@@ -79,7 +94,10 @@ def read_clock(path: str | Path) -> ClipClock:
         scan = _scan(container, path)
         stamps = scan.stamps.get(-1 if video is None else video.index, [])
         jumps: dict[int, Jumps] = {}
+        continuous = container.format.name.startswith(_STARTING_AT_ZERO)
         for stream in container.streams.audio:
+            if video is None and continuous:
+                break  # a pause of a single stream is a pause
             shared, jumps[stream.index] = find_jumps(stamps, scan.stamps[stream.index])
             if stream is audio and video is not None:
                 jumps[video.index] = shared
@@ -87,7 +105,7 @@ def read_clock(path: str | Path) -> ClipClock:
             start = _start(container)
             return ClipClock(start, start, np.inf, jumps)
         if audio is None:
-            jumps[video.index] = find_jumps(stamps, [])[0]
+            jumps[video.index] = () if continuous else find_jumps(stamps, [])[0]
         ahead = [_ahead(jumps[video.index], i) for i in range(len(stamps))]
         times = np.array(stamps) - np.array(ahead)
         times = np.sort(times[~np.isnan(times)])
@@ -178,7 +196,8 @@ def find_jumps(video: Sequence[float], audio: Sequence[float]) -> tuple[Jumps, J
     shared: list[tuple[Jump, Jump]] = []
     for jump in own:
         for i, other in enumerate(others):
-            if abs(jump.ahead - other.ahead) < _SAME_JUMP:
+            apart = abs(jump.ahead - other.ahead)
+            if apart < max(_SAME_JUMP, _SAME_JUMP_SHARE * abs(jump.ahead)):
                 shared.append((jump, Jump(other.packet, jump.ahead)))
                 others = others[i + 1 :]
                 break

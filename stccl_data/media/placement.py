@@ -24,6 +24,9 @@ _AGREEMENT = 0.25
 #: `-dts_delta_threshold` is the same.
 _LONGEST_OVERLAP = 10.0
 
+#: Seconds. A longer hole is a clock that jumped; an hour of silence at 48 kHz would be 700 MB.
+_LONGEST_HOLE = 600.0
+
 #: Samples that are stretched at a time, and those that a cubic spline needs around them.
 _CHUNK, _MARGIN = 1 << 18, 16
 
@@ -90,9 +93,8 @@ def place_sound(
     joined = 0.0  # seconds by which the clock of the stream has jumped
     for stretch in _stretches(stamps, start, samples.shape[1] / rate):
         first = round((stretch.begin + stretch.late_begin - joined) * rate)
-        if stretch.after_step and not (
-            length - _LONGEST_OVERLAP * rate <= first <= max(length, (clip_end - start) * rate)
-        ):
+        latest = max(0.0, min(_LONGEST_HOLE, clip_end - start - length / rate))
+        if stretch.after_step and not (-_LONGEST_OVERLAP <= (first - length) / rate <= latest):
             joined += (first - length) / rate
             first = length
             notes.add(JOINED)

@@ -22,9 +22,9 @@ from stccl_train.train.distributed import usable_device
 class Score(FrameScores):
     """How well B keeps the speech of A, by the N frames of A."""
 
-    #: (N,) float64, seconds on A's clock.
+    #: (N,) float64, seconds since A's first frame.
     times: NDArray[np.float64]
-    #: (N,) float64, seconds on B's clock of the partner frames; NaN if there is none.
+    #: (N,) float64, seconds from B's first frame to the partner frames; NaN if there is none.
     target_times: NDArray[np.float64]
     #: Means with B's frames `VERDICT_SHIFT` frames away: the level of two clips of one face that do
     #: not say the same.

@@ -9,6 +9,7 @@ import soundfile
 from stccl_data.errors import Reason
 from stccl_data.media.audio import SPEECH_RATE, Audio, encode_flac, read_audio
 from stccl_data.media.container import probe
+from stccl_data.media.sound import INVERTED
 from tests.testing.media import record, source, tone, transcode
 from tests.testing.numbered import numbered_frames
 
@@ -117,3 +118,67 @@ def test_an_implausible_sample_rate_is_a_damaged_header(tmp_path, refused, rate)
 
 def test_the_default_rate_is_that_of_the_speech_features():
     assert SPEECH_RATE == 16_000
+
+
+@pytest.mark.parametrize("gain", [-1.0, -0.5])
+def test_of_an_inverted_pair_one_channel_is_heard(tmp_path, gain):
+    voice = tone(0.5)
+    hiss = 0.02 * np.random.default_rng(0).normal(size=(2, len(voice))).astype(np.float32)
+    audio = read_audio(record_wav(tmp_path / "a.wav", np.stack([voice, gain * voice]) + hiss))
+    assert audio.notes == (INVERTED,)
+    assert abs(np.sqrt(2 * np.mean(np.square(audio.samples))) - 0.5) < 0.02
+
+
+def test_two_microphones_that_stand_apart_are_averaged(tmp_path):
+    voice = 0.1 * np.random.default_rng(0).normal(size=8_050).astype(np.float32)
+    audio = read_audio(record_wav(tmp_path / "a.wav", np.stack([voice[50:], voice[:-50]])))
+    assert audio.notes == ()
+    assert np.abs(audio.samples - (voice[50:] + voice[:-50]) / 2).max() < 1e-3
+
+
+#: What programs write into the sizes of the RIFF header and of the data chunk of a pipe.
+PIPES = {
+    "espeak, SoX": (0x7FFFF024, 0x7FFFF000),
+    "arecord": (0x80000024, 0x80000000),
+    "FFmpeg": (0xFFFFFFFF, 0xFFFFFFFF),
+    "GStreamer": (0, 0),
+    "no RIFF size": (0, None),
+    "largest even": (0xFFFFFFFE, 0xFFFFFFDA),
+}
+
+
+def pipe_wav(path, whole, riff, data):
+    """Write a WAV file with other sizes; data None: the right one."""
+    content = bytearray(whole.read_bytes())
+    content[4:8] = riff.to_bytes(4, "little")
+    at = content.index(b"data") + 4
+    if data is not None:
+        content[at : at + 4] = data.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("program", PIPES)
+def test_a_wav_from_a_pipe_is_read_to_its_end(tmp_path, program):
+    whole = record_wav(tmp_path / "whole.wav", tone(2.0))
+    audio = read_audio(pipe_wav(tmp_path / "pipe.wav", whole, *PIPES[program]))
+    assert np.array_equal(audio.samples, read_audio(whole).samples)
+    assert probe(tmp_path / "pipe.wav").audio_duration_s == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize("riff", [None, 0xFFFFFFFF, 0], ids=["stated", "4 GiB", "0"])
+def test_a_truncated_wav_is_refused_if_either_size_is_known(tmp_path, refused, riff):
+    whole = record_wav(tmp_path / "whole.wav", tone(2.0))
+    size = len(whole.read_bytes())
+    path = pipe_wav(tmp_path / "a.wav", whole, size - 8 if riff is None else riff, None)
+    path.write_bytes(path.read_bytes()[: size // 2])
+    error = refused(path, read_audio)
+    assert error.reason is Reason.DECODE_ERROR and "truncated" in error.detail
+
+
+def test_a_truncated_rf64_is_refused(tmp_path, refused):
+    whole = tmp_path / "a.wav"
+    soundfile.write(whole, tone(2.0), 16_000, format="RF64")
+    assert abs(read_audio(whole).duration_s - 2.0) < 0.01
+    whole.write_bytes(whole.read_bytes()[:20_000])
+    assert refused(whole, read_audio).reason is Reason.DECODE_ERROR

@@ -11,8 +11,15 @@ from stccl_data.media.audio import JOINED_AT_START, encode_flac, read_audio
 from stccl_data.media.clock import find_jumps, read_clock
 from stccl_data.media.placement import HOLES, OVERLAPS, RESAMPLED
 from stccl_data.media.video import frame_times, read_frames
-from tests.testing.clicks import INSTANTS, SECONDS, clicks, flashes, record_clicks
-from tests.testing.media import source, transcode
+from tests.testing.clicks import (
+    INSTANTS,
+    SECONDS,
+    clicks,
+    flashes,
+    flashing_frames,
+    record_clicks,
+)
+from tests.testing.media import record, source, transcode
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +131,12 @@ def test_recordings_joined_end_to_end_are_one_clip(tmp_path, plain):
     assert len(shown) == 3 * len(INSTANTS)
     np.testing.assert_allclose(clicks(joined), shown, atol=0.05)
     assert read_audio(joined).duration_s < 3.3 * SECONDS
+
+
+def test_a_long_pause_of_a_silent_video_is_kept(tmp_path):
+    times = [0, 40, 15_000, 15_040]
+    path = record(tmp_path / "slides.mp4", flashing_frames(4, 1.0), times=times)
+    np.testing.assert_allclose(frame_times(path), np.array(times) / 1000, atol=0.001)
 
 
 def test_sound_that_jumps_alone_keeps_its_hole(tmp_path, plain):
