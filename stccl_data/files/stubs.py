@@ -20,6 +20,8 @@ _POINTER_BYTES = 1024
 _LFS = re.compile(rb"version https://(?:git-lfs\.github\.com|hawser\.github\.com)/spec/")
 #: An unlocked file (`/annex/objects/KEY`), or a link that git wrote as text, as it does on Windows.
 _ANNEX_TEXT = re.compile(rb"(?:\.\./)*(?:\.git)?/annex/objects/\S+\s*")
+#: How the page of a login or an error begins, and the XML by which cloud storage reports one.
+_WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|\?xml)", re.IGNORECASE)
 #: Magic number of AppleDouble files (RFC 1740), which macOS writes as `._NAME`.
 _APPLE_DOUBLE = b"\x00\x05\x16\x07"
 
@@ -185,4 +187,11 @@ def _stub_by_content(path: str) -> Stub | None:
         return Stub(Reason.GIT_ANNEX_LINK, "is a pointer of git-annex to content that is not here")
     if head.startswith(_APPLE_DOUBLE):
         return Stub(Reason.APPLE_DOUBLE, "holds attributes that macOS keeps of another file")
-    return None
+    return web_page(head)
+
+
+def web_page(head: bytes) -> Stub | None:
+    """Recognise by its first bytes the page that a failed download left in place of a file."""
+    if not _WEB_PAGE.match(head):
+        return None
+    return Stub(Reason.NOT_MEDIA, "is a web page or XML, such as a failed download leaves")

@@ -14,7 +14,7 @@ from typing import Any
 import av
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.files.stubs import stub_of
+from stccl_data.files.stubs import stub_of, web_page
 from stccl_data.media.video_streams import video_stream
 
 #: Formats that FFmpeg opens although they are not recordings: playlists, which may name other
@@ -198,6 +198,8 @@ def _read_head(file: Path) -> tuple[int, bytes]:
         raise ClipError(Reason.NOT_PERMITTED, f"{file} is not readable by this user") from None
     except OSError as error:
         raise ClipError(Reason.READ_ERROR, f"{file} cannot be read: {error.strerror}") from None
+    if page := web_page(head):  # FFmpeg takes some for sound
+        raise ClipError(page.reason, f"{file} {page.what}")
     if not any(head[:16]):
         raise ClipError(
             Reason.DECODE_ERROR, f"{file} begins with zero bytes, as an incomplete copy does"

@@ -115,7 +115,7 @@ def _findings_notes(scan: Scan) -> list[str]:
         if files[reason]
     ]
     if count := files[Reason.READ_AS]:
-        notes.append(f"{count:,} entries of the manifest are read in another spelling (read_as)")
+        notes.append(f"read in another spelling: {count:,} (read_as in findings.jsonl)")
     return notes
 
 

@@ -39,6 +39,10 @@ STUBS = {
     "linked to a disk that is not connected": (link("/media/usb9/1.mp4"), Reason.BROKEN_LINK),
     "linked to itself": (lambda path: path.symlink_to(path), Reason.BROKEN_LINK),
     "not on this disk": (sparse, Reason.CLOUD_PLACEHOLDER),
+    "an error page": (
+        lambda path: path.write_text("\n<!DOCTYPE html><title>404 Not Found</title>"),
+        Reason.NOT_MEDIA,
+    ),
     "empty": (Path.touch, Reason.EMPTY_FILE),
     "a pipe": (os.mkfifo, Reason.NOT_MEDIA),
     "a folder": (Path.mkdir, Reason.NOT_MEDIA),

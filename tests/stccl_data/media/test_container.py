@@ -105,6 +105,12 @@ def test_a_folder_with_a_clips_name_is_refused(tmp_path, refused):
     assert error.reason is Reason.NOT_MEDIA and "folder" in error.detail
 
 
+def test_a_web_page_in_place_of_a_recording_is_named(tmp_path, refused):
+    (tmp_path / "a.mp4").write_text("<html><head><title>Sign in</title></head>" + "<p>x</p>" * 500)
+    error = refused(tmp_path / "a.mp4")
+    assert error.reason is Reason.NOT_MEDIA and "web page" in error.detail
+
+
 def test_a_missing_file_is_refused(tmp_path, refused):
     assert refused(tmp_path / "a.mp4").reason is Reason.MISSING_FILE
     (tmp_path / "link.mp4").symlink_to(tmp_path / "gone.mp4")
