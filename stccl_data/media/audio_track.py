@@ -69,7 +69,7 @@ def _level_range(path: str | Path, index: int, clock: ClipClock) -> float:
     try:
         samples, _ = mix(decode_sound(path, index, _RATE, clock).channels)
     except ClipError as error:
-        if error.reason in (Reason.NO_AUDIO, Reason.DECODE_ERROR):
+        if error.reason in (Reason.NO_AUDIO, Reason.DECODE_ERROR, Reason.NOT_SUPPORTED):
             return -1.0
         raise
     if np.abs(samples - samples.mean()).max() < _SILENCE:

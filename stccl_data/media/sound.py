@@ -71,7 +71,7 @@ def decode_sound(path: str | Path, index: int, rate: int | None, clock: ClipCloc
                 blocks = resampler.resample(frame)
             except ValueError:  # PyAV: the resampler was set up for another format
                 raise ClipError(
-                    Reason.DECODE_ERROR, f"{path} changes its sample rate or channels mid-clip"
+                    Reason.NOT_SUPPORTED, f"{path} changes its sample rate or channels mid-clip"
                 ) from None
             pieces += [_samples(block) for block in blocks]
         if not heard:

@@ -20,25 +20,28 @@ def moving(step: float) -> np.ndarray:
     return np.stack([(60 + x / 2) * (1 - disc) + 220 * disc] * 3, -1).round().astype(np.uint8)
 
 
-def interlaced(path, *, top_first: bool = True, codec: str = "libx264"):
-    """Write N frames at 25 fps whose fields are 20 ms apart; the disc moves 3 pixels a field."""
+def interlaced(path, *, top_first: bool = True, flag: str | None = "right"):
+    """Write N frames at 25 fps whose fields are 20 ms apart; the disc moves 3 pixels a field.
+
+    Args:
+        path: file to write.
+        top_first: whether the top field is the first one.
+        flag: "right", "wrong" (the other field order), or None for frames flagged as progressive.
+    """
     order = (0, 1) if top_first else (1, 0)
+    field_order = "prog" if flag is None else "tff" if top_first == (flag == "right") else "bff"
     flagged = Graph()  # PyAV cannot set the flag of a frame
     flagged.link_nodes(
         flagged.add_buffer(
             width=128, height=96, format=av.VideoFormat("yuv422p"), time_base=Fraction(1, 25)
         ),
-        flagged.add("setfield", "tff" if top_first else "bff"),
+        flagged.add("setfield", field_order),
         flagged.add("buffersink"),
     ).configure()
     with av.open(str(path), "w") as output:
-        flags = {"flags": "+ildct+ilme"}
-        if codec == "libx264":
-            flags |= {"crf": "4", "bf": "2"}
-        stream = output.add_stream(codec, rate=25, options=flags)
+        options = {"crf": "4", "bf": "2"} | ({"flags": "+ildct+ilme"} if flag else {})
+        stream = output.add_stream("libx264", rate=25, options=options)
         stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv422p"
-        if codec != "libx264":
-            stream.bit_rate = 8_000_000
         for i in range(N):
             image = np.empty((96, 128, 3), np.uint8)
             for field, row in enumerate(order):
@@ -59,8 +62,9 @@ def combing(image: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("top_first", [True, False])
-def test_fields_become_frames_at_the_times_of_the_first_field(tmp_path, top_first):
-    frames = list(read_frames(interlaced(tmp_path / "i.mp4", top_first=top_first)))
+@pytest.mark.parametrize("flag", ["right", "wrong", None])
+def test_fields_become_frames_at_the_times_of_the_first_field(tmp_path, top_first, flag):
+    frames = list(read_frames(interlaced(tmp_path / "i.mp4", top_first=top_first, flag=flag)))
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(N) / 25, atol=1e-6)
     for i, frame in enumerate(frames[1:-1], 1):
         expected = moving(6 * i)
@@ -71,7 +75,8 @@ def test_fields_become_frames_at_the_times_of_the_first_field(tmp_path, top_firs
             np.abs(frame.image.astype(int) - moving(6 * i + step)).mean() > error
             for step in (-6, -3, 3, 6)
         )
-    assert frames[-1].notes == ("interlaced frames deinterlaced",)
+    unflagged = "interlaced frames without a flag deinterlaced"
+    assert frames[-1].notes == ("interlaced frames deinterlaced" if flag else unflagged,)
 
 
 def test_the_frames_were_combed(tmp_path):
@@ -89,6 +94,32 @@ def test_progressive_frames_stay_as_they_are(tmp_path):
     frames = list(read_frames(path))
     assert frames[-1].notes == ()
     np.testing.assert_array_equal([frame.image for frame in frames], images)
+
+
+def test_progressive_frames_flagged_as_interlaced_keep_all_their_lines(tmp_path):
+    """As cameras write them that record 25 whole pictures a second into an interlaced format."""
+    images = [moving(6 * i) for i in range(N)]
+    plain = record(tmp_path / "p.mp4", images, options={"qp": "4"})
+    flagged = record(
+        tmp_path / "f.mp4", images, options={"flags": "+ildct+ilme", "qp": "4", "weightp": "0"}
+    )
+    with av.open(str(flagged)) as container:
+        assert next(container.decode(video=0)).interlaced_frame
+    frames = list(read_frames(flagged))
+    assert frames[-1].notes == ("progressive frames flagged as interlaced kept",)
+    for kept, expected in zip(frames, read_frames(plain), strict=True):
+        assert np.abs(kept.image.astype(int) - expected.image).mean() < 1
+
+
+def test_a_flag_counts_where_nothing_moves(tmp_path):
+    still = [moving(0)] * N
+    path = record(tmp_path / "f.mp4", still, options={"flags": "+ildct+ilme"})
+    assert list(read_frames(path))[-1].notes == ("interlaced frames deinterlaced",)
+
+
+def test_the_mouth_of_a_face_does_not_look_interlaced(real):
+    for path in sorted((real / "grid").rglob("*.mpg"))[:2]:
+        assert list(read_frames(path))[-1].notes == ()
 
 
 def test_a_recording_that_turns_interlaced_keeps_every_frame(tmp_path):
