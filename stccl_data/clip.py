@@ -85,6 +85,9 @@ class Clip:
     view: str = "front"
     #: the words, if the corpus provides them
     text: str | None = None
+    #: where the speaker's face is in the first frame, if the clip shows several people: pixels as
+    #: text, `x,y` or a box `x0,y0,x1,y1`; see `face_place`
+    face: str | None = None
     #: nominal frame rate, None until the file is probed (as are all fields below);
     #: frame times always come from the container
     fps: Fraction | None = None
@@ -119,6 +122,24 @@ def parse_emotion(word: str) -> str | None:
     word = word.strip().lower()
     word = EMOTION_SYNONYMS.get(word, word)
     return word if word in EMOTIONS else None
+
+
+def face_place(text: str) -> tuple[float, ...]:
+    """Parse the place of a face: `x,y` or a box `x0,y0,x1,y1`, pixels, also in brackets.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    words = re.split(r"[\s,;]+", text.strip().strip("[]()").strip())
+    try:
+        values = tuple(float(word) for word in words)
+    except ValueError:
+        values = ()
+    if len(values) not in (2, 4) or not all(0 <= value < 1e6 for value in values):
+        raise ValueError(f"invalid face {text[:40]!r}; write pixels, x,y or x0,y0,x1,y1")
+    if len(values) == 4 and not (values[0] < values[2] and values[1] < values[3]):
+        raise ValueError(f"invalid face {text[:40]!r}; a box is x0,y0,x1,y1 with x0 < x1, y0 < y1")
+    return values
 
 
 @lru_cache(4096)  # a corpus has few labels and many clips

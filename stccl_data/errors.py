@@ -96,6 +96,17 @@ class Reason(StrEnum):
     )
     FEW_FACES = "few_faces", "lower --min-face-rate, or look at the clip"
     SMALL_FACE = "small_face", "lower --min-eye-distance to accept small faces"
+    SPEAKER_NOT_THERE = (
+        "speaker_not_there",
+        "correct the manifest's column face: pixels of the upright first frame, from its upper "
+        "left corner",
+    )
+    SPEAKER_UNCLEAR = (
+        "speaker_unclear",
+        "say who speaks with --speaker or the manifest's column face, or lower "
+        "--min-speaker-margin",
+    )
+    SEVERAL_FACES = "several_faces", "raise --max-several-faces, or look at the clip"
     MOUTH_STILL = (
         "mouth_still",
         "a mask, a hand or a still picture? Look at the clip, or lower --min-mouth-range",

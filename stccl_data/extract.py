@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.clip import Clip
+from stccl_data.clip import Clip, face_place
 from stccl_data.errors import ClipError, Reason
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.track import Track
@@ -70,7 +70,8 @@ def extract_clip(
 
     Raises:
         ClipError: as `probe`, `read_frames` and `read_audio`; no_video or no_audio if the clip
-            lacks what was requested; too_short (fewer than two frames); no_face (in no frame).
+            lacks what was requested; too_short (fewer than two frames); no_face (in no frame);
+            speaker_not_there (no face at the place `clip.face`).
     """
     info = probe(clip.path)
     audio = _extract_audio(clip, info)
@@ -82,7 +83,13 @@ def extract_clip(
     if face_tracking == "always" or (face_tracking == "if_silent" and silent_video):
         if info.width is None:
             raise ClipError(Reason.NO_VIDEO, f"{clip.path} has no video stream")
-        video = track_video(clip.path, open_landmarker(), crops or CropConfig())
+        video = track_video(
+            clip.path,
+            open_landmarker(),
+            crops or CropConfig(),
+            speech=audio.speech,
+            place=None if clip.face is None else face_place(clip.face),
+        )
         track, scores, width, height = video.track, video.scores, video.width, video.height
         notes = video.notes
         times = track.times

@@ -39,9 +39,10 @@ def read_tracked_clip(path: str | Path, *, sound: bool = True) -> TrackedClip:
     from stccl_data.face.tracking import track_video
     from stccl_data.landmarks import open_landmarker
 
-    track = track_video(str(path), open_landmarker(), CropConfig()).track
-    mouth = mouth_features(track.landmarks, track.times, track.valid)
     signals = read_signals(path) if sound else Signals(name=str(path))
+    video = track_video(str(path), open_landmarker(), CropConfig(), speech=signals.speech)
+    track = video.track
+    mouth = mouth_features(track.landmarks, track.times, track.valid)
     return TrackedClip(track, replace(signals, mouth=mouth, frame_times=track.times))
 
 

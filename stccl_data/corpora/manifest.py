@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stccl_data.clip import Clip, emotion_label, slug
+from stccl_data.clip import Clip, emotion_label, face_place, slug
 from stccl_data.corpora.labels import normalised_label, similar_labels
 from stccl_data.corpora.manifest_paths import FoundFile, PathFinder, shown_path
 from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRow, read_rows
@@ -131,6 +131,7 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
     try:
         emotion = emotion_label(text["emotion"])
+        face = ",".join(f"{v:g}" for v in face_place(text["face"])) if text["face"] else None
     except ValueError as error:
         raise ClipError(Reason.BAD_ROW, str(error)) from error
     files = {
@@ -149,6 +150,7 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
         level=_parse_int(text["level"], "level", least=0) if text["level"] else 1,
         view=normalised_label(text["view"]) or "front",
         text=text["text"] or None,
+        face=face,
     )
     take = _parse_int(text["take"], "take", least=1) if text["take"] else 0
     remarks = tuple(
@@ -210,14 +212,14 @@ def _find_file(finder: PathFinder, column: str, text: str) -> FoundFile:
 
 
 def _check_duplicates(rows: list[Row]) -> Iterator[tuple[Row, ClipError | None]]:
-    """Pair each row with an error if another row has the same file or `clip_id`."""
-    by_path: defaultdict[str, list[Row]] = defaultdict(list)
+    """Pair each row with an error if another row has the same file and face, or `clip_id`."""
+    by_path: defaultdict[tuple[str, str | None], list[Row]] = defaultdict(list)
     for row in rows:
-        by_path[row.clip.path].append(row)
+        by_path[row.clip.path, row.clip.face].append(row)
     first_with_id: dict[str, int] = {}
     for row in rows:
         path, clip_id = row.clip.path, row.clip.clip_id
-        same_file = by_path[path]
+        same_file = by_path[path, row.clip.face]
         error = None
         if len({(other.labels, other.take) for other in same_file}) > 1:
             others = ", ".join(str(other.number) for other in same_file if other is not row)

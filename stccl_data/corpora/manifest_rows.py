@@ -12,7 +12,7 @@ from stccl_data.corpora.records import ScanError
 from stccl_data.files.stubs import unreadable_table
 
 REQUIRED = ("path", "speaker", "emotion", "sentence")
-OPTIONAL = ("clip_id", "audio_path", "level", "take", "view", "text", "corpus")
+OPTIONAL = ("clip_id", "audio_path", "level", "take", "view", "text", "corpus", "face")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from stccl_data.options import config_class
 
+#: Whose face is cropped if a clip shows several people; see `stccl_data.face.speaker`.
+SpeakerRule = Literal["auto", "largest", "left", "right", "center"]
 CropMode = Literal["similarity", "bbox", "none"]
 
 
@@ -16,6 +18,9 @@ class CropConfig:
     #: `similarity`: one smoothed similarity transform per frame; `bbox`: the reference's bounding
     #: box, constant over the clip; `none`: no crops
     crops: CropMode = "similarity"
+    #: whose face, if there are several: `auto` weighs how long, large and central each is and
+    #: whether its mouth speaks
+    speaker: SpeakerRule = "auto"
     #: side of the face crop, pixels
     face_size: int = Field(default=224, ge=16, le=4096)
     #: side of the mouth crop, pixels

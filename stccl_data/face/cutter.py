@@ -98,7 +98,11 @@ class CropCutter:
         self._mouths: list[bytes] = []
 
     def push(
-        self, frame: ReducedFrame, landmarks: NDArray[np.floating] | None, time: float
+        self,
+        frame: ReducedFrame,
+        landmarks: NDArray[np.floating] | None,
+        time: float,
+        jump: bool = False,
     ) -> None:
         """Add the next frame.
 
@@ -106,10 +110,11 @@ class CropCutter:
             frame: the frame.
             landmarks: (K, 2) source pixels; None without a face.
             time: seconds.
+            jump: whether the landmarks do not continue the movement before, as after a cut.
         """
         self._waiting.append(frame)
         points = None if landmarks is None else ibug68(landmarks)[STABLE_68]
-        self._cut_waiting(self._smoother.push(points, time))
+        self._cut_waiting(self._smoother.push(points, time, jump))
 
     def finish(self) -> None:
         """Cut the frames that still wait for their transform."""

@@ -36,7 +36,10 @@ _SHORTEST_S = 1e-3
 
 
 def bridge(
-    values: NDArray[np.floating], valid: NDArray[np.bool_], times: NDArray[np.floating]
+    values: NDArray[np.floating],
+    valid: NDArray[np.bool_],
+    times: NDArray[np.floating],
+    jumps: NDArray[np.bool_],
 ) -> NDArray[np.floating]:
     """Fill gaps of at most BRIDGED_S between two valid frames by linear interpolation.
 
@@ -44,13 +47,14 @@ def bridge(
         values: (N, ...) float.
         valid: (N,) bool.
         times: (N,) seconds, ascending.
+        jumps: (N,) bool, see `smooth_landmarks`.
 
     Returns:
-        (N, ...); frames in longer gaps and at the ends are NaN.
+        (N, ...); frames in longer gaps, before a jump and at the ends are NaN.
     """
     out = np.where(valid.reshape(-1, *([1] * (values.ndim - 1))), values, np.nan)
     for a, b in pairwise(np.flatnonzero(valid)):
-        if b - a > 1 and is_bridged(times[a], times[b]):
+        if b - a > 1 and is_bridged(times[a], times[b]) and not jumps[a + 1 : b + 1].any():
             for k in range(a + 1, b):
                 out[k] = between(values[a], values[b], times[a], times[k], times[b])
     return out
@@ -70,23 +74,29 @@ def between(
 
 
 def smooth_landmarks(
-    landmarks: NDArray[np.floating], valid: NDArray[np.bool_], times: NDArray[np.floating]
+    landmarks: NDArray[np.floating],
+    valid: NDArray[np.bool_],
+    times: NDArray[np.floating],
+    jumps: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """Smooth landmarks over time, all points alike: what the eyes and the jaw do is not blurred.
 
-    Short gaps are bridged first (see `bridge`); each run of frames between longer gaps is smoothed
-    alone.
+    Short gaps are bridged first (see `bridge`); each run of frames between longer gaps and
+    jumps is smoothed alone.
 
     Args:
         landmarks: (N, K, 2) pixels, K 478 or 68.
         valid: (N,) bool.
         times: (N,) seconds, ascending.
+        jumps: (N,) bool, whether the face of a frame does not continue the movement of the face
+            before, as after a cut. None: it always does.
 
     Returns:
         (N, K, 2) float32; NaN in the gaps that are not bridged.
     """
-    smooth = bridge(landmarks.astype(np.float64), valid, times)
-    for start, stop in _runs(~np.isnan(smooth[:, 0, 0])):
+    jumps = np.zeros(len(times), bool) if jumps is None else jumps
+    smooth = bridge(landmarks.astype(np.float64), valid, times, jumps)
+    for start, stop in _runs(~np.isnan(smooth[:, 0, 0]), jumps):
         clock = times[start:stop]
         first = np.searchsorted(clock, clock - WINDOW_S - _SHORTEST_S)
         end = np.searchsorted(clock, clock + WINDOW_S + _SHORTEST_S)
@@ -109,17 +119,19 @@ class PointSmoother:
         """Start a clip."""
         self._points: list[NDArray[np.floating] | None] = []  # of every frame, short gaps bridged
         self._times: list[float] = []
+        self._jumps: list[bool] = []
         self._last_valid = -1
         self._next = 0  # the next frame to return
 
     def push(
-        self, points: NDArray[np.floating] | None, time: float
+        self, points: NDArray[np.floating] | None, time: float, jump: bool = False
     ) -> list[NDArray[np.floating] | None]:
         """Add the newest frame.
 
         Args:
             points: (K, 2); None without a face.
             time: seconds.
+            jump: whether the points do not continue the movement before; see `smooth_landmarks`.
 
         Returns:
             The smoothed points of the frames that are now settled, in frame order.
@@ -127,9 +139,10 @@ class PointSmoother:
         i, last = len(self._points), self._last_valid
         self._points.append(points)
         self._times.append(time)
+        self._jumps.append(jump)
         if points is not None:
             before = self._points[last] if last >= 0 else None
-            if before is not None and is_bridged(self._times[last], time):
+            if before is not None and is_bridged(self._times[last], time) and not jump:
                 for k in range(last + 1, i):
                     self._points[k] = between(
                         before, points, self._times[last], self._times[k], time
@@ -166,14 +179,18 @@ class PointSmoother:
         return self._times[k] - self._times[i] > WINDOW_S - _SHORTEST_S
 
     def _window(self, i: int, known: int) -> tuple[int, int]:
-        """Return [first, stop): the frames around i with a face and no gap, within the window."""
-        near = WINDOW_S + _SHORTEST_S
-        first, stop, times = i, i + 1, self._times
-        while first and self._points[first - 1] is not None and times[i] - times[first - 1] <= near:
+        """Return [first, stop): the frames around i, as far as no gap and no jump is between."""
+        first, stop = i, i + 1
+        while first and not self._jumps[first] and self._is_near(first - 1, i):
             first -= 1
-        while stop < known and self._points[stop] is not None and times[stop] - times[i] <= near:
+        while stop < known and not self._jumps[stop] and self._is_near(stop, i):
             stop += 1
         return first, stop
+
+    def _is_near(self, k: int, i: int) -> bool:
+        """Whether frame k has points and lies in the window of frame i."""
+        distance = abs(self._times[k] - self._times[i])
+        return self._points[k] is not None and distance <= WINDOW_S + _SHORTEST_S
 
     def _smooth(self, i: int, first: int, stop: int) -> NDArray[np.floating]:
         weights = window_weights(np.array(self._times[first:stop]), i - first, TRANSFORM_CUTOFF_HZ)
@@ -219,7 +236,8 @@ def _spline_weights(ticks: tuple[int, ...], i: int, cutoff_hz: float) -> NDArray
     return solution[:n]
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return [start, stop) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def _runs(mask: NDArray[np.bool_], jumps: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return [start, stop) of each run of True without a jump inside."""
+    starts = np.flatnonzero(mask & (~np.append(False, mask[:-1]) | jumps))
+    ends = np.flatnonzero(mask & (~np.append(mask[1:], False) | np.append(jumps[1:], False)))
+    return [(int(a), int(b) + 1) for a, b in zip(starts, ends, strict=True)]

@@ -61,11 +61,13 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
     except ClipError as error:
         if error.reason != Reason.NO_AUDIO:
             raise
-    features, times = _read_mouth(path) if mouth else (None, frame_times(path))
+    features, times = _read_mouth(path, speech) if mouth else (None, frame_times(path))
     return Signals(speech, features, phonemes, times, cepstra, str(path), notes)
 
 
-def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
+def _read_mouth(
+    path: str | Path, speech: SpeechFeatures | None
+) -> tuple[MouthFeatures | None, NDArray[np.float64]]:
     """Return the mouth features of a video, None without a face, and its frame times."""
     from stccl_data.face.crop_config import CropConfig
     from stccl_data.face.tracking import track_video
@@ -73,7 +75,8 @@ def _read_mouth(path: str | Path) -> tuple[MouthFeatures | None, NDArray[np.floa
     from stccl_data.media.video import frame_times
 
     try:
-        track = track_video(str(path), open_landmarker(), CropConfig(crops="none")).track
+        crops = CropConfig(crops="none")
+        track = track_video(str(path), open_landmarker(), crops, speech=speech).track
     except ClipError as error:
         if error.reason not in (Reason.NO_VIDEO, Reason.NO_FACE, Reason.TOO_SHORT):
             raise

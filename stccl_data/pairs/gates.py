@@ -18,6 +18,9 @@ MIN_CONTENT_SCORE = 0.5
 #: A pair between this score and `MIN_CONTENT_SCORE` is doubtful, below it a mismatch.
 MIN_DOUBTFUL_SCORE = 0.1
 
+#: Two people who stand out alike, within a fifth, are a coin toss: their places, sizes and mouths
+#: vary by more within a clip.
+MIN_SPEAKER_MARGIN = 0.2
 #: A mouth that opens and closes by less stands still: a fourth of the least of 34 clips of speech
 #: (0.08 to 0.28), four times that of a mask.
 MIN_MOUTH_RANGE = 0.02
@@ -31,6 +34,8 @@ GATE_REASONS = {
     "min_doubtful_score": Reason.CONTENT_DOUBTFUL,
     "min_face_rate": Reason.FEW_FACES,
     "min_eye_distance": Reason.SMALL_FACE,
+    "max_several_faces": Reason.SEVERAL_FACES,
+    "min_speaker_margin": Reason.SPEAKER_UNCLEAR,
     "min_mouth_range": Reason.MOUTH_STILL,
     "min_mouth_moves_with_sound": Reason.MOUTH_WITHOUT_SOUND,
     "max_duration_ratio": Reason.DURATION_RATIO,
@@ -60,6 +65,19 @@ class GateConfig:
         default=24.0,
         description="Minimum pixels between the outer eye corners, in either clip; a smaller face "
         "gives a blurred crop.",
+    )
+    max_several_faces: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Maximum share of frames with several faces, in either clip.",
+    )
+    min_speaker_margin: float = Field(
+        default=MIN_SPEAKER_MARGIN,
+        ge=0,
+        le=1,
+        description="Minimum by which the speaker stands out among several people, in either clip; "
+        "0 is a tie.",
     )
     min_mouth_range: float = Field(
         default=MIN_MOUTH_RANGE,
@@ -118,7 +136,8 @@ def judge(
 
     Args:
         pair: mode, content_score, duration_ratio, longest_repeat, local_slope.
-        source: the source clip's face_rate, eye_distance, mouth_range and mouth_moves_with_sound.
+        source: face_rate, eye_distance, several_faces, speaker_margin, mouth_range and
+            mouth_moves_with_sound of the source clip.
         target: the same of the target clip.
         gates: all thresholds. Or some of them by name: then only these gates overrule the earlier
             decision; a refused pair that they would accept must also pass the defaults of the
@@ -176,6 +195,14 @@ def _clip_refusals(side: str, clip: Scores, gates: GateConfig) -> Iterator[Refus
     if distance is not None and distance < gates.min_eye_distance:
         pixels = f"{distance:.0f} pixels between the outer eye corners"
         yield Refusal(Reason.SMALL_FACE, f"the {side}'s face is small: {pixels}")
+    several = clip.get("several_faces")
+    if several is not None and several > gates.max_several_faces:
+        detail = f"the {side} shows several faces in {100 * several:.0f} % of its frames"
+        yield Refusal(Reason.SEVERAL_FACES, detail)
+    margin = clip.get("speaker_margin")
+    if margin is not None and margin < gates.min_speaker_margin:
+        detail = f"the {side} shows two people who stand out alike (margin {margin:.2f})"
+        yield Refusal(Reason.SPEAKER_UNCLEAR, detail)
     opening = clip.get("mouth_range")
     if opening is not None and opening < gates.min_mouth_range:
         detail = f"the {side}'s mouth opens by {opening:.3f} of the eye corners' distance"

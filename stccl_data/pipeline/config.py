@@ -12,7 +12,7 @@ from stccl_data.corpora import Corpus
 from stccl_data.corpora.splits import DEFAULT_SPLIT
 from stccl_data.errors import Reason
 from stccl_data.executors import ExecutorName
-from stccl_data.face.crop_config import CropMode
+from stccl_data.face.crop_config import CropMode, SpeakerRule
 from stccl_data.landmarks import Backend, LandmarkConfig
 from stccl_data.options import Words, build, config_class, fields_of
 from stccl_data.pairs.candidates import NEUTRAL
@@ -71,6 +71,11 @@ class PrepareConfig:
         default="similarity",
         description="How to crop faces: smoothed similarity transform, constant box, or not at "
         "all.",
+    )
+    speaker: SpeakerRule = Field(
+        default="auto",
+        description="Whose face, if a clip shows several people; auto: who is seen longest, "
+        "largest and most central, and whose mouth moves with the sound.",
     )
     face_size: int = Field(
         default=224, ge=16, le=4096, description="Side of the face crop, pixels."

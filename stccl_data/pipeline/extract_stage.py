@@ -69,6 +69,7 @@ def extraction_work(
             SCHEMA,
             clip.corpus,
             files,
+            clip.face,
             crops,
             options.face_tracking,
             options.audio,
@@ -203,6 +204,7 @@ def _extract_options(config: PrepareConfig) -> tasks.ExtractOptions:
         landmarks=landmark_config(config),
         crops=CropConfig(
             crops=config.crops,
+            speaker=config.speaker,
             face_size=config.face_size,
             mouth_size=config.mouth_size,
             jpeg_quality=config.jpeg_quality,

@@ -109,3 +109,17 @@ def test_a_separate_audio_file_wins_unless_the_corpus_copies_it(tmp_path, frames
         lost = make_clip(path, audio_path=str(tmp_path / "gone.wav"))
         extract_clip(lost, never, face_tracking="never")
     assert error.value.reason is Reason.MISSING_FILE
+
+
+def test_the_face_that_the_manifest_names_is_followed(tmp_path, frames, landmarker):
+    couple = [np.hstack([frame, frame]) for frame in frames[:6]]
+    path = record(tmp_path / "couple.mp4", couple)
+    tracks = [
+        extract_clip(make_clip(path, face=face), opener(landmarker)).track
+        for face in ("96,100", "220,40,360,180")
+    ]
+    middles = [np.nanmean(track.landmarks[:, :, 0]) for track in tracks]
+    assert middles[0] < 192 < middles[1]
+    with pytest.raises(ClipError, match=r"couple\.mp4") as error:
+        extract_clip(make_clip(path, face="2,2"), opener(landmarker))
+    assert error.value.reason is Reason.SPEAKER_NOT_THERE

@@ -73,6 +73,7 @@ COLUMNS = (
     "view",
     "text",
     "corpus",
+    "face",
 )
 ROWS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(COLUMNS, CELL)), max_size=6)
 JSON = st.recursive(

@@ -106,6 +106,7 @@ def test_optional_columns_and_the_clip_id_are_kept_unchanged(write_manifest):
         "view": "left",
         "text": "Hi",
         "corpus": "mine",
+        "face": "10.0, 20 30;40",
     }
     (clip,) = scan_corpus(write_manifest([row], files=("a.mp4", "s.wav"))).clips
     assert (clip.clip_id, clip.level, clip.take, clip.view, clip.text, clip.corpus) == (
@@ -116,6 +117,7 @@ def test_optional_columns_and_the_clip_id_are_kept_unchanged(write_manifest):
         "Hi",
         "mine",
     )
+    assert clip.face == "10,20,30,40"
     assert clip.audio_path is not None
     assert clip.audio_path.endswith("s.wav")
 
@@ -340,3 +342,20 @@ def test_an_inaccessible_file_is_not_reported_as_missing(nobodys):
     manifest.chmod(0)
     with pytest.raises(ScanError, match=r"manifest\.csv"):
         scan_corpus(manifest)
+
+
+@pytest.mark.parametrize("face", ["12", "a,b", "1,2,3", "-4,5", "30,20,10,40", "1,nan"])
+def test_an_invalid_place_of_the_face_is_an_invalid_row(write_manifest, face):
+    scan = scan_corpus(write_manifest([{**ROWS[0], "face": face}, ROWS[1]]))
+    assert [finding.reason for finding in scan.findings] == [Reason.BAD_ROW]
+    assert face in scan.findings[0].detail and len(scan.clips) == 1
+
+
+def test_a_file_with_two_faces_is_two_clips(write_manifest):
+    rows = [{**ROWS[0], "face": "10,20"}, {**ROWS[0], "speaker": "other", "face": "300,20"}]
+    scan = scan_corpus(write_manifest(rows, files=("a.mp4",)))
+    assert not scan.findings
+    assert [clip.face for clip in sorted(scan.clips, key=lambda c: c.speaker != "other")] == [
+        "300,20",
+        "10,20",
+    ]

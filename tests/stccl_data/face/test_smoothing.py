@@ -22,15 +22,18 @@ from stccl_data.landmarks import ibug68
 FRAME_RATES = (24, 25, 30, 50, 60, 120)
 
 
-def smooth_whole_clip(points: list[np.ndarray | None], times: np.ndarray) -> list[np.ndarray]:
+def smooth_whole_clip(
+    points: list[np.ndarray | None], times: np.ndarray, jumps: np.ndarray
+) -> list[np.ndarray]:
     """Bridge the gaps, then smooth each frame by those near it; NaN in the long gaps."""
     valid = np.array([p is not None for p in points])
-    filled = bridge(np.stack([np.zeros((9, 2)) if p is None else p for p in points]), valid, times)
+    values = np.stack([np.zeros((9, 2)) if p is None else p for p in points])
+    filled = bridge(values, valid, times, jumps)
     known = ~np.isnan(filled[:, 0, 0])
     out = []
     for i, t in enumerate(times):
         near = np.abs(times - t) <= WINDOW_S + 1e-3
-        gap = np.cumsum(~known)
+        gap = np.cumsum(~known | jumps)
         window = np.flatnonzero(near & known & (gap == gap[i]))
         if known[i]:
             weights = window_weights(times[window], int(np.sum(window < i)), TRANSFORM_CUTOFF_HZ)
@@ -103,19 +106,25 @@ def test_repeated_time_stamps_do_no_harm() -> None:
     has_face=st.lists(st.integers(0, 9).map(lambda k: k > 1), min_size=1, max_size=60),
     steps=st.sampled_from([(0.04,), (0.1,), (0.0167,), (0.033, 0.034), (0.01, 0.09, 0.3)]),
     seed=st.integers(0, 9),
+    cuts=st.integers(0, 3),
 )
 def test_streaming_equals_smoothing_the_whole_clip(
-    has_face: list[bool], steps: tuple[float, ...], seed: int
+    has_face: list[bool], steps: tuple[float, ...], seed: int, cuts: int
 ) -> None:
     rng = np.random.default_rng(seed)
+    jumps = np.zeros(len(has_face), bool)
+    jumps[rng.integers(0, len(has_face), cuts)] = True
+    jumps &= has_face
     points = [rng.normal(size=(9, 2)) if face else None for face in has_face]
     times = np.array(list(accumulate(steps[i % len(steps)] for i in range(len(points)))))
     smoother = PointSmoother()
     streamed = [
-        p for point, t in zip(points, times, strict=True) for p in smoother.push(point, float(t))
+        p
+        for point, t, jump in zip(points, times, jumps, strict=True)
+        for p in smoother.push(point, float(t), bool(jump))
     ]
     streamed += smoother.finish()
-    expected = smooth_whole_clip(points, times)
+    expected = smooth_whole_clip(points, times, jumps)
     assert len(streamed) == len(points)
     for actual, truth in zip(streamed, expected, strict=True):
         assert (actual is None) == bool(np.isnan(truth).any())
@@ -142,9 +151,21 @@ def test_short_gaps_are_bridged_and_long_ones_are_not(fps: int) -> None:
     valid[fps : fps + short] = False
     valid[3 * fps : 3 * fps + long] = False
     hidden = np.where(valid[:, None, None], values, 99)
-    filled = bridge(hidden, valid, np.arange(6 * fps) / fps)
+    filled = bridge(hidden, valid, np.arange(6 * fps) / fps, np.zeros(6 * fps, bool))
     np.testing.assert_allclose(filled[: 3 * fps], values[: 3 * fps])
     assert set(np.flatnonzero(np.isnan(filled[:, 0, 0]))) == set(range(3 * fps, 3 * fps + long))
+
+
+def test_nothing_is_smoothed_or_bridged_across_a_jump() -> None:
+    times = np.arange(40) / 25
+    points = moving(times, 1.0)
+    points[20:] += 300.0
+    jumps, seen = np.arange(40) == 20, np.ones(40, bool)
+    smooth = smooth_landmarks(points, seen, times, jumps)
+    np.testing.assert_allclose(smooth, points, atol=0.05)
+    seen[18:20] = False
+    gap = smooth_landmarks(points, seen, times, jumps)
+    assert set(np.flatnonzero(np.isnan(gap[:, 0, 0]))) == {18, 19}
 
 
 def test_smoothing_keeps_a_parabola_and_reduces_noise() -> None:

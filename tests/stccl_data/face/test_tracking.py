@@ -21,7 +21,7 @@ from stccl_data.face.smoothing import (
     smooth_landmarks,
     window_weights,
 )
-from stccl_data.face.tracking import TrackedVideo, choose_face, track_video
+from stccl_data.face.tracking import TrackedVideo, track_video
 from stccl_data.landmarks import LIPS_68, Face, Landmarker, ibug68
 from stccl_data.media.jpeg import encode_jpeg
 from stccl_data.media.video import frame_times, read_frames
@@ -133,25 +133,6 @@ def test_two_frames_are_enough(tmp_path, frames, landmarker):
     path = record(tmp_path / "two.mp4", frames[:2])
     track = track_video(str(path), landmarker, CropConfig()).track
     assert len(track) == 2 and track.valid.all() and not np.isnan(track.face_transforms).any()
-
-
-def test_the_speaker_stays_followed_when_another_face_grows(tmp_path, corpus, frames, landmarker):
-    """The other face is smaller at first and larger later."""
-    other = next(c for c in corpus.clips if c.speaker != corpus.clips[0].speaker)
-    bystander = next(read_frames(corpus.folder / other.path)).image
-    images = []
-    for i, frame in enumerate(frames[:14]):
-        canvas = np.full((288, 560, 3), 90, np.uint8)
-        canvas[60:252, 20:212] = frame
-        side = 130 if i < 7 else 270
-        canvas[9 : 9 + side, 560 - side :] = cv2.resize(
-            bystander, (side, side), interpolation=cv2.INTER_AREA
-        )
-        images.append(canvas)
-    path = record(tmp_path / "two.mp4", images)
-    tracked = track_video(str(path), landmarker, CropConfig())
-    assert tracked.scores["several_faces"] > 0.8
-    assert (tracked.track.landmarks[:, :, 0].mean(axis=1) < 230).all()
 
 
 def test_a_face_at_the_border_is_padded_and_stays_in_place(tmp_path, frames, landmarker):
@@ -340,18 +321,3 @@ def test_a_minute_of_large_frames_needs_less_than_a_gigabyte(tmp_path, frames):
     )
     n, megabytes = result.stdout.split()
     assert int(n) == 180 and float(megabytes) < 1000
-
-
-def square(x: float, y: float, side: float) -> np.ndarray:
-    """Return the corners of a square as a face of four landmarks."""
-    return np.array([[x, y], [x + side, y], [x, y + side], [x + side, y + side]])
-
-
-def test_the_speaker_stays_chosen_when_a_larger_face_appears() -> None:
-    speaker, bystander = square(400, 200, 200), square(100, 100, 300)
-    assert choose_face([bystander, speaker], None, (720, 1280)) == 0
-    assert choose_face([bystander, speaker + 5], speaker, (720, 1280)) == 1
-
-
-def test_the_more_central_of_two_similar_faces_is_chosen() -> None:
-    assert choose_face([square(0, 0, 210), square(540, 260, 200)], None, (720, 1280)) == 1

@@ -29,6 +29,7 @@ def test_missing_scores_pass():
         ({}, {"face_rate": 0.5}, {}, Reason.FEW_FACES, ["source", "50 %"]),
         ({}, {}, {"face_rate": 0.89}, Reason.FEW_FACES, ["target", "89 %"]),
         ({}, {}, {"eye_distance": 20.0}, Reason.SMALL_FACE, ["target", "20 pixels"]),
+        ({}, {}, {"speaker_margin": 0.1}, Reason.SPEAKER_UNCLEAR, ["target", "0.10"]),
         ({}, {"mouth_range": 0.01}, {}, Reason.MOUTH_STILL, ["source", "0.010"]),
         ({"duration_ratio": 2.6}, {}, {}, Reason.DURATION_RATIO, ["2.60"]),
         ({"duration_ratio": 0.39}, {}, {}, Reason.DURATION_RATIO, ["0.39"]),
