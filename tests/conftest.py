@@ -2,6 +2,7 @@
 
 import codecs
 import importlib
+import importlib.metadata
 import os
 import pickle
 import pkgutil
@@ -146,8 +147,9 @@ def nobodys() -> Iterator[Path]:
     is_root = os.geteuid() == 0
     if is_root:
         # Python itself may lie where this user cannot read: import now what is imported late.
-        for encoding in ("utf-8-sig", "utf-16"):
+        for encoding in ("utf-8-sig", "utf-16", "cp437"):
             codecs.lookup(encoding)
+        importlib.metadata.version("stccl")
         for module in pkgutil.walk_packages(stccl_data.__path__, "stccl_data."):
             if module.name.split(".")[-1] not in ("fan", "ray"):
                 importlib.import_module(module.name)
