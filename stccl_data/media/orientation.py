@@ -21,6 +21,8 @@ class Orientation:
     mirrored: bool = False
     #: The result is turned upside down, top to bottom.
     flipped: bool = False
+    #: The recording asks for another angle, to which this one is the nearest.
+    rounded: bool = False
 
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turn an image. image: (H, W, C). Returns it as it is, or a contiguous copy."""
@@ -32,6 +34,8 @@ class Orientation:
 
 
 _UPRIGHT = Orientation()
+#: Tangent of the angle that a matrix may be off; FFmpeg allows one degree too.
+_TOLERANCE = np.tan(np.radians(1))
 
 
 def frame_orientation(frame: Any) -> Orientation:
@@ -56,9 +60,11 @@ def parse_display_matrix(data: bytes) -> Orientation:
             (a p + c q, b p + d q) + (x, y), y down (ISO/IEC 14496-12, 8.3.2; FFmpeg's display.h).
     """
     a, b, _, c, d, *_ = struct.unpack("=9i", data[:36])
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return Orientation(False, mirrored=a < 0, flipped=d < 0)
-    return Orientation(True, mirrored=c < 0, flipped=b < 0)
+    straight, across = abs(a) + abs(d), abs(b) + abs(c)
+    rounded = min(straight, across) > _TOLERANCE * max(straight, across)
+    if straight >= across:
+        return Orientation(False, mirrored=a < 0, flipped=d < 0, rounded=rounded)
+    return Orientation(True, mirrored=c < 0, flipped=b < 0, rounded=rounded)
 
 
 def _without_unknown_side_data(frame: Any) -> Any:

@@ -51,7 +51,10 @@ class PictureConverter:
                 f"{self._path} has frames that cannot be converted to RGB "
                 f"({frame.format.name}): {ffmpeg_message(error)}",
             ) from None
-        return self._to_first_size(frame_orientation(frame).apply(image))
+        orientation = frame_orientation(frame)
+        if orientation.rounded:
+            self._note("odd rotation rounded to a quarter turn")
+        return self._to_first_size(orientation.apply(image))
 
     def _to_rgb(self, frame: Any) -> NDArray[np.uint8]:
         width = square_width(frame.width, self._pixel_aspect)

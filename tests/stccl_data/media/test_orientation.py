@@ -92,9 +92,19 @@ def test_an_odd_angle_counts_as_the_nearest_orientation():
     def display_matrix(a, b, c, d):
         return struct.pack("=9i", *(round(v * 65536) for v in (a, b, 0, c, d, 0, 0, 0, 16384)))
 
-    tilt = (np.cos(0.02), np.sin(0.02))
-    assert parse_display_matrix(display_matrix(tilt[0], tilt[1], -tilt[1], tilt[0])) == (
-        Orientation()
-    )
+    def turned(degrees):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        return parse_display_matrix(display_matrix(c, s, -s, c))
+
+    assert turned(0.5) == Orientation()
+    assert turned(30) == Orientation(rounded=True)
+    assert turned(100) == Orientation(transposed=True, mirrored=True, rounded=True)
     quarter = parse_display_matrix(display_matrix(0, 2, -2, 0))  # enlarged, clockwise
     assert quarter == Orientation(transposed=True, mirrored=True)
+
+
+def test_a_rounded_angle_is_noted(clip, tmp_path):
+    transcode(tmp_path / "tilted.mp4", source(clip, "v", display_rotation=20), c="copy")
+    frame = next(read_frames(tmp_path / "tilted.mp4"))
+    assert frame.image.shape == (64, 96, 3)
+    assert frame.notes == ("odd rotation rounded to a quarter turn",)
