@@ -135,6 +135,10 @@ class Reason(StrEnum):
         "one frame matches a long part of the other clip; check for long silence",
     )
     LOCAL_SLOPE = "local_slope", "the warping path is locally too steep or too flat"
+    INCONSISTENT_PATH = (
+        "inconsistent_path",
+        "the paths through other takes of the sentence lead elsewhere; one of the clips is unusual",
+    )
     BAD_PATH = (
         "bad_path",
         "the imported path does not fit the two clips; make it from these files",

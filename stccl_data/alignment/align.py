@@ -37,7 +37,7 @@ from stccl_data.features.speech import HOP_S
 from stccl_data.options import config_class
 
 #: Bump when the same signals give a different alignment: stored alignments are then made again.
-SCHEMA = 2
+SCHEMA = 3
 #: Rows per second of the published recipe; row k stands for frame k.
 REFERENCE_RATE = 30.0
 #: Seconds between the frames in which repeats are counted if a clip has sound only.

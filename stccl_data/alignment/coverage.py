@@ -26,7 +26,7 @@ _MARGIN = 0.06
 #: Speech that has to be left over in the other clip, seconds. Less is the end of a sound.
 _LEAST_REST_S = 0.1
 #: Share of each clip's speech that the path has to cover.
-_LEAST_SHARE = 0.5
+_LEAST_SHARE = 0.4
 #: A clip stands still if the slope of the path is beyond this, or below its inverse.
 _STEEPEST = 4.0
 #: Shortest piece of a sentence, seconds; a clap is shorter.

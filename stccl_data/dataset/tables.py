@@ -56,6 +56,7 @@ PAIR_SCORE_TYPES = {
     "diagonal_fraction": "double",
     "local_slope": "double",
     "coverage": "double",
+    "consistency_s": "double",
 }
 PAIR_SCORES = tuple(PAIR_SCORE_TYPES)
 

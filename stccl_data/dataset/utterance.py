@@ -51,7 +51,7 @@ class Pair:
         """The scores of the alignment by name, None if unknown.
 
         cost, content_score, duration_ratio, longest_repeat, diagonal_fraction, local_slope,
-        coverage, and `mode`: which signals it was aligned by.
+        coverage, consistency_s, and `mode`: which signals it was aligned by.
         """
         return MappingProxyType(self._sample.pair_scores(self._number))
 

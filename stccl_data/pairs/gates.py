@@ -41,6 +41,7 @@ GATE_REASONS = {
     "max_duration_ratio": Reason.DURATION_RATIO,
     "max_longest_repeat": Reason.LONGEST_REPEAT,
     "max_local_slope": Reason.LOCAL_SLOPE,
+    "max_inconsistency_s": Reason.INCONSISTENT_PATH,
 }
 
 
@@ -111,6 +112,13 @@ class GateConfig:
         description="Maximum |log2| of the path's slope within speech (95th percentile); 2 is "
         "four times as fast.",
     )
+    max_inconsistency_s: float = Field(
+        default=0.5,
+        ge=0,
+        allow_inf_nan=True,
+        description="Maximum seconds by which the path and those through other takes of the "
+        "sentence lie apart, for all but a tenth of the speech.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ def judge(
     refusal only if the pair was aligned (it has a `mode`) and a gate gave that refusal.
 
     Args:
-        pair: mode, content_score, duration_ratio, longest_repeat, local_slope.
+        pair: mode, content_score, duration_ratio, longest_repeat, local_slope, consistency_s.
         source: face_rate, eye_distance, several_faces, speaker_margin, mouth_range and
             mouth_moves_with_sound of the source clip.
         target: the same of the target clip.
@@ -183,6 +191,10 @@ def _refusals(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -
     if slope is not None and slope > gates.max_local_slope:
         detail = f"the path is locally {2**slope:.1f} times as steep or as flat as the diagonal"
         yield Refusal(Reason.LOCAL_SLOPE, detail)
+    apart = pair.get("consistency_s")
+    if apart is not None and apart > gates.max_inconsistency_s:
+        detail = f"the path lies {apart:.2f} s from those through other takes of the sentence"
+        yield Refusal(Reason.INCONSISTENT_PATH, detail)
 
 
 def _clip_refusals(side: str, clip: Scores, gates: GateConfig) -> Iterator[Refusal]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stccl_data.alignment import align
+from stccl_data.alignment import align, consistency
 from stccl_data.alignment.modes import IMPORTED
 from stccl_data.errors import Reason
 from stccl_data.executors import Unit
@@ -67,7 +67,7 @@ def alignment_work(
         files = [(str(source.path), str(target.path)) for source, target in clips]
         work: tuple[object, ...]
         if pairs is None:
-            key = key_of(align.SCHEMA, asdict(align_config), stems)
+            key = key_of(align.SCHEMA, consistency.SCHEMA, asdict(align_config), stems)
             artefact = store.artefact("pairs", key)
             work = files, str(artefact), align_config
         else:

@@ -30,6 +30,8 @@ from stccl_data.pairs.gates import Refusal
 _CROPS = ("face", "mouth")
 _TRACK_ARRAYS = tuple(f.name for f in fields(Track) if f.name not in _CROPS)
 _ALIGNMENT_FIELDS = {f.name for f in fields(Alignment)}
+#: Beside these fields, in the header of a stored alignment.
+_DISAGREEMENTS = "disagreements"
 
 
 class DamagedArtefactError(StopRunError):
@@ -222,10 +224,22 @@ class StoredAlignment:
     number: int
     #: the fields of the alignment that are not arrays
     scores: Mapping[str, Any]
+    #: third take, by the stem of its artefact -> seconds, see `alignment.consistency`
+    disagreements: Mapping[str, float]
 
 
-def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
-    """Write the results of an utterance's pairs, in order, as one file."""
+def save_alignments(
+    path: Path,
+    results: Sequence[Alignment | Refusal],
+    disagreements: Sequence[Mapping[str, float]] = (),
+) -> None:
+    """Write the results of an utterance's pairs as one file.
+
+    Args:
+        path: the artefact.
+        results: one per pair, in order.
+        disagreements: one per pair, see `StoredAlignment`; by default nothing is known.
+    """
     arrays: dict[str, Any] = {}
     header: list[dict[str, Any]] = []
     for i, result in enumerate(results):
@@ -236,16 +250,18 @@ def save_alignments(path: Path, results: Sequence[Alignment | Refusal]) -> None:
         arrays |= {
             f"{i}.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)
         }
-        header.append(
-            {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
-        )
+        entry = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+        entry[_DISAGREEMENTS] = dict(disagreements[i]) if disagreements else {}
+        header.append(entry)
     write_bytes(path, npz_bytes({"header": _json_array(header), **arrays}))
 
 
 def stored_alignments(path: Path, header: str) -> list[StoredAlignment | Refusal]:
     """Return the results of an utterance's pairs, in order, from the header of their artefact."""
     return [
-        _refusal(entry) if "reason" in entry else StoredAlignment(path, i, entry)
+        _refusal(entry)
+        if "reason" in entry
+        else StoredAlignment(path, i, entry, entry.pop(_DISAGREEMENTS, {}))
         for i, entry in enumerate(json.loads(header))
     ]
 
@@ -262,6 +278,7 @@ def load_alignments(path: Path) -> list[Alignment | Refusal]:
             if "reason" in entry:
                 results.append(_refusal(entry))
                 continue
+            entry.pop(_DISAGREEMENTS, None)
             arrays: dict[str, Any] = {
                 n.partition(".")[2]: stored[n] for n in stored.names if n.startswith(f"{i}.")
             }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from stccl_data.alignment.consistency import consistency
 from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.pairs.candidates import utterance_key
@@ -144,6 +145,7 @@ def _judge_aligned(
     grouped: _Grouped, alignments: Alignments, checks: ContentChecks, gates: GateConfig
 ) -> Iterable[PairRow]:
     for utterance, candidates in grouped.utterances.items():
+        trusted = _trusted(candidates, checks.clips)
         for candidate, result in zip(candidates, alignments.results[utterance], strict=True):
             source, target = candidate.source.clip, candidate.target.clip
             score = checks.scores.get(candidate.ids)
@@ -153,8 +155,21 @@ def _judge_aligned(
                 continue
             unchecked = checks.failed.get(speaker_name(candidate.source))
             earlier = None if unchecked is None else Refusal(Reason.CONTENT_UNCHECKED, unchecked)
-            row = PairRow(source, target, utterance, result, content=score)
+            seconds = consistency(result.disagreements, trusted)
+            row = PairRow(source, target, utterance, result, content=score, consistency_s=seconds)
             yield _judge(row, candidate, gates, earlier)
+
+
+def _trusted(
+    candidates: Iterable[Candidate], contents: Mapping[str, ClipContent]
+) -> dict[str, bool]:
+    """Return for the stem of each clip's artefact whether the content check believes its label."""
+    return {
+        artefact.path.stem: not content.probably_mislabelled
+        for candidate in candidates
+        for clip_id, artefact in zip(candidate.ids, candidate.artefacts, strict=True)
+        if (content := contents.get(clip_id)) is not None
+    }
 
 
 def _judge(

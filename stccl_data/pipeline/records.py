@@ -75,6 +75,8 @@ class PairRow:
     detail: str = ""
     #: whether both clips say one sentence; None if that could not be checked
     content: ContentScore | None = None
+    #: see `alignment.consistency`; None without a third take of the sentence
+    consistency_s: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -93,7 +95,7 @@ class PairRow:
         scores = {name: value if value == value else None for name, value in scores.items()}
         if self.content is not None and self.content.score == self.content.score:
             scores |= {"content_score": self.content.score, "content_weak": self.content.weak}
-        return scores
+        return scores | {"consistency_s": self.consistency_s}
 
 
 @dataclass(frozen=True, slots=True)

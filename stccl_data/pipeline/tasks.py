@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from stccl_data.alignment.align import AlignConfig, Alignment, align
+from stccl_data.alignment.align import AlignConfig, Alignment
+from stccl_data.alignment.consistency import align_takes
 from stccl_data.alignment.warping_path import FramePath
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
@@ -94,12 +95,20 @@ def align_unit(pairs: list[ClipFiles], artefact: str, config: AlignConfig) -> No
     """Align the pairs of one utterance."""
     if Path(artefact).exists():
         return
-    signals = {
-        path: ClipArtefact(Path(path)).signals()
+    # Named by their stems: results must not depend on where OUT is.
+    takes = {
+        Path(path).stem: ClipArtefact(Path(path)).signals()
         for path in sorted({path for pair in pairs for path in pair})
     }
-    calls = [partial(align, signals[source], signals[target], config) for source, target in pairs]
-    save_alignments(Path(artefact), [_alignment_or_refusal(call) for call in calls])
+    stems = [(Path(source).stem, Path(target).stem) for source, target in pairs]
+    aligned = align_takes(takes, stems, config)
+    results = [
+        Refusal(take.result.reason, take.result.detail)
+        if isinstance(take.result, ClipError)
+        else take.result
+        for take in aligned
+    ]
+    save_alignments(Path(artefact), results, [take.disagreements for take in aligned])
 
 
 def follow_unit(pairs: list[ClipFiles], paths: list[FramePath], artefact: str) -> None:
@@ -109,7 +118,10 @@ def follow_unit(pairs: list[ClipFiles], paths: list[FramePath], artefact: str) -
     results: list[Alignment | Refusal] = []
     for files, path in zip(pairs, paths, strict=True):
         source, target = (ClipArtefact(Path(file)).frame_times() for file in files)
-        results.append(_alignment_or_refusal(partial(follow_path, source, target, path)))
+        try:
+            results.append(follow_path(source, target, path))
+        except ClipError as error:
+            results.append(Refusal(error.reason, error.detail))
     save_alignments(Path(artefact), results)
 
 
@@ -134,10 +146,3 @@ def content_unit(
     signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
     labels = {clip.clip_id: clip for clip, _ in clips}
     save_content(Path(artefact), check_content(signals, labels, pairs, config, by=by))
-
-
-def _alignment_or_refusal(call: "partial[Alignment]") -> Alignment | Refusal:
-    try:
-        return call()
-    except ClipError as error:
-        return Refusal(error.reason, error.detail)

@@ -8,7 +8,13 @@ from stccl_data.errors import Reason
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, Refusal, judge
 
 CLIP = {"face_rate": 1.0, "eye_distance": 80.0}
-PAIR = {"mode": "audio", "duration_ratio": 1.1, "longest_repeat": 4, "local_slope": 1.0}
+PAIR = {
+    "mode": "audio",
+    "duration_ratio": 1.1,
+    "longest_repeat": 4,
+    "local_slope": 1.0,
+    "consistency_s": 0.02,
+}
 
 
 def test_a_pair_within_every_threshold_is_accepted():
@@ -35,6 +41,7 @@ def test_missing_scores_pass():
         ({"duration_ratio": 0.39}, {}, {}, Reason.DURATION_RATIO, ["0.39"]),
         ({"longest_repeat": 46}, {}, {}, Reason.LONGEST_REPEAT, ["46 frames"]),
         ({"local_slope": 4.0}, {}, {}, Reason.LOCAL_SLOPE, ["16.0"]),
+        ({"consistency_s": 0.61}, {}, {}, Reason.INCONSISTENT_PATH, ["0.61 s"]),
     ],
 )
 def test_a_score_beyond_its_threshold_refuses_with_its_value(pair, source, target, reason, values):

@@ -19,10 +19,12 @@ from stccl_data.pairs.gates import Refusal
 from stccl_data.pipeline.artefacts import (
     ClipArtefact,
     DamagedArtefactError,
+    header_of,
     load_alignments,
     read_header,
     save_alignments,
     save_extraction,
+    stored_alignments,
 )
 
 CLIP = Clip(
@@ -146,6 +148,14 @@ def test_alignments_and_refusals_are_read_back_in_order(tmp_path, alignment):
     assert_equal(alignment, third)
     save_alignments(tmp_path / "none.npz", [])
     assert load_alignments(tmp_path / "none.npz") == []
+
+
+def test_disagreements_are_read_back_with_the_scores(tmp_path, alignment):
+    file = tmp_path / "pairs.npz"
+    save_alignments(file, [alignment, alignment], [{"a": 0.25}, {}])
+    results = stored_alignments(file, header_of(file))
+    assert [result.disagreements for result in results] == [{"a": 0.25}, {}]
+    assert "disagreements" not in results[0].scores
 
 
 def test_a_changed_byte_is_noticed_or_makes_no_difference(tmp_path, alignment):
