@@ -20,9 +20,11 @@ from stccl_data.alignment.coverage import (
 )
 from stccl_data.alignment.dtw import distances, warping_path
 from stccl_data.alignment.feature_sequence import FeatureSequence, feature_sequence, time_grid
+from stccl_data.alignment.guide import cost_near, path_cells
 from stccl_data.alignment.modes import Mode, resolve_mode
 from stccl_data.alignment.phoneme_guide import guided_cost, phoneme_vectors
 from stccl_data.alignment.warping_path import (
+    TimePath,
     as_function,
     frame_map,
     frame_path,
@@ -37,7 +39,7 @@ from stccl_data.features.speech import HOP_S
 from stccl_data.options import config_class
 
 #: Bump when the same signals give a different alignment: stored alignments are then made again.
-SCHEMA = 3
+SCHEMA = 4
 #: Rows per second of the published recipe; row k stands for frame k.
 REFERENCE_RATE = 30.0
 #: Seconds between the frames in which repeats are counted if a clip has sound only.
@@ -95,8 +97,8 @@ class Alignment:
     longest_repeat: int
     #: share of path steps in which both clips advance
     diagonal_fraction: float
-    #: 95th percentile of |log2| of the slope over 0.2 s, within the sentence where both speak; 1 is
-    #: twice or half as fast
+    #: 95th percentile of |log2| of the slope over 0.2 s, within the sentence where both speak, at
+    #: least 0.16 s left out; 1 is twice or half as fast
     local_slope: float
     #: seconds by which the target's frames lag its sound more than the source's do; the path
     #: follows the clock of the sound, the frame map that of the frames. 0 if not measured (modes
@@ -122,8 +124,20 @@ class _Warp:
     target_complete: bool = True
 
 
-def align(source: Signals, target: Signals, config: AlignConfig | None = None) -> Alignment:
+def align(
+    source: Signals,
+    target: Signals,
+    config: AlignConfig | None = None,
+    guide: TimePath | None = None,
+) -> Alignment:
     """Find the warping path from ``source`` to ``target``.
+
+    Args:
+        source: its signals.
+        target: its signals.
+        config: constants of the alignment.
+        guide: a path from source to target times that the result should not stray far from, and
+            with which it ends. By default phonemes are the guide, if there are any.
 
     Raises:
         ClipError: no_audio, no_signal (nothing to align by), too_short, or duration_ratio (the
@@ -137,10 +151,18 @@ def align(source: Signals, target: Signals, config: AlignConfig | None = None) -
             source, target, mode, _reference_warp(source, target, config), 0.0, config
         )
     lag = _lip_sync(source, target, config) if mode in ("visual", "both") else 0.0
-    return _alignment(source, target, mode, _warp(source, target, mode, lag, config), lag, config)
+    warp = _warp(source, target, mode, lag, config, guide)
+    return _alignment(source, target, mode, warp, lag, config)
 
 
-def _warp(source: Signals, target: Signals, mode: str, lag: float, config: AlignConfig) -> _Warp:
+def _warp(
+    source: Signals,
+    target: Signals,
+    mode: str,
+    lag: float,
+    config: AlignConfig,
+    guide: TimePath | None = None,
+) -> _Warp:
     """Warp by the features of ``mode``; a coarser grid keeps the matrix within `max_cells`."""
     hop = config.hop_s
     while len(time_grid(source, mode, hop)) * len(time_grid(target, mode, hop)) > config.max_cells:
@@ -151,7 +173,10 @@ def _warp(source: Signals, target: Signals, mode: str, lag: float, config: Align
     if mode != "visual" and source.speech is not None and target.speech is not None:
         ends = open_ends(source.speech, target.speech, a.grid, b.grid)
     cost = distances(a.vectors, b.vectors)
-    if mode != "visual" and source.phonemes is not None and target.phonemes is not None:
+    if guide is not None:
+        cost = cost_near(cost, path_cells(guide, a.grid, b.grid), hop)
+        ends = None  # the path ends with its guide
+    elif mode != "visual" and source.phonemes is not None and target.phonemes is not None:
         phonemes = (
             phoneme_vectors(source.phonemes, a.grid),
             phoneme_vectors(target.phonemes, b.grid),

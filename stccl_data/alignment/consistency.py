@@ -2,7 +2,8 @@
 
 With three takes a, b and m, the path from a to b should lead where the path from a to m and the one
 from m to b lead together. If it does not, one of the three is wrong; with several takes m, most of
-which disagree, it is the path from a to b.
+which disagree, it is the path from a to b. If these agree among each other, the pair is aligned
+again with the best of them as its guide.
 """
 
 import hashlib
@@ -11,16 +12,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stccl_data.alignment.align import AlignConfig, Alignment, align
-from stccl_data.alignment.warping_path import as_function, map_times
+from stccl_data.alignment.warping_path import TimePath, as_function, map_times
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import HOP_S
 
 #: Bump when the same paths give other disagreements: utterances are then aligned again.
-SCHEMA = 1
+SCHEMA = 2
 
 #: Most third takes per pair. An odd number has a middle one.
 _MOST_THIRDS = 5
@@ -30,9 +30,14 @@ _ENOUGH_THIRDS = 3
 _LEAST_SHARE = 0.5
 #: Share of the time that may disagree more: the loosest tenth lies at pauses and fading ends.
 _QUANTILE = 0.9
-
-#: A path: ascending source times and target times in seconds, (K,) float64 each.
-_Path = tuple[NDArray[np.float64], NDArray[np.float64]]
+#: Seconds of disagreement from which a pair is aligned again, if the guide disagrees with the other
+#: paths by at most this share of it.
+_REPAIR_S = 0.1
+_REPAIR_SHARE = 0.5
+#: The guided path may cost this much more: one that follows takes of another sentence costs 1.3.
+_MOST_COST = 1.05
+#: Seconds before the end of a clip at which a guide has reached it.
+_END_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,7 @@ def align_takes(
         for k, name in enumerate(ring)
     }
     thirds = {pair: list(_thirds(pair, takes, paths, neighbours)) for pair in pairs}
-    aligned = []
-    for pair in pairs:
-        result = paths.results[pair]
-        found: dict[str, float] = {}
-        if isinstance(result, Alignment):
-            direct = result.source_time, result.target_time
-            for third in thirds[pair]:
-                legs = paths.path(pair[0], third), paths.path(third, pair[1])
-                if legs[0] is not None and legs[1] is not None:
-                    seconds = disagreement(takes[pair[0]], direct, (legs[0], legs[1]))
-                    found |= {} if seconds is None else {third: seconds}
-        aligned.append(TakeAlignment(result, found))
-    return aligned
+    return [_compared(pair, thirds[pair], paths) for pair in pairs]
 
 
 def consistency(disagreements: Mapping[str, float], trusted: Mapping[str, bool]) -> float | None:
@@ -96,27 +89,40 @@ def consistency(disagreements: Mapping[str, float], trusted: Mapping[str, bool])
     Returns:
         None without a trusted third take.
     """
-    values = sorted(value for name, value in disagreements.items() if trusted.get(name, True))
-    return values[(len(values) - 1) // 2] if values else None
+    believed = {name: s for name, s in disagreements.items() if trusted.get(name, True)}
+    return _middle(believed) if believed else None
 
 
-def disagreement(source: Signals, direct: _Path, legs: tuple[_Path, _Path]) -> float | None:
-    """Return how far a path and the one through a third take lie apart, within speech.
+def _middle(values: Mapping[str, float]) -> float:
+    """Return the median, the lower of two."""
+    return sorted(values.values())[(len(values) - 1) // 2]
+
+
+def _reaches_an_end(path: TimePath, source: Signals, target: Signals) -> bool:
+    """Return whether a path ends where one of the clips does; without sound all do."""
+    return any(
+        clip.speech is None or times[-1] > clip.speech.end - _END_S
+        for clip, times in ((source, path[0]), (target, path[1]))
+    )
+
+
+def disagreement(source: Signals, path: TimePath, other: TimePath) -> float | None:
+    """Return how far two paths from one source to one target lie apart, within speech.
 
     Args:
-        source: the source of the path.
-        direct: the path.
-        legs: from the source to the third take, and from there to the target.
+        source: the source of both.
+        path: the path.
+        other: the path to compare with; it may end earlier.
 
     Returns:
-        Seconds, exceeded for a tenth of the time; None if the legs cover too little.
+        Seconds, exceeded for a tenth of the time; None if the other path covers too little.
     """
     if source.speech is None:
-        times = np.arange(direct[0][0], direct[0][-1], HOP_S)
+        times = np.arange(path[0][0], path[0][-1], HOP_S)
     else:
         times = source.speech.times[source.speech.speech]
-    mapped = map_times(times, *direct)
-    apart = np.abs(map_times(map_times(times, *legs[0]), *legs[1]) - mapped)
+    mapped = map_times(times, *path)
+    apart = np.abs(map_times(times, *other) - mapped)
     apart = apart[~np.isnan(apart)]
     covered = np.count_nonzero(~np.isnan(mapped))
     if not len(apart) or len(apart) < _LEAST_SHARE * covered:
@@ -124,19 +130,58 @@ def disagreement(source: Signals, direct: _Path, legs: tuple[_Path, _Path]) -> f
     return float(np.quantile(apart, _QUANTILE))
 
 
+def _compared(pair: tuple[str, str], thirds: Sequence[str], paths: "_Paths") -> TakeAlignment:
+    """Compare the path of a pair with those through third takes; align again if these are better.
+
+    Returns:
+        What is better, and how far it disagrees with the paths through the third takes.
+    """
+    result = paths.results[pair]
+    if isinstance(result, ClipError):
+        return TakeAlignment(result, {})
+    source, target = (paths.takes[name] for name in pair)
+    through = {name: path for name in thirds if (path := paths.through(pair, name)) is not None}
+
+    def apart(path: TimePath, others: Mapping[str, TimePath]) -> dict[str, float]:
+        seconds = {name: disagreement(source, path, other) for name, other in others.items()}
+        return {name: value for name, value in seconds.items() if value is not None}
+
+    direct = TakeAlignment(result, apart((result.source_time, result.target_time), through))
+    least = consistency(direct.disagreements, {})
+    if least is None or least < _REPAIR_S:
+        return direct
+    agreement: dict[str, float] = {}
+    for name, path in through.items():
+        others = apart(path, {other: through[other] for other in through if other != name})
+        if others and _reaches_an_end(path, source, target):
+            agreement[name] = _middle(others)
+    if not agreement:
+        return direct
+    best = min(sorted(agreement), key=lambda name: agreement[name])
+    if agreement[best] > _REPAIR_SHARE * least:
+        return direct
+    again = align(source, target, paths.config, through[best])
+    disagreements = apart((again.source_time, again.target_time), through)
+    seconds = consistency(disagreements, {})
+    better = seconds is not None and seconds < _REPAIR_SHARE * least
+    if better and again.cost <= _MOST_COST * result.cost:
+        return TakeAlignment(again, disagreements)
+    return direct
+
+
 class _Paths:
     """The paths between takes computed so far."""
 
     def __init__(self, takes: Mapping[str, Signals], config: AlignConfig) -> None:
-        self._takes = takes
-        self._config = config
+        self.takes = takes
+        self.config = config
         self.results: dict[tuple[str, str], Alignment | ClipError] = {}
 
     def add(self, source: str, target: str) -> None:
         """Align two takes, unless that is done."""
         if (source, target) not in self.results:
             try:
-                result = align(self._takes[source], self._takes[target], self._config)
+                result = align(self.takes[source], self.takes[target], self.config)
                 self.results[source, target] = result
             except ClipError as error:
                 self.results[source, target] = error
@@ -145,7 +190,7 @@ class _Paths:
         """Return whether the two takes are aligned in either direction."""
         return (a, b) in self.results or (b, a) in self.results
 
-    def path(self, source: str, target: str) -> _Path | None:
+    def path(self, source: str, target: str) -> TimePath | None:
         """Return the path between two takes, computed if necessary; None if there is none."""
         if not self.exists(source, target):
             self.add(*sorted((source, target)))
@@ -158,6 +203,15 @@ class _Paths:
         return (
             None if isinstance(forward, ClipError) else (forward.source_time, forward.target_time)
         )
+
+    def through(self, pair: tuple[str, str], third: str) -> TimePath | None:
+        """Return the path of a pair that leads through a third take; None if there is none."""
+        first, second = self.path(pair[0], third), self.path(third, pair[1])
+        if first is None or second is None:
+            return None
+        times = map_times(first[1], *second)
+        inside = ~np.isnan(times)
+        return (first[0][inside], times[inside]) if np.count_nonzero(inside) > 1 else None
 
 
 def _thirds(

@@ -4,19 +4,15 @@ Phonemes tell sounds apart in any voice, but place them less exactly than cepstr
 a first path, and the path by cepstra may not stray far from it.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.dtw import OpenEnds, compiled, distances, warping_path
+from stccl_data.alignment.dtw import OpenEnds, distances, warping_path
+from stccl_data.alignment.guide import cost_near
 from stccl_data.features.phonemes import LEVELS_PER_NAT, PhonemeFeatures
 
 #: Weight of the phonemes beside the cepstra in the first path.
 _WEIGHT = 1.5
-#: Seconds that the second path may stray from the first, and the cost of each second beyond.
-_BAND_S = 0.05
-_COST_PER_S = 3.0
 
 
 def guided_cost(
@@ -39,11 +35,7 @@ def guided_cost(
     """
     both = np.hypot(cost, np.float32(_WEIGHT) * distances(source, target))
     path, _ = warping_path(both, side_penalty=side_penalty, ends=ends)
-    rows, columns = path[-1] + 1
-    return np.asarray(
-        _raised(cost[:rows, :columns], path, _BAND_S / hop, np.float32(_COST_PER_S * hop)),
-        np.float32,
-    )
+    return cost_near(cost, path, hop)
 
 
 def phoneme_vectors(phonemes: PhonemeFeatures, grid: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -66,25 +58,3 @@ def phoneme_vectors(phonemes: PhonemeFeatures, grid: NDArray[np.float64]) -> NDA
     part = (position - row).astype(np.float32)[:, None]
     following = smooth[np.minimum(row + 1, len(smooth) - 1)]
     return np.asarray(smooth[row] * (1 - part) + following * part, np.float32)
-
-
-@compiled
-def _raised(cost: Any, path: Any, band: float, slope: Any) -> Any:
-    """Return the cost plus ``slope`` for each step beyond ``band`` steps from the path."""
-    n, m = cost.shape
-    column_of, row_of = np.zeros(n), np.zeros(m)
-    in_row, in_column = np.zeros(n), np.zeros(m)
-    for k in range(len(path)):
-        i, j = path[k, 0], path[k, 1]
-        column_of[i] += j
-        in_row[i] += 1
-        row_of[j] += i
-        in_column[j] += 1
-    column_of /= in_row
-    row_of /= in_column
-    out = np.empty((n, m), np.float32)
-    for i in range(n):
-        for j in range(m):
-            away = min(abs(j - column_of[i]), abs(i - row_of[j]))
-            out[i, j] = cost[i, j] + slope * np.float32(max(0.0, away - band))
-    return out

@@ -32,7 +32,7 @@ _SEARCH_CLIPS = 3
 _SPEECH_MARGIN_S = 0.05
 
 #: Bump when the same clips give different scores: stored checks are then made again.
-SCHEMA = 3
+SCHEMA = 4
 
 #: What clips are compared by.
 Kind = Literal["audio", "visual"]

@@ -26,7 +26,7 @@ from stccl_data.pairs.gates import Refusal
 PairIds = tuple[str, str]
 
 #: Bump when the same path gives a different alignment: stored alignments are then made again.
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,14 @@
 """Consistency: paths between takes of one sentence agree, and the path of an odd pair does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from stccl_data.alignment import consistency as consistency_module
 from stccl_data.alignment.align import align
 from stccl_data.alignment.consistency import align_takes, consistency, disagreement
+from stccl_data.alignment.guide import path_cells
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
@@ -69,18 +73,16 @@ def test_a_take_whose_label_is_doubted_is_no_witness(takes):
 def test_a_path_that_is_off_disagrees_by_as_much(takes):
     alignment = align(takes["a"], takes["b"])
     path = alignment.source_time, alignment.target_time
-    own = takes["a"].speech.times
     late = alignment.source_time, alignment.target_time + 0.3
-    assert disagreement(takes["a"], path, ((own, own), path)) == pytest.approx(0.0, abs=1e-6)
-    assert disagreement(takes["a"], late, ((own, own), path)) == pytest.approx(0.3, abs=1e-3)
+    assert disagreement(takes["a"], path, path) == 0.0
+    assert disagreement(takes["a"], late, path) == pytest.approx(0.3, abs=1e-6)
 
 
-def test_a_third_path_that_ends_early_says_nothing(takes):
+def test_a_path_that_ends_early_says_nothing(takes):
     alignment = align(takes["a"], takes["b"])
     path = alignment.source_time, alignment.target_time
-    own = takes["a"].speech.times
-    beginning = own[: len(own) // 3]
-    assert disagreement(takes["a"], path, ((beginning, beginning), path)) is None
+    beginning = tuple(times[: len(times) // 4] for times in path)
+    assert disagreement(takes["a"], path, beginning) is None
 
 
 def test_a_pair_that_cannot_be_aligned_has_its_reason(takes):
@@ -96,3 +98,43 @@ def test_the_middle_disagreement_counts_the_lower_of_two():
     assert consistency(values, {}) == 0.2
     assert consistency(values, {"a": False}) == 0.5
     assert consistency(values, {"a": False, "c": False}) == 0.5
+
+
+def test_a_path_that_all_third_takes_contradict_is_found_again(takes, monkeypatch):
+    def misled(source, target, config=None, guide=None):
+        result = align(source, target, config, guide)
+        if guide is None and source is takes["a"] and target is takes["b"]:
+            end = result.target_time[-1]
+            off = np.minimum(result.target_time + 0.3, end)
+            return replace(result, target_time=off)
+        return result
+
+    monkeypatch.setattr(consistency_module, "align", misled)
+    aligned = align_takes(takes, everyone(takes))
+    expected = align(takes["a"], takes["b"])
+    found = np.interp(
+        expected.source_time, aligned[0].result.source_time, aligned[0].result.target_time
+    )
+    assert np.abs(found - expected.target_time).max() < 0.1
+    assert consistency(aligned[0].disagreements, {}) < 0.1
+
+
+def test_a_path_is_kept_if_the_one_through_third_takes_costs_more(takes, monkeypatch):
+    def misled(source, target, config=None, guide=None):
+        result = align(source, target, config, guide)
+        if guide is None and source is takes["a"] and target is takes["b"]:
+            return replace(result, target_time=result.target_time + 0.3, cost=result.cost / 2)
+        return result
+
+    monkeypatch.setattr(consistency_module, "align", misled)
+    first = align_takes(takes, everyone(takes))[0]
+    assert consistency(first.disagreements, {}) == pytest.approx(0.3, abs=0.05)
+
+
+def test_the_cells_of_a_path_leave_out_no_row_and_no_column():
+    source, target = np.arange(0.005, 1, 0.01), np.arange(0.005, 2, 0.01)
+    path = np.array([0.2, 0.5, 0.6]), np.array([0.1, 0.1, 1.4])
+    cells = path_cells(path, source, target)
+    assert cells[0].tolist() == [0, 0]
+    assert cells[-1] == pytest.approx([60, 140], abs=1)
+    assert np.isin(np.diff(cells, axis=0), (0, 1)).all()
