@@ -103,14 +103,16 @@ def find_wrong_suffixes(tree: Tree, is_clip_name: Callable[[File], bool]) -> lis
             by_suffix.setdefault((file.folder.path, file.suffix), []).append(file)
     findings = []
     for (folder, suffix), files in by_suffix.items():
-        shown = files[0].shown
+        by_name = stub_by_name(files[0].name)
         what = f"has the suffix '{suffix}'" if suffix else "has no suffix"
         others = f", like {len(files) - 1} others in this folder" if len(files) > 1 else ""
-        detail = f"{shown} is named like a clip but {what}{others}, which is not a media suffix"
+        if by_name is None:
+            problem = f"is named like a clip but {what}{others}, which is not a media suffix"
+        else:
+            problem = f"{by_name[1].what}{others}"
         path = files[0].path if len(files) == 1 else folder
-        by_name = stub_by_name(files[0].name)
         reason = by_name[1].reason if by_name else Reason.NOT_MEDIA
-        findings.append(Finding(path, reason, detail, files=len(files)))
+        findings.append(Finding(path, reason, f"{files[0].shown} {problem}", files=len(files)))
     return findings
 
 
