@@ -16,8 +16,9 @@ Whatever happens to a unit becomes its `Outcome`:
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from stccl_data.errors import Reason, StcclError
 
@@ -83,6 +84,42 @@ class Setup:
     memory_mb: int | None = 0
 
 
+class Crew(Protocol):
+    """Workers that call one function after another, each over many units."""
+
+    def run(self, units: Iterable[Unit], function: Callable[..., Any]) -> Iterator[Outcome]:
+        """See `run`. Workers start when there are units for them, and stay for the next call."""
+        ...
+
+    def close(self) -> None:
+        """Stop the workers. The next `run` starts others."""
+        ...
+
+
+def open_crew(
+    setup: Setup | None = None, executor: str = "local", ray_address: str | None = None
+) -> Crew:
+    """Return the workers of an executor; none is started yet. Arguments are those of `run`.
+
+    Raises:
+        ValueError: unknown executor.
+    """
+    setup = setup or Setup()
+    if executor == "inline":
+        from stccl_data.executors.inline import InlineCrew
+
+        return InlineCrew(setup)
+    if executor == "local":
+        from stccl_data.executors.local import LocalCrew
+
+        return LocalCrew(setup)
+    if executor == "ray":
+        from stccl_data.executors.ray import RayCrew
+
+        return RayCrew(setup, ray_address)
+    raise ValueError(f"unknown executor {executor!r}; choose one of: {', '.join(EXECUTORS)}")
+
+
 def run(
     units: Iterable[Unit],
     function: Callable[..., Any],
@@ -108,17 +145,11 @@ def run(
         StopRunError: a unit raised it, or workers cannot be started.
         ValueError: unknown executor.
     """
-    setup = setup or Setup()
-    if executor == "inline":
-        from stccl_data.executors.inline import run_inline
+    return _run_and_close(open_crew(setup, executor, ray_address), units, function)
 
-        return run_inline(units, function, setup)
-    if executor == "local":
-        from stccl_data.executors.local import run_local
 
-        return run_local(units, function, setup)
-    if executor == "ray":
-        from stccl_data.executors.ray import run_ray
-
-        return run_ray(units, function, setup, ray_address)
-    raise ValueError(f"unknown executor {executor!r}; choose one of: {', '.join(EXECUTORS)}")
+def _run_and_close(
+    crew: Crew, units: Iterable[Unit], function: Callable[..., Any]
+) -> Iterator[Outcome]:
+    with closing(crew):
+        yield from crew.run(units, function)

@@ -13,14 +13,23 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.executors import DISK_FULL, Outcome, Setup, StopRunError, Unit
 
 
-def run_inline(
-    units: Iterable[Unit], function: Callable[..., Any], setup: Setup
-) -> Iterator[Outcome]:
-    """See `run`."""
-    if setup.initializer is not None:
-        setup.initializer(*setup.initargs)
-    for unit in units:
-        yield attempt(unit, function)
+class InlineCrew:
+    """This process, as the only worker."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._is_set_up = setup.initializer is None
+
+    def run(self, units: Iterable[Unit], function: Callable[..., Any]) -> Iterator[Outcome]:
+        """See `Crew.run`."""
+        if not self._is_set_up and self._setup.initializer is not None:
+            self._setup.initializer(*self._setup.initargs)
+            self._is_set_up = True
+        for unit in units:
+            yield attempt(unit, function)
+
+    def close(self) -> None:
+        """See `Crew.close`."""
 
 
 def attempt(unit: Unit, function: Callable[..., Any]) -> Outcome:

@@ -16,7 +16,7 @@ from typing import Any
 
 from stccl_data.errors import Reason
 from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
-from stccl_data.executors.local import run_local
+from stccl_data.executors.local import LocalCrew
 from stccl_data.executors.memory import worker_limit
 
 #: Seconds to wait for the first free core of the cluster.
@@ -32,52 +32,32 @@ _OBJECT_STORE = 80 * 2**20
 class Supervisor:
     """A Ray actor that holds one core and runs one unit at a time in its own worker process."""
 
-    def __init__(self, function: Callable[..., Any], setup: Setup) -> None:
-        self._inbox: deque[Unit] = deque()
-        units = iter(self._inbox.popleft, None)
+    def __init__(self, setup: Setup) -> None:
         memory_mb = setup.memory_mb
         if memory_mb == 0:  # a machine runs at most as many supervisors as it has cores
             memory_mb = worker_limit(len(os.sched_getaffinity(0))) // 2**20
-        self._outcomes = run_local(units, function, replace(setup, count=1, memory_mb=memory_mb))
+        self._crew = LocalCrew(replace(setup, count=1, memory_mb=memory_mb))
 
     def ready(self) -> None:
         """Return once the supervisor has its core."""
 
-    def do(self, unit: Unit) -> Outcome | StopRunError:
+    def do(self, unit: Unit, function: Callable[..., Any]) -> Outcome | StopRunError:
         """Run the unit. A StopRunError is returned, because Ray would wrap a raised one."""
-        self._inbox.append(unit)
         try:
-            return next(self._outcomes)
+            return next(self._crew.run([unit], function))
         except StopRunError as error:
             return error
 
 
-def run_ray(
-    units: Iterable[Unit], function: Callable[..., Any], setup: Setup, address: str | None
-) -> Iterator[Outcome]:
-    """See `run`. A unit whose machine is lost is given to another supervisor."""
-    units = iter(units)
-    first = list(islice(units, 1))
-    if not first:
-        return
-    ray, owned = _connect(address, setup.count)
-    crew = _Crew(ray, function, setup)
-    try:
-        yield from crew.outcomes(deque(first), units)
-    finally:
-        crew.dismiss_all()
-        if owned:
-            ray.shutdown()
+class RayCrew:
+    """Supervisors on the machines of a cluster, and the unit that each is working on."""
 
-
-class _Crew:
-    """The supervisors of one run, and the unit that each is working on."""
-
-    def __init__(self, ray: Any, function: Callable[..., Any], setup: Setup) -> None:
-        self._ray = ray
-        self._actor = ray.remote(num_cpus=1, max_restarts=0)(Supervisor)
-        self._work = function, setup
-        self._max_supervisors = setup.count or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    def __init__(self, setup: Setup, address: str | None) -> None:
+        self._setup, self._address = setup, address
+        #: Ray, once connected
+        self._ray: Any = None
+        #: the cluster is ours to shut down
+        self._owned = False
         #: Ray future of `ready` -> supervisor
         self._starting: dict[Any, Any] = {}
         self._failed_starts = 0
@@ -85,21 +65,49 @@ class _Crew:
         #: Ray future of an outcome -> unit and supervisor
         self._in_flight: dict[Any, tuple[Unit, Any]] = {}
 
-    def outcomes(self, pending: deque[Unit], units: Iterator[Unit]) -> Iterator[Outcome]:
+    def run(self, units: Iterable[Unit], function: Callable[..., Any]) -> Iterator[Outcome]:
+        """See `Crew.run`. A unit whose machine is lost is given to another supervisor."""
+        units = iter(units)
+        first = deque(islice(units, 1))
+        if not first:
+            return
+        if self._ray is None:
+            self._ray, self._owned = _connect(self._address, self._setup.count)
+        try:
+            yield from self._outcomes(first, units, function)
+        finally:
+            for _, supervisor in self._in_flight.values():
+                self._dismiss(supervisor)
+            self._in_flight.clear()
+
+    def close(self) -> None:
+        """See `Crew.close`."""
+        for supervisor in [*self._idle, *self._starting.values()]:
+            self._dismiss(supervisor)
+        self._idle.clear()
+        self._starting.clear()
+        if self._owned:
+            self._ray.shutdown()
+        self._ray, self._owned = None, False
+
+    def _outcomes(
+        self, pending: deque[Unit], units: Iterator[Unit], function: Callable[..., Any]
+    ) -> Iterator[Outcome]:
         """Yield outcomes until no unit is left.
 
         Args:
             pending: units to start before others are drawn.
             units: the other units.
+            function: what to call for each.
         """
         losses: Counter[str] = Counter()
         last_answer = time.monotonic()
         while True:
-            room = self._max_supervisors - len(pending) - len(self._in_flight)
+            room = self._max_supervisors() - len(pending) - len(self._in_flight)
             pending.extend(islice(units, max(0, room)))
             if not pending and not self._in_flight:
                 return
-            self._assign(pending)
+            self._assign(pending, function)
             futures = [*self._in_flight, *self._starting]
             for future in self._ray.wait(futures, num_returns=1, timeout=10.0)[0]:
                 last_answer = time.monotonic()
@@ -125,14 +133,18 @@ class _Crew:
                     "run again when it has, finished work is kept"
                 )
 
-    def _assign(self, pending: deque[Unit]) -> None:
+    def _max_supervisors(self) -> int:
+        return self._setup.count or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def _assign(self, pending: deque[Unit], function: Callable[..., Any]) -> None:
         """Give units to idle supervisors, and start more supervisors if units are left."""
         while pending and self._idle:
             unit, supervisor = pending.popleft(), self._idle.pop()
-            self._in_flight[supervisor.do.remote(unit)] = unit, supervisor
-        wanted = min(len(pending), self._max_supervisors - len(self._in_flight))
+            self._in_flight[supervisor.do.remote(unit, function)] = unit, supervisor
+        wanted = min(len(pending), self._max_supervisors() - len(self._in_flight))
+        actor = self._ray.remote(num_cpus=1, max_restarts=0)(Supervisor)
         for _ in range(wanted - len(self._starting)):
-            supervisor = self._actor.remote(*self._work)
+            supervisor = actor.remote(self._setup)
             self._starting[supervisor.ready.remote()] = supervisor
 
     def _finish_start(self, future: Any) -> None:
@@ -172,12 +184,6 @@ class _Crew:
             raise outcome
         self._idle.append(supervisor)
         return outcome
-
-    def dismiss_all(self) -> None:
-        """Stop every supervisor, whatever it is doing."""
-        working = (supervisor for _, supervisor in self._in_flight.values())
-        for supervisor in [*self._idle, *self._starting.values(), *working]:
-            self._dismiss(supervisor)
 
     def _dismiss(self, supervisor: Any) -> None:
         with suppress(self._ray.exceptions.RayError):

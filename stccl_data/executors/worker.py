@@ -33,6 +33,17 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What the parent sends to a worker."""
+
+    unit: Unit
+    #: what to call
+    function: Callable[..., Any]
+    #: of the worker's private memory, bytes
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a worker sends: once when it is set up, and after each unit."""
 
@@ -45,19 +56,18 @@ class Report:
 class Worker:
     """A worker process as its parent sees it."""
 
-    def __init__(self, function: Callable[..., Any], setup: Setup, limit: int) -> None:
+    def __init__(self, setup: Setup, limit: int) -> None:
         """Start the process. Its first report says that it is set up.
 
         Args:
-            function: what to call for each unit.
             setup: how to set up the process.
-            limit: of its private memory, bytes.
+            limit: of its private memory until it has an order, bytes.
 
         Raises:
             OSError: no process can be started.
         """
         self.connection, theirs = _SPAWN.Pipe()
-        arguments = (theirs, function, setup, limit, os.getpid())
+        arguments = (theirs, setup, limit, os.getpid())
         self._process = _SPAWN.Process(target=_work, args=arguments, daemon=True)
         with _interrupts_blocked():
             self._process.start()
@@ -73,17 +83,17 @@ class Worker:
         """Whether it can be given a unit."""
         return self.is_set_up and self.unit is None
 
-    def give(self, unit: Unit) -> None:
-        """Send a unit to an idle worker.
+    def give(self, order: Order) -> None:
+        """Send an order to an idle worker.
 
         Raises:
             OSError: the worker has died.
             Exception: the arguments of the unit cannot be pickled.
         """
-        self.connection.send(unit)
-        self.unit = unit
-        if unit.timeout_s is not None:
-            self.deadline = time.monotonic() + unit.timeout_s
+        self.connection.send(order)
+        self.unit = order.unit
+        if self.unit.timeout_s is not None:
+            self.deadline = time.monotonic() + self.unit.timeout_s
 
     def receive(self) -> Report:
         """Return the report that `connection` has announced; a reported unit is no longer its.
@@ -121,26 +131,25 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(
-    connection: Connection, function: Callable[..., Any], setup: Setup, limit: int, parent: int
-) -> None:
-    """Run units until the parent closes the connection: the main function of the process."""
+def _work(connection: Connection, setup: Setup, limit: int, parent: int) -> None:
+    """Follow orders until the parent closes the connection: the main function of the process."""
     _initialise(setup, limit, parent)
     connection.send(Report())
     while True:
         try:
-            unit = connection.recv()
+            order = connection.recv()
         except EOFError:
             return
-        result = _attempt(unit, function)
-        leaves = private_memory() > limit / 2
+        limit_memory(order.limit)
+        result = _attempt(order.unit, order.function)
+        leaves = private_memory() > order.limit / 2
         try:
             connection.send(Report(result, leaves))
         except OSError:  # the parent has gone
             return
         except Exception as error:  # the result cannot be pickled
-            detail = f"{unit.name}: {error!r}"
-            outcome = Outcome(unit, None, Reason.INTERNAL_ERROR, detail)
+            detail = f"{order.unit.name}: {error!r}"
+            outcome = Outcome(order.unit, None, Reason.INTERNAL_ERROR, detail)
             connection.send(Report(outcome, leaves))
 
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,13 @@ from stccl_data.pipeline.extract_stage import ExtractionWork, extract_all, extra
 from stccl_data.pipeline.job_array import Job, forget_finished, record_finished
 from stccl_data.pipeline.pair_stage import JudgedPairs, judge_all
 from stccl_data.pipeline.request import Request, resolve_request
-from stccl_data.pipeline.run import PrepareError, Run, logging_to, rare_garbage_collection
+from stccl_data.pipeline.run import (
+    PrepareError,
+    Run,
+    logging_to,
+    open_crew,
+    rare_garbage_collection,
+)
 from stccl_data.pipeline.state import StateError, Store
 from stccl_data.pipeline.status import RecordedProgress
 from stccl_data.pipeline.write_stage import DatasetContent, WrittenDataset, write_dataset
@@ -131,12 +138,17 @@ def _run(request: Request, out: Path, config: PrepareConfig, progress: Progress)
     log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     if (owner := lock_owner(upgrade_lock(out))) is not None:
         raise PrepareError(f"{out} is being upgraded by process {owner}; wait for it, or stop it")
-    with store.locked(), store.state() as state, logging_to(log):
+    with (
+        store.locked(),
+        store.state() as state,
+        logging_to(log),
+        closing(open_crew(config, log)) as crew,
+    ):
         if job is None:
             _sweep(out)
         else:
             forget_finished(store.work, job)
-        run = Run(config, store, state, RecordedProgress(progress, state), log)
+        run = Run(config, store, state, RecordedProgress(progress, state), crew)
         results = _run_stages_repairing_artefacts(run, out, request)
         if job is None:
             _sweep(out)
@@ -174,6 +186,7 @@ def _run_stages(
 ) -> _Results:
     clips = request.unread | extract_all(run, work, request.candidates)
     judged = judge_all(run, request.pairs, clips, request.imported)
+    run.crew.close()  # writing needs the memory more than it needs them
     if run.config.array_job is not None:  # `merge` writes the dataset
         return _Results(extracted, judged, WrittenDataset(0, list(judged.clips.values()), {}, []))
     content = DatasetContent(

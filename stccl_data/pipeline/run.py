@@ -11,7 +11,7 @@ from typing import Any
 
 from stccl_data import executors
 from stccl_data.errors import Reason, StcclError
-from stccl_data.executors import Outcome, Setup, Unit
+from stccl_data.executors import Crew, Outcome, Setup, Unit
 from stccl_data.pipeline import tasks
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.estimate import LEAST_FREE, disk_full_message, free_bytes
@@ -34,8 +34,8 @@ class Run:
     #: the state database of this run
     state: sqlite3.Connection
     progress: Progress
-    #: the log file; what native libraries print in workers goes to a file beside it
-    log: Path
+    #: the workers of all stages, see `open_crew`
+    crew: Crew
 
     def execute(self, units: Sequence[Unit], function: Callable[..., Any]) -> Iterator[Outcome]:
         """Run the units, log the failures, and yield the outcomes as units end.
@@ -43,20 +43,7 @@ class Run:
         Raises:
             PrepareError: the disk is full, or nearly.
         """
-        setup = Setup(
-            count=self.config.workers,
-            initializer=tasks.start_worker if self.config.executor != "inline" else None,
-            initargs=(str(self.log.with_suffix(".workers.log")),),
-            # No limit on a GPU: its driver reserves far more address space than it uses.
-            memory_mb=self.config.memory_mb or (0 if self.config.device == "cpu" else None),
-        )
-        for outcome in executors.run(
-            units,
-            function,
-            setup,
-            executor=self.config.executor,
-            ray_address=self.config.ray_address,
-        ):
+        for outcome in self.crew.run(units, function):
             if outcome.reason is not None:
                 logger.warning("%s: %s: %s", outcome.unit.name, outcome.reason, outcome.detail)
             self.progress.step(outcome.reason)
@@ -71,6 +58,23 @@ class Run:
         if free < LEAST_FREE:
             detail = f"the disk is full but for {free / 2**20:.0f} MB"
             raise PrepareError(disk_full_message(self.store.work, detail))
+
+
+def open_crew(config: PrepareConfig, log: Path) -> Crew:
+    """Return the workers for a run.
+
+    Args:
+        config: the options of the run.
+        log: its log file; what native libraries print in workers goes to a file beside it.
+    """
+    setup = Setup(
+        count=config.workers,
+        initializer=tasks.start_worker if config.executor != "inline" else None,
+        initargs=(str(log.with_suffix(".workers.log")),),
+        # No limit on a GPU: its driver reserves far more address space than it uses.
+        memory_mb=config.memory_mb or (0 if config.device == "cpu" else None),
+    )
+    return executors.open_crew(setup, config.executor, config.ray_address)
 
 
 class _RunLog(logging.FileHandler):

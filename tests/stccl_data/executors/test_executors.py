@@ -10,16 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from stccl_data.errors import Reason
-from stccl_data.executors import EXECUTORS, Outcome, Setup, StopRunError, Unit, run
+from stccl_data.executors import EXECUTORS, Outcome, Setup, StopRunError, Unit, open_crew, run
 from stccl_data.media.container import probe
-from stccl_data.pipeline.config import PrepareConfig
-from stccl_data.pipeline.prepare import prepare
 
 # Units call `operator.call(f, *args)` with functions of the standard library, which every process
 # can import by name.
@@ -119,9 +117,9 @@ def test_results_and_errors_are_outcomes_of_their_own_units(executor, tmp_path):
     assert {unit.key: unit for unit in units} == {key: found[key].unit for key in found}
 
 
-def test_a_missing_library_ends_the_run(executor):
+def test_a_missing_library_ends_the_run():
     with pytest.raises(StopRunError, match=r"no_such_library.*stccl doctor"):
-        outcomes([call("first", importlib.import_module, "no_such_library")], executor=executor)
+        outcomes([call("first", importlib.import_module, "no_such_library")], executor="inline")
 
 
 def test_no_units_give_no_outcomes(executor):
@@ -188,8 +186,15 @@ if len(list(notes.iterdir())) <= {times}:
 """
 
 
-@crash_proof
-@pytest.mark.parametrize(("times", "reason", "starts"), [(2, None, 3), (99, Reason.CRASHED, 3)])
+@pytest.mark.parametrize(
+    ("executor", "times", "reason", "starts"),
+    [
+        ("local", 2, None, 3),
+        ("local", 99, Reason.CRASHED, 3),
+        pytest.param("ray", 2, None, 3, marks=pytest.mark.slow),
+    ],
+    indirect=["executor"],
+)
 def test_a_unit_whose_worker_is_killed_is_retried_a_limited_number_of_times(
     executor, tmp_path, times, reason, starts
 ):
@@ -204,45 +209,58 @@ def test_a_unit_whose_worker_is_killed_is_retried_a_limited_number_of_times(
 def test_a_unit_that_exceeds_the_memory_limit_fails_alone(executor):
     greedy = call("greedy", exec, "x = bytearray(2**31)")
     found = outcomes(
-        [greedy, call("modest", exec, "x = bytearray(2**28)"), call("small", int, "3")],
+        [greedy, call("modest", exec, "x = bytearray(2**25)"), call("small", int, "3")],
         executor,
+        count=1,
         memory_mb=1024,
     )
     assert found["greedy"].reason is Reason.OUT_OF_MEMORY and "1,024 MB" in found["greedy"].detail
     assert (found["modest"].reason, found["small"].result) == (None, 3)
 
 
-@crash_proof
-def test_workers_without_a_limit_inherit_that_of_the_parent(executor):
+def test_workers_without_a_limit_inherit_that_of_the_parent():
     limit = call("limit", resource.getrlimit, resource.RLIMIT_DATA)
     assert (
-        outcomes([limit], executor, memory_mb=None)["limit"].result[0]
+        outcomes([limit], memory_mb=None)["limit"].result[0]
         == resource.getrlimit(resource.RLIMIT_DATA)[0]
     )
-    assert outcomes([limit], executor, memory_mb=1024)["limit"].result[0] == 2**30
+    assert outcomes([limit], memory_mb=1024)["limit"].result[0] == 2**30
 
 
-#: Leaks 256 MB and records its process.
+#: Leaks 64 MB and records its process.
 LEAK = """
 import builtins, os
-builtins.leak = [*getattr(builtins, "leak", []), bytearray(2**28)]
+builtins.leak = [*getattr(builtins, "leak", []), bytearray(2**26)]
 with open({!r}, "a") as log:
     print(os.getpid(), file=log)
 """
 
 
-@crash_proof
-def test_a_leaking_worker_is_replaced_and_no_unit_is_lost(executor, tmp_path):
+def test_a_leaking_worker_is_replaced_and_no_unit_is_lost(tmp_path):
     log = tmp_path / "pids"
     found = outcomes(
         [call(str(i), exec, LEAK.format(str(log))) for i in range(8)],
-        executor,
         count=1,
-        memory_mb=1024,
+        memory_mb=256,
     )
     assert all(outcome.reason is None for outcome in found.values()), found
     pids = log.read_text().split()
     assert len(pids) == 8 and len(set(pids)) > 2, "each unit ran once, in one of several workers"
+
+
+def test_workers_stay_from_one_function_to_the_next():
+    with closing(open_crew(Setup(count=1))) as crew:
+        pids = [
+            outcome.result
+            for units in ([Unit("a", ()), Unit("b", ())], [Unit("c", ())])
+            for outcome in crew.run(units, os.getpid)
+        ]
+        (absolute,) = crew.run([Unit("d", (-3,))], abs)
+        assert len(set(pids)) == 1 and absolute.result == 3
+        crew.close()
+        assert gone(pids, 5)
+        (other,) = crew.run([Unit("e", ())], os.getpid)
+        assert other.result not in pids
 
 
 def test_outcomes_come_in_the_order_in_which_units_end():
@@ -347,23 +365,6 @@ def test_workers_that_cannot_start_end_the_run():
                 Setup(initializer=os.chdir, initargs=("/nowhere/at/all",)),
             )
         )
-
-
-def shard_bytes(out: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in sorted((out / "shards").rglob("*.tar"))
-    }
-
-
-@pytest.mark.parametrize("executor", [RAY], indirect=True)  # test_prepare covers local
-def test_the_dataset_does_not_depend_on_the_executor(executor, corpus, tmp_path):
-    config = PrepareConfig(
-        crops="none", align="audio", split="train=1", audio=True, workers=2, executor=executor
-    )
-    assert prepare(corpus.folder, tmp_path / "out", config).pairs == {"": 8}
-    prepare(corpus.folder, tmp_path / "inline", replace(config, executor="inline"))
-    assert shard_bytes(tmp_path / "out") == shard_bytes(tmp_path / "inline") != {}
 
 
 SCRIPT = """
