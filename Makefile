@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 # Tests wait for processes that they start, so one more process than cores keeps the cores busy.
 PARALLEL ?= --numprocesses $(shell expr $$(nproc) + 1) --dist worksteal
+# Run a command while mypy, which uses one core, checks the types; both have to succeed.
+beside-mypy = types=$$(mktemp); $(BIN)/mypy >$$types 2>&1 & mypy=$$!; $(1); tests=$$?; \
+	wait $$mypy; types_ok=$$?; cat $$types; rm $$types; exit $$((tests || types_ok))
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
 .PHONY: demo test test-fast docs bench chaos fuzz clean system-libraries
@@ -23,14 +26,12 @@ demo: $(VENV)/installed-demo $(VENV)/installed-train
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest $(PARALLEL)
+	$(call beside-mypy,$(BIN)/pytest $(PARALLEL))
 
 # Without chaos, fuzz, Ray and the documentation.
 test-fast: $(VENV)/installed-test
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pytest $(PARALLEL) -m "not slow"
+	$(call beside-mypy,$(BIN)/pytest $(PARALLEL) -m "not slow")
 
 docs: $(VENV)/installed-docs
 	$(BIN)/zensical build --config-file mkdocs.yml --strict

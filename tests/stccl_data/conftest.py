@@ -18,7 +18,7 @@ def landmarker() -> Landmarker:
 
 @pytest.fixture(scope="session")
 def video(corpus: DemoCorpus) -> Path:
-    """The first clip of the demo corpus, 192 x 192 pixels at 15 frames per second."""
+    """The first clip of the demo corpus, 192 x 192 pixels at 10 frames per second."""
     return corpus.folder / corpus.clips[0].path
 
 

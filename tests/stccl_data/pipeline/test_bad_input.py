@@ -60,10 +60,10 @@ def bad(corpus, tmp_path_factory) -> BadRun:
     raw.mkdir()
     for emotion in ("neutral", "happy"):  # the first 1.6 s of each
         source = corpus.folder / next(clip.path for clip in corpus.clips if clip.emotion == emotion)
-        frames = [frame.image for frame in read_frames(source)][:24]
+        frames = [frame.image for frame in read_frames(source)][:16]
         sound = read_audio(source, rate=None)
         speech = {"sound": sound.samples[: round(1.6 * sound.rate)], "rate": sound.rate}
-        media.record(raw / f"{emotion}.mp4", frames, fps=15, **speech)
+        media.record(raw / f"{emotion}.mp4", frames, fps=10, **speech)
     happy = raw / "happy.mp4"
 
     whole = happy.read_bytes()
@@ -84,15 +84,15 @@ def bad(corpus, tmp_path_factory) -> BadRun:
     damaged[len(whole) // 4 : len(whole) // 2] = bytes(len(whole) // 2 - len(whole) // 4)
     (raw / "damaged.mp4").write_bytes(damaged)
 
-    media.record(raw / "silent.mp4", frames, fps=15)
+    media.record(raw / "silent.mp4", frames, fps=10)
     both = [
         np.concatenate(
             [frame, np.full((192, 30, 3), 90, np.uint8), cv2.resize(frame, (96, 192))], axis=1
         )
         for frame in frames
     ]
-    media.record(raw / "two faces.mp4", both, fps=15, **speech)
-    media.record(raw / "at the border.mp4", [frame[:, :140] for frame in frames], fps=15, **speech)
+    media.record(raw / "two faces.mp4", both, fps=10, **speech)
+    media.record(raw / "at the border.mp4", [frame[:, :140] for frame in frames], fps=10, **speech)
     shutil.copy(happy, raw / "Grüße aus 東京.mp4")
     shutil.copy(happy, raw / "-i 100%d #1.mp4")
     shutil.copy(happy, raw / "film.wav")

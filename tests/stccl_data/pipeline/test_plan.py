@@ -63,17 +63,26 @@ def test_the_run_does_what_the_plan_shows(corpus, tmp_path):
     assert plan.stages == {name: done[name] for name in ("extract", "align", "content")}
 
 
+@pytest.fixture(scope="module")
+def damaged(corpus, once) -> Path:
+    """RAW with one damaged clip and, in `out`, a run over it. Read only."""
+
+    def build(folder: Path) -> Path:
+        raw = Path(shutil.copytree(corpus.folder, folder / "raw"))
+        (raw / corpus.clips[0].path).write_bytes(bytes(1000))
+        prepare(raw, folder / "out", QUICK)
+        return folder
+
+    return once("damaged", build)
+
+
 @pytest.mark.parametrize(
     ("retry_failed", "retried"),
     [((), 0), (("timed_out",), 0), (("decode_error", "crashed"), 1), (("all",), 1)],
 )
-def test_failed_clips_are_retried_only_for_the_given_reasons(
-    corpus, tmp_path, retry_failed, retried
-):
-    raw = Path(shutil.copytree(corpus.folder, tmp_path / "raw"))
-    (raw / corpus.clips[0].path).write_bytes(bytes(1000))
-    prepare(raw, tmp_path / "out", QUICK)
-    plan = plan_run(raw, tmp_path / "out", replace(QUICK, retry_failed=retry_failed))
+def test_failed_clips_are_retried_only_for_the_given_reasons(damaged, retry_failed, retried):
+    config = replace(QUICK, retry_failed=retry_failed)
+    plan = plan_run(damaged / "raw", damaged / "out", config)
     assert plan.stages["extract"] == (12, retried) and plan.failed == 1 - retried
     assert plan.extract == ({"again": 1} if retried else {})
 
