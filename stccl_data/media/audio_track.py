@@ -7,7 +7,6 @@ import numpy as np
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.media.clock import ClipClock
-from stccl_data.media.container import audio_groups, open_media
 from stccl_data.media.sound import decode_sound, mix
 
 #: Peak amplitude below which a track is silent (16-bit dither is 3e-5).
@@ -37,16 +36,15 @@ def choose_track(path: str | Path, clock: ClipClock) -> AudioTrack:
     A silent track is chosen only if all are silent, and a commentary only if all others are.
 
     Raises:
-        ClipError: as `probe`, and no_audio, decode_error.
+        ClipError: no_audio, and as `decode_sound`.
     """
-    with open_media(path) as container:
-        groups = audio_groups(container)
-        numbers = {stream.index: i for i, stream in enumerate(container.streams.audio, 1)}
-    if not groups:
+    if not clock.audio:
         raise ClipError(Reason.NO_AUDIO, f"{path} has no audio stream")
-    if len(numbers) == 1:
-        return AudioTrack(next(iter(numbers)), None)
-    for group in groups:
+    indices = sorted(index for group in clock.audio for index in group.indices)
+    if len(indices) == 1:
+        return AudioTrack(indices[0], None)
+    numbers = {index: number for number, index in enumerate(indices, 1)}
+    for group in clock.audio:
         levels = {index: _level_range(path, index, clock) for index in group.indices}
         spoken = [index for index, level in levels.items() if level >= _SPEECH_RANGE]
         audible = [index for index, level in levels.items() if level >= 0]
@@ -57,7 +55,7 @@ def choose_track(path: str | Path, clock: ClipClock) -> AudioTrack:
             if not spoken and not only_default:
                 why = "the first that is audible"
             return AudioTrack(index, f"used audio track {numbers[index]} of {len(numbers)} ({why})")
-    index = groups[0].indices[0]
+    index = clock.audio[0].indices[0]
     return AudioTrack(index, f"used audio track {numbers[index]} of {len(numbers)} (all silent)")
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.media.container import (
+    AudioGroup,
+    audio_groups,
     audio_stream,
     decoding_error,
     open_media,
@@ -66,6 +68,9 @@ class ClipClock:
     jumps: Mapping[int, Jumps] = field(default_factory=dict)
     #: Of all video packets, ascending, if the frames do not state their own; otherwise None.
     ticks: NDArray[np.float64] | None = None
+    #: The audio streams as `audio_groups` ranks them: read with the clock, since opening a 1080p
+    #: file takes 20 ms.
+    audio: tuple[AudioGroup, ...] = ()
 
 
 def read_clock(path: str | Path) -> ClipClock:
@@ -101,9 +106,10 @@ def _read_clock(path: str) -> ClipClock:
             shared, jumps[stream.index] = find_jumps(stamps, scan.stamps[stream.index])
             if stream is audio and video is not None:
                 jumps[video.index] = shared
+        groups = tuple(audio_groups(container))
         if video is None:
             start = _start(container)
-            return ClipClock(start, start, np.inf, jumps)
+            return ClipClock(start, start, np.inf, jumps, audio=groups)
         if audio is None:
             jumps[video.index] = () if continuous else find_jumps(stamps, [])[0]
         ahead = [_ahead(jumps[video.index], i) for i in range(len(stamps))]
@@ -118,7 +124,7 @@ def _read_clock(path: str) -> ClipClock:
         else:
             zero = _start(container)
         end = float(times[-1]) if len(times) else zero
-        return ClipClock(zero, _start(container), end, jumps, ticks)
+        return ClipClock(zero, _start(container), end, jumps, ticks, groups)
 
 
 def shown_frames(
