@@ -96,6 +96,30 @@ def test_a_silent_clip_has_a_track_and_no_speech(tmp_path, frames, landmarker, s
     assert len(extraction.track) == 8
 
 
+def test_notes_say_how_the_sound_was_read(tmp_path, frames):
+    path = record(tmp_path / "a.mp4", frames[:8], tone(0.5))
+    silence = record(tmp_path / "s.wav", sound=np.zeros(8000, np.float32), audio_codec="pcm_s16le")
+    both = tmp_path / "both.mkv"
+    transcode(both, source(path, "v"), source(silence), source(path, "a"), **{"c:v": "copy"})
+    assert extract_clip(make_clip(path), never, face_tracking="never").notes == ()
+    extraction = extract_clip(make_clip(both), never, face_tracking="never")
+    assert extraction.notes == ("used audio track 2 of 2 (default flag)",)
+    assert extraction.clip.audio_rate == 16_000
+
+
+def test_the_clock_of_the_container_does_not_count(tmp_path, frames):
+    path = record(tmp_path / "a.mp4", frames[:8], tone(0.5))
+    sound = tmp_path / "a.wav"
+    transcode(sound, source(path, "a"))
+    late = tmp_path / "late.ts"
+    transcode(late, source(path), c="copy", output_ts_offset=3_600)
+    for audio_path in (None, str(sound)):
+        clip = make_clip(late, audio_path=audio_path)
+        extraction = extract_clip(clip, never, face_tracking="never")
+        assert extraction.frame_times[0] == 0.0 and extraction.clip.n_frames == 8
+        assert abs(extraction.speech.start) < 0.07  # AAC begins with a block of 64 ms at 16 kHz
+
+
 def test_a_separate_audio_file_wins_unless_the_corpus_copies_it(tmp_path, frames):
     path = record(tmp_path / "a.mp4", frames[:8], tone(0.5))
     sound = record(tmp_path / "a.wav", sound=tone(2.0), audio_codec="pcm_s16le")
