@@ -3,7 +3,7 @@
 Usage: python benchmarks/landmarks.py FOLDER [FRAMES]
 FOLDER holds clips with one face; the first FRAMES (60) of each are used.
 
-Both backends follow the speaker as `prepare` does, before smoothing. Distances are shares of the
+Both backends follow the first face as `prepare` does, before smoothing. Distances are shares of the
 distance of the outer eye corners; jitter is the median second difference of the landmarks over
 time; time is processor time per frame, on one core.
 """
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.face.crop_config import CropConfig
+from stccl_data.face.detection import FaceDetector
 from stccl_data.face.pose import eye_distance
-from stccl_data.face.tracking import FaceTracker
 from stccl_data.landmarks import LandmarkConfig, Landmarker, open_landmarker
 from stccl_data.media.video import Frame, read_frames
 
@@ -28,14 +28,13 @@ VIDEO = {".mp4", ".mov", ".mkv", ".avi", ".mpg", ".flv", ".webm"}
 
 
 def follow(frames: list[Frame], landmarker: Landmarker) -> tuple[NDArray[np.float64], float]:
-    """Return the speaker's landmarks, (N, 478, 2) with NaN without a face, and ms per frame."""
-    tracker = FaceTracker("", landmarker, CropConfig())
+    """Return the first face's landmarks, (N, 478, 2) with NaN without a face, and ms per frame."""
     started = time.process_time()
-    seen = [tracker.detect([frame])[0].landmarks for frame in frames]
+    seen = list(FaceDetector(landmarker, CropConfig()).detect(frames))
     elapsed = time.process_time() - started
     missing = np.full((478, 2), np.nan)
-    points = np.stack([missing if one is None else one for one in seen]).astype(np.float64)
-    return points, 1000 * elapsed / len(frames)
+    points = np.stack([found.faces[0].points if found.faces else missing for found in seen])
+    return points.astype(np.float64), 1000 * elapsed / len(frames)
 
 
 def jitter(points: NDArray[np.float64]) -> float:

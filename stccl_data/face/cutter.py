@@ -18,12 +18,13 @@ from stccl_data.face.crops import (
 from stccl_data.face.smoothing import PointSmoother
 from stccl_data.landmarks import ibug68
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
+from stccl_data.media.reduced import Picture
 from stccl_data.media.warp import cut_square
 
 
 @dataclass(frozen=True, slots=True)
 class ReducedFrame:
-    """A frame made smaller by an integer factor, so that detecting and cropping cost less."""
+    """A frame made smaller by a power of two, so that detecting and cropping cost less."""
 
     #: (H // factor, W // factor, 3) uint8 RGB.
     image: NDArray[np.uint8]
@@ -31,13 +32,9 @@ class ReducedFrame:
     factor: int
 
     @classmethod
-    def of(cls, image: NDArray[np.uint8], factor: int) -> "ReducedFrame":
-        """Average blocks of `factor` x `factor` pixels; incomplete blocks at the border are cut."""
-        if factor == 1:
-            return cls(image, 1)
-        height, width = image.shape[0] // factor, image.shape[1] // factor
-        whole = image[: height * factor, : width * factor]
-        return cls(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), factor)
+    def of(cls, picture: Picture, factor: int) -> "ReducedFrame":
+        """Reduce a picture, see `Picture.reduced`."""
+        return cls(picture.reduced(factor), factor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class FaceDetector:
     def _detect(self, frames: Sequence[Frame]) -> list[FrameFaces]:
         smallest = min((_eyes(face) for face in self._known), default=0.0)
         factor = reduction(smallest, self._config)
-        reduced = [ReducedFrame.of(frame.image, factor) for frame in frames]
+        reduced = [ReducedFrame.of(frame.picture, factor) for frame in frames]
         known = [face.scaled(1 / factor) for face in self._known]
         search = len(self.times) % _SEARCH_INTERVAL < len(frames)
         found = self._landmarker.detect([small.image for small in reduced], known, search=search)
@@ -78,7 +78,7 @@ class FaceDetector:
         ]
 
     def _add(self, frame: Frame, small: ReducedFrame, faces: list[Face]) -> FrameFaces:
-        self.height, self.width = frame.image.shape[:2]
+        self.height, self.width = frame.picture.height, frame.picture.width
         self.notes = frame.notes
         self.times.append(frame.time)
         extended = [face for face in faces if np.ptp(face.points, axis=0).max() > _LEAST_EXTENT]
@@ -86,7 +86,8 @@ class FaceDetector:
         self._known = faces = extended
         self._corrupt += frame.corrupt
         self._several += len(faces) > 1
-        thumbnail = frame.image[::8, ::8].copy()
+        step = max(1, 8 // small.factor)
+        thumbnail = small.image[::step, ::step].copy()
         self._frozen += self._thumbnail is not None and np.array_equal(thumbnail, self._thumbnail)
         self._thumbnail = thumbnail
         return FrameFaces(small, [] if frame.corrupt else faces, frame.time)

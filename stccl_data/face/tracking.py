@@ -166,7 +166,7 @@ def _cut_again(path: str, person: Person, config: CropConfig) -> CropCutter:
         face = person.faces.get(index)
         if face is not None:
             distance = float(eye_distance(face.points[None])[0])
-        reduced = ReducedFrame.of(frame.image, reduction(distance, config))
+        reduced = ReducedFrame.of(frame.picture, reduction(distance, config))
         _push(cutter, reduced, person, index, frame.time)
     cutter.finish()
     return cutter

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from stccl_data.errors import ClipError, Reason
 from stccl_data.media.colour import ColourConverter, Colours
 from stccl_data.media.container import ffmpeg_message, square_width
-from stccl_data.media.orientation import frame_orientation
+from stccl_data.media.orientation import Orientation, frame_orientation
+from stccl_data.media.reduced import Picture, can_reduce
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration lacks
 
@@ -36,6 +37,24 @@ class PictureConverter:
         self._size: tuple[int, int] | None = None  # height, width of the first frame
         #: What was done so far, see `stccl_data.extract.Extraction.notes`.
         self.notes: tuple[str, ...] = ()
+
+    def picture(self, frame: Any) -> Picture:
+        """Return the picture of a PyAV frame; see `convert`. Ordinary ones are not converted yet.
+
+        Raises:
+            ClipError: as `convert`.
+        """
+        size = frame.height, frame.width
+        if (
+            can_reduce(frame)
+            and self._size in (None, size)
+            and square_width(frame.width, self._pixel_aspect) == frame.width
+            and Colours.of(frame) is None
+            and frame_orientation(frame) == Orientation()
+        ):
+            self._size = size
+            return Picture.of_frame(frame, _plain_rgb)
+        return Picture.of_image(self.convert(frame))
 
     def convert(self, frame: Any) -> NDArray[np.uint8]:
         """Convert a PyAV frame to (H, W, 3) uint8 RGB, where H and W are those of the first frame.
@@ -64,19 +83,8 @@ class PictureConverter:
                 self._converters[colours] = ColourConverter(colours)
                 self._note(colours.note)
             return self._converters[colours].to_rgb(frame, width)
-        if (
-            frame.format.name == "yuvj444p"
-            and frame.colorspace == _UNSPECIFIED
-            and width == frame.width
-        ):
-            # MEAD's raw encoding. swscale takes five times as long for it (14 ms at 1080p); the
-            # two differ by at most one level.
-            planes = [
-                np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width]
-                for p in frame.planes
-            ]
-            merged = cv2.merge([planes[0], planes[2], planes[1]])
-            return np.asarray(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), np.uint8)
+        if width == frame.width:
+            return _plain_rgb(frame)
         return frame.to_ndarray(  # type: ignore[no-any-return]
             format="rgb24", width=width, height=frame.height
         )
@@ -93,6 +101,20 @@ class PictureConverter:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes = (*self.notes, note)
+
+
+def _plain_rgb(frame: Any) -> NDArray[np.uint8]:
+    """Convert a PyAV frame of ordinary colours and square pixels to (H, W, 3) uint8 RGB."""
+    if frame.format.name == "yuvj444p" and frame.colorspace == _UNSPECIFIED:
+        # MEAD's raw encoding. swscale takes five times as long for it (14 ms at 1080p); the two
+        # differ by at most one level.
+        planes = [
+            np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width]
+            for p in frame.planes
+        ]
+        merged = cv2.merge([planes[0], planes[2], planes[1]])
+        return np.asarray(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), np.uint8)
+    return frame.to_ndarray(format="rgb24")  # type: ignore[no-any-return]
 
 
 def fit_into(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from stccl_data.media.clock import read_clock, shown_frames
 from stccl_data.media.container import open_media
 from stccl_data.media.deinterlace import Deinterlacer
 from stccl_data.media.picture import PictureConverter
+from stccl_data.media.reduced import Picture
 from stccl_data.media.video_streams import video_stream, video_stream_note
 
 #: Options of a decoder whose pictures nobody looks at: twice as fast, the same frames.
@@ -24,12 +25,17 @@ class Frame:
 
     #: Presentation time, seconds since the first frame.
     time: float
-    #: (H, W, 3) uint8 RGB, upright, square pixels.
-    image: NDArray[np.uint8]
+    #: Upright, square pixels.
+    picture: Picture
     #: The decoder had to conceal damage.
     corrupt: bool
     #: What was done to the clip's frames so far, see `stccl_data.extract.Extraction.notes`.
     notes: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB."""
+        return self.picture.image
 
 
 def read_frames(path: str | Path) -> Iterator[Frame]:
@@ -55,9 +61,9 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
         count = 0
         for frame, time in deinterlacer.frames(shown_frames(container, stream, path, clock)):
             count += 1
-            image = converter.convert(frame)
+            picture = converter.picture(frame)
             notes = (*choice, *deinterlacer.notes, *converter.notes)
-            yield Frame(time, image, bool(frame.is_corrupt), notes)
+            yield Frame(time, picture, bool(frame.is_corrupt), notes)
         if count == 0:
             raise ClipError(Reason.DECODE_ERROR, f"{path} has a video stream without any frame")
 
