@@ -12,7 +12,7 @@ from stccl_data.clip import Clip
 from stccl_data.media.audio_track import choose_track
 from stccl_data.media.clock import read_clock
 from stccl_data.media.container import MediaInfo
-from stccl_data.media.placement import Stamps, place_sound
+from stccl_data.media.placement import AFTER_CLIP, Stamps, place_sound
 from stccl_data.media.sound import decode_sound, mix
 
 #: Hz, at which speech features are computed.
@@ -96,7 +96,7 @@ def read_audio(
     heard = sound.stamps.heard - zero
     notes = [] if track.note is None else [track.note]
     length = sound.channels.shape[1] / sound.rate
-    if heard[0] > end - zero or heard[-1] < -length:
+    if heard[0] > end - zero + AFTER_CLIP or heard[-1] < -length:
         heard = heard - heard[0]
         notes.append(JOINED_AT_START)
     placed = place_sound(

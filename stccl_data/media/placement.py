@@ -27,6 +27,9 @@ _LONGEST_OVERLAP = 10.0
 #: Seconds. A longer hole is a clock that jumped; an hour of silence at 48 kHz would be 700 MB.
 _LONGEST_HOLE = 600.0
 
+#: Seconds that sound may begin, or go on, after the last frame; later it is on another clock.
+AFTER_CLIP = 10.0
+
 #: Samples that are stretched at a time, and those that a cubic spline needs around them.
 _CHUNK, _MARGIN = 1 << 18, 16
 
@@ -84,7 +87,7 @@ def place_sound(
         samples: (C, S) float32, as decoded one after another.
         stamps: of at least one block.
         rate: Hz.
-        clip_end: clip time of the last frame, seconds. No hole reaches beyond it.
+        clip_end: clip time of the last frame, seconds. No hole reaches AFTER_CLIP beyond it.
     """
     start = float(stamps.heard[0] - stamps.decoded[0])
     pieces: list[NDArray[np.float32]] = []
@@ -93,7 +96,7 @@ def place_sound(
     joined = 0.0  # seconds by which the clock of the stream has jumped
     for stretch in _stretches(stamps, start, samples.shape[1] / rate):
         first = round((stretch.begin + stretch.late_begin - joined) * rate)
-        latest = max(0.0, min(_LONGEST_HOLE, clip_end - start - length / rate))
+        latest = max(0.0, min(_LONGEST_HOLE, clip_end + AFTER_CLIP - start - length / rate))
         if stretch.after_step and not (-_LONGEST_OVERLAP <= (first - length) / rate <= latest):
             joined += (first - length) / rate
             first = length

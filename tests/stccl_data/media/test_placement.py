@@ -102,6 +102,13 @@ def test_a_hole_is_filled_where_it_is(seconds):
     assert (silent[0], len(silent)) == (250 * 160, round(seconds * RATE))
 
 
+def test_sound_that_goes_on_after_the_clip_is_not_moved_into_it():
+    heard = np.arange(500) * 0.02
+    heard[250:] += 7.0
+    placed = place_sound(*recording(heard, 160), RATE, clip_end=10.0)
+    assert placed.notes == (HOLES,) and errors(placed).max() < 1e-3
+
+
 def test_sound_that_is_heard_twice_is_cut():
     heard = np.arange(500) * 0.02
     heard[250:] -= 0.3
