@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import load_dataset
 
 from stccl_data.dataset import ShardError, open_dataset
 from stccl_data.dataset.layout import INDEX, PAIRS, SHARDS
@@ -397,6 +396,8 @@ def test_the_documented_example_with_the_reader_runs(shared_dataset):
 
 @pytest.mark.parametrize("options", [{"audio": True}, {"crops": False}])
 def test_hugging_face_datasets_loads_the_folder(tmp_path, options):
+    from datasets import load_dataset  # takes a second, and only one process needs it
+
     written = small.make_dataset(tmp_path / "out", **options)
     splits = load_dataset(str(written.out), cache_dir=str(tmp_path / "cache"))
     assert {split: list(table["__key__"]) for split, table in splits.items()} == {
@@ -411,6 +412,8 @@ def test_hugging_face_datasets_loads_the_folder(tmp_path, options):
 
 def test_hugging_face_datasets_loads_samples_of_different_clips(tmp_path):
     """Clips of other names, of sound only, without text, and scores that only some have."""
+    from datasets import load_dataset
+
     writer = ShardWriter(tmp_path, "train", 10**9)
     for number, emotions in enumerate((["sad"], ["fear", "calm"], ["happy", "sad"], ["angry"])):
         clips = {}

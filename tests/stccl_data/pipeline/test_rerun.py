@@ -206,17 +206,16 @@ def damage(victim: Path, method: int) -> None:
     victim.write_bytes(data)
 
 
-@pytest.mark.parametrize("executor", ["inline", "local"])
-@pytest.mark.parametrize("method", [99, 8])
+@pytest.mark.parametrize(("executor", "method"), [("inline", 99), ("inline", 8), ("local", 8)])
 def test_damaged_artefacts_are_remade_within_the_run(digests, corpus, tmp_path, method, executor):
-    config = replace(QUICK, executor=executor)
-    prepare(corpus.folder, tmp_path, config)
+    prepare(corpus.folder, tmp_path, QUICK)
     before = digests(tmp_path)
     victims = sorted((tmp_path / "work" / "clips").rglob("*.npz"))[:2]
     for victim in victims:
         damage(victim, method)
     shutil.rmtree(tmp_path / "work" / "pairs")
     progress = RecordedCalls()
+    config = replace(QUICK, executor=executor, workers=2)
     summary = prepare(corpus.folder, tmp_path, config, progress)
     assert summary.failed == 0 and summary.made >= 2
     assert any(str(victim) in note for victim in victims for note in progress.notes)
