@@ -167,6 +167,16 @@ def test_shards_are_not_needed(prepared_copy):
     assert (prepared_copy / SHARDS).exists()
 
 
+def test_a_stricter_consistency_refuses_paths_that_third_takes_do_not_confirm(prepared_copy):
+    apart = sorted(row["consistency_s"] for row in rows(prepared_copy, PAIRS))
+    assert 0 <= apart[0] <= apart[-1] < GateConfig().max_inconsistency_s
+    middle = apart[len(apart) // 2]
+    refilter(prepared_copy, replace(stored_gates(prepared_copy), max_inconsistency_s=middle))
+    assert {
+        row["reason"] for row in rows(prepared_copy, PAIRS) if row["consistency_s"] > middle
+    } <= {"inconsistent_path"}
+
+
 @pytest.mark.parametrize(
     ("pair", "clip"),
     [
@@ -175,6 +185,7 @@ def test_shards_are_not_needed(prepared_copy):
         ({"duration_ratio": 100.0}, {}),
         ({"longest_repeat": 10_000}, {}),
         ({"local_slope": 4.0}, {}),
+        ({"consistency_s": 0.6}, {}),
     ],
 )
 def test_every_refusal_of_the_gates_can_be_overruled(pair, clip):
