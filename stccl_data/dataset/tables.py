@@ -259,7 +259,9 @@ def write_table(
 def _arrow_type(name: str) -> "pa.DataType":
     import pyarrow as pa
 
-    return pa.list_(pa.float32()) if name == "list<float>" else pa.type_for_alias(name)
+    if name == "list<float>":  # "element" is how Parquet names it, so a table that is read has it
+        return pa.list_(pa.field("element", pa.float32()))
+    return pa.type_for_alias(name)
 
 
 @contextmanager

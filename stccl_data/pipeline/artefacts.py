@@ -1,5 +1,6 @@
 """The artefacts of a run as files: extracted clips, alignments and content checks."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from stccl_data.alignment.align import Alignment
 from stccl_data.clip import Clip
+from stccl_data.dataset.layout import CROPS, SOUND
 from stccl_data.errors import Reason
 from stccl_data.executors import StopRunError
 from stccl_data.extract import Extraction
@@ -26,9 +28,7 @@ from stccl_data.media.jpeg import JpegSeries
 from stccl_data.pairs.content_check import ClipContent, ContentCheck, ContentScore
 from stccl_data.pairs.gates import Refusal
 
-#: The crops of a Track, each a JpegSeries or None.
-_CROPS = ("face", "mouth")
-_TRACK_ARRAYS = tuple(f.name for f in fields(Track) if f.name not in _CROPS)
+_TRACK_ARRAYS = tuple(f.name for f in fields(Track) if f.name not in CROPS)
 _ALIGNMENT_FIELDS = {f.name for f in fields(Alignment)}
 #: Beside these fields, in the header of a stored alignment.
 _DISAGREEMENTS = "disagreements"
@@ -75,10 +75,35 @@ def header_of(path: Path) -> str:
 # --- extracted clips ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class ClipFrames:
+    """The crops and the sound of a clip, which the shards hold too."""
+
+    #: crop -> Motion-JPEG; empty without crops
+    crops: Mapping[str, bytes]
+    #: the sound as a FLAC file; empty if it is not stored
+    flac: bytes = b""
+
+    def identity(self) -> dict[str, Any]:
+        """Return sizes and a hash, by which the same frames are recognised in the shards."""
+        parts = [*(self.crops.get(crop, b"") for crop in CROPS), self.flac]
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
+        return {"bytes": [len(part) for part in parts], "sha256": digest.hexdigest()}
+
+
+def _frames_file(artefact: Path) -> Path:
+    """Return the file beside an artefact that holds the clip's frames; it may be dropped."""
+    return artefact.with_suffix(".frames")
+
+
 def save_extraction(
     path: Path, extraction: Extraction, flac: bytes | None = None
 ) -> tuple[str, int]:
-    """Write an extracted clip as one file.
+    """Write an extracted clip: its crops and sound into one file, then everything else.
+
+    If the second file exists, the first was complete.
 
     Args:
         path: the artefact.
@@ -86,15 +111,22 @@ def save_extraction(
         flac: its sound, if the shards are to hold it.
 
     Returns:
-        The header and the size of the file.
+        The header and the size of the second file, which is the artefact.
     """
     track = extraction.track
+    series = {crop: getattr(track, crop, None) for crop in CROPS}
+    frames = ClipFrames({c: s.data for c, s in series.items() if s is not None}, flac or b"")
+    if frames.crops or frames.flac:
+        contents = {**frames.crops, SOUND: frames.flac}
+        members = {name: np.frombuffer(data, np.uint8) for name, data in contents.items()}
+        write_bytes(_frames_file(path), npz_bytes(members))
     header = json.dumps(
         {
             "clip": extraction.clip.row(),
             "scores": extraction.scores,
             "notes": extraction.notes,
             "expression": {} if track is None else track.blendshape_summary(),
+            "frames": frames.identity(),
         }
     )
     arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), np.uint8)}
@@ -111,15 +143,8 @@ def save_extraction(
         }
     if extraction.reference is not None:
         arrays["reference"] = extraction.reference
-    if flac is not None:
-        arrays["flac"] = np.frombuffer(flac, np.uint8)
     if track is not None:
         arrays |= {f"track.{name}": table for name, table in track.tables().items()}
-        arrays |= {
-            f"track.{name}": np.frombuffer(series.data, np.uint8)
-            for name in _CROPS
-            if (series := getattr(track, name)) is not None
-        }
     data = npz_bytes(arrays)
     write_bytes(path, data)
     return header, len(data)
@@ -136,6 +161,8 @@ class ClipHeader:
     notes: tuple[str, ...]
     #: see `Track.blendshape_summary`
     expression: dict[str, list[float]]
+    #: see `ClipFrames.identity`
+    frames: dict[str, Any]
 
 
 def read_header(header: str) -> ClipHeader:
@@ -146,6 +173,7 @@ def read_header(header: str) -> ClipHeader:
         values["scores"],
         tuple(values["notes"]),
         values["expression"],
+        values["frames"],
     )
 
 
@@ -183,32 +211,56 @@ class ClipArtefact:
             path = json.loads(bytes(stored["header"]))["clip"]["path"]
             return Signals(speech, mouth, phonemes, stored["frame_times"], reference, path)
 
-    def track(self) -> Track | None:
-        """Return the frames; None if faces were not tracked."""
+    def tables(self) -> dict[str, NDArray[Any]] | None:
+        """Return what `Track.tables` returned; None if faces were not tracked."""
         with _open(self.path) as stored:
-            names = set(stored.names)
-            if "track.times" not in names:
+            if "track.times" not in stored.names:
                 return None
-            series: dict[str, Any] = {
-                name: JpegSeries(bytes(stored[f"track.{name}"]), stored[f"track.{name}_offsets"])
-                for name in _CROPS
-                if f"track.{name}" in names
-            }
-            columns: dict[str, Any] = {
-                name: stored[f"track.{name}"] for name in _TRACK_ARRAYS if f"track.{name}" in names
-            }
-            return Track(**columns, **series)
+            names = [name for name in stored.names if name.startswith("track.")]
+            return {name.removeprefix("track."): stored[name] for name in names}
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether the file of crops and sound exists."""
+        return _frames_file(self.path).exists()
+
+    def frames(self) -> ClipFrames:
+        """Return the crops and the sound; there are none if nothing is stored.
+
+        Raises:
+            DamagedArtefactError: the file is damaged, so the clip has to be extracted again.
+        """
+        file = _frames_file(self.path)
+        if not file.exists():
+            return ClipFrames({})
+        try:
+            with _open(file) as stored:
+                content = {name: bytes(stored[name]) for name in stored.names}
+        except DamagedArtefactError:
+            self.path.unlink(missing_ok=True)
+            raise
+        return ClipFrames({c: content[c] for c in CROPS if c in content}, content[SOUND])
+
+    def drop_frames(self) -> None:
+        """Delete the crops and the sound, which the shards hold now."""
+        _frames_file(self.path).unlink(missing_ok=True)
+
+    def track(self) -> Track | None:
+        """Return the tracked face with its crops; None if faces were not tracked."""
+        tables, crops = self.tables(), self.frames().crops
+        if tables is None:
+            return None
+        series: dict[str, Any] = {
+            crop: JpegSeries(data, tables[f"{crop}_offsets"]) for crop, data in crops.items()
+        }
+        columns: dict[str, Any] = {n: array for n, array in tables.items() if n in _TRACK_ARRAYS}
+        return Track(**columns, **series)
 
     def frame_times(self) -> NDArray[np.float64]:
         """Return the presentation times, (N,) float64 seconds."""
         with _open(self.path) as stored:
             times: NDArray[np.float64] = stored["frame_times"]
             return times
-
-    def flac(self) -> bytes | None:
-        """Return the sound as a FLAC file; None if it was not kept."""
-        with _open(self.path) as stored:
-            return bytes(stored["flac"]) if "flac" in stored.names else None
 
 
 # --- alignments --------------------------------------------------------------------------------

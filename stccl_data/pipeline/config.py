@@ -25,7 +25,16 @@ _MIN_MEMORY_MB = 1000
 
 #: Options that do not change the result.
 EXECUTION_OPTIONS = frozenset(
-    {"workers", "memory_mb", "timeout", "executor", "ray_address", "job", "retry_failed"}
+    {
+        "workers",
+        "memory_mb",
+        "timeout",
+        "executor",
+        "ray_address",
+        "job",
+        "retry_failed",
+        "drop_work",
+    }
 )
 
 
@@ -88,6 +97,11 @@ class PrepareConfig:
     )
     audio: bool = Field(
         default=False, description="Store each clip's sound in the shards, as FLAC."
+    )
+    drop_work: bool = Field(
+        default=False,
+        description="Keep crops and sound once: delete them from OUT/work when a verified shard "
+        "has them.",
     )
     landmarks: Backend = Field(default="mediapipe", description="Landmark backend.")
     landmarker_model: str | None = Field(

@@ -70,9 +70,10 @@ def needed_bytes(
 ) -> int:
     """Return about how much disk space extracting the clips takes.
 
-    Crops and sound are stored twice, in `work` and in the shards; alignment features, and clips
-    that are in no pair, in `work` only. The size of a JPEG grows with its side to the power of 1.5
-    (measured from 224 to 1024 pixels) and halves from quality 95 to 80.
+    Crops and sound are stored twice, in `work` and in the shards, or once with `drop_work`;
+    landmarks twice; alignment features, and clips that are in no pair, in `work` only. The size of
+    a JPEG grows with its side to the power of 1.5 (measured from 224 to 1024 pixels) and halves
+    from quality 95 to 80.
 
     Args:
         config: the options of the run.
@@ -82,13 +83,16 @@ def needed_bytes(
     """
     clips = list(clips)
     in_shards = [clip for clip in clips if clip.clip_id not in unpaired]
-    frame = 0.0
+    landmarks = crops = 0.0
     if config.crops != "none":
         sides = _FACE * (config.face_size / 224) ** 1.5 + _MOUTH * (config.mouth_size / 96) ** 1.5
-        frame = _LANDMARKS + sides * max(0.25, 0.5 ** ((95 - config.jpeg_quality) / 15))
-    frames = total_frames(corpus, clips) + total_frames(corpus, in_shards)
-    flac = _FLAC * (len(clips) + len(in_shards)) if config.audio else 0
-    return int(frames * frame + (_FEATURES * len(clips) + flac) * seconds_of(corpus))
+        landmarks, crops = _LANDMARKS, sides * max(0.25, 0.5 ** ((95 - config.jpeg_quality) / 15))
+    twice = [] if config.drop_work else in_shards
+    frames = total_frames(corpus, clips)
+    needed = (frames + total_frames(corpus, in_shards)) * landmarks
+    needed += (frames + total_frames(corpus, twice)) * crops
+    flac = _FLAC * (len(clips) + len(twice)) if config.audio else 0
+    return int(needed + (_FEATURES * len(clips) + flac) * seconds_of(corpus))
 
 
 def free_bytes(out: Path) -> int:

@@ -185,6 +185,7 @@ def _extracted_row(
         scores=header.scores,
         notes=header.notes,
         expression=header.expression,
+        frames=header.frames,
         artefact=artefact,
     )
 

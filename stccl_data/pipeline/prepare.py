@@ -236,5 +236,6 @@ def _warn(run: Run, out: Path, request: Request, work: ExtractionWork) -> None:
 
 def _sweep(out: Path) -> None:
     """Remove temporary files of killed runs. Nobody else is writing, because OUT is locked."""
+    remove_leftovers(out, below=False)
     for folder in ("shards", "work"):
         remove_leftovers(out / folder)

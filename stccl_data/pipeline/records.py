@@ -29,6 +29,8 @@ class ClipRow:
     notes: tuple[str, ...] = ()
     #: see `Track.blendshape_summary`
     expression: dict[str, list[float]] = field(default_factory=dict)
+    #: see `ClipFrames.identity`; empty if it was not extracted
+    frames: dict[str, Any] = field(default_factory=dict)
     #: the extracted clip; None if it was not extracted
     artefact: ClipArtefact | None = None
     #: probability that the clip says the sentence of its label, judged by the speaker's other clips

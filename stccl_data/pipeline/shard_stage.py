@@ -11,20 +11,22 @@ from stccl_data.alignment.align import Alignment
 from stccl_data.corpora.splits import SPLITS
 from stccl_data.dataset.layout import INDEX, SCHEMA, SHARDS, part_key
 from stccl_data.dataset.parts import divide_utterance
-from stccl_data.dataset.publish import remove_other_shards, write_shard_list
+from stccl_data.dataset.publish import publish, remove_other_shards, write_shard_list
 from stccl_data.dataset.sample import (
     ClipRecord,
     PairRecord,
     SampleContent,
-    clip_record,
     sample_content,
 )
 from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
+from stccl_data.dataset.staging import Staging
 from stccl_data.files.atomic import atomic_writer
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pipeline.artefacts import load_alignments
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.records import ClipRow, PairRow
+from stccl_data.pipeline.shard_frames import FrameSource, forget_lost, lacks_frames
+from stccl_data.pipeline.staged_shards import StagedSplit, check_written, drop_frames
 from stccl_data.pipeline.state import key_of
 from stccl_data.progress import Progress
 
@@ -96,15 +98,23 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write shards, index.jsonl and shards.json, and remove the shards of earlier runs.
 
+    Those stay in use meanwhile if `work/` does not have, or is not to keep, all crops and sound.
+
     Returns:
         The shards as shards.json lists them.
+
+    Raises:
+        DamagedArtefactError: an artefact is damaged, or the crops of a clip are lost.
     """
+    progress.stage("shards", len(utterances))
+    by_split = {split: _in_order(utterances, split, config.seed) for split in SPLITS}
+    rows = (row for utterance in utterances for row in utterance.clips)
+    if config.drop_work or any(map(lacks_frames, rows)):
+        return _write_staged(out, by_split, fingerprint, config, progress)
     for stale in (SHARDS, INDEX):
         (out / stale).unlink(missing_ok=True)
-    progress.stage("shards", len(utterances))
     files: list[ShardFile] = []
-    for split in SPLITS:
-        of_split = [utterance for utterance in utterances if utterance.split == split]
+    for split, of_split in by_split.items():
         files += _write_split(out, split, of_split, config, progress)
     remove_other_shards(out, {file.path for file in files})
     with atomic_writer(out / INDEX) as index:
@@ -116,6 +126,57 @@ def write_shards(
     return shards
 
 
+def drop_stored_frames(
+    out: Path, utterances: Sequence[UtteranceContent], shards: Sequence[Mapping[str, Any]]
+) -> None:
+    """Delete from `work/` the crops and sound that the shards have, after reading these again.
+
+    Raises:
+        PrepareError: a shard is not what was written.
+    """
+    rows = (row for utterance in utterances for row in utterance.clips)
+    if any(row.artefact is not None and row.artefact.has_frames for row in rows):
+        for shard in shards:
+            check_written(out / shard["path"], shard["sha256"])
+        drop_frames(utterances)
+
+
+def _in_order(
+    utterances: Sequence[UtteranceContent], split: str, seed: int
+) -> list[UtteranceContent]:
+    """Return the utterances of a split in an order that the seed decides."""
+    return sorted(
+        (utterance for utterance in utterances if utterance.split == split),
+        key=lambda utterance: hashlib.sha256(f"{seed}:{utterance.key}".encode()).digest(),
+    )
+
+
+def _write_staged(
+    out: Path,
+    by_split: Mapping[str, Sequence[UtteranceContent]],
+    fingerprint: str,
+    config: PrepareConfig,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Write the shards into the staging folder, and publish them."""
+    source, staging = FrameSource(out), Staging(out, {"fingerprint": fingerprint})
+    splits = {
+        split: StagedSplit(staging, split, config.shard_mb * 2**20, config.drop_work)
+        for split in by_split
+    }
+    missing = {split: splits[split].missing(of_split) for split, of_split in by_split.items()}
+    lost = source.lost(row for todo in missing.values() for u in todo for row in u.clips)
+    if lost:
+        raise forget_lost(lost)
+    files: list[ShardFile] = []
+    for split, todo in missing.items():
+        for _ in range(len(by_split[split]) - len(todo)):
+            progress.step()
+        files += splits[split].write(todo, lambda u: _samples(u, config, source), progress)
+    publish(out, files, fingerprint)
+    return [file.row() for file in files]
+
+
 def _write_split(
     out: Path,
     split: str,
@@ -123,16 +184,12 @@ def _write_split(
     config: PrepareConfig,
     progress: Progress,
 ) -> list[ShardFile]:
-    """Write the shards of one split, with the utterances in an order that the seed decides."""
+    """Write the shards of one split."""
+    source = FrameSource(out)
     writer = ShardWriter(out, split, config.shard_mb * 2**20)
     try:
-        for utterance in sorted(
-            utterances,
-            key=lambda utterance: hashlib.sha256(
-                f"{config.seed}:{utterance.key}".encode()
-            ).digest(),
-        ):
-            for key, content in _samples(utterance, config):
+        for utterance in utterances:
+            for key, content in _samples(utterance, config, source):
                 writer.add(key, content)
             progress.step()
     except BaseException:
@@ -142,7 +199,7 @@ def _write_split(
 
 
 def _samples(
-    utterance: UtteranceContent, config: PrepareConfig
+    utterance: UtteranceContent, config: PrepareConfig, source: FrameSource
 ) -> Iterator[tuple[str, SampleContent]]:
     """Yield key and members of the samples of one utterance: one sample, or one per part."""
     names = utterance.names
@@ -150,8 +207,13 @@ def _samples(
     for row in utterance.clips:
         stored = row.artefact
         assert stored is not None
-        clips[names[row.clip.clip_id]] = clip_record(
-            row.clip, row.scores, stored.track(), stored.frame_times(), stored.flac()
+        tables, frames = stored.tables(), source.frames(row)
+        clips[names[row.clip.clip_id]] = ClipRecord(
+            clip=row.clip,
+            scores=row.scores,
+            tables={"times": stored.frame_times()} if tables is None else tables,
+            crops=frames.crops,
+            flac=frames.flac,
         )
     pairs = [
         PairRecord(

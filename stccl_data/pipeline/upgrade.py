@@ -7,10 +7,9 @@ was killed goes on with the first shard that is missing.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -34,7 +33,6 @@ from stccl_data.dataset.layout import (
     SHARDS,
     SOUND,
     STATS,
-    shard_name,
 )
 from stccl_data.dataset.publish import (
     discard_staged,
@@ -45,6 +43,7 @@ from stccl_data.dataset.publish import (
 )
 from stccl_data.dataset.sample import SampleContent, sample_content
 from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
+from stccl_data.dataset.staging import Staging, staged_source
 from stccl_data.dataset.stored_records import clip_records, pair_records
 from stccl_data.dataset.tables import read_table, write_clips, write_pairs
 from stccl_data.errors import StcclError
@@ -55,11 +54,6 @@ from stccl_data.pipeline.estimate import LEAST_FREE, free_bytes
 from stccl_data.pipeline.shard_stage import fingerprint_of_content
 from stccl_data.pipeline.state import Store
 from stccl_data.progress import Progress, SilentProgress
-
-#: Beside each finished shard in the staging folder: its record and its lines of the index.
-_RECORD = ".json"
-#: In the staging folder: what the shards are made from.
-_SOURCE = "source.json"
 
 
 class UpgradeError(StcclError):
@@ -105,7 +99,7 @@ def upgrade(
         remove_leftovers(target, below=False)
         made = 0
         if _schema_of(target) == SCHEMA:  # an earlier run was killed after it had written all
-            before = int(json.loads((staging_folder(target) / _SOURCE).read_bytes())["schema"])
+            before = int((staged_source(target) or {}).get("schema", 0))
             finish_publishing(target)
         else:
             before = _schema_of(out) or 0
@@ -131,8 +125,8 @@ def _check_request(out: Path, target: Path) -> None:
         raise ShardError(
             f"{out} holds no finished dataset: {SHARDS} is missing; run `stccl prepare RAW {out}`"
         )
-    if (staging_folder(target) / _SOURCE).is_file():
-        return  # an earlier run was killed
+    if "schema" in (staged_source(target) or {}):
+        return  # an earlier upgrade was killed
     if schema == SCHEMA:
         raise UpgradeError(f"{out} has schema {SCHEMA} already: there is nothing to upgrade")
     if target != out and target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -177,9 +171,8 @@ class _Options:
 def _rewrite(out: Path, target: Path, progress: Progress) -> int:
     """Write and publish the new shards. Returns the number of shards written by this run."""
     dataset, options = open_dataset(out), _options(out)
-    staging = staging_folder(target)
-    _reject_other_staged(staging, out)
-    existing = {split: _finished(staging, split) for split in dataset.splits}
+    staging = Staging(target, _source(out))
+    existing = {split: staging.finished(split) for split in dataset.splits}
     done = [file for files in existing.values() for file in files]
     _check_space(out, target, dataset, sum(file.bytes for file in done))
     progress.stage("upgrade", len(dataset), sum(file.utterances for file in done))
@@ -208,35 +201,13 @@ def _options(out: Path) -> _Options:
         return _Options(PrepareConfig().shard_mb, crops, SOUND in suffixes)
 
 
-def _reject_other_staged(staging: Path, out: Path) -> None:
-    """Delete staged shards that were made from other shards than those of OUT."""
-    source = {
+def _source(out: Path) -> dict[str, Any]:
+    """Return what the new shards are made from."""
+    return {
         "schema": _schema_of(out),
         "shards": hashlib.sha256((out / SHARDS).read_bytes()).hexdigest(),
         "stccl": version("stccl"),
     }
-    try:
-        same = json.loads((staging / _SOURCE).read_bytes()) == source
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        shutil.rmtree(staging / "shards", ignore_errors=True)
-        write_text(staging / _SOURCE, json.dumps(source) + "\n")
-    remove_leftovers(staging)
-
-
-def _finished(staging: Path, split: str) -> list[ShardFile]:
-    """Return the shards of a split that an earlier run has finished, in order."""
-    files: list[ShardFile] = []
-    while True:
-        path = staging / shard_name(split, len(files))
-        try:
-            record = json.loads(Path(f"{path}{_RECORD}").read_bytes())
-            if path.stat().st_size != record["bytes"]:
-                return files
-        except (OSError, ValueError, KeyError):
-            return files
-        files.append(ShardFile(**{**record, "index": tuple(record["index"])}))
 
 
 def _check_space(out: Path, target: Path, dataset: Dataset, done: int) -> None:
@@ -253,25 +224,25 @@ def _check_space(out: Path, target: Path, dataset: Dataset, done: int) -> None:
 def _write_split(
     dataset: Dataset,
     shards: Sequence[ShardInfo],
-    staging: Path,
+    staging: Staging,
     options: _Options,
     existing: Sequence[ShardFile],
     progress: Progress,
 ) -> list[ShardFile]:
     """Write the samples of a split in their order, after those of the existing new shards."""
-    writer = ShardWriter(staging, shards[0].split, options.shard_mb * 2**20, existing)
+    writer = ShardWriter(staging.folder, shards[0].split, options.shard_mb * 2**20, existing)
     recorded = len(existing)
     skip = sum(file.utterances for file in existing)
     try:
         for utterance in _utterances(dataset, shards, skip):
             writer.add(utterance.key, _content(utterance, options))
-            recorded = _record(staging, writer.finished, recorded)
+            recorded = staging.record(writer.finished, recorded)
             progress.step()
     except BaseException:
         writer.abandon()
         raise
     files = writer.close()
-    _record(staging, files, recorded)
+    staging.record(files, recorded)
     return files
 
 
@@ -303,13 +274,6 @@ def _content(utterance: Utterance, options: _Options) -> SampleContent:
         crops=options.crops,
         audio=options.audio,
     )
-
-
-def _record(staging: Path, files: Sequence[ShardFile], recorded: int) -> int:
-    """Record the finished shards after the first `recorded`, so that they are not made again."""
-    for file in files[recorded:]:
-        write_text(Path(f"{staging / file.path}{_RECORD}"), json.dumps(asdict(file)))
-    return len(files)
 
 
 def _write_other_files(out: Path, target: Path) -> None:

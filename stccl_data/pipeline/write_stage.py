@@ -29,6 +29,7 @@ from stccl_data.pipeline.records import ClipRow, PairDecision, PairRow, settle_c
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.pipeline.shard_stage import (
     UtteranceContent,
+    drop_stored_frames,
     existing_shards,
     shards_fingerprint,
     write_shards,
@@ -89,6 +90,8 @@ def write_dataset(
         if not utterances:
             _refuse_to_empty(out, content.pairs)
         shards = write_shards(out, utterances, fingerprint, config, progress)
+    if config.drop_work:
+        drop_stored_frames(out, utterances, shards)
     discard_staged(out)
 
     name_of = {i: name for of_utterance in names.values() for i, name in of_utterance.items()}

@@ -110,7 +110,11 @@ def test_an_extraction_is_read_back_unchanged(tmp_path, extraction):
     assert_equal(extraction.frame_times, signals.frame_times)
     assert signals.mouth is not None and signals.name == CLIP.path
     assert_equal(extraction.frame_times, stored.frame_times())
-    assert stored.flac() == b"fLaC..."
+    assert stored.frames().flac == b"fLaC..."
+    assert stored.frames().identity() == header.frames
+    stored.drop_frames()
+    assert not stored.has_frames and stored.frames().crops == {}
+    assert_equal(extraction.track.landmarks, stored.tables()["landmarks"])
 
 
 def test_missing_parts_of_an_extraction_are_none(tmp_path, extraction):
@@ -125,7 +129,8 @@ def test_missing_parts_of_an_extraction_are_none(tmp_path, extraction):
     )
     save_extraction(tmp_path / "a.npz", bare)
     stored = ClipArtefact(tmp_path / "a.npz")
-    assert (stored.track(), stored.flac(), read_header(stored.header()).scores) == (None, None, {})
+    assert (stored.track(), stored.has_frames) == (None, False)
+    assert read_header(stored.header()).scores == {}
     signals = stored.signals()
     assert (signals.speech, signals.phonemes) == (None, None)
     assert (signals.mouth, signals.reference) == (None, None)

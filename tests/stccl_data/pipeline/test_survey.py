@@ -1,5 +1,6 @@
 """The counts of a scan and the estimated cost of a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,11 @@ def test_the_needed_disk_space_follows_the_options(options, per_frame, per_secon
     )
     assert needed_bytes(config, "mead", [clip("neutral", ".wav")] * 2) == pytest.approx(
         2 * sound, rel=0.02
+    )
+    dropped = replace(config, drop_work=True)
+    landmarks = 4_000 if per_frame else 0
+    assert needed_bytes(dropped, "mead", [clip("neutral")]) == pytest.approx(
+        129 * (per_frame + landmarks) + 129 / 30 * (13_000 + flac), rel=0.1
     )
     alone = clip("neutral")
     assert needed_bytes(config, "mead", [alone], {alone.clip_id}) == pytest.approx(
