@@ -10,6 +10,7 @@ import pytest
 
 from stccl_data.dataset import open_dataset
 from stccl_data.dataset.verify import verify
+from stccl_data.pipeline.upgrade import upgrade
 from stccl_train.model.export import load_metric
 from stccl_train.train.trainer import fit
 
@@ -38,6 +39,24 @@ def test_the_dataset_reads(frozen: Path) -> None:
         assert (np.diff(mapped) >= 0).all() and mapped.max() < len(pair.target)
         assert pair.source.frames("face", [0]).shape == (1, 48, 48, 3)
         assert pair.source.frames("mouth", [0]).shape == (1, 32, 32, 3)
+
+
+def test_the_dataset_is_upgraded(frozen: Path) -> None:
+    out = frozen / "dataset"
+    clips = [clip for key in open_dataset(out).keys(None) for clip in open_dataset(out)[key].clips]
+    frames = _first_jpegs(out)
+    result = upgrade(out)
+    assert (result.schema_before, result.schema, len(clips)) == (1, 2, 4)
+    assert verify(out, decode=True) == []
+    assert _first_jpegs(out) == frames
+    clip = next(iter(open_dataset(out)[open_dataset(out).keys()[0]].clips.values()))
+    assert np.isnan(clip.presence).all() and np.isnan(clip.blendshapes).all()
+
+
+def _first_jpegs(out: Path) -> list[bytes]:
+    dataset = open_dataset(out)
+    utterances = [dataset[key] for key in dataset.keys(None)]
+    return [clip.jpeg("face", 0) for u in utterances for clip in u.clips.values()]
 
 
 def test_the_metric_loads(frozen: Path) -> None:
