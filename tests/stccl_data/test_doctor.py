@@ -44,7 +44,7 @@ def test_a_package_that_crashes_its_process_is_named(tmp_path):
 
 
 def test_a_landmarker_that_crashes_its_process_is_named(tmp_path):
-    crash_on_import(tmp_path, "mediapipe", "SIGSEGV")
+    crash_on_import(tmp_path, "ai_edge_litert", "SIGSEGV")
     check = run_check(tmp_path, "_check_landmarker")
     assert check.startswith("bad") and "SIGSEGV" in check
 
