@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.face.crop_config import CropConfig
-from stccl_data.face.detection import FaceDetector
+from stccl_data.face.finding import FaceFinder
 from stccl_data.face.pose import eye_distance
 from stccl_data.landmarks import LandmarkConfig, Landmarker, open_landmarker
 from stccl_data.media.video import Frame, read_frames
@@ -30,7 +30,7 @@ VIDEO = {".mp4", ".mov", ".mkv", ".avi", ".mpg", ".flv", ".webm"}
 def follow(frames: list[Frame], landmarker: Landmarker) -> tuple[NDArray[np.float64], float]:
     """Return the first face's landmarks, (N, 478, 2) with NaN without a face, and ms per frame."""
     started = time.process_time()
-    seen = list(FaceDetector(landmarker, CropConfig()).detect(frames))
+    seen = list(FaceFinder(landmarker, CropConfig()).find(frames))
     elapsed = time.process_time() - started
     missing = np.full((478, 2), np.nan)
     points = np.stack([found.faces[0].points if found.faces else missing for found in seen])

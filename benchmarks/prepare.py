@@ -34,7 +34,7 @@ from stccl_data.extract import extract_clip
 from stccl_data.face.canonical import STABLE_68
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.cutter import CropTransforms, cut_crops
-from stccl_data.face.detection import FaceDetector
+from stccl_data.face.finding import FaceFinder
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ibug68, open_landmarker
 from stccl_data.landmarks.model_file import checked_model, read_network
 from stccl_data.landmarks.network import Network
@@ -70,7 +70,7 @@ def time_frame_stages(
     config = CropConfig()
     for path in clips:
         frames = read_frames(path)
-        detector, other = FaceDetector(landmarker, config), FaceDetector(reference, config)
+        finder, other = FaceFinder(landmarker, config), FaceFinder(reference, config)
         while True:
             with watch.stage("decode"):
                 frame = next(frames, None)
@@ -78,9 +78,9 @@ def time_frame_stages(
                 break
             n += 1
             with watch.stage("landmarks"):
-                (found,) = detector.detect([frame])
+                (found,) = finder.find([frame])
             with watch.stage("tasks graph"):
-                list(other.detect([frame]))
+                list(other.find([frame]))
             if not found.faces:
                 continue
             with watch.stage("crops"):

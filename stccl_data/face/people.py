@@ -25,6 +25,8 @@ _FIRST_SIMILARITY = 0.7
 _ALIKE = 0.9
 #: The same at the place where somebody was lost from sight.
 _ALIKE_IN_PLACE = 0.85
+#: Somebody who is lost from sight is looked for in the same place for so many seconds.
+_LOST_S = 1.0
 #: Weight of the newest frame in the average similarity from frame to frame.
 _NEWEST = 0.1
 
@@ -70,6 +72,12 @@ class People:
         """Start a clip."""
         self.everybody: list[Person] = []
         self._frames = 0
+        self._time = -np.inf  # of the newest frame, seconds
+
+    def hints(self) -> list[Face]:
+        """Return the newest faces of all who were seen within a second, the latest first."""
+        recent = [person for person in self.everybody if self._time - person.time <= _LOST_S]
+        return [person.newest for person in sorted(recent, key=lambda person: -person.time)]
 
     def add(self, frame: ReducedFrame, faces: list[Face], time: float) -> None:
         """Add the faces of the next frame.
@@ -100,6 +108,7 @@ class People:
             self.everybody.append(Person())
             self._record(self.everybody[-1], faces[f], looks[f], time, None)
         self._frames += 1
+        self._time = time
 
     def _was_covered(self, person: Person, face: Face) -> bool:
         """Whether somebody else was at the place of a face since the person was last seen."""
@@ -119,7 +128,8 @@ class People:
         time: float,
         link: _Link | None,
     ) -> None:
-        if link is not None and link.continues and link.similarity is not None:
+        consecutive = self._frames - 1 in person.faces
+        if link is not None and consecutive and link.continues and link.similarity is not None:
             usual = link.similarity if person.similarity is None else person.similarity
             person.similarity = usual + _NEWEST * (link.similarity - usual)
         person.faces[self._frames] = face
@@ -151,7 +161,7 @@ def _link(
     alike = max(similarity, average)
     in_place = overlap > _OVERLAP and not seen_before
     known = alike >= (_ALIKE_IN_PLACE if in_place else _ALIKE)
-    return _Link(alike if known else 0.0, similarity)
+    return _Link(alike if known else 0.0, similarity, continues=known and in_place and recent)
 
 
 def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

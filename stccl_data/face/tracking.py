@@ -9,7 +9,7 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.crops import DegenerateFaceError, constant_box
 from stccl_data.face.cutter import CropCutter, CropTransforms, ReducedFrame
-from stccl_data.face.detection import FaceDetector, reduction
+from stccl_data.face.finding import FaceFinder, reduction
 from stccl_data.face.people import People, Person
 from stccl_data.face.pose import eye_distance, head_pose
 from stccl_data.face.smoothing import smooth_landmarks
@@ -26,7 +26,7 @@ class TrackedVideo:
 
     track: Track
     #: Scores by which gates may refuse the clip: those of `score_track`, `CropCutter.scores` and
-    #: `FaceDetector.scores`, and `speaker_margin`, see `Speaker.margin`.
+    #: `FaceFinder.scores`, and `speaker_margin`, see `Speaker.margin`.
     scores: dict[str, float]
     #: Pixels.
     width: int
@@ -61,20 +61,20 @@ def track_video(
         ClipError: as `read_frames` and `choose_speaker`, and too_short (fewer than two frames),
             no_face (in no frame), degenerate_face (the landmarks lie on one spot).
     """
-    detector, people = FaceDetector(landmarker, config), People()
+    finder, people = FaceFinder(landmarker, config), People()
     cutter = CropCutter(config)
     wanted = Wanted(config.speaker, place)
     leader: Person | None = None  # whose crops are cut
-    for found in detector.detect(read_frames(path)):
+    for found in finder.find(read_frames(path), people.hints):
         people.add(found.frame, found.faces, found.time)
         if leader is None and people.everybody:
-            leader = _first_choice(people, _scene(detector, None), wanted)
+            leader = _first_choice(people, _scene(finder, None), wanted)
         if config.crops == "similarity":
-            _push(cutter, found.frame, leader, len(detector.times) - 1, found.time)
-    times = np.array(detector.times)
-    _check_faces(path, detector, people)
+            _push(cutter, found.frame, leader, len(finder.times) - 1, found.time)
+    times = np.array(finder.times)
+    _check_faces(path, finder, people)
     try:
-        speaker = choose_speaker(people.everybody, _scene(detector, speech), wanted)
+        speaker = choose_speaker(people.everybody, _scene(finder, speech), wanted)
     except ClipError as error:
         raise ClipError(error.reason, f"{path}: {error.detail}") from None
     valid, jumps, landmarks = _arrays(speaker.person, len(times), landmarker.points)
@@ -98,9 +98,9 @@ def track_video(
         face=face,
         mouth=mouth,
     )
-    scores = score_track(track) | detector.scores() | cutter.scores()
+    scores = score_track(track) | finder.scores() | cutter.scores()
     scores["speaker_margin"] = speaker.margin
-    return TrackedVideo(track, scores, detector.width, detector.height, detector.notes)
+    return TrackedVideo(track, scores, finder.width, finder.height, finder.notes)
 
 
 def score_track(track: Track) -> dict[str, float]:
@@ -125,8 +125,8 @@ def score_track(track: Track) -> dict[str, float]:
     }
 
 
-def _scene(detector: FaceDetector, speech: SpeechFeatures | None) -> Scene:
-    return Scene(np.array(detector.times), detector.width, detector.height, speech)
+def _scene(finder: FaceFinder, speech: SpeechFeatures | None) -> Scene:
+    return Scene(np.array(finder.times), finder.width, finder.height, speech)
 
 
 def _first_choice(people: People, scene: Scene, wanted: Wanted) -> Person | None:
@@ -137,12 +137,12 @@ def _first_choice(people: People, scene: Scene, wanted: Wanted) -> Person | None
         return None
 
 
-def _check_faces(path: str, detector: FaceDetector, people: People) -> None:
+def _check_faces(path: str, finder: FaceFinder, people: People) -> None:
     """Raise ClipError too_short, degenerate_face or no_face if there is nothing to follow."""
-    frames = len(detector.times)
+    frames = len(finder.times)
     if frames < 2:
         raise ClipError(Reason.TOO_SHORT, f"{path} has {frames} frame")
-    if not people.everybody and detector.degenerate:
+    if not people.everybody and finder.degenerate:
         detail = f"{path}: the landmarks of the face coincide in each frame"
         raise ClipError(Reason.DEGENERATE_FACE, detail)
     if not people.everybody:

@@ -31,10 +31,18 @@ def clips(corpus: DemoCorpus) -> list[Path]:
     return [paths[speaker] for speaker in sorted(paths)]
 
 
+def spoken(path: Path) -> list[np.ndarray]:
+    """Return the N frames in the middle of a clip."""
+    images = [frame.image for frame in read_frames(path)]
+    first = (len(images) - N) // 2
+    assert first >= 0
+    return images[first : first + N]
+
+
 @pytest.fixture(scope="module")
 def ann(clips: list[Path]) -> list[np.ndarray]:
     """Frames of one speaker, 192 pixels wide, while she speaks."""
-    return [frame.image for frame in read_frames(clips[0])][8 : 8 + N]
+    return spoken(clips[0])
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +52,7 @@ def bob(clips: list[Path]) -> list[np.ndarray]:
     Both are made of one photograph; mirrored and tinted they are as unlike as real people.
     """
     tint = np.array([0.7, 0.85, 1.0])
-    images = [frame.image[:, ::-1] for frame in read_frames(clips[1])][8 : 8 + N]
-    return [(image * tint).astype(np.uint8) for image in images]
+    return [(image[:, ::-1] * tint).astype(np.uint8) for image in spoken(clips[1])]
 
 
 @pytest.fixture
@@ -74,9 +81,9 @@ def test_a_hidden_speaker_is_a_gap_and_not_the_other_person(track, ann, bob):
         for i in range(N)
     ]
     tracked = track(frames)
-    assert (columns(tracked) < 240).all(), "bridged within the speaker's own face"
-    assert set(np.flatnonzero(~tracked.track.valid)) >= set(blurred)
-    assert set(np.flatnonzero(~tracked.track.valid)) <= set(range(7, 12))
+    lost = set(np.flatnonzero(~tracked.track.valid))
+    assert set(blurred) <= lost <= set(range(7, 12))
+    assert not (columns(tracked) > 240).any(), "bridged, if at all, within the speaker's own face"
     assert tracked.scores["speaker_margin"] > MIN_SPEAKER_MARGIN
     assert tracked.scores["several_faces"] > 0.8
 
@@ -87,7 +94,7 @@ def test_the_larger_of_the_two_is_followed_though_it_comes_later(track, ann, bob
     tracked = track(frames)
     assert set(np.flatnonzero(~tracked.track.valid)) >= set(range(4))
     assert (columns(tracked)[tracked.track.valid] > 240).all()
-    assert tracked.track.valid.sum() > N - 4 - 11, "searched for at least every tenth frame"
+    assert tracked.track.valid[14:].all(), "searched for every 0.4 s"
     crops = tracked.track.face.decode()
     assert crops[0].max() < 10 < crops[-1].mean(), "cut in a second pass"
 
@@ -178,7 +185,8 @@ def test_with_sound_the_one_whose_mouth_moves_with_it_speaks(tmp_path, clips, la
     frames = [list(read_frames(path)) for path in clips]
     count = min(len(clip) for clip in frames)
     images = [scene((frames[0][i].image, LEFT), (frames[1][i].image, RIGHT)) for i in range(count)]
-    path = str(record(tmp_path / "couple.mp4", images, fps=15))
+    fps = round(1 / (frames[0][1].time - frames[0][0].time))
+    path = str(record(tmp_path / "couple.mp4", images, fps=fps))
     for side, voice in ((-1, speech_of(clips[0])), (1, speech_of(clips[1]))):
         tracked = track_video(path, landmarker, CropConfig(crops="none"), speech=voice)
         assert (side * (columns(tracked) - 240) > 0).all()
@@ -203,7 +211,7 @@ def test_a_video_is_read_again_only_if_somebody_else_turns_out_to_speak(
         return read_frames(path)
 
     monkeypatch.setattr(tracking, "read_frames", counted)
-    small = scaled(bob, 120)
+    small = scaled(bob, 100)
     gap = [scene() if i in (4, 5) else scene((ann[i], LEFT)) for i in range(12)]
     for frames, passes in (
         (gap, 1),

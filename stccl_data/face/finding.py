@@ -1,6 +1,6 @@
 """Find the faces in each frame of a video, and count what is wrong with the frames."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,10 +18,9 @@ from stccl_data.media.video import Frame
 #: (256 x 256), measured.
 _NETWORK_EYE_DISTANCE = 105.0
 
-#: While faces are followed, other faces are looked for in every so many frames: often enough that
-#: nobody who stays for half a second is missed at 25 frames per second, for a tenth of a
-#: millisecond a frame.
-_SEARCH_INTERVAL = 10
+#: While faces are followed, other faces are looked for every so many seconds: often enough that
+#: nobody who stays for half a second is missed, for a tenth of a millisecond a frame.
+_SEARCH_S = 0.4
 
 #: Landmarks that lie within one pixel are no face: the network is lost. NaN is not above it either.
 _LEAST_EXTENT = 1.0
@@ -39,8 +38,8 @@ class FrameFaces:
     time: float
 
 
-class FaceDetector:
-    """Detects the faces of a clip frame by frame."""
+class FaceFinder:
+    """Finds the faces of a clip frame by frame."""
 
     def __init__(self, landmarker: Landmarker, config: CropConfig) -> None:
         """Start a clip."""
@@ -51,26 +50,37 @@ class FaceDetector:
         self.times: list[float] = []
         #: whether the landmarks of a face were on one spot
         self.degenerate = False
-        self._known: list[Face] = []  # the faces of the last frame
+        self._last: list[Face] = []  # the faces of the last frame
+        self._searched = -np.inf  # time of the last search, seconds
         self._thumbnail: NDArray[np.uint8] | None = None  # of the last frame
         self._several = self._frozen = self._corrupt = 0
 
-    def detect(self, frames: Iterable[Frame]) -> Iterator[FrameFaces]:
-        """Detect the faces in the frames of the clip, as they are read.
+    def find(
+        self, frames: Iterable[Frame], hints: Callable[[], list[Face]] | None = None
+    ) -> Iterator[FrameFaces]:
+        """Find the faces in the frames of the clip, as they are read.
 
         Frames much larger than the landmark network needs are made smaller first: a face that
         fills a 1080p frame is detected, and cropped, in half the time.
+
+        Args:
+            frames: the frames of the clip.
+            hints: returns the faces that may be in the next frame, in source pixels: those of the
+                frame before, and some that were lost a moment ago. None: those of the frame
+                before.
         """
         iterator = iter(frames)
         while batch := list(islice(iterator, self._landmarker.batch)):
-            yield from self._detect(batch)
+            yield from self._find(batch, self._last if hints is None else hints())
 
-    def _detect(self, frames: Sequence[Frame]) -> list[FrameFaces]:
-        smallest = min((_eyes(face) for face in self._known), default=0.0)
+    def _find(self, frames: Sequence[Frame], hints: list[Face]) -> list[FrameFaces]:
+        smallest = min((_eyes(face) for face in hints), default=0.0)
         factor = reduction(smallest, self._config)
         reduced = [ReducedFrame.of(frame.picture, factor) for frame in frames]
-        known = [face.scaled(1 / factor) for face in self._known]
-        search = len(self.times) % _SEARCH_INTERVAL < len(frames)
+        known = [face.scaled(1 / factor) for face in hints]
+        search = frames[-1].time - self._searched >= _SEARCH_S
+        if search:
+            self._searched = frames[-1].time
         found = self._landmarker.detect([small.image for small in reduced], known, search=search)
         return [
             self._add(frame, small, [face.scaled(factor) for face in faces])
@@ -83,7 +93,7 @@ class FaceDetector:
         self.times.append(frame.time)
         extended = [face for face in faces if np.ptp(face.points, axis=0).max() > _LEAST_EXTENT]
         self.degenerate |= len(extended) < len(faces)
-        self._known = faces = extended
+        self._last = faces = extended
         self._corrupt += frame.corrupt
         self._several += len(faces) > 1
         step = max(1, 8 // small.factor)
