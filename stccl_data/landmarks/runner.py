@@ -137,7 +137,7 @@ class RunnerLandmarker:
                 continue
             placed = self._settle(image, detection.region)
             if placed.logit < _CERTAIN:
-                placed = max(placed, *self._turned(image, detection.region), key=_logit)
+                placed = max([placed, *self._turned(image, detection.region)], key=_logit)
             known = _among(region_of_face(placed.points), [*faces, *found])
             if placed.presence >= MIN_PRESENCE and not known:
                 found.append(self._face(placed))
