@@ -257,6 +257,9 @@ class EvaluateConfig:
     )
     per_pair: int = Field(default=3, ge=1, description="Windows of each accepted pair.")
     draws: int = Field(default=2, ge=1, description="How often places are drawn in each window.")
+    untrained: int = Field(
+        default=4, ge=1, description="How many untrained metrics to compare the trained one with."
+    )
     batch: int = Field(default=4, ge=1, description="Windows per batch.")
     shifts: Integers = Field(
         default=(2, 5, 10, 15),

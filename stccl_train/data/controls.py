@@ -5,17 +5,22 @@ The controls are windows whose target does not match: shifted in time, or anothe
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.mouths import align_mouths
+from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.dataset import Dataset, UtteranceClip
 from stccl_data.errors import ClipError
 from stccl_train.config import Crop
 from stccl_train.data.pairings import Pairing, list_pairings
 from stccl_train.data.windows import ClipFrames, Window, WindowShape, read_window, window_starts
+
+#: How the frames of another sentence are chosen: those whose mouth is most like the source's, or
+#: those at the target's relative time.
+Other = Literal["by_mouth", "same_time"]
 
 
 def evaluation_windows(
@@ -25,7 +30,7 @@ def evaluation_windows(
     per_pair: int,
     *,
     shift: int = 0,
-    other_sentence: bool = False,
+    other: Other | None = None,
     crop: Crop = "face",
     margin: int = 15,
     gates: Mapping[str, float] | None = None,
@@ -33,8 +38,8 @@ def evaluation_windows(
 ) -> Iterator[Window]:
     """Yield windows of a split's accepted pairs, in a fixed order, evenly spread over each pair.
 
-    The source frames depend neither on `shift` (up to `margin`) nor on `other_sentence`, so windows
-    of different conditions can be compared one by one by clips and first frame.
+    The source frames depend neither on `shift` (up to `margin`) nor on `other`, so windows of
+    different conditions can be compared one by one by clips and first frame.
 
     Args:
         dataset: the dataset.
@@ -43,10 +48,12 @@ def evaluation_windows(
         per_pair: most windows of one pair.
         shift: frames by which the target is moved away from the alignment: later if the clip has
             `margin` more frames after the window, else earlier.
-        other_sentence: replace the target by another sentence of the same speaker in the same
-            emotion, by the frames whose mouth is most like the source's in the order of time, as
-            `stccl align --align visual` finds them; if none of them make a window, by frames at the
-            target's pace from about the same position in the clip. Other windows are left out.
+        other: replace the target by another sentence of the same speaker in the same emotion.
+            ``by_mouth``: by the frames whose mouth is most like the source's in the order of time,
+            as `stccl align --align visual` finds them; if none of them make a window, by frames at
+            the target's pace from about the same position in the clip. ``same_time``: by the frames
+            at the target's time relative to the length of its clip. Windows without such frames are
+            left out.
         crop: which crop.
         margin: frames that must be free before or after the target's, at least `shift`. A pair too
             short for it has no windows.
@@ -69,8 +76,8 @@ def evaluation_windows(
                 source = ClipFrames(pairing.source, shape.indices(start))
                 target_frames = pairing.frame_map[source.frames] + direction * shift
                 target = ClipFrames(pairing.target, target_frames)
-                if other_sentence:
-                    replacement = other_sentences.find(key, source, target, shape)
+                if other is not None:
+                    replacement = other_sentences.find(key, source, target, shape, other)
                     if replacement is None:
                         continue
                     target = replacement
@@ -112,7 +119,7 @@ class OtherSentences:
         self._pairings: dict[tuple[str, str], Pairing] = {}
 
     def find(
-        self, key: str, source: ClipFrames, target: ClipFrames, shape: WindowShape
+        self, key: str, source: ClipFrames, target: ClipFrames, shape: WindowShape, other: Other
     ) -> ClipFrames | None:
         """Find frames of another sentence to put in place of the target's.
 
@@ -121,6 +128,7 @@ class OtherSentences:
             source: the source side of the window.
             target: the target side of the window.
             shape: the frames of a window.
+            other: how the frames are chosen.
 
         Returns:
             A clip in the target's emotion, of its level if there is one, and frames of it; None if
@@ -128,11 +136,14 @@ class OtherSentences:
         """
         clips = [
             clip
-            for other in self._other_keys(key)
-            for clip in self._clips_of(other)
+            for other_key in self._other_keys(key)
+            for clip in self._clips_of(other_key)
             if clip.emotion == target.clip.emotion and clip.crops
         ]
         clips.sort(key=lambda clip: clip.level != target.clip.level)
+        if other == "same_time":
+            found = (_frames_at_same_time(clip, target) for clip in clips)
+            return next((frames for frames in found if frames is not None), None)
         for clip in clips:
             by_mouth = self._pair_by_mouth(source.clip, clip)
             if source.frames[0] in window_starts(by_mouth, shape):
@@ -172,6 +183,21 @@ class OtherSentences:
         if key not in self._clips:
             self._clips[key] = list(self._dataset[key].clips.values())
         return self._clips[key]
+
+
+def _frames_at_same_time(clip: UtteranceClip, target: ClipFrames) -> ClipFrames | None:
+    """Frames of `clip` at the target's times relative to the clips' lengths.
+
+    None if a frame has no face, or occurs more than twice, as in no window that is trained on.
+    """
+    if len(clip) < 2 or len(target.clip) < 2:
+        return None
+    start, end = target.clip.times[[0, -1]]
+    relative = (target.clip.times[target.frames] - start) / (end - start)
+    frames = nearest_frame(clip.times, clip.times[0] + relative * (clip.times[-1] - clip.times[0]))
+    if not clip.valid[frames].all() or (frames[2:] == frames[:-2]).any():
+        return None
+    return ClipFrames(clip, frames)
 
 
 def _frames_at_same_pace(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stccl_data.dataset import Dataset
 from stccl_train.config import EvaluateConfig
-from stccl_train.data.controls import evaluation_windows
+from stccl_train.data.controls import Other, evaluation_windows
 from stccl_train.data.windows import Window, WindowShape
 from stccl_train.seeding import torch_generator
 
@@ -16,6 +16,9 @@ from stccl_train.seeding import torch_generator
 ALIGNED = "aligned"
 #: Same speaker and emotion, aligned with the source's mouth as well as possible.
 OTHER_SENTENCE = "other_sentence"
+#: The same, but at the same relative time of its clip, whatever the mouth does: what a metric that
+#: hears only the clock finds as well.
+OTHER_SAME_TIME = "other_same_time"
 #: Gaussian noise on both sides.
 NOISE = "noise"
 #: A token of noise compared with that of another place: the true chance level.
@@ -29,7 +32,14 @@ def shifted(shift: int) -> str:
 
 def condition_names(shifts: Sequence[int]) -> tuple[str, ...]:
     """Return the names of all conditions of an evaluation with these shifts."""
-    return (ALIGNED, *map(shifted, shifts), OTHER_SENTENCE, NOISE, NOISE_ELSEWHERE)
+    return (
+        ALIGNED,
+        *map(shifted, shifts),
+        OTHER_SENTENCE,
+        OTHER_SAME_TIME,
+        NOISE,
+        NOISE_ELSEWHERE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +68,20 @@ class ControlReader:
         aligned = self._windows(key)
         shifts = {shifted(shift): self._windows(key, shift=shift) for shift in self.config.shifts}
         # In the order of the aligned windows, but some are missing.
-        others = self._windows(key, other_sentence=True)
+        others = {
+            OTHER_SENTENCE: self._windows(key, other="by_mouth"),
+            OTHER_SAME_TIME: self._windows(key, other="same_time"),
+        }
         windows = []
         for number, window in enumerate(aligned):
             controls = {name: shifted_windows[number] for name, shifted_windows in shifts.items()}
-            if others and _position(others[0]) == _position(window):
-                controls[OTHER_SENTENCE] = others.pop(0)
+            for name, rest in others.items():
+                if rest and _position(rest[0]) == _position(window):
+                    controls[name] = rest.pop(0)
             windows.append(ControlledWindow(window, controls))
         return windows
 
-    def _windows(self, key: str, shift: int = 0, other_sentence: bool = False) -> list[Window]:
+    def _windows(self, key: str, shift: int = 0, other: Other | None = None) -> list[Window]:
         return list(
             evaluation_windows(
                 self.dataset,
@@ -75,7 +89,7 @@ class ControlReader:
                 self.shape,
                 self.config.per_pair,
                 shift=shift,
-                other_sentence=other_sentence,
+                other=other,
                 crop=self.config.crop,
                 margin=max(self.config.shifts),
                 keys=[key],

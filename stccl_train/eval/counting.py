@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stccl_data.dataset.layout import utterance_of
 from stccl_train.config import EvaluateConfig
 from stccl_train.data.collate import collate
 from stccl_train.data.windows import Window
@@ -16,6 +18,7 @@ from stccl_train.eval.conditions import (
     ALIGNED,
     NOISE,
     NOISE_ELSEWHERE,
+    OTHER_SAME_TIME,
     OTHER_SENTENCE,
     ControlledWindow,
     condition_names,
@@ -23,6 +26,7 @@ from stccl_train.eval.conditions import (
 )
 from stccl_train.eval.statistics import (
     ALL_REGIONS,
+    HEADLINE,
     MEASURES,
     STAGES,
     VIEWS,
@@ -42,7 +46,10 @@ from stccl_train.seeding import torch_generator
 BINS = np.linspace(-1, 1, 101)
 
 #: Conditions whose cosines get a histogram.
-_IN_HISTOGRAMS = (ALIGNED, SHIFTED, OTHER_SENTENCE)
+_IN_HISTOGRAMS = (ALIGNED, SHIFTED, OTHER_SENTENCE, OTHER_SAME_TIME)
+
+#: Conditions in which further untrained metrics are counted: what a verdict's gap needs.
+_GAP = (ALIGNED, SHIFTED)
 
 
 class _Target(NamedTuple):
@@ -61,6 +68,8 @@ class _Comparison:
     metric: CorrelationMetric
     #: The two stages that this metric stands for: with and without heads.
     stages: tuple[str, ...]
+    #: Number of the metric among the untrained ones; None for the trained one.
+    draw: int | None
     condition: str
     layer: int
     #: (b, T, C, H, W).
@@ -81,17 +90,17 @@ class Counter:
 
     Args:
         trained: the metric.
-        fresh: the same metric untrained.
+        fresh: the same metric untrained, once or more.
         config: what the windows that will be added were read with.
     """
 
     def __init__(
         self,
         trained: CorrelationMetric,
-        fresh: CorrelationMetric,
+        fresh: Sequence[CorrelationMetric],
         config: EvaluateConfig,
     ) -> None:
-        self._metrics = ((STAGES[:2], trained), (STAGES[2:], fresh))
+        self._trained, self._fresh = trained, fresh
         self._kinds = trained.kinds
         self._size, self._device = trained.config.size, trained.scale.device
         self._conditions = condition_names(config.shifts)
@@ -108,6 +117,7 @@ class Counter:
             1 + len(MEASURES),
         )
         self._sums: dict[PairKey, NDArray[np.float64]] = {}
+        self._untrained_draws = np.zeros((len(fresh), len(self._kinds), self._layers, len(_GAP), 2))
         self._histograms: dict[str, dict[str, NDArray[np.int64]]] = {
             kind.name: {} for kind in self._kinds
         }
@@ -129,6 +139,7 @@ class Counter:
             pairs=tuple(self._sums),
             windows=self.windows,
             sums=np.stack(list(self._sums.values())),
+            untrained_draws=self._untrained_draws,
             histograms=self._histograms,
             bins=BINS,
         )
@@ -160,26 +171,35 @@ class Counter:
             **self._control_targets(windows),
             NOISE: _Target(every, noise[1]),
         }
-        sides = [batch.source, noise[0], *(target.frames for target in targets.values())]
-        sides = [side.to(self._device) for side in sides]
-        for stages, metric in self._metrics:
+        for stages, draw, metric in self._metrics():
             # One side after the other, so that memory holds no more than one batch needs.
-            features = [metric.features(side) for side in sides]
-            for layer in range(self._layers):
-                source, noise_source, *others = (layers[layer][0] for layers in features)
-                for (name, (rows, _)), target in zip(targets.items(), others, strict=True):
-                    for condition in (NOISE, NOISE_ELSEWHERE) if name == NOISE else (name,):
-                        yield _Comparison(
-                            metric,
-                            stages,
-                            condition,
-                            layer,
-                            source=noise_source if name == NOISE else source[rows],
-                            target=target,
-                            boxes=boxes[rows],
-                            windows=[windows[i].aligned for i in rows],
-                            numbers=[self.windows + i for i in rows],
-                        )
+            plain = metric.features(batch.source.to(self._device))
+            for name, (rows, frames) in targets.items():
+                if draw and name not in _GAP:
+                    continue
+                is_noise = name == NOISE
+                source = metric.features(noise[0].to(self._device)) if is_noise else plain
+                target = metric.features(frames.to(self._device))
+                conditions = (NOISE, NOISE_ELSEWHERE) if is_noise else (name,)
+                for layer, condition in product(range(self._layers), conditions):
+                    yield _Comparison(
+                        metric,
+                        stages,
+                        draw,
+                        condition,
+                        layer,
+                        source=source[layer][0][rows],
+                        target=target[layer][0],
+                        boxes=boxes[rows],
+                        windows=[windows[i].aligned for i in rows],
+                        numbers=[self.windows + i for i in rows],
+                    )
+
+    def _metrics(self) -> Iterator[tuple[tuple[str, ...], int | None, CorrelationMetric]]:
+        """Yield the stages, the number among the untrained, and the metric, of each metric."""
+        yield STAGES[:2], None, self._trained
+        for draw, fresh in enumerate(self._fresh):
+            yield STAGES[2:], draw, fresh
 
     def _control_targets(self, windows: Sequence[ControlledWindow]) -> dict[str, _Target]:
         """Decode the targets of the controls that any of the windows has."""
@@ -244,10 +264,23 @@ class Counter:
         )
         for window, values in zip(comparison.windows, sums, strict=True):
             source, target = window.source, window.target
-            pair = PairKey(source.clip_id, target.clip_id, window.speaker, target.emotion)
+            pair = PairKey(
+                source.clip_id,
+                target.clip_id,
+                window.speaker,
+                target.emotion,
+                utterance_of(window.key),
+            )
             if pair not in self._sums:
                 self._sums[pair] = np.zeros(self._cells)
             self._sums[pair][cell] += values
+        is_verdicts = stage == "untrained" and view == HEADLINE[kind.term]
+        if is_verdicts and comparison.draw is not None and comparison.condition in _GAP:
+            condition = _GAP.index(comparison.condition)
+            mouth = sums[:, ALL_REGIONS.index("mouth")].sum(0)
+            self._untrained_draws[comparison.draw, cell[3], comparison.layer, condition] += mouth[
+                [0, 1 + MEASURES.index("recall")]
+            ]
 
     def _add_histograms(
         self, kind: str, condition: str, similarities: Similarities, mouth: Tensor

@@ -57,7 +57,8 @@ def evaluate(
     dataset = out if isinstance(out, Dataset) else open_dataset(out)
     shape = WindowShape(metric.config.frames, metric.config.stride)
     reader = ControlReader(dataset, shape, config)
-    counter = Counter(metric, untrained(metric, config.seed), config)
+    fresh = [untrained(metric, config.seed + i) for i in range(config.untrained)]
+    counter = Counter(metric, fresh, config)
     keys = _spread(dataset.keys(config.split), config.utterances)
     progress.stage("evaluate", len(keys))
     for key in keys:

@@ -31,7 +31,7 @@ JSON, TEXT = "eval.json", "eval.txt"
 PLOTS = ("similarity.png", "shift.png", "training.png")
 
 #: Format of eval.json. Bump when a program that reads it has to change.
-VERSION = 1
+VERSION = 2
 
 
 def write_report(
@@ -77,9 +77,11 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
         "speakers": list(evaluation.speakers),
         "seen_in_training": list(evaluation.seen),
         "emotions": list(evaluation.emotions),
-        "resampled": evaluation.unit,
+        "independent": evaluation.unit,
         "headline_view": dict(HEADLINE),
-        "verdicts": [asdict(verdict) for verdict in verdicts(evaluation)],
+        "verdicts": [
+            {**asdict(verdict), "hears": verdict.hears} for verdict in verdicts(evaluation)
+        ],
         "verdict": verdict_line(evaluation),
         "rows": [row for row in rows if row is not None],
     }

@@ -1,10 +1,14 @@
-"""The figures of an evaluation: means over tokens, and their bootstrap intervals."""
+"""The figures of an evaluation: means over tokens, and their 95 % intervals.
+
+Pairs of one sentence share a neutral clip, and sentences of one speaker share a face, so pairs are
+not independent. An interval is Student's t over the largest units that there are several of:
+speakers, or the sentences of a single speaker (docs/method.md gives its coverage).
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +31,8 @@ MEASURES = ("matched", "mismatched", "recall", "reciprocal_rank", "auc", "chance
 #: The view of the headline figures, which is the paper's.
 HEADLINE: dict[Term, str] = {"scc": "place", "tcc": "place+time"}
 
-#: With fewer speakers than this the bootstrap resamples pairs: so few do not show their spread.
-_MANY_SPEAKERS = 8
-
-_RESAMPLES = 1000
+#: With fewer speakers than this a figure is said to hold for these speakers only.
+MANY_SPEAKERS = 8
 
 
 class PairKey(NamedTuple):
@@ -43,6 +45,8 @@ class PairKey(NamedTuple):
     speaker: str
     #: Of the target.
     emotion: str
+    #: Key of the utterance, whichever of its parts the pair is stored in.
+    utterance: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,18 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its 95 % bootstrap interval. The interval of a single pair has no width."""
+    """A mean and its 95 % interval."""
 
     mean: float
     low: float
     high: float
+    #: Number of independent units it rests on; a single one has no spread, so no interval.
+    units: int
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval is above zero. A single unit proves nothing."""
+        return self.units > 1 and self.low > 0
 
     def __str__(self) -> str:
         """Return ``0.123 [0.100, 0.150]``, without the interval if it has no width."""
@@ -95,6 +106,10 @@ class Evaluation:
     #: (pairs, stages, conditions, views, kinds, layers, regions, 1 + measures) float64: number of
     #: tokens, then the sum of each measure over them.
     sums: NDArray[np.float64]
+    #: (draws, kinds, layers, 2, 2) float64, of each untrained metric at the mouth in the headline's
+    #: view: aligned and shifted (as the verdict is about), the number of tokens and the sum of
+    #: their R@1.
+    untrained_draws: NDArray[np.float64]
     #: Counts in ``bins`` of the cosines of mouth tokens after training, by kind name and by what
     #: they were compared with.
     histograms: Mapping[str, Mapping[str, NDArray[np.int64]]]
@@ -117,41 +132,47 @@ class Evaluation:
         return tuple(dict.fromkeys(kind.term for kind in self.kinds))
 
     @property
-    def unit(self) -> str:
-        """What the bootstrap resamples: ``speakers``, or ``pairs`` if speakers are few."""
-        return "speakers" if len(self.speakers) >= _MANY_SPEAKERS else "pairs"
+    def unit(self) -> Literal["speakers", "sentences"]:
+        """What an interval takes as independent: speakers, or the sentences of a single one."""
+        return "speakers" if len(self.speakers) > 1 else "sentences"
 
     def mean(self, measure: str, selection: Selection) -> float:
         """Return the mean of a measure; NaN if nothing was counted."""
         total, weight = self._weighted(measure, selection).sum(0)
         return float(total / weight) if weight > 0 else float("nan")
 
-    def interval(
-        self, measure: str, selection: Selection, minus: Selection | None = None
-    ) -> Interval | None:
-        """Return the mean of a measure with its interval, or of a difference of two selections.
+    def interval(self, measure: str, selection: Selection) -> Interval | None:
+        """Return the mean of a measure with its interval; None if nothing was counted."""
+        return self.contrast(measure, {selection: 1})
+
+    def contrast(self, measure: str, coefficients: Mapping[Selection, float]) -> Interval | None:
+        """Return a weighted sum of means, such as a difference, with its interval.
+
+        Only pairs counted in every selection take part. The variance is that of the linearised
+        ratio estimator over units (Cochran, Sampling Techniques, section 6), its quantile that of
+        Student's t with one degree of freedom less than there are units.
 
         Args:
             measure: one of `MEASURES`.
-            selection: which tokens.
-            minus: subtract the mean over these, in each resample of the same pairs.
+            coefficients: the weight of each selection's mean.
 
         Returns:
             None if nothing was counted.
         """
-        rows = [self._weighted(measure, selection)]
-        if minus is not None:
-            rows.append(self._weighted(measure, minus))
-        counted = np.all([row[:, 1] > 0 for row in rows], axis=0)
+        weighted = [self._weighted(measure, selection) for selection in coefficients]
+        counted = np.all([pairs[:, 1] > 0 for pairs in weighted], axis=0)
         if not counted.any():
             return None
         groups = self._groups(counted)
-        grouped = [np.stack([row[counted][group].sum(0) for group in groups]) for row in rows]
-        resamples = _resamples(len(groups))
-        mean = _difference([sums.sum(0) for sums in grouped])
-        spread = _difference([sums[resamples].sum(1) for sums in grouped])
-        low, high = np.quantile(spread, [0.025, 0.975])
-        return Interval(float(mean), float(low), float(high))
+        mean = 0.0
+        influence = np.zeros(len(groups))
+        for coefficient, pairs in zip(coefficients.values(), weighted, strict=True):
+            sums = np.stack([pairs[counted][group].sum(0) for group in groups])
+            total, weight = sums.sum(0)
+            mean += coefficient * total / weight
+            influence += coefficient * (sums[:, 0] - total / weight * sums[:, 1]) / weight
+        spread = _half_width(influence)
+        return Interval(float(mean), float(mean - spread), float(mean + spread), len(groups))
 
     def gap(self, selection: Selection, condition: str) -> Interval | None:
         """Return by how much R@1 of a selection exceeds its R@1 under another condition.
@@ -161,7 +182,14 @@ class Evaluation:
         """
         if condition not in self.conditions:
             return None
-        return self.interval("recall", selection, minus=replace(selection, condition=condition))
+        return self.contrast("recall", gap_coefficients(selection, condition))
+
+    def untrained_gaps(self, kind: TokenKind) -> tuple[float, ...]:
+        """Return the verdict's gap of each untrained metric, NaN if nothing was counted."""
+        counts, recalls = np.moveaxis(self.untrained_draws[:, self.kinds.index(kind)], -1, 0)
+        with np.errstate(invalid="ignore"):
+            means = np.nanmean(recalls / counts, axis=1)  # (draws, 2)
+        return tuple((means[:, 0] - means[:, 1]).tolist())
 
     def _weighted(self, measure: str, selection: Selection) -> NDArray[np.float64]:
         """Return a measure's weighted sum and weight for each pair, (pairs, 2), without NaN.
@@ -193,26 +221,30 @@ class Evaluation:
         return np.stack([(values * scale).sum((1, 2)), (counts * scale).sum((1, 2))], axis=1)
 
     def _groups(self, counted: NDArray[np.bool_]) -> list[list[int]]:
-        """Return the counted rows (numbered among themselves) that are resampled together."""
+        """Return the counted rows (numbered among themselves) of each independent unit."""
         pairs = [pair for pair, keep in zip(self.pairs, counted, strict=True) if keep]
-        if self.unit == "pairs":
-            return [[row] for row in range(len(pairs))]
         rows: defaultdict[str, list[int]] = defaultdict(list)
         for row, pair in enumerate(pairs):
-            rows[pair.speaker].append(row)
+            rows[pair.speaker if self.unit == "speakers" else pair.utterance].append(row)
         return list(rows.values())
 
 
-def _difference(sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return weighted means, or their differences if there are two: (..., 2) each to (...)."""
-    means = [weighted[..., 0] / weighted[..., 1] for weighted in sums]
-    return means[0] if len(means) == 1 else means[0] - means[1]
+def gap_coefficients(selection: Selection, condition: str) -> dict[Selection, float]:
+    """Return the coefficients of a selection's mean minus that under another condition."""
+    return {selection: 1, replace(selection, condition=condition): -1}
 
 
-@cache
-def _resamples(groups: int) -> NDArray[np.int64]:
-    """Return the groups in each resample, (_RESAMPLES, groups).
+def _half_width(influence: NDArray[np.float64]) -> float:
+    """Return half the width of the 95 % interval.
 
-    The same for every figure, so that figures can be compared.
+    Args:
+        influence: (units,) by how much each unit moves the estimate; they add up to zero.
     """
-    return np.random.default_rng(0).integers(groups, size=(_RESAMPLES, groups))
+    # takes a third of a second to import
+    from scipy.special import stdtrit
+
+    units = len(influence)
+    if units < 2:
+        return 0.0
+    variance = units / (units - 1) * float(np.square(influence).sum())
+    return float(stdtrit(units - 1, 0.975) * np.sqrt(variance))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from stccl_train.eval.conditions import ALIGNED, NOISE, OTHER_SENTENCE
+from stccl_train.eval.conditions import ALIGNED, NOISE, OTHER_SAME_TIME, OTHER_SENTENCE
 from stccl_train.eval.statistics import (
     ALL_REGIONS,
     HEADLINE,
@@ -34,7 +34,7 @@ def format_tables(evaluation: Evaluation) -> str:
     lines = [
         f"{evaluation.windows} windows of {len(evaluation.pairs)} pairs of "
         f"{speakers} speaker{'' if speakers == 1 else 's'}; "
-        f"intervals: 95 %, bootstrap over {evaluation.unit}",
+        f"intervals: 95 %, Student's t over {evaluation.unit}",
         "",
     ]
     for term in evaluation.terms:
@@ -75,7 +75,9 @@ def _condition_table(evaluation: Evaluation, term: Term) -> list[str]:
 def _measure_table(evaluation: Evaluation, term: Term) -> list[str]:
     """All measures of each stage under the main conditions, over all regions."""
     rows = []
-    for stage, condition in product(STAGES, (ALIGNED, SHIFTED, OTHER_SENTENCE, NOISE)):
+    for stage, condition in product(
+        STAGES, (ALIGNED, SHIFTED, OTHER_SENTENCE, OTHER_SAME_TIME, NOISE)
+    ):
         tokens = Selection(term, stage=stage, condition=condition)
         if _interval(evaluation, tokens) is None:
             continue
@@ -154,6 +156,7 @@ def _short(condition: str) -> str:
     return (
         condition.replace("shifted_", "+")
         .replace("other_sentence", "other")
+        .replace("other_same_time", "same time")
         .replace("noise_elsewhere", "wrong place")
     )
 

@@ -21,7 +21,10 @@ _TOKENS, _CHANCE = 10, 0.02
 
 
 def evaluation_with(
-    recalls: dict[tuple[str, str], list[float]], pairs: int, speakers: int = 1
+    recalls: dict[tuple[str, str], list[float]],
+    pairs: int,
+    speakers: int = 1,
+    sentences: int = 3,
 ) -> Evaluation:
     """Make up an evaluation of SCC-VD in two layers.
 
@@ -29,6 +32,7 @@ def evaluation_with(
         recalls: R@1 of each pair by (stage, condition), the same in every region and layer.
         pairs: number of pairs.
         speakers: number of speakers, who take turns.
+        sentences: number of sentences of each speaker, which take turns.
     """
     shape = (
         pairs,
@@ -53,13 +57,28 @@ def evaluation_with(
         conditions=CONDITIONS,
         layers=2,
         pairs=tuple(
-            PairKey(f"s{i}", f"t{i}", f"speaker{i % speakers}", "happy") for i in range(pairs)
+            PairKey(
+                f"s{i}",
+                f"t{i}",
+                f"speaker{i % speakers}",
+                "happy",
+                f"speaker{i % speakers}/sentence{i // speakers % sentences}",
+            )
+            for i in range(pairs)
         ),
         windows=pairs,
         sums=sums,
+        untrained_draws=_untrained_draws(recalls),
         histograms={"scc_vd": {"matched": np.ones(len(BINS) - 1, np.int64)}},
         bins=BINS,
     )
+
+
+def _untrained_draws(recalls: dict[tuple[str, str], list[float]]) -> np.ndarray:
+    """Three untrained metrics with the same gap."""
+    means = [np.mean(recalls.get(("untrained", c), [0])) for c in ("aligned", "shifted_10")]
+    values = np.array([[_TOKENS, _TOKENS * mean] for mean in means])
+    return np.broadcast_to(values, (3, 1, 2, 2, 2))
 
 
 def evaluation_with_gap(
@@ -68,8 +87,10 @@ def evaluation_with_gap(
     bare: float = 0.15,
     noise: float = 0.02,
     other: float = 0.2,
+    same_time: float = 0.25,
     pairs: int = 12,
     speakers: int = 1,
+    sentences: int = 3,
 ) -> Evaluation:
     """Make up an evaluation by how much R@1 aligned exceeds R@1 shifted by 10 frames.
 
@@ -79,8 +100,10 @@ def evaluation_with_gap(
         bare: the gap without heads and training; pairs differ in it.
         noise: R@1 on noise; chance is 0.02.
         other: R@1 aligned minus R@1 of another sentence.
+        same_time: R@1 aligned minus R@1 of another sentence at the same relative time.
         pairs: number of pairs.
         speakers: number of speakers.
+        sentences: number of sentences of each speaker.
     """
 
     def spread(mean: float) -> list[float]:
@@ -90,6 +113,7 @@ def evaluation_with_gap(
         ("after", "aligned"): spread(0.7),
         ("after", "shifted_10"): spread(0.7 - gap),
         ("after", "other_sentence"): [0.7 - other] * pairs,
+        ("after", "other_same_time"): spread(0.7 - same_time),
         ("after", "noise"): [noise] * pairs,
         ("after", "noise_elsewhere"): [0.02] * pairs,
         ("untrained", "aligned"): spread(0.5),
@@ -97,4 +121,4 @@ def evaluation_with_gap(
         ("untrained_before", "aligned"): spread(0.5),
         ("untrained_before", "shifted_10"): [0.5 - bare] * pairs,
     }
-    return evaluation_with(recalls, pairs, speakers)
+    return evaluation_with(recalls, pairs, speakers, sentences)
