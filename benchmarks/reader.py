@@ -68,7 +68,7 @@ def plan(dataset: Dataset, config: TrainConfig) -> ReaderPlan:
         dataset,
         SPLIT,
         config.windows,
-        shape=WindowShape(metric.frames, metric.stride),
+        shape=WindowShape(metric.frames, metric.interval),
         size=metric.size,
         batch=config.batch,
     )

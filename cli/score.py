@@ -56,7 +56,7 @@ def command(
 ) -> None:
     """Score how well TARGET keeps the speech of SOURCE: SCC and TCC at the mouth, frame by frame.
 
-    Beside each score is that of the same two clips with TARGET shifted by 10 frames; the difference
+    Beside each score is that of the same two clips with TARGET shifted by 0.4 s; the difference
     is due to speech.
     """
     from stccl_train.eval.score import score

@@ -14,7 +14,6 @@ from pydantic import Field
 from stccl_data.options import (
     ConfigError,
     Floats,
-    Integers,
     Key,
     Words,
     build,
@@ -69,8 +68,8 @@ class MetricConfig:
     frames: int = Field(
         default=9, ge=1, description="T, frames of a window; evaluation must use the same."
     )
-    stride: int = Field(
-        default=3, ge=1, description="Source frames from one frame of a window to the next."
+    interval: float = Field(
+        default=0.12, gt=0, description="Seconds from one frame of a window to the next."
     )
     size: int = Field(
         default=224, description="Side of a frame when it enters the backbone, pixels."
@@ -261,17 +260,17 @@ class EvaluateConfig:
         default=4, ge=1, description="How many untrained metrics to compare the trained one with."
     )
     batch: int = Field(default=4, ge=1, description="Windows per batch.")
-    shifts: Integers = Field(
-        default=(2, 5, 10, 15),
-        description="Frames by which the target is shifted; the verdict uses 10.",
+    shifts: Floats = Field(
+        default=(0.08, 0.2, 0.4, 0.6),
+        description="Seconds by which the target is shifted; the verdict uses 0.4.",
     )
     crop: Crop = Field(default="face", description="Which crop to evaluate.")
     seed: int = Field(default=0, ge=0, description="Seed for places, noise and untrained weights.")
 
     def __post_init__(self) -> None:
-        if not self.shifts or min(self.shifts) < 1:
+        if not self.shifts or not all(0.01 <= shift <= 10 for shift in self.shifts):
             raise ValueError(
-                "shifts must be one or more numbers of frames, each at least 1, "
+                "shifts must be one or more numbers of seconds, each from 0.01 to 10, "
                 f"not {list(self.shifts)}"
             )
 
@@ -306,7 +305,21 @@ def load_config(
 
 def config_from(values: Mapping[str, Any]) -> TrainConfig:
     """Build a training config from plain values, as `as_values` returns. Raises ConfigError."""
+    metric = values.get("metric")
+    if isinstance(metric, Mapping):
+        values = {**values, "metric": current_names(metric)}
     return build(TrainConfig, values)
+
+
+def current_names(metric: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a metric's config under the names that they have now.
+
+    Versions before 0.2 counted the frames from one frame of a window to the next, at 25 frames/s.
+    """
+    values = dict(metric)
+    if isinstance(stride := values.pop("stride", None), int):
+        values["interval"] = stride / 25
+    return values
 
 
 def as_values(config: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class STCCLLoss(nn.Module):
 
     @property
     def config(self) -> MetricConfig:
-        """What the metric was trained on: ``frames``, ``stride``, ``size``, ..."""
+        """What the metric was trained on: ``frames``, ``interval``, ``size``, ..."""
         return self.metric.config
 
     def train(self, mode: bool = True) -> "STCCLLoss":
@@ -75,9 +75,9 @@ class STCCLLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            source: (B, T, 3, H, W) RGB, float in [-1, 1]: T frames, ``config.stride`` apart, faces
-                aligned to the crop template of `stccl prepare`. Any H and W; frames are resized
-                inside. With T = 1 the temporal term is left out.
+            source: (B, T, 3, H, W) RGB, float in [-1, 1]: T frames, ``config.interval``
+                seconds apart, faces aligned to the crop template of `stccl prepare`. Any H and W;
+                frames are resized inside. With T = 1 the temporal term is left out.
             generated: (B, T, 3, H', W'), the same frames manipulated.
             generator: as in `CorrelationMetric.forward`.
             source_points: (B, T, 68, 2), iBUG points in pixels of ``source``. With them

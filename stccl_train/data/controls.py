@@ -29,10 +29,10 @@ def evaluation_windows(
     shape: WindowShape,
     per_pair: int,
     *,
-    shift: int = 0,
+    shift: float = 0.0,
     other: Other | None = None,
     crop: Crop = "face",
-    margin: int = 15,
+    margin: float = 0.6,
     gates: Mapping[str, float] | None = None,
     keys: Sequence[str] | None = None,
 ) -> Iterator[Window]:
@@ -46,8 +46,8 @@ def evaluation_windows(
         split: the split.
         shape: the frames of a window.
         per_pair: most windows of one pair.
-        shift: frames by which the target is moved away from the alignment: later if the clip has
-            `margin` more frames after the window, else earlier.
+        shift: seconds by which the target is moved away from the alignment: later if the clip goes
+            on for `margin` after the window, else earlier.
         other: replace the target by another sentence of the same speaker in the same emotion.
             ``by_mouth``: by the frames whose mouth is most like the source's in the order of time,
             as `stccl align --align visual` finds them; if none of them make a window, by frames at
@@ -55,8 +55,8 @@ def evaluation_windows(
             at the target's time relative to the length of its clip. Windows without such frames are
             left out.
         crop: which crop.
-        margin: frames that must be free before or after the target's, at least `shift`. A pair too
-            short for it has no windows.
+        margin: seconds of the target's clip, with a face throughout, that must come before or after
+            the window, at least `shift`. A pair too short for it has no windows.
         gates: as for `list_pairings`.
         keys: only these utterances; None takes all of the split.
 
@@ -72,9 +72,12 @@ def evaluation_windows(
         ):
             if not (pairing.source.crops and pairing.target.crops):
                 continue
-            for start, direction in _spread_starts(pairing, shape, margin, per_pair):
-                source = ClipFrames(pairing.source, shape.indices(start))
-                target_frames = pairing.frame_map[source.frames] + direction * shift
+            for frames, direction in _spread_windows(pairing, shape, margin, per_pair):
+                source = ClipFrames(pairing.source, frames)
+                target_frames = pairing.frame_map[frames]
+                if shift:
+                    times = pairing.target.times
+                    target_frames = nearest_frame(times, times[target_frames] + direction * shift)
                 target = ClipFrames(pairing.target, target_frames)
                 if other is not None:
                     replacement = other_sentences.find(key, source, target, shape, other)
@@ -84,27 +87,44 @@ def evaluation_windows(
                 yield read_window(utterance, crop, source, target)
 
 
-def _spread_starts(
-    pairing: Pairing, shape: WindowShape, margin: int, per_pair: int
-) -> list[tuple[int, int]]:
-    """Choose up to `per_pair` starts, and the direction, 1 or -1, in which a target may be shifted.
+def _spread_windows(
+    pairing: Pairing, shape: WindowShape, margin: float, per_pair: int
+) -> list[tuple[NDArray[np.intp], int]]:
+    """Choose up to `per_pair` windows, and the direction, 1 or -1, to shift their targets in.
 
-    In that direction the target has `margin` more frames, all of them valid.
+    In that direction the target's clip goes on for `margin` seconds, with a face throughout.
+
+    Returns:
+        (T,) source frames and the direction of each.
     """
     #: valid_before[b] - valid_before[a]: number of valid frames in [a, b)
     valid_before = np.concatenate([[0], np.cumsum(pairing.target.valid)])
-    candidates: list[tuple[int, int]] = []
+    candidates: list[tuple[NDArray[np.intp], int]] = []
+    windows = shape.windows(pairing.source.times)
     for start in window_starts(pairing, shape).tolist():
-        first = int(pairing.frame_map[start])
-        end = int(pairing.frame_map[start + shape.span]) + 1
-        for direction, a, b in ((1, first, end + margin), (-1, first - margin, end)):
-            if a >= 0 and b <= len(pairing.target) and valid_before[b] - valid_before[a] == b - a:
-                candidates.append((start, direction))
+        first, last = pairing.frame_map[windows[start][[0, -1]]].tolist()
+        for direction in (1, -1):
+            edge = _frame_after(
+                pairing.target, last if direction > 0 else first, direction * margin
+            )
+            a, b = min(first, edge), max(last, edge) + 1
+            if edge >= 0 and valid_before[b] - valid_before[a] == b - a:
+                candidates.append((windows[start], direction))
                 break
     if not candidates:
         return []
     chosen = np.linspace(0, len(candidates) - 1, per_pair + 2)[1:-1].round().astype(int)
     return [candidates[i] for i in dict.fromkeys(chosen.tolist())]
+
+
+def _frame_after(clip: UtteranceClip, frame: int, seconds: float) -> int:
+    """Return the frame this much after another, or before if negative; -1 outside the clip."""
+    times = clip.times
+    time = times[frame] + seconds
+    half = (times[-1] - times[0]) / max(1, len(times) - 1) / 2
+    if not times[0] - half < time < times[-1] + half:
+        return -1
+    return int(nearest_frame(times, time[None])[0])
 
 
 class OtherSentences:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.dataset import Utterance, UtteranceClip
 from stccl_data.landmarks import ibug68
 from stccl_train.config import Crop, WindowConfig
@@ -29,17 +30,24 @@ class WindowShape:
 
     #: number of frames on each side, T
     frames: int
-    #: distance between two of them, in source frames
-    stride: int = 1
+    #: seconds from one of them to the next
+    interval: float = 0.04
 
-    @property
-    def span(self) -> int:
-        """Distance between the first and the last frame, in source frames."""
-        return (self.frames - 1) * self.stride
+    def windows(self, times: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return the windows of a clip, one for each frame that a window can start at.
 
-    def indices(self, start: int) -> NDArray[np.intp]:
-        """(T,) the source frames of the window that starts at frame `start`."""
-        return start + self.stride * np.arange(self.frames)
+        Args:
+            times: (N,) presentation times of the clip, seconds.
+
+        Returns:
+            (n, T) the frames nearest to the window's times, n <= N; at low frame rates a frame may
+            occur twice.
+        """
+        offsets = self.interval * np.arange(self.frames)
+        # Containers round times, to a millisecond at worst, so the last frame is met only about.
+        tolerance = (times[-1] - times[0]) / max(1, len(times) - 1) / 4 if len(times) else 0.0
+        starts = times[times + offsets[-1] <= times[-1] + tolerance] if len(times) else times
+        return nearest_frame(times, starts[:, None] + offsets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,13 +99,12 @@ class Window:
 def window_starts(pairing: Pairing, shape: WindowShape) -> NDArray[np.intp]:
     """Return the source frames at which a window can start, ascending.
 
-    In a window every frame shows a face on both sides, no target frame occurs more than twice, and
-    no step of the target is longer than `_LONGEST_STEP` natural steps.
+    In a window every frame shows a face on both sides, no source frame occurs twice, no target
+    frame more than twice, and no step of the target is longer than `_LONGEST_STEP` natural steps.
     """
-    count = len(pairing.source) - shape.span
-    if count < 1 or not len(pairing.target):
+    source_frames = shape.windows(pairing.source.times)
+    if not len(source_frames) or not len(pairing.target):
         return np.zeros(0, np.intp)
-    source_frames = np.arange(count)[:, None] + shape.indices(0)
     target_frames = pairing.frame_map[source_frames]
     usable = (
         pairing.source.valid[source_frames].all(axis=1)
@@ -107,8 +114,11 @@ def window_starts(pairing: Pairing, shape: WindowShape) -> NDArray[np.intp]:
     if shape.frames > 2:  # the map is non-decreasing, so equal frames are neighbours
         usable &= (target_frames[:, 2:] > target_frames[:, :-2]).all(axis=1)
     if shape.frames > 1:
-        natural = shape.stride * max(1.0, _frame_rate(pairing.target) / _frame_rate(pairing.source))
-        usable &= (np.diff(target_frames, axis=1) <= _LONGEST_STEP * natural).all(axis=1)
+        usable &= (np.diff(source_frames, axis=1) > 0).all(axis=1)
+        rates = (_frame_rate(clip) for clip in (pairing.source, pairing.target))
+        natural = shape.interval * max(rates)  # frames
+        longest = round(_LONGEST_STEP * natural, 3)  # times are rounded
+        usable &= (np.diff(target_frames, axis=1) <= longest).all(axis=1)
     return np.flatnonzero(usable)
 
 
@@ -160,7 +170,7 @@ def draw_windows(
             ("face", "mouth")[int(rng.integers(2))] if config.crop == "both" else config.crop
         )
         augmentation = draw_augmentation(config.flip, config.colour, rng)
-        frames = shape.indices(start)
+        frames = shape.windows(pairing.source.times)[start]
         source = ClipFrames(pairing.source, frames)
         target = ClipFrames(pairing.target, pairing.frame_map[frames])
         yield read_window(utterance, crop, source, target, augmentation)

@@ -25,12 +25,12 @@ NOISE = "noise"
 NOISE_ELSEWHERE = "noise_elsewhere"
 
 
-def shifted(shift: int) -> str:
-    """Return the name of the condition with target frames this many later or earlier."""
-    return f"shifted_{shift}"
+def shifted(shift: float) -> str:
+    """Return the name of the condition with a target this many seconds later or earlier."""
+    return f"shifted_{shift:g}"
 
 
-def condition_names(shifts: Sequence[int]) -> tuple[str, ...]:
+def condition_names(shifts: Sequence[float]) -> tuple[str, ...]:
     """Return the names of all conditions of an evaluation with these shifts."""
     return (
         ALIGNED,
@@ -81,7 +81,7 @@ class ControlReader:
             windows.append(ControlledWindow(window, controls))
         return windows
 
-    def _windows(self, key: str, shift: int = 0, other: Other | None = None) -> list[Window]:
+    def _windows(self, key: str, shift: float = 0.0, other: Other | None = None) -> list[Window]:
         return list(
             evaluation_windows(
                 self.dataset,

@@ -55,7 +55,7 @@ def evaluate(
     metric = metric.to(usable_device(device)).eval()
     trained_on = () if isinstance(run, CorrelationMetric) else trained_speakers(run)
     dataset = out if isinstance(out, Dataset) else open_dataset(out)
-    shape = WindowShape(metric.config.frames, metric.config.stride)
+    shape = WindowShape(metric.config.frames, metric.config.interval)
     reader = ControlReader(dataset, shape, config)
     fresh = [untrained(metric, config.seed + i) for i in range(config.untrained)]
     counter = Counter(metric, fresh, config)
@@ -69,7 +69,7 @@ def evaluate(
     if not counter.windows:
         raise EvaluationError(
             f"{dataset.path}: no pair of split {config.split!r} has windows of {shape.frames} "
-            f"frames, {shape.stride} apart, with {max(config.shifts)} more frames to shift by; "
+            f"frames, {shape.interval:g} s apart, with {max(config.shifts):g} s more to shift by; "
             "use smaller --shifts"
         )
     return counter.evaluation(trained_on)

@@ -76,8 +76,8 @@ def score_frames(
     """
     a, b = source.track, target.track
     usable = a.valid & (frame_map >= 0) & b.valid[np.maximum(frame_map, 0)]
-    shape = WindowShape(metric.config.frames, metric.config.stride)
-    windows = [frames for frames in _spread_windows(shape, len(a)) if usable[frames].all()]
+    shape = WindowShape(metric.config.frames, metric.config.interval)
+    windows = [frames for frames in _spread_windows(shape, a.times) if usable[frames].all()]
     if not windows:
         return None
     sums = _FrameSums(len(a))
@@ -101,19 +101,25 @@ def score_frames(
     return sums.scores()
 
 
-def _spread_windows(shape: WindowShape, frames: int) -> list[NDArray[np.intp]]:
+def _spread_windows(shape: WindowShape, times: NDArray[np.float64]) -> list[NDArray[np.intp]]:
     """Return the frames of overlapping windows that together contain every frame of a clip.
 
-    As many windows in a row as the stride skips frames, and again some frames later.
+    As many windows in a row as there are frames in an interval, and again some intervals later.
+
+    Args:
+        shape: the frames of a window.
+        times: (N,) presentation times, seconds.
     """
     step = max(1, shape.frames // _OVERLAP)
-    last = frames - 1 - shape.span
-    starts = (
-        start
-        for start in range(last + 1)
-        if start // shape.stride % step == 0 or start > last - shape.stride
-    )
-    return [shape.indices(start) for start in starts]
+    windows = shape.windows(times)
+    last = len(windows) - 1
+    apart = np.diff(windows[:1, :2]).sum()
+    skipped = max(1, int(apart))
+    return [
+        window
+        for start, window in enumerate(windows)
+        if start // skipped % step == 0 or start > last - skipped
+    ]
 
 
 def _score_slots(

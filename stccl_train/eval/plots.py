@@ -39,7 +39,7 @@ def plot_similarities(path: str | Path, evaluation: Evaluation) -> None:
 def plot_shifts(path: str | Path, evaluation: Evaluation) -> None:
     """Plot R@1 at the mouth of each stage by the shift of the target, with intervals and chance."""
     names = [name for name in evaluation.conditions if name.startswith("shifted_")]
-    by_shift = {int(name.removeprefix("shifted_")): name for name in names}
+    by_shift = {float(name.removeprefix("shifted_")): name for name in names}
     conditions = dict(sorted({0: ALIGNED, **by_shift}.items()))
     figure, panels = _figure(len(evaluation.terms))
     for axes, term in zip(panels, evaluation.terms, strict=True):
@@ -66,7 +66,7 @@ def plot_shifts(path: str | Path, evaluation: Evaluation) -> None:
         axes.axhline(chance, color="grey", linestyle=":", label="chance")
         axes.set(
             title=f"{term.upper()}, at the mouth",
-            xlabel="target shifted by, frames",
+            xlabel="target shifted by, seconds",
             ylabel="R@1",
             ylim=(0, None),
         )

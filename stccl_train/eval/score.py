@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stccl_data.alignment.modes import Matching
 from stccl_data.alignment.tracked_clip import match_frames, read_tracked_clip
+from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.errors import ClipError, Reason
 from stccl_data.progress import Progress, SilentProgress
 from stccl_train.eval.frame_scores import SCORES, FrameScores, score_frames
@@ -26,7 +27,7 @@ class Score(FrameScores):
     times: NDArray[np.float64]
     #: (N,) float64, seconds from B's first frame to the partner frames; NaN if there is none.
     target_times: NDArray[np.float64]
-    #: Means with B's frames `VERDICT_SHIFT` frames away: the level of two clips of one face that do
+    #: Means with B's frames `VERDICT_SHIFT` away: the level of two clips of one face that do
     #: not say the same.
     shifted: dict[str, float | None]
 
@@ -82,10 +83,10 @@ def score(
         raise ClipError(
             Reason.TOO_SHORT,
             f"{source} and {target} have no {metric.config.frames} frames, "
-            f"{metric.config.stride} apart, with a face on both sides",
+            f"{metric.config.interval:g} s apart, with a face on both sides",
         )
     times, target_times = (clip.track.times for clip in clips)
-    shifted_map = _shift(frame_map, len(target_times))
+    shifted_map = _shift(frame_map, target_times)
     shifted = score_frames(metric, clips[0], clips[1], shifted_map)
     progress.step()
     return Score(
@@ -96,8 +97,16 @@ def score(
     )
 
 
-def _shift(frame_map: NDArray[np.int32], frames: int) -> NDArray[np.int32]:
-    """Move each partner frame `VERDICT_SHIFT` later, or earlier at the end of the clip."""
-    later, earlier = frame_map + VERDICT_SHIFT, frame_map - VERDICT_SHIFT
-    moved = np.where(later < frames, later, earlier)
-    return np.where((frame_map < 0) | (moved < 0), -1, moved).astype(np.int32)
+def _shift(frame_map: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Move each partner frame `VERDICT_SHIFT` later, or earlier at the end of the clip.
+
+    Args:
+        frame_map: (n_source,) target frames, -1 for none.
+        times: (n_target,) presentation times, seconds.
+    """
+    partner = times[frame_map]
+    later, earlier = partner + VERDICT_SHIFT, partner - VERDICT_SHIFT
+    half = (times[-1] - times[0]) / max(1, len(times) - 1) / 2
+    moved = np.where(later < times[-1] + half, later, earlier)
+    outside = (frame_map < 0) | (moved < times[0] - half)
+    return np.where(outside, -1, nearest_frame(times, moved)).astype(np.int32)

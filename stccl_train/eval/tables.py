@@ -69,7 +69,7 @@ def _condition_table(evaluation: Evaluation, term: Term) -> list[str]:
         name = STAGE_NAMES[stage] if region == "all" else ""
         rows.append([name, region, *recalls, _gap(evaluation, tokens)])
     names = [_short(name) for name in evaluation.conditions]
-    return _table(["R@1", "region", *names, f"aligned less +{VERDICT_SHIFT}"], rows)
+    return _table(["R@1", "region", *names, f"aligned less +{VERDICT_SHIFT} s"], rows)
 
 
 def _measure_table(evaluation: Evaluation, term: Term) -> list[str]:
@@ -104,7 +104,7 @@ def _layer_table(evaluation: Evaluation, term: Term) -> list[str]:
         chance = evaluation.mean("chance", tokens)
         name = str(layer) if stage == "after" else ""
         rows.append([name, STAGE_NAMES[stage], *recalls, f"{chance:.3f}"])
-    names = ["all", f"all +{VERDICT_SHIFT}", "mouth", f"mouth +{VERDICT_SHIFT}", "chance"]
+    names = ["all", f"all +{VERDICT_SHIFT} s", "mouth", f"mouth +{VERDICT_SHIFT}", "chance"]
     return _table(["layer", "", *names], rows)
 
 
@@ -119,7 +119,7 @@ def _form_table(evaluation: Evaluation, term: Term) -> list[str]:
         recalls = [_recall(evaluation, replace(tokens, condition=c)) for c in (ALIGNED, SHIFTED)]
         name = kind.name if stage == "after" else ""
         rows.append([name, STAGE_NAMES[stage], *recalls, _gap(evaluation, tokens)])
-    return _table(["form", "", "mouth", f"mouth +{VERDICT_SHIFT}", "difference"], rows)
+    return _table(["form", "", "mouth", f"mouth +{VERDICT_SHIFT} s", "difference"], rows)
 
 
 def _emotion_table(evaluation: Evaluation, term: Term) -> list[str]:
@@ -131,7 +131,7 @@ def _emotion_table(evaluation: Evaluation, term: Term) -> list[str]:
         recalls = [_recall(evaluation, part) for part in (tokens, mouth)]
         gaps = [_gap(evaluation, replace(mouth, stage=stage)) for stage in _MAIN_STAGES]
         rows.append([emotion, *recalls, *gaps])
-    return _table(["emotion", "all", "mouth", f"mouth, less +{VERDICT_SHIFT}", "untrained"], rows)
+    return _table(["emotion", "all", "mouth", f"mouth, less +{VERDICT_SHIFT} s", "untrained"], rows)
 
 
 def _interval(evaluation: Evaluation, tokens: Selection) -> Interval | None:

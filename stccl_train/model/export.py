@@ -8,7 +8,8 @@ from typing import Any
 
 from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_bytes, write_text
-from stccl_train.config import MetricConfig
+from stccl_data.options import build
+from stccl_train.config import MetricConfig, current_names
 from stccl_train.model.metric import CorrelationMetric
 
 WEIGHTS_FILE, CARD_FILE = "metric.safetensors", "metric.json"
@@ -83,7 +84,8 @@ def _read(folder: Path) -> CorrelationMetric:
             "which this stccl reads; install a newer stccl"
         )
     metric = CorrelationMetric(
-        MetricConfig(**record["config"]), freeze_backbone=record["freeze_backbone"]
+        build(MetricConfig, current_names(record["config"])),
+        freeze_backbone=record["freeze_backbone"],
     )
     metric.load_state_dict(load_file(folder / WEIGHTS_FILE))
     broken = [name for name, value in metric.named_parameters() if not value.isfinite().all()]

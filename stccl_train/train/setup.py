@@ -56,7 +56,7 @@ def plan_training(dataset: Dataset, config: TrainConfig, ranks: Ranks) -> Reader
         dataset,
         TRAIN,
         config.windows,
-        shape=WindowShape(config.metric.frames, config.metric.stride),
+        shape=WindowShape(config.metric.frames, config.metric.interval),
         size=config.metric.size,
         batch=config.batch,
         accumulate=config.accumulate,

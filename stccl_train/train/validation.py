@@ -31,7 +31,7 @@ def validate(
     windows = evaluation_windows(
         dataset,
         VAL,
-        WindowShape(config.metric.frames, config.metric.stride),
+        WindowShape(config.metric.frames, config.metric.interval),
         config.validate_windows,
         crop=crop,
         margin=0,

@@ -11,7 +11,18 @@ from stccl_cli.main import stccl
 from stccl_train.model.export import save_metric
 from tests.testing.metrics import tiny_metric
 
-QUICK = ["--per-pair", "1", "--draws", "1", "--shifts", "10", "--utterances", "1"]
+QUICK = [
+    "--per-pair",
+    "1",
+    "--draws",
+    "1",
+    "--shifts",
+    "0.4",
+    "--untrained",
+    "1",
+    "--utterances",
+    "1",
+]
 
 
 @pytest.fixture
@@ -27,7 +38,7 @@ def evaluate(run: Path, out: Path, *options: str) -> Result:
 def test_it_prints_the_tables_and_writes_the_report(prepared: Any, run: Path) -> None:
     result = evaluate(run, prepared.out, *QUICK)
     assert result.exit_code == 0, result.output
-    assert "SCC does not prove that it hears speech: 2 pairs" in result.output
+    assert "SCC-VD does not prove that it hears speech (2 pairs" in result.output
     assert (run / "eval-test" / "eval.json").is_file()
 
 
@@ -51,9 +62,9 @@ def test_the_report_on_another_dataset_is_not_overwritten(prepared: Any, run: Pa
     ("options", "named"),
     [
         (["--split", "val"], "val"),
-        (["--shifts", "5,ten"], "ten"),
-        (["--shifts", "1000"], "--shifts"),
-        (["--shifts=-20,10"], "-20"),
+        (["--shifts", "0.5,ten"], "ten"),
+        (["--shifts", "9"], "--shifts"),
+        (["--shifts=-0.2,0.4"], "-0.2"),
         (["--draws", "0"], "draws"),
         (["--batch", "-2"], "batch"),
         (["--device", "foo"], "foo"),

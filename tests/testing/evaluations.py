@@ -14,7 +14,7 @@ from stccl_train.eval.statistics import (
 )
 from stccl_train.model.token_kinds import SCC_VD
 
-CONDITIONS = condition_names((10,))
+CONDITIONS = condition_names((0.4,))
 
 #: Tokens counted in each cell, and their chance.
 _TOKENS, _CHANCE = 10, 0.02
@@ -76,7 +76,7 @@ def evaluation_with(
 
 def _untrained_draws(recalls: dict[tuple[str, str], list[float]]) -> np.ndarray:
     """Three untrained metrics with the same gap."""
-    means = [np.mean(recalls.get(("untrained", c), [0])) for c in ("aligned", "shifted_10")]
+    means = [np.mean(recalls.get(("untrained", c), [0])) for c in ("aligned", "shifted_0.4")]
     values = np.array([[_TOKENS, _TOKENS * mean] for mean in means])
     return np.broadcast_to(values, (3, 1, 2, 2, 2))
 
@@ -111,14 +111,14 @@ def evaluation_with_gap(
 
     recalls = {
         ("after", "aligned"): spread(0.7),
-        ("after", "shifted_10"): spread(0.7 - gap),
+        ("after", "shifted_0.4"): spread(0.7 - gap),
         ("after", "other_sentence"): [0.7 - other] * pairs,
         ("after", "other_same_time"): spread(0.7 - same_time),
         ("after", "noise"): [noise] * pairs,
         ("after", "noise_elsewhere"): [0.02] * pairs,
         ("untrained", "aligned"): spread(0.5),
-        ("untrained", "shifted_10"): [0.5 - untrained] * pairs,
+        ("untrained", "shifted_0.4"): [0.5 - untrained] * pairs,
         ("untrained_before", "aligned"): spread(0.5),
-        ("untrained_before", "shifted_10"): [0.5 - bare] * pairs,
+        ("untrained_before", "shifted_0.4"): [0.5 - bare] * pairs,
     }
     return evaluation_with(recalls, pairs, speakers, sentences)

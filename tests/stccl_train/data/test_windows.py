@@ -46,7 +46,25 @@ def test_windows_start_wherever_all_conditions_hold(data):
             and all(b - a <= 2 * stride for a, b in pairwise(target))
         ):
             expected.append(start)
-    assert window_starts(pairing, WindowShape(frames, stride)).tolist() == expected
+    assert window_starts(pairing, WindowShape(frames, stride / 25)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("fps", "first"), [(25, (0, 3, 6)), (50, (0, 6, 12)), (30, (0, 4, 7)), (10, (0, 1, 2))]
+)
+def test_a_window_spans_the_same_time_at_any_frame_rate(fps, first):
+    times = 0.5 + np.arange(fps) / fps
+    windows = WindowShape(3, 0.12).windows(times)
+    assert tuple(windows[0]) == first
+    spans = times[windows[:, -1]] - times[windows[:, 0]]
+    assert np.allclose(spans, 0.24, atol=0.5 / fps)
+    assert windows[-1, -1] >= fps - 2
+
+
+def test_a_window_follows_the_times_of_a_variable_frame_rate():
+    times = np.array([0.0, 0.04, 0.08, 0.2, 0.24, 0.25, 0.4])
+    windows = WindowShape(3, 0.12).windows(times)
+    assert windows.tolist() == [[0, 2, 4], [1, 3, 5], [2, 3, 5]]
 
 
 def test_a_window_has_consecutive_source_frames_and_their_mapped_target_frames(dataset):

@@ -17,7 +17,7 @@ from stccl_train.model.export import save_metric
 from stccl_train.model.metric import CorrelationMetric
 from tests.testing.metrics import tiny_metric
 
-CONFIG = EvaluateConfig(per_pair=2, draws=1, untrained=2, shifts=(3, 10))
+CONFIG = EvaluateConfig(per_pair=2, draws=1, untrained=2, shifts=(0.12, 0.4))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def test_every_pair_of_the_split_is_counted(evaluation: Evaluation) -> None:
 def test_every_condition_is_counted_on_the_same_windows(evaluation: Evaluation) -> None:
     assert evaluation.conditions == (
         "aligned",
-        "shifted_3",
-        "shifted_10",
+        "shifted_0.12",
+        "shifted_0.4",
         "other_sentence",
         "other_same_time",
         "noise",
@@ -49,7 +49,7 @@ def test_every_condition_is_counted_on_the_same_windows(evaluation: Evaluation) 
 def test_further_untrained_metrics_are_counted_in_the_gap_alone(evaluation: Evaluation) -> None:
     counts = evaluation.sums[:, STAGES.index("untrained"), ..., 0].sum((0, 2, 3, 4, 5))
     once, twice = counts[1], counts[0]
-    assert twice == counts[evaluation.conditions.index("shifted_10")] == CONFIG.untrained * once
+    assert twice == counts[evaluation.conditions.index("shifted_0.4")] == CONFIG.untrained * once
     gaps = evaluation.untrained_gaps(evaluation.kinds[0])
     assert len(set(gaps)) == CONFIG.untrained
 
@@ -82,7 +82,7 @@ def test_the_result_does_not_depend_on_the_batch_size(
     evaluation: Evaluation, prepared: Any
 ) -> None:
     """But for a rank here and there that the last bit of a product decides."""
-    config = EvaluateConfig(per_pair=2, draws=1, untrained=2, shifts=(3, 10), batch=3)
+    config = EvaluateConfig(per_pair=2, draws=1, untrained=2, shifts=(0.12, 0.4), batch=3)
     again = evaluate(tiny_metric(), open_dataset(prepared.out), config)
     cosines = [1 + MEASURES.index(name) for name in ("matched", "mismatched", "chance")]
     assert np.allclose(again.sums[..., 0], evaluation.sums[..., 0])
@@ -100,7 +100,7 @@ def test_histograms_hold_every_token_of_the_mouth(evaluation: Evaluation) -> Non
         assert set(histograms) == {
             "matched",
             "mismatched",
-            "shifted_10",
+            "shifted_0.4",
             "other_sentence",
             "other_same_time",
         }
@@ -125,13 +125,13 @@ class RecordingProgress:
 
 def test_progress_has_a_step_for_each_utterance(prepared: Any) -> None:
     progress = RecordingProgress()
-    config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(3,), utterances=1)
+    config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(0.12,), utterances=1)
     evaluate(tiny_metric(), prepared.out, config, progress=progress)
     assert progress.stages == [("evaluate", 1)] and progress.steps == 1
 
 
 def test_shifts_longer_than_every_clip_are_an_error(prepared: Any) -> None:
-    config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(1000,))
+    config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(9.0,))
     with pytest.raises(EvaluationError, match=str(prepared.out)):
         evaluate(tiny_metric(), prepared.out, config)
 
@@ -157,5 +157,5 @@ def test_a_saved_run_is_evaluated_and_names_the_speakers_it_has_seen(
 ) -> None:
     (speaker,) = {"/".join(key.split("/")[:2]) for key in open_dataset(prepared.out).keys("test")}
     save_metric(tmp_path, tiny_metric(), {"data": {"speakers": [speaker]}})
-    config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(3,), utterances=1)
+    config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(0.12,), utterances=1)
     assert evaluate(tmp_path, prepared.out, config).seen == (speaker,)

@@ -48,7 +48,7 @@ def test_the_json_has_a_row_for_every_condition_and_layer(tmp_path: Path) -> Non
 
 def test_the_tables_name_every_control_and_measure() -> None:
     text = format_tables(EVALUATION)
-    controls = ("+10", "other", "noise", "wrong place", "untrained")
+    controls = ("+0.4", "other", "noise", "wrong place", "untrained")
     for word in ("Verdict", *controls, "mouth", "eyes", "chance", "MRR", "AUC", "happy"):
         assert word in text
     tables = text.partition("Verdict")[0]
@@ -56,6 +56,6 @@ def test_the_tables_name_every_control_and_measure() -> None:
 
 
 def test_without_the_shift_of_the_verdict_there_are_tables_all_the_same() -> None:
-    renamed = tuple("shifted_3" if name == "shifted_10" else name for name in CONDITIONS)
+    renamed = tuple("shifted_0.12" if name == "shifted_0.4" else name for name in CONDITIONS)
     text = format_tables(replace(EVALUATION, conditions=renamed))
-    assert "+3" in text and "No verdict" in text
+    assert "+0.12" in text and "No verdict" in text

@@ -11,7 +11,7 @@ from stccl_train.eval.statistics import MEASURES, Interval, PairKey, Selection
 from tests.testing.evaluations import evaluation_with, evaluation_with_gap
 
 SCC = Selection("scc")
-SHIFTED = replace(SCC, condition="shifted_10")
+SHIFTED = replace(SCC, condition="shifted_0.4")
 
 
 @pytest.mark.parametrize(("speakers", "unit"), [(1, "sentences"), (2, "speakers")])
@@ -34,7 +34,7 @@ def test_an_interval_is_students_t_over_the_means_of_sentences() -> None:
 
 
 def test_a_difference_is_of_the_same_pairs() -> None:
-    gap = evaluation_with_gap(0.3, 0.1).gap(SCC, "shifted_10")
+    gap = evaluation_with_gap(0.3, 0.1).gap(SCC, "shifted_0.4")
     assert gap is not None
     assert math.isclose(gap.mean, 0.3) and math.isclose(gap.low, 0.3)  # no spread is left
 
@@ -61,7 +61,7 @@ def test_the_intervals_of_clustered_pairs_cover_the_truth(speakers: int, sentenc
             PairKey(f"s{i}", f"t{i}", f"speaker{s}", "happy", f"speaker{s}/{k}")
             for i, (s, k, _) in enumerate(np.ndindex(speakers, sentences, 3))
         ]
-        gap = replace(evaluation, pairs=tuple(keys)).gap(SCC, "shifted_10")
+        gap = replace(evaluation, pairs=tuple(keys)).gap(SCC, "shifted_0.4")
         assert gap is not None
         covered += gap.low <= 0.3 <= gap.high
     assert covered >= 0.92 * 400
@@ -75,7 +75,7 @@ def test_nothing_counted_gives_no_figure() -> None:
 
 
 def test_a_condition_that_was_not_evaluated_gives_no_gap() -> None:
-    assert evaluation_with_gap(0.3, 0.1).gap(SCC, "shifted_7") is None
+    assert evaluation_with_gap(0.3, 0.1).gap(SCC, "shifted_0.28") is None
 
 
 def test_the_interval_of_a_single_sentence_has_no_width_and_is_not_shown() -> None:

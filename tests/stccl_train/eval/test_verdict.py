@@ -80,7 +80,7 @@ def test_few_speakers_do_not_stand_for_all(speakers: int, scope: str) -> None:
 
 def test_without_the_shift_of_the_verdict_there_is_none() -> None:
     evaluation = evaluation_with_gap(gap=0.3, untrained=0.1)
-    renamed = tuple("shifted_3" if name == SHIFTED else name for name in CONDITIONS)
+    renamed = tuple("shifted_0.12" if name == SHIFTED else name for name in CONDITIONS)
     evaluation = replace(evaluation, conditions=renamed)
     assert verdicts(evaluation) == []
     assert "--shifts" in verdict_line(evaluation)

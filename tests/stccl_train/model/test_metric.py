@@ -244,7 +244,7 @@ def test_the_running_scale_moves_a_hundredth_towards_each_batch() -> None:
         ({"size": 32}, "size"),
         ({"mouth": 1.5}, "mouth"),
         ({"tau": 0.0}, "tau"),
-        ({"stride": 0}, "stride"),
+        ({"interval": 0}, "interval"),
         ({"tau": math.nan}, "tau"),
         ({"lam": -3.0}, "lam"),
         ({"theta": 5.0}, "theta"),
