@@ -11,7 +11,7 @@ beside-mypy = types=$$(mktemp); $(BIN)/mypy >$$types 2>&1 & mypy=$$!; $(1); test
 	wait $$mypy; types_ok=$$?; cat $$types; rm $$types; exit $$((tests || types_ok))
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
-.PHONY: demo test test-fast docs bench chaos fuzz clean system-libraries
+.PHONY: demo test test-fast docs bench chaos fuzz signals clean system-libraries
 
 demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl demo $(DEMO)/raw
@@ -48,6 +48,10 @@ chaos: $(VENV)/installed-test
 
 fuzz: $(VENV)/installed-test
 	STCCL_FUZZ=2000 $(BIN)/pytest -s tests/stccl_data/media/test_fuzz_media.py
+
+# Trains a metric on faces that move without speech, and expects that none is said to hear it.
+signals: $(VENV)/installed-test
+	STCCL_SIGNAL_SENTENCES=12 $(BIN)/pytest -s tests/stccl_train/eval/test_signals.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

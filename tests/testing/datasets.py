@@ -167,7 +167,7 @@ def make_dataset(
     if extra_row:
         _add_failed_clip(dataset)
     write_tables(out, dataset.clips, dataset.pairs)
-    _write_other_files(dataset, files)
+    write_other_files(dataset, files)
     return dataset
 
 
@@ -188,8 +188,8 @@ def _add_utterance(
     for target in ("angry", "happy"):
         alignment = make_alignment(tracks["neutral"], tracks[target])
         reason = None if target == "angry" else "longest_repeat"
-        records.append(_pair_record(names, target, alignment, reason))
-        dataset.pairs.append(_pair_row(clips, names, place, records[-1], target))
+        records.append(pair_record(names, target, alignment, reason))
+        dataset.pairs.append(pair_row(clips, names, place, records[-1], target))
     samples = [(list(EMOTIONS), records)]
     if divided:
         samples = [(["neutral", "angry"], records[:1]), (["neutral", "happy"], records[1:])]
@@ -222,9 +222,10 @@ def _add_utterance(
         )
 
 
-def _pair_record(
+def pair_record(
     names: dict[str, str], target: str, alignment: Alignment, reason: str | None
 ) -> PairRecord:
+    """Return the pair of neutral and a target as it is written into a shard."""
     scores = {
         "mode": alignment.mode,
         "cost": alignment.cost,
@@ -237,13 +238,14 @@ def _pair_record(
     return PairRecord(names["neutral"], names[target], scores, reason is None, reason, alignment)
 
 
-def _pair_row(
+def pair_row(
     clips: dict[str, Clip],
     names: dict[str, str],
     place: dict[str, str],
     record: PairRecord,
     target: str,
 ) -> dict:
+    """Return the row of the pair of neutral and a target in pairs.parquet."""
     source = clips["neutral"]
     return {
         "source": source.clip_id,
@@ -297,7 +299,8 @@ def _add_failed_clip(dataset: SmallDataset) -> None:
     )
 
 
-def _write_other_files(dataset: SmallDataset, files: list[ShardFile]) -> None:
+def write_other_files(dataset: SmallDataset, files: list[ShardFile]) -> None:
+    """Write what a dataset has beside its shards and tables."""
     out = dataset.out
     shards = {"schema": SCHEMA, "fingerprint": "0", "shards": [file.row() for file in files]}
     (out / SHARDS).write_text(json.dumps(shards))
