@@ -1,6 +1,7 @@
 """Importing a pair file: which clips it means, and the dataset that it becomes."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +19,15 @@ from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.refilter import refilter, stored_gates
 from tests.testing.pair_files import file_pair, stored_pairs
 
-CONFIG = PrepareConfig(workers=2, split="train=0.5,test=0.5")
+CONFIG = PrepareConfig(audio=True, executor="inline", split="train=0.5,test=0.5")
 
 
 @pytest.fixture(scope="module")
 def round_trip(corpus, prepared, tmp_path_factory):
-    """Export the prepared dataset, and import the file from the same clips."""
+    """Export the prepared dataset, and import the file from the same, extracted clips."""
     folder = tmp_path_factory.mktemp("round")
     file, out = folder / "pairs.json", folder / "out"
+    shutil.copytree(prepared.out / "work", out / "work")
     export_aligned_path(prepared.out, file)
     return file, out, import_pairs(file, corpus.folder, out, CONFIG)
 
@@ -74,7 +76,7 @@ def test_every_pair_that_cannot_be_imported_has_a_reason(round_trip, corpus, tmp
     content = {speaker: {"angry": angry, "happy": {two_sentences: angry[good]}}}
     file, out = tmp_path / "pairs.json", tmp_path / "out"
     file.write_text(json.dumps(content))
-    config = PrepareConfig(workers=2, crops="none", align="audio")
+    config = PrepareConfig(executor="inline", crops="none", align="audio")
     imported = import_pairs(file, corpus.folder, out, config)
     assert verify(out) == []
     assert (imported.named, imported.not_found) == (5, 2)
