@@ -3,8 +3,10 @@
 import csv
 import filecmp
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -44,14 +46,15 @@ LIP_TOP, LIP_BOTTOM = 0, 17
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> DemoCorpus:
+def corpus(once: Callable[..., Any]) -> DemoCorpus:
     """The fairest and the darkest speaker, and the emotions whose mouths are hardest to read."""
-    return render_corpus(
-        tmp_path_factory.mktemp("demo"),
-        speakers=("W009", "W011"),
-        emotions=("neutral", "happy", "sad"),
-        sentences=(12,),
-    )
+
+    def render(folder: Path) -> DemoCorpus:
+        emotions = ("neutral", "happy", "sad")
+        return render_corpus(folder / "raw", "mead", ("W009", "W011"), emotions, (12,))
+
+    result: DemoCorpus = once("demo", render)
+    return result
 
 
 @pytest.fixture(scope="module")
