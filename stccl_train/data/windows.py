@@ -44,8 +44,9 @@ class WindowShape:
             occur twice.
         """
         offsets = self.interval * np.arange(self.frames)
-        # Containers round times, to a millisecond at worst, so the last frame is met only about.
-        tolerance = (times[-1] - times[0]) / max(1, len(times) - 1) / 4 if len(times) else 0.0
+        # Half a frame, as far as any time of a window may be from its frame: so the last frame of a
+        # clip is in a window at every frame rate, and whatever the container rounds its times to.
+        tolerance = (times[-1] - times[0]) / max(1, len(times) - 1) / 2 if len(times) else 0.0
         starts = times[times + offsets[-1] <= times[-1] + tolerance] if len(times) else times
         return nearest_frame(times, starts[:, None] + offsets)
 

@@ -49,6 +49,12 @@ def test_windows_start_wherever_all_conditions_hold(data):
     assert window_starts(pairing, WindowShape(frames, stride / 25)).tolist() == expected
 
 
+@pytest.mark.parametrize("fps", [8, 10, 12.5, 15, 24, 25, 30000 / 1001, 50])
+def test_every_frame_is_in_a_window(fps):
+    windows = WindowShape(3, 0.12).windows(np.arange(40) / fps)
+    assert set(windows.ravel()) == set(range(40))
+
+
 @pytest.mark.parametrize(
     ("fps", "first"), [(25, (0, 3, 6)), (50, (0, 6, 12)), (30, (0, 4, 7)), (10, (0, 1, 2))]
 )
