@@ -9,6 +9,8 @@ PARALLEL ?= --numprocesses $(shell expr $$(nproc) + 1) --dist worksteal
 # Run a command while mypy, which uses one core, checks the types; both have to succeed.
 beside-mypy = types=$$(mktemp); $(BIN)/mypy >$$types 2>&1 & mypy=$$!; $(1); tests=$$?; \
 	wait $$mypy; types_ok=$$?; cat $$types; rm $$types; exit $$((tests || types_ok))
+# The processes that make starts import this project hundreds of times: let them keep it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
 
 .PHONY: demo test test-fast docs bench chaos fuzz signals clean system-libraries

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from stccl_data.executors import StopRunError
 
@@ -203,6 +202,8 @@ def _unload(library: ctypes.CDLL) -> None:
 
 def _trim(samples: np.ndarray, marks: list[_Mark], rate: int) -> Speech:
     """Remove the silence at both ends, and resample from `rate` to SAMPLE_RATE."""
+    from scipy.signal import resample_poly  # takes half a second, which only speaking needs
+
     symbols = [
         PAUSE if mark.symbol.startswith("_") else mark.symbol.strip("',%=|") for mark in marks
     ]

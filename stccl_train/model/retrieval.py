@@ -33,8 +33,9 @@ def retrieval(similarities: Similarities) -> Retrieval:
     matched, others, is_negative = (part.detach() for part in similarities)
     count = is_negative.sum(-1)
     mismatched = torch.where(is_negative, others, 0.0).sum(-1) / count.clamp_min(1)
-    better = (~(others <= matched[..., None]) & is_negative).sum(-1)
-    equal = ((others == matched[..., None]) & is_negative).sum(-1)
+    # torch counts several times faster in int32 than in its default int64
+    better = (~(others <= matched[..., None]) & is_negative).sum(-1, dtype=torch.int32)
+    equal = ((others == matched[..., None]) & is_negative).sum(-1, dtype=torch.int32)
     return Retrieval(
         matched,
         mismatched,

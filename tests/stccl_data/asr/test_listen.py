@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy.signal import resample_poly
 
 from stccl_data.asr.listen import ListenError, listen
 from stccl_data.asr.recogniser import Recogniser, RecogniserError, split_words
@@ -29,6 +28,8 @@ def recogniser():
 
 
 def spoken(text, voice="en-us+m3", rate=160):
+    from scipy.signal import resample_poly
+
     words = text.split()
     samples = speak(words, [1.0] * len(words), voice, Prosody(rate, 50, 50, 100)).samples
     return np.pad(resample_poly(samples, SPEECH_RATE, SAMPLE_RATE), 3000)
