@@ -230,6 +230,9 @@ class Counter:
             across_time = compare(z, k, across_time=True, times=times)
             same_time = _same_time(across_time)
             for view, similarities in zip(VIEWS, (same_time, across_time), strict=True):
+                # Of an untrained metric the headline's view is enough: it halves the work.
+                if comparison.draw is not None and view != HEADLINE[kind.term]:
+                    continue
                 sums = torch.einsum("basm,bsr->brm", _measure(similarities), regions)
                 self._add_sums(comparison, stage, view, kind, sums.double().cpu().numpy())
             if stage == "after" and comparison.condition in _IN_HISTOGRAMS:
