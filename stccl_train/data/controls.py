@@ -16,7 +16,14 @@ from stccl_data.dataset import Dataset, UtteranceClip
 from stccl_data.errors import ClipError
 from stccl_train.config import Crop
 from stccl_train.data.pairings import Pairing, list_pairings
-from stccl_train.data.windows import ClipFrames, Window, WindowShape, read_window, window_starts
+from stccl_train.data.windows import (
+    ClipFrames,
+    Window,
+    WindowShape,
+    half_frame,
+    read_window,
+    window_starts,
+)
 
 #: How the frames of another sentence are chosen: those whose mouth is most like the source's, or
 #: those at the target's relative time.
@@ -121,7 +128,7 @@ def _frame_after(clip: UtteranceClip, frame: int, seconds: float) -> int:
     """Return the frame this much after another, or before if negative; -1 outside the clip."""
     times = clip.times
     time = times[frame] + seconds
-    half = (times[-1] - times[0]) / max(1, len(times) - 1) / 2
+    half = half_frame(times)
     if not times[0] - half < time < times[-1] + half:
         return -1
     return int(nearest_frame(times, time[None])[0])

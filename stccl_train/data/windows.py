@@ -46,8 +46,9 @@ class WindowShape:
         offsets = self.interval * np.arange(self.frames)
         # Half a frame, as far as any time of a window may be from its frame: so the last frame of a
         # clip is in a window at every frame rate, and whatever the container rounds its times to.
-        tolerance = (times[-1] - times[0]) / max(1, len(times) - 1) / 2 if len(times) else 0.0
-        starts = times[times + offsets[-1] <= times[-1] + tolerance] if len(times) else times
+        starts = (
+            times[times + offsets[-1] <= times[-1] + half_frame(times)] if len(times) else times
+        )
         return nearest_frame(times, starts[:, None] + offsets)
 
 
@@ -95,6 +96,15 @@ class Window:
             for side in (self.source, self.target)
         )
         return f"{self.key}: {source} -> {target}"
+
+
+def half_frame(times: NDArray[np.float64]) -> float:
+    """Return half the mean time from one frame to the next, in seconds.
+
+    Args:
+        times: (N,) presentation times, N >= 1.
+    """
+    return float((times[-1] - times[0]) / max(1, len(times) - 1) / 2)
 
 
 def window_starts(pairing: Pairing, shape: WindowShape) -> NDArray[np.intp]:
@@ -152,26 +162,26 @@ def draw_windows(
     """
     groups = _grouped_pairings(utterance, config)
     names = sorted(groups)
-    starts: dict[Pairing, NDArray[np.intp]] = {}
+    windows: dict[Pairing, NDArray[np.int32]] = {}
     drawn = 0
     while drawn < count and names:
         name = names[rng.integers(len(names))]
         group = groups[name]
         index = int(rng.integers(len(group)))
         pairing = group[index]
-        if pairing not in starts:
-            starts[pairing] = window_starts(pairing, shape)
-        if not len(starts[pairing]):
+        if pairing not in windows:
+            starts = window_starts(pairing, shape)
+            windows[pairing] = shape.windows(pairing.source.times)[starts]
+        if not len(windows[pairing]):
             group.pop(index)
             if not group:
                 names.remove(name)
             continue
-        start = int(starts[pairing][rng.integers(len(starts[pairing]))])
+        frames = windows[pairing][rng.integers(len(windows[pairing]))]
         crop: Crop = (
             ("face", "mouth")[int(rng.integers(2))] if config.crop == "both" else config.crop
         )
         augmentation = draw_augmentation(config.flip, config.colour, rng)
-        frames = shape.windows(pairing.source.times)[start]
         source = ClipFrames(pairing.source, frames)
         target = ClipFrames(pairing.target, pairing.frame_map[frames])
         yield read_window(utterance, crop, source, target, augmentation)

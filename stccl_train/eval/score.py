@@ -12,6 +12,7 @@ from stccl_data.alignment.tracked_clip import match_frames, read_tracked_clip
 from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.errors import ClipError, Reason
 from stccl_data.progress import Progress, SilentProgress
+from stccl_train.data.windows import half_frame
 from stccl_train.eval.frame_scores import SCORES, FrameScores, score_frames
 from stccl_train.eval.verdict import VERDICT_SHIFT
 from stccl_train.model.export import load_metric
@@ -106,7 +107,7 @@ def _shift(frame_map: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[
     """
     partner = times[frame_map]
     later, earlier = partner + VERDICT_SHIFT, partner - VERDICT_SHIFT
-    half = (times[-1] - times[0]) / max(1, len(times) - 1) / 2
+    half = half_frame(times)
     moved = np.where(later < times[-1] + half, later, earlier)
     outside = (frame_map < 0) | (moved < times[0] - half)
     return np.where(outside, -1, nearest_frame(times, moved)).astype(np.int32)
