@@ -139,6 +139,14 @@ BACKBONES: tuple[BackboneName, ...] = get_args(BackboneName)
 PADDINGS: tuple[Padding, ...] = get_args(Padding)
 
 
+def map_sides(size: int) -> tuple[int, ...]:
+    """Return the height and width of the features of each stage, of frames of ``size`` pixels."""
+    sides = [size]
+    for _ in range(4):
+        sides.append(-(-sides[-1] // 2))
+    return tuple(sides[1:])
+
+
 def make_backbone(name: str, padding: str = "circular") -> Backbone:
     """Build a backbone with fresh weights.
 

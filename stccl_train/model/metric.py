@@ -56,6 +56,17 @@ class TokenPair(NamedTuple):
     target: Tokens
 
 
+class TokenLosses(NamedTuple):
+    """The contrastive loss of each token of one side, which has to find its partner."""
+
+    #: (B, A, S), InfoNCE; chance is ln(candidates).
+    loss: Tensor
+    #: (B, A, S), the adaptive weight, of mean 1 in each window.
+    weight: Tensor
+    #: What the loss was computed from.
+    similarities: Similarities
+
+
 class Head(nn.Module):
     """Two linear layers with a ReLU, applied token by token.
 
@@ -262,22 +273,34 @@ class CorrelationMetric(nn.Module):
         times = kind.slot_frames(frames, z.device)
         return compare(z, k, across_time, self.config.guard, times)
 
-    def _contrast(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of each window, (B,), over tokens and both directions; and statistics."""
+    def token_losses(self, pair: TokenPair, frames: int) -> tuple[TokenLosses, TokenLosses]:
+        """Return the loss of each token, with the source's tokens as anchors and the target's.
+
+        Args:
+            pair: from `tokens`.
+            frames: T, frames of the windows.
+        """
         kind, layer, x, y = pair
         z, k = self.embed(kind, layer, x.values), self.embed(kind, layer, y.values)
-        forward, backward = self.compare(kind, z, k, frames), self.compare(kind, k, z, frames)
-        losses = []
-        for similarities, tokens in ((forward, x), (backward, y)):
-            loss = info_nce(similarities, self.config.tau)
+        scale = self.scale[self.kinds.index(kind), layer]
+        directions = []
+        for anchors, partners, tokens in ((z, k, x), (k, z, y)):
+            similarities = self.compare(kind, anchors, partners, frames)
+            weight = torch.ones_like(similarities.matched)
             if self.config.adaptive:
-                scale = self.scale[self.kinds.index(kind), layer]
-                loss = loss * adaptive_weight(
+                weight = adaptive_weight(
                     tokens.disparity, scale, self.config.lam, self.config.r, self.config.theta
                 )
-            losses.append(loss.mean(dim=(1, 2)))
+            loss = info_nce(similarities, self.config.tau)
+            directions.append(TokenLosses(loss, weight, similarities))
+        return directions[0], directions[1]
+
+    def _contrast(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of each window, (B,), over tokens and both directions; and statistics."""
+        directions = self.token_losses(pair, frames)
+        losses = [(tokens.loss * tokens.weight).mean(dim=(1, 2)) for tokens in directions]
         total = (losses[0] + losses[1]) / 2
-        result = retrieval(forward)
+        result = retrieval(directions[0].similarities)
         return total, {
             "loss": total.detach().mean(),
             "positive": result.matched.mean(),

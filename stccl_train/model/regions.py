@@ -35,10 +35,26 @@ def region_boxes(points: Tensor, size: int | tuple[int, int]) -> Tensor:
     return torch.stack(boxes, dim=1)
 
 
-def box_mask(box: Tensor, height: int, width: int, size: int) -> Tensor:
-    """Return which places of a feature map lie in a box.
+def place_centres(count: int, size: int, device: torch.device | None = None) -> Tensor:
+    """Return where the places of a row of a feature map are centred, as shares of the frame.
 
     Place i of a map with stride s is centred on pixel s i, as a 3 x 3 convolution of stride 2 is.
+
+    Args:
+        count: places of the row.
+        size: pixels of the frame's side.
+        device: where the result is made.
+
+    Returns:
+        (count,) float32.
+    """
+    stride = 2 ** round(math.log2(size / count))
+    centres: Tensor = (torch.arange(count, device=device) * stride + 0.5) / size
+    return centres
+
+
+def box_mask(box: Tensor, height: int, width: int, size: int) -> Tensor:
+    """Return which places of a feature map lie in a box.
 
     Args:
         box: (B, 4), x0, y0, x1, y1 as shares.
@@ -49,8 +65,7 @@ def box_mask(box: Tensor, height: int, width: int, size: int) -> Tensor:
     Returns:
         (B, height, width) bool.
     """
-    stride = 2 ** round(math.log2(size / height))
-    y, x = ((torch.arange(n, device=box.device) * stride + 0.5) / size for n in (height, width))
+    y, x = (place_centres(n, size, box.device) for n in (height, width))
     x0, y0, x1, y1 = box.T[..., None, None]
     mask: Tensor = (x >= x0) & (x <= x1) & (y[:, None] >= y0) & (y[:, None] <= y1)
     return mask

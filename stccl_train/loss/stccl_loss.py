@@ -1,0 +1,332 @@
+"""`STCCLLoss`: the module that trainers add to their loss."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, overload
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from stccl_data.errors import UsageError
+from stccl_train.config import MetricConfig
+from stccl_train.loss.inputs import check_frames, check_points, range_faults, warn
+from stccl_train.loss.parts import Part, weighted_parts
+from stccl_train.loss.places import Places, draw_all_places
+from stccl_train.loss.scale import ALIGNED, Calibration, failed_verdicts, read_calibration
+from stccl_train.loss.windows import LossWindows
+from stccl_train.model.export import load_metric
+from stccl_train.model.metric import CorrelationMetric, TokenPair
+from stccl_train.model.token_kinds import TCC_CM
+from stccl_train.model.tokens import Generators
+from stccl_train.seeding import torch_generator
+
+
+class LossParts(NamedTuple):
+    """The loss and what it is made of."""
+
+    #: Scalar, with its graph: weight times value.
+    loss: Tensor
+    #: Scalar, detached: 1 is chance; calibrated, aligned real pairs are at 0.5 on average.
+    value: Tensor
+    #: The contrastive loss of each kind of token in each layer (``scc_vd.1``) as a share of chance,
+    #: not stretched; scalars, detached.
+    parts: dict[str, Tensor]
+
+
+class STCCLLoss(nn.Module):
+    """Loss of generated frames: how badly their tokens find their partners in the source's.
+
+    The metric is frozen and in eval mode, and no part of the state dict: it moves with this module
+    from device to device, but is neither saved, loaded nor trained with it. Only the generated
+    frames receive a gradient.
+
+    Args:
+        metric: is copied.
+        weight: of the loss.
+        terms: weight of terms (``scc``, ``tcc``) and kinds of token (``scc_vd``, ``scc_md``, ...).
+            The kinds of a term share its weight; what is not named keeps the metric's.
+            ``{"scc_vd": 0}`` leaves the tokens of motion alone.
+        layers: weight of each of the four layers.
+        region: ``mouth``: only tokens at the mouth pull, if it is known where the mouth is; others
+            are their negatives. ``face``: all tokens pull.
+        margin: a token is content, and does not pull, with a contrastive loss below this share of
+            chance.
+        chunk: most windows at once; less memory, the same loss but for the random places.
+        checkpointing: compute the features again in the backward pass instead of keeping them.
+        calibration: of the metric; None: the value of aligned pairs is not known.
+        strict: raise where otherwise a warning says once that frames are out of range.
+        check_range: look at the values of frames, which waits for the GPU once per call.
+        seed: of the random places; the rank and the number of the call count too.
+    """
+
+    def __init__(
+        self,
+        metric: CorrelationMetric,
+        weight: float = 1.0,
+        *,
+        terms: Mapping[str, float] | None = None,
+        layers: Sequence[float] = (1, 1, 1, 1),
+        region: Literal["mouth", "face"] = "mouth",
+        margin: float = 0.0,
+        chunk: int | None = None,
+        checkpointing: bool = False,
+        calibration: Calibration | None = None,
+        strict: bool = False,
+        check_range: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        # In a tuple, so that it is no submodule: parents cannot save, load, train or unfreeze it.
+        self._held = (copy.deepcopy(metric).requires_grad_(False).eval(),)
+        self.weight, self.region, self.margin = weight, region, margin
+        self.chunk, self.checkpointing = chunk, checkpointing
+        self.calibration = calibration
+        self.strict, self.check_range, self.seed = strict, check_range, seed
+        self._parts = weighted_parts(metric, terms or {}, layers)
+        self._calls = 0
+        self._said: set[str] = set()
+        self.register_load_state_dict_pre_hook(_skip_metric)  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def from_run(cls, run: str | Path, weight: float = 1.0, **options: Any) -> "STCCLLoss":
+        """Build the loss from the metric that `stccl train` wrote into ``run``.
+
+        Args:
+            run: the folder of the run.
+            weight: of the loss.
+            **options: those of the class.
+
+        Raises:
+            MetricError: no usable metric in ``run``.
+        """
+        crit = cls(load_metric(run), weight, calibration=read_calibration(run), **options)
+        if failed := failed_verdicts(run):
+            warn(
+                f"{run}: `stccl eval` did not prove that {', '.join(failed)} of this metric hears "
+                "speech; see its eval.txt"
+            )
+        if crit.calibration is None:
+            warn(f"{run}: not calibrated, so aligned pairs have no known value; run `stccl eval`")
+        return crit
+
+    @property
+    def metric(self) -> CorrelationMetric:
+        """The frozen metric."""
+        return self._held[0]
+
+    @property
+    def config(self) -> MetricConfig:
+        """What the metric was trained on: ``frames``, ``interval``, ``size``, ..."""
+        return self.metric.config
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "STCCLLoss":
+        """Move or convert the metric along with this module."""
+        self.metric._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    @overload
+    def __call__(self, *args: Any, return_parts: Literal[True], **kwargs: Any) -> LossParts: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """See `forward`."""
+        return super().__call__(*args, **kwargs)
+
+    def forward(
+        self,
+        source: Tensor,
+        generated: Tensor,
+        generator: Generators = None,
+        source_points: Tensor | None = None,
+        *,
+        fps: float | None = None,
+        mask: Tensor | None = None,
+        return_parts: bool = False,
+    ) -> Tensor | LossParts:
+        """Compute the loss.
+
+        Args:
+            source: (B, T, 3, H, W) RGB, float in [-1, 1], faces aligned to the crop template of
+                `stccl prepare`. Frames are resized inside; of frames that are not square the middle
+                is compared. With T = 1 the temporal term is left out. More frames than
+                ``config.frames`` are cut into windows.
+            generated: (B, T, 3, H', W'), the same frames manipulated.
+            generator: source of the random places. None: the loss's own, see ``seed``.
+            source_points: (B, T, 68, 2), iBUG points in pixels of ``source``, NaN in frames without
+                a face. They say where the mouth is, where speech is: without them places are drawn
+                evenly, and aligned frames differ less from others.
+            fps: of the frames, if they are consecutive ones of a video; windows are then cut from
+                them. None: frames are ``config.interval`` seconds apart already.
+            mask: (B, H, W) bool, where tokens pull instead of the mouth.
+            return_parts: return `LossParts`.
+
+        Returns:
+            Scalar. NaN, and so is its gradient, if a frame is not finite: a `GradScaler` then skips
+            the step.
+
+        Raises:
+            UsageError: frames or points of an invalid shape, or landmarks of another scale; with
+                ``strict`` also frames out of range.
+            TypeError: frames that are not a float tensor.
+        """
+        check_frames(source, generated)
+        self._look(source, generated, source_points)
+        finite = source.isfinite().all() & generated.isfinite().all()
+        stride = 1 if fps is None else max(1, round(self.config.interval * fps))
+        windows = LossWindows.fit(source, generated, source_points, mask)
+        windows = windows.cut(self.config.frames, stride)
+        parts = self._parts_of(windows.source.shape[1])
+        places = self._draw(windows, parts, generator)
+        values, total = self._values(windows, parts, places)
+        weights = values.new_tensor([part.weight for part in parts]) * (total > 0)
+        value = (values * weights).sum() / weights.sum().clamp_min(1e-6)
+        value = 1 - self._slope(windows, parts) * (1 - value)
+        loss = self.weight * value * torch.where(finite, 1.0, torch.nan)
+        if not return_parts:
+            return loss
+        by_name = {part.name: v for part, v in zip(parts, values.detach(), strict=True)}
+        return LossParts(loss, value.detach(), by_name)
+
+    def _slope(self, windows: LossWindows, parts: Sequence[Part]) -> float:
+        """Return how much the value is stretched about chance, see `Calibration`."""
+        if self.calibration is None:
+            return 1.0
+        located = windows.points is not None or windows.mask is not None
+        mouth = located and self.region == "mouth"
+        frames = windows.source.shape[1]
+        return (1 - ALIGNED) / self.calibration.distance(parts, frames, mouth)
+
+    def _parts_of(self, frames: int) -> list[Part]:
+        """Return the parts of windows of this many frames.
+
+        Raises:
+            UsageError: there are none, or they were trained with another number of frames.
+        """
+        parts = [part for part in self._parts if part.kind.exists_in(frames)]
+        if not parts:
+            raise UsageError(
+                "T is 1, but this loss has only terms that need several frames; "
+                "give 2 frames or more"
+            )
+        trained = self.config.frames
+        if frames not in (1, trained) and any(part.kind is TCC_CM for part in parts):
+            raise UsageError(
+                f"T is {frames}, but the temporal correlation matrix of this metric was trained "
+                f"with T = {trained}; give {trained} frames or more, or single frames"
+            )
+        return parts
+
+    def _values(
+        self, windows: LossWindows, parts: Sequence[Part], places: Sequence[Places]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the value of each part, (P,), and the weight of the tokens that pull, (P,)."""
+        count = len(windows.source)
+        size = self.chunk or count
+        sums = []
+        for first in range(0, count, size):
+            rows = slice(first, first + size)
+            chunk = [Places(place.where[rows], place.pulls[rows]) for place in places]
+            sums.append(self._sums(windows.source[rows], windows.generated[rows], parts, chunk))
+        values, weights = torch.stack(sums).sum(0).unbind(1)
+        return values / weights.clamp_min(1e-6), weights
+
+    def _sums(
+        self,
+        source: Tensor,
+        generated: Tensor,
+        parts: Sequence[Part],
+        places: Sequence[Places],
+    ) -> Tensor:
+        """Return the weighted sum of token values and the sum of weights of each part, (P, 2)."""
+        dtype = self.metric.scale.dtype
+        with torch.no_grad():
+            source_features = self.metric.features(source.to(dtype))
+
+        def compute(generated: Tensor) -> Tensor:
+            features = self.metric.features(generated.to(dtype))
+            return torch.stack(
+                [
+                    self._part_sums(
+                        part, source_features[part.layer][0], features[part.layer][0], place
+                    )
+                    for part, place in zip(parts, places, strict=True)
+                ]
+            )
+
+        if self.checkpointing and torch.is_grad_enabled():
+            result: Tensor = checkpoint(compute, generated, use_reentrant=False)
+            return result
+        return compute(generated)
+
+    def _part_sums(self, part: Part, source: Tensor, generated: Tensor, places: Places) -> Tensor:
+        """Return the weighted sum of the token values of one part, and the sum of weights, (2,).
+
+        Args:
+            part: the part.
+            source: (B, T, C, H, W) features.
+            generated: likewise.
+            places: of the part.
+        """
+        kind = part.kind
+        pulls = places.pulls.repeat_interleave(kind.tokens_per_place, dim=1)[:, None]  # (B, 1, S)
+        x, y = kind.build(source, places.where), kind.build(generated, places.where)
+        # What does not pull is not pulled either: as a negative it would be pushed away.
+        y = y._replace(values=torch.where(pulls[..., None], y.values, y.values.detach()))
+        sums = []
+        for loss, weight, similarities in self.metric.token_losses(
+            TokenPair(kind, part.layer, x, y), source.shape[1]
+        ):
+            candidates = 1 + similarities.is_negative.sum(-1)
+            value = (loss / candidates.log()).clamp_min(self.margin)
+            sums.append(torch.stack([(weight * pulls * value).sum(), (weight * pulls).sum()]))
+        return sums[0] + sums[1]
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _look(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
+        """Look at values and landmarks, and say once what is wrong with them."""
+        if points is not None:
+            check_points(points, source)
+            if not points.isfinite().flatten(1).any(1).all():
+                self._say(
+                    "points",
+                    "source_points knows no face in some windows; there, the whole frame pulls",
+                )
+        if not (self.strict or self.check_range):
+            return
+        for code, message in range_faults(source, generated):
+            if self.strict:
+                raise UsageError(message)
+            if code != "not_finite":
+                self._say(code, message)
+
+    def _say(self, what: str, message: str) -> None:
+        """Warn, once for each ``what``."""
+        if what not in self._said:
+            self._said.add(what)
+            warn(message)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _draw(
+        self, windows: LossWindows, parts: Sequence[Part], generator: Generators
+    ) -> list[Places]:
+        """Draw the places of all parts. Nothing else in the loss is random."""
+        if generator is None:
+            generator = torch_generator(self.seed, _rank(), self._calls)
+            self._calls += 1
+        only_region = self.region == "mouth" or windows.mask is not None
+        return draw_all_places(windows, parts, self.config, only_region, generator)
+
+
+def _rank() -> int:
+    distributed = torch.distributed
+    return (
+        distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+    )
+
+
+def _skip_metric(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Drop the metric of a checkpoint of earlier versions, which held it."""
+    for name in [name for name in state if name.startswith(f"{prefix}metric.")]:
+        del state[name]
