@@ -18,6 +18,8 @@ from stccl_train.data.windows import WindowShape
 from stccl_train.eval.conditions import ControlReader
 from stccl_train.eval.counting import Counter
 from stccl_train.eval.statistics import Evaluation
+from stccl_train.loss.calibrate import calibrate_run
+from stccl_train.loss.scale import read_calibration
 from stccl_train.model.export import load_metric, trained_speakers
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.distributed import usable_device
@@ -55,6 +57,8 @@ def evaluate(
     metric = metric.to(usable_device(device)).eval()
     trained_on = () if isinstance(run, CorrelationMetric) else trained_speakers(run)
     dataset = out if isinstance(out, Dataset) else open_dataset(out)
+    if not isinstance(run, CorrelationMetric) and read_calibration(run) is None:
+        calibrate_run(run, dataset, metric.scale.device)  # trained by a version that did not
     shape = WindowShape(metric.config.frames, metric.config.interval)
     reader = ControlReader(dataset, shape, config)
     fresh = [untrained(metric, config.seed + i) for i in range(config.untrained)]

@@ -1,9 +1,10 @@
 """Measure the scale of a loss on real pairs."""
 
+import math
 from collections import defaultdict
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,36 +13,36 @@ from stccl_data.dataset import Dataset
 from stccl_train.data.collate import batches
 from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.windows import WindowShape
-from stccl_train.loss.scale import Calibration, Levels, setting, write_calibration
+from stccl_train.loss.scale import Calibration, RealPairs, setting_name, write_calibration
 from stccl_train.loss.stccl_loss import STCCLLoss
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.seeding import torch_generator
 
 #: Windows that are measured, and at once.
-_WINDOWS, _BATCH = 32, 8
+_WINDOWS, _BATCH = 16, 8
 
 #: Seconds that make frames unlike the source's speech, as in the verdict.
 _SHIFT = 0.4
 
 
 class _Sides(NamedTuple):
-    """Windows of one source and three targets, (B, T, 3, H, W) uint8 each."""
+    """Windows of a source and two targets, (B, T, 3, H, W) in [-1, 1]."""
 
     source: Tensor
-    #: (B, T, 68, 2), pixels of `source`.
-    points: Tensor
-    itself: Tensor
     aligned: Tensor
     shifted: Tensor
+    #: (B, T, 68, 2), pixels of `source`.
+    points: Tensor
 
 
-def calibrate(metric: CorrelationMetric, dataset: Dataset) -> Calibration | None:
-    """Measure what the loss of a metric says of real pairs.
+def calibrate(metric: CorrelationMetric, dataset: Dataset, **options: Any) -> Calibration | None:
+    """Measure what a loss says of real pairs.
 
     Args:
         metric: the metric.
         dataset: what it was trained on; pairs of the val split, or of train without one.
+        **options: of `STCCLLoss`, if ``terms`` or ``layers`` differ from the metric's.
 
     Returns:
         None if no pair is long enough to be shifted.
@@ -52,14 +53,15 @@ def calibrate(metric: CorrelationMetric, dataset: Dataset) -> Calibration | None
     for split in ("val", "train"):
         sides = _sides(metric, dataset, split) if split in dataset.splits else []
         if sides:
-            levels = {
-                setting(frames, mouth): _levels(metric, sides, frames, mouth)
-                for frames in sorted({1, metric.config.frames})
-                for mouth in (True, False)
-                if frames > 1 or any(kind.exists_in(1) for kind in metric.kinds)
-            }
+            settings = {}
+            for mouth in (True, False):
+                region: Any = "mouth" if mouth else "face"
+                crit = STCCLLoss(metric, region=region, check_range=False, **options)
+                for frames in sorted({1, metric.config.frames}):
+                    if crit.accepts(frames):
+                        settings[setting_name(frames, mouth)] = _real_pairs(crit, sides, frames)
             windows = sum(len(batch.source) for batch in sides)
-            return Calibration(split=split, windows=windows, levels=levels)
+            return Calibration(split=split, windows=windows, settings=settings)
     return None
 
 
@@ -76,7 +78,7 @@ def calibrate_run(run: str | Path, dataset: Dataset, device: torch.device) -> No
 
 
 def _sides(metric: CorrelationMetric, dataset: Dataset, split: str) -> list[_Sides]:
-    """Read the same windows aligned and shifted."""
+    """Read the same windows aligned and shifted, as floats."""
     shape = WindowShape(metric.config.frames, metric.config.interval)
     aligned, shifted = (
         batches(
@@ -89,28 +91,35 @@ def _sides(metric: CorrelationMetric, dataset: Dataset, split: str) -> list[_Sid
         for shift in (0.0, _SHIFT)
     )
     return [
-        _Sides(a.source, a.source_points, itself=a.source, aligned=a.target, shifted=b.target)
+        _Sides(_floats(a.source), _floats(a.target), _floats(b.target), a.source_points)
         for a, b in zip(aligned, shifted, strict=True)
     ]
 
 
-@torch.no_grad()
-def _levels(metric: CorrelationMetric, sides: list[_Sides], frames: int, mouth: bool) -> Levels:
-    """Return the mean values of each part, over all windows."""
-    crit = STCCLLoss(metric, region="mouth" if mouth else "face", check_range=False)
-    device = metric.scale.device
-    sums = {name: defaultdict[str, float](float) for name in ("itself", "aligned", "shifted")}
-    for number, batch in enumerate(sides):
-        source, points = (side[:, :frames].to(device) for side in batch[:2])
-        for name, by_part in sums.items():
-            target = getattr(batch, name)[:, :frames].to(device)
-            places = torch_generator(0, number)
-            result = crit(_floats(source), _floats(target), places, points, return_parts=True)
-            for part, value in result.parts.items():
-                by_part[part] += value.item() * len(source)
-    windows = sum(len(batch.source) for batch in sides)
-    return Levels(**{n: {k: round(v / windows, 5) for k, v in d.items()} for n, d in sums.items()})
-
-
 def _floats(frames: Tensor) -> Tensor:
     return frames.float() / 127.5 - 1
+
+
+def _real_pairs(crit: STCCLLoss, sides: list[_Sides], frames: int) -> RealPairs:
+    """Return means over all windows; the pull is the geometric mean over them."""
+    values = {name: defaultdict[str, float](float) for name in ("itself", "aligned", "shifted")}
+    pulls = []
+    count = sum(len(batch.source) for batch in sides)
+    for number, batch in enumerate(sides):
+        source, aligned, shifted, points = (
+            side[:, :frames].to(crit.metric.scale.device) for side in batch
+        )
+        aligned.requires_grad_()
+        for name, target in (("itself", source), ("aligned", aligned), ("shifted", shifted)):
+            places = torch_generator(0, number)
+            with torch.set_grad_enabled(name == "aligned"):
+                result = crit(source, target, places, points, return_parts=True)
+            for part, value in result.parts.items():
+                values[name][part] += value.item() * len(source) / count
+            if name == "aligned":
+                (gradient,) = torch.autograd.grad(result.loss, aligned)
+                # A window's part of the batch's mean; that of a mean L1 is 1 / sqrt(numbers).
+                lengths = gradient.flatten(1).norm(dim=1) * len(source)
+                pulls += (lengths * gradient[0].numel() ** 0.5).clamp_min(1e-6).log().tolist()
+    rounded = {name: {k: round(v, 5) for k, v in means.items()} for name, means in values.items()}
+    return RealPairs(**rounded, pull=round(math.exp(sum(pulls) / len(pulls)), 5))

@@ -1,15 +1,16 @@
 """The scale of a loss: what its metric says of real pairs, measured once after training.
 
 The value of a token is its contrastive loss divided by that of chance, so chance is 1 for any
-metric. How far below 1 real pairs come depends on the metric and its training; a calibrated loss
-is stretched about 1 until aligned real pairs are at `ALIGNED`.
+metric. How far below 1 real pairs come, and how hard the loss pulls at their pixels, depends on the
+metric, its training and the number of frames. A calibrated value is stretched about 1 until aligned
+real pairs are at `ALIGNED`, and a calibrated loss of weight 1 pulls as hard as a mean L1.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_text
@@ -25,44 +26,53 @@ _LEAST_DISTANCE = 0.05
 
 
 @config_class
-class Levels:
-    """Mean values of real pairs before stretching, by part (``scc_vd.1``)."""
+class RealPairs:
+    """What the loss says of real pairs, before it is stretched."""
 
-    #: The source itself.
+    #: Mean value of each part (``scc_vd.1``) for the source itself.
     itself: dict[str, float]
-    #: Aligned frames of another emotion.
+    #: For aligned frames of another emotion.
     aligned: dict[str, float]
-    #: The same, 0.4 s later or earlier.
+    #: For the same 0.4 s later or earlier.
     shifted: dict[str, float]
+    #: Length of the gradient on aligned frames, divided by that of a mean L1.
+    pull: float
 
 
 @config_class
 class Calibration:
-    """What a metric says of real pairs of its own training data.
-
-    Levels are by `setting`: where tokens pull, and whether there is one frame or several.
-    """
+    """What a loss says of real pairs of the data that its metric was trained on."""
 
     split: str
     windows: int
-    levels: dict[str, Levels]
+    #: By `setting_name`.
+    settings: dict[str, RealPairs]
 
-    def distance(self, parts: Sequence[Part], frames: int, mouth: bool) -> float:
-        """Return how far aligned pairs are below chance.
+    def scale(self, parts: Sequence[Part], setting: str) -> "Scale":
+        """Return the scale of a loss.
 
         Args:
             parts: of the loss.
-            frames: T.
-            mouth: whether tokens at the mouth alone pull.
+            setting: from `setting_name`.
         """
-        aligned = self.levels[setting(frames, mouth)].aligned
+        pairs = self.settings[setting]
         total = sum(part.weight for part in parts)
-        level = sum(part.weight * aligned[part.name] for part in parts) / total
-        return max(_LEAST_DISTANCE, 1 - level)
+        aligned = sum(part.weight * pairs.aligned[part.name] for part in parts) / total
+        stretch = (1 - ALIGNED) / max(_LEAST_DISTANCE, 1 - aligned)
+        return Scale(stretch, 1 / (stretch * pairs.pull))
 
 
-def setting(frames: int, mouth: bool) -> str:
-    """Name what levels depend on."""
+class Scale(NamedTuple):
+    """How a loss is scaled."""
+
+    #: Factor of the value's distance from chance.
+    stretch: float = 1.0
+    #: Loss of weight 1 at chance.
+    unit: float = 1.0
+
+
+def setting_name(frames: int, mouth: bool) -> str:
+    """Name what the scale depends on: the number of frames, and whether the mouth alone pulls."""
     return f"{'mouth' if mouth else 'face'}, {'one frame' if frames == 1 else 'several frames'}"
 
 

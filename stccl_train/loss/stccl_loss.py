@@ -14,7 +14,13 @@ from stccl_train.config import MetricConfig
 from stccl_train.loss.inputs import check_frames, check_points, range_faults, warn
 from stccl_train.loss.parts import Part, weighted_parts
 from stccl_train.loss.places import Places, draw_all_places
-from stccl_train.loss.scale import ALIGNED, Calibration, failed_verdicts, read_calibration
+from stccl_train.loss.scale import (
+    Calibration,
+    Scale,
+    failed_verdicts,
+    read_calibration,
+    setting_name,
+)
 from stccl_train.loss.windows import LossWindows
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric, TokenPair
@@ -26,7 +32,7 @@ from stccl_train.seeding import torch_generator
 class LossParts(NamedTuple):
     """The loss and what it is made of."""
 
-    #: Scalar, with its graph: weight times value.
+    #: Scalar, with its graph: the value, scaled so that weight 1 pulls as hard as a mean L1.
     loss: Tensor
     #: Scalar, detached: 1 is chance; calibrated, aligned real pairs are at 0.5 on average.
     value: Tensor
@@ -44,7 +50,8 @@ class STCCLLoss(nn.Module):
 
     Args:
         metric: is copied.
-        weight: of the loss.
+        weight: how hard the loss pulls at the generated pixels, relative to a mean L1 of frames in
+            [-1, 1]: with 1 the gradients of both are of one length on aligned real pairs.
         terms: weight of terms (``scc``, ``tcc``) and kinds of token (``scc_vd``, ``scc_md``, ...).
             The kinds of a term share its weight; what is not named keeps the metric's.
             ``{"scc_vd": 0}`` leaves the tokens of motion alone.
@@ -55,7 +62,7 @@ class STCCLLoss(nn.Module):
             chance.
         chunk: most windows at once; less memory, the same loss but for the random places.
         checkpointing: compute the features again in the backward pass instead of keeping them.
-        calibration: of the metric; None: the value of aligned pairs is not known.
+        calibration: of the metric; without one, ``weight`` multiplies the bare value.
         strict: raise where otherwise a warning says once that frames are out of range.
         check_range: look at the values of frames, which waits for the GPU once per call.
         seed: of the random places; the rank and the number of the call count too.
@@ -95,7 +102,7 @@ class STCCLLoss(nn.Module):
 
         Args:
             run: the folder of the run.
-            weight: of the loss.
+            weight: relative to a mean L1, see the class.
             **options: those of the class.
 
         Raises:
@@ -182,21 +189,27 @@ class STCCLLoss(nn.Module):
         values, total = self._values(windows, parts, places)
         weights = values.new_tensor([part.weight for part in parts]) * (total > 0)
         value = (values * weights).sum() / weights.sum().clamp_min(1e-6)
-        value = 1 - self._slope(windows, parts) * (1 - value)
-        loss = self.weight * value * torch.where(finite, 1.0, torch.nan)
+        scale = self._scale(windows, parts)
+        value = 1 - scale.stretch * (1 - value)
+        loss = self.weight * scale.unit * value * torch.where(finite, 1.0, torch.nan)
         if not return_parts:
             return loss
         by_name = {part.name: v for part, v in zip(parts, values.detach(), strict=True)}
         return LossParts(loss, value.detach(), by_name)
 
-    def _slope(self, windows: LossWindows, parts: Sequence[Part]) -> float:
-        """Return how much the value is stretched about chance, see `Calibration`."""
+    def _scale(self, windows: LossWindows, parts: Sequence[Part]) -> Scale:
         if self.calibration is None:
-            return 1.0
+            return Scale()
         located = windows.points is not None or windows.mask is not None
         mouth = located and self.region == "mouth"
-        frames = windows.source.shape[1]
-        return (1 - ALIGNED) / self.calibration.distance(parts, frames, mouth)
+        return self.calibration.scale(parts, setting_name(windows.source.shape[1], mouth))
+
+    def accepts(self, frames: int) -> bool:
+        """Return whether windows of this many frames can be compared."""
+        try:
+            return bool(self._parts_of(frames))
+        except UsageError:
+            return False
 
     def _parts_of(self, frames: int) -> list[Part]:
         """Return the parts of windows of this many frames.

@@ -20,6 +20,7 @@ from stccl_data.files.atomic import write_text
 from stccl_data.progress import Progress, SilentProgress
 from stccl_train.config import TrainConfig, as_yaml, load_config
 from stccl_train.data.reader import open_reader
+from stccl_train.loss.calibrate import calibrate_run
 from stccl_train.model.backbone import load_weights
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.checkpoint import Checkpoint, restore_random_state
@@ -127,7 +128,11 @@ def fit(
                     run, setup.steps, 0, 0.0, None, state.best, state.best_step, ()
                 )
             trainer = Trainer(setup, metric, state, stop)
-            return trainer.train(progress if progress and ranks.is_main else SilentProgress())
+            shown = progress if progress and ranks.is_main else SilentProgress()
+            result = trainer.train(shown)
+            if ranks.is_main:
+                calibrate_run(run, dataset, ranks.device)
+            return result
 
 
 class Trainer:
