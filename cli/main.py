@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "Check that this machine has everything stccl needs.",
     "eval": "Evaluate a trained metric on held-out speakers.",
     "export": "Write a dataset's pairs in the forms that existing trainers read.",
+    "measure": "Measure generated clips against their sources.",
     "info": "Summarise a prepared dataset.",
     "merge": "Write the dataset of a finished job array.",
     "pairs": "Audit or import a published pair file; filter a dataset's pairs again.",

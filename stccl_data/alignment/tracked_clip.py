@@ -14,12 +14,15 @@ from stccl_data.face.track import Track
 from stccl_data.features.mouth import mouth_features
 from stccl_data.features.signals import Signals, read_signals
 
+#: Side of the mouth crop, which nobody looks at: the smallest there is.
+_NO_MOUTH = 16
+
 
 @dataclass(frozen=True, slots=True)
 class TrackedClip:
     """A video whose face was tracked."""
 
-    #: with face and mouth crops
+    #: with face crops
     track: Track
     #: what the clip is aligned by
     signals: Signals
@@ -40,7 +43,8 @@ def read_tracked_clip(path: str | Path, *, sound: bool = True) -> TrackedClip:
     from stccl_data.landmarks import open_landmarker
 
     signals = read_signals(path) if sound else Signals(name=str(path))
-    video = track_video(str(path), open_landmarker(), CropConfig(), speech=signals.speech)
+    config = CropConfig(mouth_size=_NO_MOUTH)
+    video = track_video(str(path), open_landmarker(), config, speech=signals.speech)
     track = video.track
     mouth = mouth_features(track.landmarks, track.times, track.valid)
     return TrackedClip(track, replace(signals, mouth=mouth, frame_times=track.times))

@@ -1,8 +1,8 @@
 """Frame scores: how well mouth tokens of one clip match those of another, frame by frame."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +21,13 @@ from stccl_train.model.tokens import draw_places
 
 #: Windows that contain a frame, on average.
 _OVERLAP = 3
-#: How often places are drawn in each window.
-_DRAWS = 2
 #: Share of places drawn at the mouth.
 _MOUTH_SHARE = 0.5
-#: Windows at once.
+#: Windows at once, and frames at once through the backbone.
 _BATCH = 8
+_FRAMES = 16
+#: Features of a clip that are kept, bytes: all of a tiny metric, some seconds of an iresnet50.
+_KEPT_BYTES = 5 * 10**8
 
 
 SCORES = ("scc", "tcc", "scc_recall", "tcc_recall")
@@ -56,19 +57,72 @@ class FrameScores:
         }
 
 
+class ClipFeatures:
+    """The backbone's features of a clip's face crops.
+
+    Overlapping windows share frames, and so do the comparisons of one clip with several others:
+    each frame passes the backbone once. The least recently used frames are dropped if they become
+    too many.
+    """
+
+    def __init__(self, metric: CorrelationMetric, clip: TrackedClip) -> None:
+        """Compute nothing yet.
+
+        Args:
+            metric: in eval mode.
+            clip: with face crops.
+        """
+        assert clip.track.face is not None
+        self.track, self._crops, self._metric = clip.track, clip.track.face, metric
+        #: Side of a crop, pixels.
+        self.size = self._crops.decode([0]).shape[1]
+        #: Frame -> its features in each layer, (H, W, C).
+        self._frames: OrderedDict[int, list[Tensor]] = OrderedDict()
+
+    def windows(self, windows: Sequence[NDArray[np.integer]]) -> list[Tensor]:
+        """Return the features of windows in each layer, (B, T, C, H, W).
+
+        Args:
+            windows: (T,) frames each.
+        """
+        numbers = [int(frame) for window in windows for frame in window]
+        missing = sorted(set(numbers) - set(self._frames))
+        for first in range(0, len(missing), _FRAMES):
+            self._compute(missing[first : first + _FRAMES])
+        frames = []
+        for number in numbers:
+            self._frames.move_to_end(number)
+            frames.append(self._frames[number])
+        batch = [
+            torch.stack(layer).view(len(windows), -1, *layer[0].shape).permute(0, 1, 4, 2, 3)
+            for layer in zip(*frames, strict=True)
+        ]
+        size = sum(layer.nbytes for layer in frames[0])
+        while len(self._frames) * size > _KEPT_BYTES:
+            self._frames.popitem(last=False)
+        return batch
+
+    def _compute(self, numbers: Sequence[int]) -> None:
+        crops = torch.from_numpy(self._crops.decode(numbers)).permute(0, 3, 1, 2)[None]
+        layers = self._metric.features(crops.to(self._metric.scale.device))
+        by_frame = (layer[0][0].permute(0, 2, 3, 1).contiguous() for layer in layers)
+        for number, *maps in zip(numbers, *by_frame, strict=True):
+            self._frames[number] = maps
+
+
 @torch.no_grad()
 def score_frames(
     metric: CorrelationMetric,
-    source: TrackedClip,
-    target: TrackedClip,
+    source: ClipFeatures,
+    target: ClipFeatures,
     frame_map: NDArray[np.int32],
 ) -> FrameScores | None:
     """Score each frame of a clip against its partner frame in another.
 
     Args:
         metric: in eval mode.
-        source: with face crops.
-        target: with face crops.
+        source: of this metric.
+        target: of this metric.
         frame_map: (n_source,) target frame of each source frame, -1 if there is none.
 
     Returns:
@@ -81,23 +135,19 @@ def score_frames(
     if not windows:
         return None
     sums = _FrameSums(len(a))
-    device = metric.scale.device
+    generator = torch.Generator().manual_seed(0)
     for first in range(0, len(windows), _BATCH):
         batch = windows[first : first + _BATCH]
-        source_frames = _decode(source, batch)
-        target_frames = _decode(target, [frame_map[frames] for frames in batch])
+        sides = source.windows(batch), target.windows([frame_map[frames] for frames in batch])
         points = [
             points_in_crop(a.landmarks[frames], a.face_transforms[frames]) for frames in batch
         ]
-        boxes = region_boxes(torch.from_numpy(np.stack(points)), source_frames.shape[-1])
-        mouth = boxes[:, 0].to(device)
-        features = metric.features(source_frames.to(device), target_frames.to(device))
-        for layer, sides in enumerate(features):
+        boxes = region_boxes(torch.from_numpy(np.stack(points)), source.size)
+        mouth = boxes[:, 0].to(metric.scale.device)
+        for layer, features in enumerate(zip(*sides, strict=True)):
             for kind in metric.kinds:
-                for draw in range(_DRAWS):
-                    generator = torch.Generator().manual_seed(draw)
-                    scores = _score_slots(metric, kind, layer, sides, mouth, generator)
-                    sums.add(kind, batch, scores)
+                scores = _score_slots(metric, kind, layer, features, mouth, generator)
+                sums.add(kind, batch, scores)
     return sums.scores()
 
 
@@ -181,11 +231,3 @@ class _FrameSums:
             means = {term: sums[:, :2] / sums[:, 2:] for term, sums in self._sums.items()}
         scc, tcc = means["scc"], means["tcc"]
         return FrameScores(scc[:, 0], tcc[:, 0], scc[:, 1], tcc[:, 1])
-
-
-def _decode(clip: TrackedClip, windows: Sequence[NDArray[np.integer[Any]]]) -> Tensor:
-    """Decode the face crops of windows, (B, T, 3, H, W) uint8."""
-    face = clip.track.face
-    assert face is not None
-    frames = np.stack([face.decode(frames) for frames in windows])
-    return torch.from_numpy(frames).permute(0, 1, 4, 2, 3)

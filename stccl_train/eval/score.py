@@ -13,7 +13,7 @@ from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.errors import ClipError, Reason
 from stccl_data.progress import Progress, SilentProgress
 from stccl_train.data.windows import half_frame
-from stccl_train.eval.frame_scores import SCORES, FrameScores, score_frames
+from stccl_train.eval.frame_scores import SCORES, ClipFeatures, FrameScores, score_frames
 from stccl_train.eval.verdict import VERDICT_SHIFT
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
@@ -78,7 +78,8 @@ def score(
         progress.step()
     frame_map = match_frames(clips[0], clips[1], alignment)
     progress.stage("compare", 2)
-    aligned = score_frames(metric, clips[0], clips[1], frame_map)
+    a, b = (ClipFeatures(metric, clip) for clip in clips)
+    aligned = score_frames(metric, a, b, frame_map)
     progress.step()
     if aligned is None:
         raise ClipError(
@@ -87,8 +88,7 @@ def score(
             f"{metric.config.interval:g} s apart, with a face on both sides",
         )
     times, target_times = (clip.track.times for clip in clips)
-    shifted_map = _shift(frame_map, target_times)
-    shifted = score_frames(metric, clips[0], clips[1], shifted_map)
+    shifted = score_frames(metric, a, b, shift_partners(frame_map, target_times))
     progress.step()
     return Score(
         times=times,
@@ -98,12 +98,15 @@ def score(
     )
 
 
-def _shift(frame_map: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[np.int32]:
+def shift_partners(frame_map: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[np.int32]:
     """Move each partner frame `VERDICT_SHIFT` later, or earlier at the end of the clip.
 
     Args:
         frame_map: (n_source,) target frames, -1 for none.
         times: (n_target,) presentation times, seconds.
+
+    Returns:
+        (n_source,) target frames, -1 for none.
     """
     partner = times[frame_map]
     later, earlier = partner + VERDICT_SHIFT, partner - VERDICT_SHIFT

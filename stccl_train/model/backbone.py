@@ -235,7 +235,9 @@ def _stage(channels_in: int, channels: int, blocks: int, padding: str) -> nn.Seq
     )
 
 
-def _drop_embedding(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+def _drop_embedding(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    if hasattr(module, "fc"):  # the whole ArcFace network
+        return
     names = tuple(prefix + name for name in _EMBEDDING)
     for name in [name for name in state if name.startswith(names)]:
         del state[name]

@@ -13,7 +13,7 @@ PAGES = (
         f"docs/{name}.md"
         for name in (
             "index", "quickstart", "corpora", "shards", "interchange", "alignment", "scale",
-            "training", "method", "demo", "dependencies",
+            "training", "method", "evaluation", "demo", "dependencies",
         )
     ),
 )  # fmt: skip
