@@ -1,12 +1,18 @@
 """`stccl doctor`: check that this machine has everything stccl needs."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .output import echo_json
+
+if TYPE_CHECKING:
+    from stccl_data.doctor import Check
 
 
 @click.command("doctor")
@@ -26,7 +32,7 @@ def command(folder: Path, as_json: bool) -> None:
     from stccl_data.doctor import run_checks
 
     checks = []
-    for check in run_checks(folder):
+    for check in chain(run_checks(folder), _report_weights()):
         checks.append(check)
         if not as_json:
             click.echo(f"{check.state:<5} {check.name:<16} {check.text}")
@@ -41,3 +47,14 @@ def command(folder: Path, as_json: bool) -> None:
         click.echo("\nThis machine has everything stccl needs.")
     if bad:
         sys.exit(1)
+
+
+def _report_weights() -> "Iterator[Check]":
+    """Report the files of weights that users bring for `stccl measure`."""
+    from stccl_data.doctor import Check
+    from stccl_train.measure.networks.weight_files import WEIGHT_FILES
+
+    for file in WEIGHT_FILES:
+        path = file.find()
+        text = file.missing() if path is None else f"{path}; enables {file.enables}"
+        yield Check("weights", "note", text)

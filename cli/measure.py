@@ -16,6 +16,12 @@ from .progress import open_progress, resumable_progress
     help="Folder of a trained metric, for SCC and TCC.",
 )
 @click.option(
+    "--weights",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of your weights files, see `stccl doctor`.  [default: $STCCL_WEIGHTS, or "
+    "~/.cache/stccl/weights]",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write all tables here, and keep clips and results, so that the command resumes.",
@@ -32,6 +38,7 @@ from .progress import open_progress, resumable_progress
 def command(
     paths: tuple[Path, ...],
     run: Path | None,
+    weights: Path | None,
     out: Path | None,
     form: str,
     device: str,
@@ -54,7 +61,12 @@ def command(
     from stccl_train.measure.request import read_rows
 
     rows = read_rows(paths)
-    config = MeasureConfig(run=None if run is None else str(run), device=device, workers=workers)
+    config = MeasureConfig(
+        run=None if run is None else str(run),
+        weights=None if weights is None else str(weights),
+        device=device,
+        workers=workers,
+    )
     with open_progress() if out is None else resumable_progress(out) as progress:
         measurement = measure(rows, config, out, progress)
     if out is not None:

@@ -52,6 +52,7 @@ PUBLIC_TO_TRAINING = {
     "stccl_data.files.lock",
     "stccl_data.files.npz",
     "stccl_data.landmarks",
+    "stccl_data.media.audio",
     "stccl_data.media.jpeg",
     "stccl_data.options",
     "stccl_data.pairs.gates",

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stccl_train.measure.expression import Expression
+from stccl_train.measure.frechet import FAD, FaceFeatures
+from stccl_train.measure.identity import Identity
 from stccl_train.measure.lips import Lips
 from stccl_train.measure.measures import Instrument, Measure
+from stccl_train.measure.networks.weight_files import ARCFACE, RESNET_FACE, SYNCNET
 from stccl_train.measure.realism import Realism
 from stccl_train.measure.request import Row
 from stccl_train.measure.stccl import Stccl
-from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, load_metric, trained_speakers
+from stccl_train.measure.sync import Sync
+from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, trained_speakers
+from stccl_train.train.distributed import usable_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class MeasureConfig:
 
     #: folder of a trained metric, for SCC and TCC
     run: str | None = None
-    #: folder of the user's weights files; None: `default_weights_folder`
+    #: folder of the user's weights files; None: see `weights_folder`
     weights: str | None = None
     #: torch device of the networks
     device: str = "cpu"
@@ -35,10 +40,10 @@ class MeasureConfig:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
     def identity(self) -> tuple[object, ...]:
-        """Return what results depend on: the metric's files, by size and time of change."""
-        if self.run is None:
-            return ()
-        stats = [(Path(self.run) / name).stat() for name in (WEIGHTS_FILE, CARD_FILE)]
+        """Return what results depend on: files of weights, by size and time of change."""
+        files = [] if self.run is None else [Path(self.run) / n for n in (WEIGHTS_FILE, CARD_FILE)]
+        weights = [file.find(self.weights) for file in (SYNCNET, ARCFACE)]
+        stats = [path.stat() for path in (*files, *weights) if path is not None]
         return tuple((stat.st_size, stat.st_mtime_ns) for stat in stats)
 
 
@@ -69,27 +74,52 @@ class InstrumentPlan:
 
 
 def plan_instruments(config: MeasureConfig) -> InstrumentPlan:
-    """Check what can be measured, without loading networks for long.
+    """Find out what can be measured, and load each network once to check its file.
 
     Raises:
         MetricError: no usable metric in ``config.run``.
+        UsageError: a weights file cannot be used, or unknown device.
     """
-    groups = {"lips": Lips.measures}
+    open_instruments(config)
     absent = {}
+    groups = {"lips": Lips.measures}
     trained_on: tuple[str, ...] = ()
     if config.run is None:
         absent["stccl"] = "no metric: give --run RUN, a folder of `stccl train`"
     else:
-        load_metric(config.run)
         groups["stccl"] = Stccl.measures
         trained_on = trained_speakers(config.run)
+    for group, file, measures in (
+        ("sync", SYNCNET, Sync.measures),
+        ("identity", ARCFACE, Identity.measures),
+    ):
+        if file.find(config.weights) is None:
+            absent[group] = file.missing(config.weights)
+        else:
+            groups[group] = measures
     groups |= {"expression": Expression.measures, "realism": Realism.measures}
+    faces = RESNET_FACE.find(config.weights)
+    if faces is None:
+        absent["FAD"] = RESNET_FACE.missing(config.weights)
+    else:
+        FaceFeatures(faces, usable_device(config.device))
+        groups["realism"] += (FAD,)
     return InstrumentPlan(groups, absent, trained_on)
 
 
 def open_instruments(config: MeasureConfig) -> list[Instrument]:
-    """Load the instruments of a plan."""
+    """Load the instruments that compare two clips.
+
+    Raises:
+        MetricError: no usable metric in ``config.run``.
+        UsageError: a weights file cannot be used, or unknown device.
+    """
+    device = usable_device(config.device)
     instruments: list[Instrument] = [Lips()]
     if config.run is not None:
         instruments.append(Stccl(config.run, config.device))
+    if syncnet := SYNCNET.find(config.weights):
+        instruments.append(Sync(syncnet, device))
+    if arcface := ARCFACE.find(config.weights):
+        instruments.append(Identity(arcface, device))
     return [*instruments, Expression(), Realism()]

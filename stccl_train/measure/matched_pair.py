@@ -22,8 +22,8 @@ class MatchedPair:
     reference: MeasuredClip | None = None
     #: Other real clips of the actor.
     actor: tuple[MeasuredClip, ...] = ()
-    #: The file whose sound the generated clip should be in sync with.
-    sound: str = ""
+    #: The files whose sound the generated clip should be in sync with: the first that has some.
+    sounds: tuple[str, ...] = ()
     #: Seconds by which the generated clip was shifted against source and sound.
     shift: float = 0.0
 

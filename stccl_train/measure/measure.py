@@ -1,39 +1,26 @@
 """Measure generated clips against their sources: `stccl measure` as a function."""
 
-import hashlib
-import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stccl_data.alignment.tracked_clip import TrackedClip, match_frames
 from stccl_data.errors import ClipError
 from stccl_data.executors import Outcome, Setup, Unit, open_crew
-from stccl_data.features.signals import read_signals
-from stccl_data.files.atomic import write_text
 from stccl_data.progress import Progress, SilentProgress
+from stccl_train.measure.compare import compare_group, open_worker
 from stccl_train.measure.controls import Comparison, actor_clips, comparisons
-from stccl_train.measure.instruments import MeasureConfig, open_instruments, plan_instruments
-from stccl_train.measure.matched_pair import MatchedPair
-from stccl_train.measure.measured_clip import ClipStore, MeasuredClip
-from stccl_train.measure.measurement import Measurement, PairResult, as_group
-from stccl_train.measure.measures import Instrument, Values, margins
+from stccl_train.measure.face_features import open_face_worker, store_face_features
+from stccl_train.measure.frechet import FAD, pooled_distance
+from stccl_train.measure.instruments import MeasureConfig, plan_instruments
+from stccl_train.measure.measured_clip import ClipStore
+from stccl_train.measure.measurement import ALL, Mean, Measurement, PairResult, as_group
 from stccl_train.measure.request import Row
-
-#: Format of the stored results. Bump when a measure changes.
-VERSION = 1
-
-#: Clips whose length differs by more than this many frames are said to differ.
-_LENGTH_TOLERANCE = 1.5
-#: So much smaller or larger a face makes sharpness incomparable.
-_SIZE_TOLERANCE = 1.25
-#: Less than this share of frames compared is said.
-_MANY_FRAMES = 0.9
 
 #: Folder of stored clips and results below the output folder.
 WORK = "work"
@@ -54,7 +41,8 @@ def measure(
         config: the metric, weights, device and workers.
         out: folder that keeps clips and results, so that a second call resumes the first; None:
             nothing is kept.
-        progress: receives two stages, ``read`` (clips) and ``compare`` (pairs).
+        progress: receives the stages ``read`` (clips), ``compare`` (sources), and ``faces`` (clips)
+            if there is a network for the Frechet distance.
 
     Raises:
         MetricError: no usable metric in ``config.run``.
@@ -68,8 +56,15 @@ def measure(
     with _work_folder(out) as folder:
         failures = _read_clips(by_source, folder, config, progress)
         results = _compare_all(by_source, failures, actor_clips(rows), folder, config, progress)
-    groups = tuple(as_group(name, measures) for name, measures in plan.groups.items())
-    return Measurement(groups, tuple(results), plan.absent, plan.warnings(rows))
+        measured = Measurement(
+            groups=tuple(as_group(name, measures) for name, measures in plan.groups.items()),
+            results=tuple(results),
+            absent=plan.absent,
+            warnings=plan.warnings(rows),
+        )
+        if FAD not in measured.measures:
+            return measured
+        return replace(measured, pooled=_pool_faces(measured, folder, config, progress))
 
 
 @contextmanager
@@ -82,7 +77,10 @@ def _work_folder(out: str | Path | None) -> Iterator[Path]:
 
 
 def _run(
-    units: Sequence[Unit], function: Any, config: MeasureConfig, setup: Setup | None = None
+    units: Sequence[Unit],
+    function: Callable[..., Any],
+    config: MeasureConfig,
+    setup: Setup | None = None,
 ) -> Iterable[Outcome]:
     """Run units in this process if one worker is enough, else in others."""
     workers = min(config.worker_count, len(units))
@@ -144,7 +142,7 @@ def _compare_all(
             units.append(Unit(source, (readable, known, str(folder), config)))
     progress.stage("compare", len(units))
     measured: dict[Comparison, PairResult] = {}
-    setup = Setup(initializer=_open, initargs=(config,))
+    setup = Setup(initializer=open_worker, initargs=(config,))
     for outcome in _run(units, compare_group, config, setup):
         group = outcome.unit.args[0]
         results = outcome.result or [PairResult(each, error=outcome.detail) for each in group]
@@ -163,143 +161,42 @@ def _failure(comparison: Comparison, failures: dict[str, str]) -> str:
     return failures.get(row.source) or failures.get(row.generated) or ""
 
 
-#: The instruments of this worker.
-_instruments: list[Instrument] = []
+def _pool_faces(
+    measurement: Measurement, folder: Path, config: MeasureConfig, progress: Progress
+) -> dict[tuple[str, str, str], Mean]:
+    """Return the Frechet distance of each method's faces, by measure, row and emotion.
 
-
-def _open(config: MeasureConfig) -> None:
-    """Load the networks of this worker once."""
-    _instruments[:] = open_instruments(config)
-
-
-def compare_group(
-    group: list[Comparison], actor: list[str], folder: str, config: MeasureConfig
-) -> list[PairResult]:
-    """Measure all comparisons with one source clip: the work of one worker.
-
-    Networks see each frame of the source once. Results are stored, and read if they are there.
+    Real faces are those of the reference clips, or without any those of the sources. Over all
+    emotions it is the mean over emotions, as published.
     """
-    store = ClipStore(Path(folder) / "clips")
-    file = Path(folder) / "results" / f"{_identity(group, actor, store, config)}.json"
-    stored = _read_results(file, group)
-    if stored is not None:
-        return stored
-    clips: dict[str, MeasuredClip] = {}
-
-    def clip(path: str) -> MeasuredClip:
-        if path not in clips:
-            clips[path] = store.read(path)
-        return clips[path]
-
-    results = []
-    for comparison in group:
-        try:
-            pair = _match(comparison, clip, actor)
-            results.append(_measure_pair(comparison, pair))
-        except ClipError as error:
-            results.append(PairResult(comparison, error=error.detail))
-        if comparison.row.generated != comparison.row.source:
-            clips.pop(comparison.row.generated, None)  # frees the features
-    record = [{**asdict(result), "comparison": None} for result in results]
-    write_text(file, json.dumps(record) + "\n")
-    return results
-
-
-def _identity(
-    group: list[Comparison], actor: list[str], store: ClipStore, config: MeasureConfig
-) -> str:
-    """Return a hash of all that the results of a group depend on."""
-    paths = {
+    clips = {
         path
-        for each in group
-        for path in (each.row.source, each.row.generated, each.row.reference)
-        if path
+        for result in measurement.results
+        if not result.error
+        for path in (result.comparison.row.generated, *_real_faces(result.comparison))
     }
-    keys = {path: store.key(path) for path in sorted({*paths, *actor})}
-    text = repr((VERSION, group, actor, keys, config.identity()))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    units = [Unit(path, (path, str(folder), config)) for path in sorted(clips)]
+    progress.stage("faces", len(units))
+    features: dict[str, NDArray[np.float32]] = {}
+    setup = Setup(initializer=open_face_worker, initargs=(config,))
+    for outcome in _run(units, store_face_features, config, setup):
+        if outcome.reason is None:
+            features[outcome.unit.key] = np.load(outcome.result)
+        progress.step(outcome.reason)
+    pooled = {}
+    for label in (*measurement.methods, "copy"):
+        means = []
+        for emotion in measurement.emotions or (ALL,):
+            done = [r.comparison for r in measurement.rows(label, emotion) if not r.error]
+            generated = [features[c.row.generated] for c in done if c.row.generated in features]
+            real = dict.fromkeys(path for c in done for path in _real_faces(c))
+            distance = pooled_distance([features[p] for p in real if p in features], generated)
+            means.append(Mean(distance, len(generated)))
+            pooled[FAD.name, label, emotion] = means[-1]
+        mean = float(np.mean([each.mean for each in means]))
+        pooled[FAD.name, label, ALL] = Mean(mean, sum(each.n for each in means))
+    return pooled
 
 
-def _read_results(file: Path, group: list[Comparison]) -> list[PairResult] | None:
-    """Return stored results; None if there are none that can be read."""
-    try:
-        records = json.loads(file.read_text())
-        return [
-            PairResult(**{**record, "comparison": each, "notes": tuple(record["notes"])})
-            for each, record in zip(group, records, strict=True)
-        ]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _match(comparison: Comparison, clip: Any, actor: list[str]) -> MatchedPair:
-    """Find the frames that belong together.
-
-    A generated clip has the source's time; a real one of the same sentence has its own, and is
-    aligned by sound, or by the mouth if a clip is silent.
-    """
-    row = comparison.row
-    source, generated = clip(row.source), clip(row.generated)
-    sides = source.tracked(), generated.tracked()
-    if comparison.control == "real":
-        frame_map = match_frames(_with_sound(sides[0]), _with_sound(sides[1]), "auto")
-    else:
-        frame_map = match_frames(*sides, "time")
-    return MatchedPair(
-        source,
-        generated,
-        frame_map,
-        reference=clip(row.reference) if row.reference else None,
-        actor=tuple(clip(path) for path in actor),
-        sound=row.audio or row.generated,
-    )
-
-
-def _with_sound(clip: TrackedClip) -> TrackedClip:
-    """Read the sound of a clip, by which it is aligned."""
-    signals = replace(read_signals(clip.signals.name), mouth=clip.signals.mouth)
-    return replace(clip, signals=signals)
-
-
-def _measure_pair(comparison: Comparison, pair: MatchedPair) -> PairResult:
-    """Measure a pair, and the same pair shifted."""
-    values: Values = {}
-    shifted: Values = {}
-    moved = pair.shifted()
-    for instrument in _instruments:
-        own, other = instrument.measure(pair), instrument.measure(moved)
-        values |= own | margins(instrument.measures, own, other)
-        shifted |= other | dict.fromkeys(margins(instrument.measures, own, other), 0.0)
-    return PairResult(
-        comparison,
-        values={name: value for name, value in values.items() if np.isfinite(value)},
-        shifted={name: value for name, value in shifted.items() if np.isfinite(value)},
-        frames=len(pair.frames[0]),
-        notes=tuple(_notes(pair)) if comparison.control is None else (),
-    )
-
-
-def _notes(pair: MatchedPair) -> Iterator[str]:
-    """Yield what a reader should know of a pair."""
-    source, generated = pair.source, pair.generated
-    ends = [clip.track.times[-1] - clip.track.times[0] + clip.step for clip in (source, generated)]
-    if abs(ends[0] - ends[1]) > _LENGTH_TOLERANCE * max(source.step, generated.step):
-        longer = "longer" if ends[1] > ends[0] else "shorter"
-        yield (
-            f"is {longer} than its source ({ends[1]:.2f} s, {ends[0]:.2f} s): "
-            f"compared over {min(ends):.2f} s"
-        )
-    if abs(source.step / generated.step - 1) > 0.02:
-        yield (
-            f"has {1 / generated.step:.4g} frames per second, its source {1 / source.step:.4g}: "
-            "frames are matched by time"
-        )
-    share = len(pair.frames[0]) / max(1, (pair.frame_map >= 0).sum())
-    if share < _MANY_FRAMES:
-        yield f"shows no face in {1 - share:.0%} of the frames, which are left out"
-    sizes = [clip.face_size for clip in (source, generated)]
-    if max(sizes) > _SIZE_TOLERANCE * min(sizes):
-        yield (
-            f"shows a face of {sizes[1]:.0f} px between the eyes, its source {sizes[0]:.0f} px: "
-            "sharpness and flicker are not comparable"
-        )
+def _real_faces(comparison: Comparison) -> tuple[str]:
+    return (comparison.row.reference or comparison.row.source,)

@@ -75,9 +75,9 @@ class MeasuredClip:
 
     @cached_property
     def has_face(self) -> NDArray[np.bool_]:
-        """(N,) bool, whether a frame has landmarks, found or bridged."""
-        finite: NDArray[np.bool_] = np.isfinite(self.on_template[:, 0, 0])
-        return finite
+        """(N,) bool, whether a frame has landmarks, found or bridged, and a crop."""
+        landmarks = np.isfinite(self.on_template[:, 0, 0])
+        return np.asarray(landmarks & np.isfinite(self.track.face_transforms[:, 0, 0]))
 
     @property
     def face_size(self) -> float:

@@ -1,6 +1,6 @@
 """The Measurement record: every value of every pair, and the means and differences they give."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +59,8 @@ class Measurement:
     absent: dict[str, str]
     #: warnings about the measurement as a whole
     warnings: tuple[str, ...] = ()
+    #: (measure, row, emotion) -> value of measures that all clips together have
+    pooled: Mapping[tuple[str, str, str], Mean] = field(default_factory=dict)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -75,13 +77,26 @@ class Measurement:
     @property
     def labels(self) -> tuple[str, ...]:
         """Methods, then the controls that have values."""
-        controls = [c for c in CONTROLS if any(r.values for r in self._rows(c, ALL))]
+        controls = [c for c in CONTROLS if any(r.values for r in self.rows(c, ALL))]
         return (*self.methods, *controls)
 
     @property
     def emotions(self) -> tuple[str, ...]:
         """The emotions that rows name, sorted; empty if none does."""
         return tuple(sorted({r.comparison.row.emotion for r in self.results} - {""}))
+
+    def rows(self, label: str, emotion: str) -> list[PairResult]:
+        """Return the results behind a row of the table; those of the methods for ``shifted``."""
+        return [
+            result
+            for result in self.results
+            if emotion in (ALL, result.comparison.row.emotion)
+            and (
+                result.comparison.control is None
+                if label == "shifted"
+                else result.comparison.label == label
+            )
+        ]
 
     def mean(self, label: str, measure: Measure, emotion: str = ALL) -> Mean:
         """Return the mean of a measure over the clips of a method or control.
@@ -91,6 +106,8 @@ class Measurement:
             measure: of `measures`.
             emotion: of `emotions`, or `ALL`.
         """
+        if (measure.name, label, emotion) in self.pooled:
+            return self.pooled[measure.name, label, emotion]
         values = [v for v in self._values(label, measure, emotion).values() if np.isfinite(v)]
         return Mean(float(np.mean(values)) if values else float("nan"), len(values))
 
@@ -124,23 +141,10 @@ class Measurement:
             marks += "o"
         return marks
 
-    def _rows(self, label: str, emotion: str) -> list[PairResult]:
-        """Return the results behind a row of the table; those of the methods for ``shifted``."""
-        return [
-            result
-            for result in self.results
-            if emotion in (ALL, result.comparison.row.emotion)
-            and (
-                result.comparison.control is None
-                if label == "shifted"
-                else result.comparison.label == label
-            )
-        ]
-
     def _values(self, label: str, measure: Measure, emotion: str) -> dict[tuple[str, ...], float]:
         """Return a measure's value by what was compared: source, emotion and reference."""
         values: dict[tuple[str, ...], float] = {}
-        for result in self._rows(label, emotion):
+        for result in self.rows(label, emotion):
             row = result.comparison.row
             key: tuple[str, ...] = (row.source, row.emotion, row.reference)
             known = result.values

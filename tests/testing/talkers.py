@@ -33,6 +33,7 @@ def talker(
     seed: int = 0,
     fps: float = 25.0,
     blendshapes: float = 0.1,
+    side: int = 32,
 ) -> MeasuredClip:
     """Return a clip of a face whose mouth opens and closes.
 
@@ -44,6 +45,7 @@ def talker(
         seed: of the noise.
         fps: frames per second.
         blendshapes: value of each coefficient.
+        side: of the pictures, which show noise.
     """
     count = len(opening)
     generator = np.random.default_rng(seed)
@@ -67,7 +69,7 @@ def talker(
         mouth_transforms=np.full((count, 2, 3), np.nan),
         presence=np.ones(count, np.float32),
         blendshapes=np.full((count, 52), blendshapes, np.float16),
-        face=_pictures(count, generator),
+        face=_pictures(count, generator, side),
     )
     return MeasuredClip(f"talker-{seed}.mp4", track, np.ones(count, np.float32), np.ones(count))
 
@@ -94,6 +96,6 @@ def _moved(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return np.asarray(points @ turn.transpose(0, 2, 1) + generator.uniform(-9, 9, (count, 1, 2)))
 
 
-def _pictures(count: int, generator: np.random.Generator) -> JpegSeries:
-    pictures = generator.integers(0, 255, (count, 32, 32, 3)).astype(np.uint8)
+def _pictures(count: int, generator: np.random.Generator, side: int) -> JpegSeries:
+    pictures = generator.integers(0, 255, (count, side, side, 3)).astype(np.uint8)
     return JpegSeries.from_jpegs([encode_jpeg(picture, 95) for picture in pictures])
