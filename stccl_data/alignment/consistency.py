@@ -14,13 +14,14 @@ from itertools import chain
 import numpy as np
 
 from stccl_data.alignment.align import AlignConfig, Alignment, align
+from stccl_data.alignment.coverage import sentence_stretch
 from stccl_data.alignment.warping_path import TimePath, as_function, map_times
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import HOP_S
 
 #: Bump when the same paths give other disagreements: utterances are then aligned again.
-SCHEMA = 2
+SCHEMA = 3
 
 #: Most third takes per pair. An odd number has a middle one.
 _MOST_THIRDS = 5
@@ -106,11 +107,17 @@ def _reaches_an_end(path: TimePath, source: Signals, target: Signals) -> bool:
     )
 
 
-def disagreement(source: Signals, path: TimePath, other: TimePath) -> float | None:
+def disagreement(
+    source: Signals, target: Signals, path: TimePath, other: TimePath
+) -> float | None:
     """Return how far two paths from one source to one target lie apart, within speech.
+
+    The other path counts where it advances in both clips: one that stands still in a clip has left
+    the sentence there, and tells nothing.
 
     Args:
         source: the source of both.
+        target: the target of both.
         path: the path.
         other: the path to compare with; it may end earlier.
 
@@ -123,6 +130,9 @@ def disagreement(source: Signals, path: TimePath, other: TimePath) -> float | No
         times = source.speech.times[source.speech.speech]
     mapped = map_times(times, *path)
     apart = np.abs(map_times(times, *other) - mapped)
+    if source.speech is not None and target.speech is not None:
+        sentence = sentence_stretch(source.speech, target.speech, *other)
+        apart = apart[(times >= sentence.first) & (times <= sentence.last)]
     apart = apart[~np.isnan(apart)]
     covered = np.count_nonzero(~np.isnan(mapped))
     if not len(apart) or len(apart) < _LEAST_SHARE * covered:
@@ -143,7 +153,7 @@ def _compared(pair: tuple[str, str], thirds: Sequence[str], paths: "_Paths") -> 
     through = {name: path for name in thirds if (path := paths.through(pair, name)) is not None}
 
     def apart(path: TimePath, others: Mapping[str, TimePath]) -> dict[str, float]:
-        seconds = {name: disagreement(source, path, other) for name, other in others.items()}
+        seconds = {name: disagreement(source, target, path, other) for name, other in others.items()}
         return {name: value for name, value in seconds.items() if value is not None}
 
     direct = TakeAlignment(result, apart((result.source_time, result.target_time), through))

@@ -6,6 +6,7 @@ the costs, `content_model` holds the statistics, docs/alignment.md what they mea
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +22,7 @@ from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import Signals
 from stccl_data.pairs.comparison import Spelling, open_ended_cost, phoneme_cost, spell
-from stccl_data.pairs.content_model import Array, Comparisons, ContentConfig, infer, posterior
+from stccl_data.pairs.content_model import Array, Comparisons, ContentConfig, infer, pair_probability
 from stccl_data.pairs.gates import MIN_CONTENT_SCORE
 
 #: A sentence is suggested for a mislabelled clip above this belief.
@@ -32,7 +33,7 @@ _SEARCH_CLIPS = 3
 _SPEECH_MARGIN_S = 0.05
 
 #: Bump when the same clips give different scores: stored checks are then made again.
-SCHEMA = 4
+SCHEMA = 5
 
 #: What clips are compared by.
 Kind = Literal["audio", "visual"]
@@ -201,7 +202,7 @@ class _Speaker:
         for a, b in pairs:
             i, j = self.index[a], self.index[b]
             edge = min(i, j), max(i, j)
-            score = float(posterior((belief[i, :-1] * belief[j, :-1]).sum(), evidence[edge]))
+            score = pair_probability(belief[i], belief[j], evidence[edge])
             cost = self.costs[edge][0]
             scores.append(ContentScore(a, b, score, cost, len(self.sentences) < 2))
         verdicts = {self.names[k]: self._verdict(k, belief[k], int(compared[k])) for k in members}
@@ -214,9 +215,18 @@ class _Speaker:
         return ClipContent(self.names[clip], float(belief[self.label[clip]]), suggestion, compared)
 
     def _compare_with(self, clip: int, among: NDArray[np.bool_], most: int) -> None:
-        """Compare a clip with at most ``most`` of the clips ``among`` (n,)."""
+        """Compare a clip with at most ``most`` of the clips ``among`` (n,).
+
+        All sentences get the same number, or a clip might never meet those it belongs to.
+        """
         others = [int(k) for k in np.flatnonzero(among) if k != clip]
-        for other in sorted(others, key=lambda k: _rank(self.names[clip], self.names[k]))[:most]:
+        others.sort(key=lambda k: _rank(self.names[clip], self.names[k]))
+        turn: dict[int, int] = {}
+        met = Counter[int]()
+        for other in others:
+            turn[other] = met[self.label[other]]
+            met[self.label[other]] += 1
+        for other in sorted(others, key=turn.__getitem__)[:most]:
             self._compare(clip, other)
 
     def _compare(self, a: int, b: int) -> None:

@@ -215,6 +215,22 @@ def posterior(prior: Array | float, evidence: Array | float) -> Array:
     return np.asarray(1 / (1 + np.exp(-np.log(prior / (1 - prior)) - evidence)))
 
 
+def pair_probability(first: Array, second: Array, evidence: float) -> float:
+    """Return the probability that two clips say one sentence.
+
+    No pair is surer than its clips: whatever the two have in common, they say sentence s together
+    with at most the smaller of both probabilities of s (Fréchet's bound).
+
+    Args:
+        first: (sentences + 1,) float64, belief in each sentence of one clip, see `Inference`.
+        second: the same of the other clip.
+        evidence: log odds of the pair.
+    """
+    known_first, known_second = first[:-1], second[:-1]  # without "none of these"
+    updated = posterior(known_first @ known_second, evidence)
+    return float(min(updated, np.minimum(known_first, known_second).sum()))
+
+
 def fit_costs(
     pairs: Comparisons, cost: Array, same: Array, last: CostModel, expected: Expected
 ) -> CostModel:

@@ -74,15 +74,23 @@ def test_a_path_that_is_off_disagrees_by_as_much(takes):
     alignment = align(takes["a"], takes["b"])
     path = alignment.source_time, alignment.target_time
     late = alignment.source_time, alignment.target_time + 0.3
-    assert disagreement(takes["a"], path, path) == 0.0
-    assert disagreement(takes["a"], late, path) == pytest.approx(0.3, abs=1e-6)
+    assert disagreement(takes["a"], takes["b"], path, path) == 0.0
+    assert disagreement(takes["a"], takes["b"], late, path) == pytest.approx(0.3, abs=1e-6)
 
 
 def test_a_path_that_ends_early_says_nothing(takes):
     alignment = align(takes["a"], takes["b"])
     path = alignment.source_time, alignment.target_time
     beginning = tuple(times[: len(times) // 4] for times in path)
-    assert disagreement(takes["a"], path, beginning) is None
+    assert disagreement(takes["a"], takes["b"], path, beginning) is None
+
+
+def test_a_path_that_stands_still_in_a_clip_says_nothing_of_that_time(takes):
+    alignment = align(takes["a"], takes["b"])
+    source, target = alignment.source_time, alignment.target_time
+    stuck = source, np.minimum(target, 0.6 * target[-1])
+    assert np.abs(stuck[1] - target)[: int(0.9 * len(target))].max() > 0.3
+    assert disagreement(takes["a"], takes["b"], (source, target), stuck) < 0.05
 
 
 def test_a_pair_that_cannot_be_aligned_has_its_reason(takes):

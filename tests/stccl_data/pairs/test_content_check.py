@@ -1,6 +1,7 @@
 """The content check on a synthetic speaker: two sentences, five emotions, some wrong labels."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 
@@ -12,7 +13,7 @@ from stccl_data.features.phonemes import phoneme_features
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
 from stccl_data.pairs import content_check
-from stccl_data.pairs.content_check import check_content, score_pairs
+from stccl_data.pairs.content_check import _Speaker, check_content, score_pairs
 from stccl_data.pairs.content_model import ContentConfig
 from stccl_data.pairs.gates import MIN_CONTENT_SCORE
 from tests.testing import speech as voice
@@ -147,6 +148,19 @@ def test_without_impostors_a_clip_of_another_sentence_is_refused_and_the_scores_
     assert all(score.weak for score in scores.values())
     refused = {name for name, score in scores.items() if score.score < MIN_CONTENT_SCORE}
     assert refused == {"other"}
+
+
+def test_impostors_are_drawn_from_all_sentences():
+    signals, clips = speaker(takes=2)
+    names = [name for name in clips if name.startswith("one")]
+    few = {name: replace(clips[name], sentence="three") for name in names[-2:]}
+    labelled = {**clips, **few}  # 10 clips of "two", 8 of "one", 2 of "three"
+    made = _Speaker(labelled, signals, "audio", ContentConfig())
+    for clip, label in enumerate(made.label):
+        made.costs.clear()
+        made._compare_with(clip, made.label != label, 4)
+        met = [made.label[b if a == clip else a] for a, b in made.costs]
+        assert sorted(Counter(met).values()) == [2, 2]
 
 
 def test_clips_that_cannot_be_compared_score_nan():

@@ -13,7 +13,7 @@ from stccl_data.pairs.content_model import (
     fit_uncertainty,
     infer,
     pair_evidence,
-    posterior,
+    pair_probability,
 )
 
 CONFIG = ContentConfig()
@@ -109,6 +109,18 @@ def test_wrong_labels_are_found_and_right_ones_believed(seed):
     assert (belief[:, :-1].argmax(axis=1) == true).all()
 
 
+@pytest.mark.parametrize("trust", [0.1, 0.4, 0.9])
+def test_no_pair_is_surer_than_its_clips(trust):
+    certain, doubted = np.array([1.0, 0.0, 0.0]), np.array([trust, 0.0, 1 - trust])
+    assert pair_probability(certain, doubted, 6.0) == pytest.approx(trust)
+    assert pair_probability(doubted, certain, -2.0) < trust
+
+
+def test_two_clips_of_one_sentence_agree_whatever_their_labels():
+    other = np.array([0.0, 1.0, 0.0])
+    assert pair_probability(other, other, -2.0) > 0.99
+
+
 def test_the_probabilities_of_pairs_are_calibrated():
     """Over many small speakers whose sentences differ little, as the model draws them."""
     scores, right = [], []
@@ -116,8 +128,11 @@ def test_the_probabilities_of_pairs_are_calibrated():
         pairs, labels, true = draw(4, 3, wrong=0.15, seed=seed, spread=0.06, same_spread=0.12)
         result = infer(pairs, labels, 4, CONFIG, [CEPSTRA])
         asked = labels[pairs.first] == labels[pairs.second]
-        agreement = (result.belief[pairs.first, :-1] * result.belief[pairs.second, :-1]).sum(1)
-        scores.append(posterior(agreement, result.evidence)[asked])
+        score = [
+            pair_probability(result.belief[i], result.belief[j], evidence)
+            for i, j, evidence in zip(pairs.first, pairs.second, result.evidence, strict=True)
+        ]
+        scores.append(np.array(score)[asked])
         right.append((true[pairs.first] == true[pairs.second])[asked])
     score, truth = np.concatenate(scores), np.concatenate(right)
     bins = np.minimum((score * 10).astype(int), 9)
