@@ -1,15 +1,19 @@
 """Measure the content check on any corpus of sound, with a share of wrong labels.
 
-usage: content.py MANIFEST_FOLDER SHARE SEED [SEED ...] [--cepstra] [--pairs] [--plot FILE.png]
+usage: content.py MANIFEST_FOLDER SHARE SEED [SEED ...] [--cepstra] [--pairs] [--phone | --mp3 |
+                  --reverb] [--plot FILE.png]
 
 MANIFEST_FOLDER holds a manifest whose labels are right. Each seed gives a share of the rows another
 sentence of the corpus at random. Printed, as means over seeds: AUC of the content score over the
 candidate pairs of two emotions, wrong pairs accepted, right pairs refused, right clips accused,
 wrong clips whose true sentence is suggested, expected calibration error, and the emotion that
 loses most. --cepstra leaves the phonemes out; --pairs judges every pair on its own, as if the
-speaker had no other clip; --plot draws the reliability.
+speaker had no other clip; --plot draws the reliability. The sound can be made worse first: --phone
+samples it at 8 kHz, --mp3 encodes it with 32 kbit/s, --reverb plays it in a room whose sound
+decays by 60 dB in 0.6 s.
 """
 
+import io
 import random
 import sys
 from collections import defaultdict
@@ -17,13 +21,64 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import av
 import numpy as np
+from scipy.signal import fftconvolve, resample_poly
 
 from stccl_data.clip import Clip
 from stccl_data.corpora import scan_corpus
+from stccl_data.features.phonemes import phoneme_features
 from stccl_data.features.signals import Signals, read_signals
+from stccl_data.features.speech import speech_features
+from stccl_data.media.audio import read_audio
 from stccl_data.pairs.content_check import check_content
 from stccl_data.pairs.gates import MIN_CONTENT_SCORE
+
+
+def phone(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Return the sound without what lies above 4 kHz."""
+    band = resample_poly(samples, 8000, rate)
+    return resample_poly(band, rate, 8000)[: len(samples)]
+
+
+def mp3(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Return the sound encoded as MP3 with 32 kbit/s and decoded."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3") as container:
+        stream = container.add_stream("libmp3lame", rate=rate, layout="mono", bit_rate=32_000)
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "fltp", "mono")
+        frame.sample_rate = rate
+        resampler = av.AudioResampler("fltp", "mono", rate, frame_size=stream.frame_size or 576)
+        for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
+            container.mux(stream.encode(piece))
+    file.seek(0)
+    with av.open(file) as container:
+        return np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+
+
+def reverb(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Return the sound in a room: a third of its energy direct, the rest decaying noise."""
+    time = np.arange(int(0.6 * rate)) / rate
+    tail = np.random.default_rng(0).normal(size=len(time)) * 10 ** (-3 * time / 0.6)
+    room = tail * np.sqrt(2 / np.sum(tail**2))
+    room[0] += 1
+    heard = fftconvolve(samples, room)[: len(samples)]
+    return heard / np.abs(heard).max() * np.abs(samples).max()
+
+
+SOUNDS = {"--phone": phone, "--mp3": mp3, "--reverb": reverb}
+
+
+def signals_of(path: str) -> Signals:
+    """Return the signals of a clip, from worse sound if the options say so."""
+    change = next((SOUNDS[word] for word in sys.argv if word in SOUNDS), None)
+    if change is None:
+        return read_signals(path)
+    audio = read_audio(path)
+    samples = change(audio.samples, audio.rate)
+    speech = speech_features(samples, audio.rate)
+    phonemes = None if speech is None else phoneme_features(samples, audio.rate, speech)
+    return Signals(speech, phonemes=phonemes, name=path)
 
 
 def measure(
@@ -134,7 +189,7 @@ def main() -> None:
     runs_of = {}
     for folder in folders:
         clips = scan_corpus(Path(folder), "auto").clips
-        signals = {clip.clip_id: read_signals(clip.path) for clip in clips}
+        signals = {clip.clip_id: signals_of(str(clip.path)) for clip in clips}
         if "--cepstra" in sys.argv:
             signals = {name: replace(clip, phonemes=None) for name, clip in signals.items()}
         speakers = defaultdict(list)

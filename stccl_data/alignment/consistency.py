@@ -107,9 +107,7 @@ def _reaches_an_end(path: TimePath, source: Signals, target: Signals) -> bool:
     )
 
 
-def disagreement(
-    source: Signals, target: Signals, path: TimePath, other: TimePath
-) -> float | None:
+def disagreement(source: Signals, target: Signals, path: TimePath, other: TimePath) -> float | None:
     """Return how far two paths from one source to one target lie apart, within speech.
 
     The other path counts where it advances in both clips: one that stands still in a clip has left
@@ -153,7 +151,9 @@ def _compared(pair: tuple[str, str], thirds: Sequence[str], paths: "_Paths") -> 
     through = {name: path for name in thirds if (path := paths.through(pair, name)) is not None}
 
     def apart(path: TimePath, others: Mapping[str, TimePath]) -> dict[str, float]:
-        seconds = {name: disagreement(source, target, path, other) for name, other in others.items()}
+        seconds = {
+            name: disagreement(source, target, path, other) for name, other in others.items()
+        }
         return {name: value for name, value in seconds.items() if value is not None}
 
     direct = TakeAlignment(result, apart((result.source_time, result.target_time), through))

@@ -22,7 +22,13 @@ from stccl_data.clip import Clip
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import Signals
 from stccl_data.pairs.comparison import Spelling, open_ended_cost, phoneme_cost, spell
-from stccl_data.pairs.content_model import Array, Comparisons, ContentConfig, infer, pair_probability
+from stccl_data.pairs.content_model import (
+    Array,
+    Comparisons,
+    ContentConfig,
+    infer,
+    pair_probability,
+)
 from stccl_data.pairs.gates import MIN_CONTENT_SCORE
 
 #: A sentence is suggested for a mislabelled clip above this belief.
