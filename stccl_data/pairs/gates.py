@@ -113,7 +113,7 @@ class GateConfig:
         "four times as fast.",
     )
     max_inconsistency_s: float = Field(
-        # Measured on right pairs: 0.05 s at most for 99.5 % of RAVDESS's, 0.43 s for 99.5 % of
+        # Measured on right pairs: 0.05 s at most for 99.5 % of RAVDESS's, 0.28 s for 99.5 % of
         # EMO-DB's, which are cut in mid-sentence. A lower value is for those who need exactness.
         default=0.5,
         ge=0,
