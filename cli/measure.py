@@ -2,10 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .progress import open_progress, resumable_progress
+
+if TYPE_CHECKING:
+    from stccl_data.progress import Progress
+    from stccl_train.measure.instruments import MeasureConfig
+    from stccl_train.measure.request import Row
 
 
 @click.command("measure", context_settings={"show_default": True})
@@ -33,6 +39,11 @@ from .progress import open_progress, resumable_progress
     type=click.Choice(["text", "csv", "json", "latex"]),
     help="What is printed.",
 )
+@click.option(
+    "--protocol",
+    type=click.Choice(["spfem2024"]),
+    help="The published protocol instead, by your weights files; prints text or JSON.",
+)
 @click.option("--device", default="cpu", help="Of the networks: cpu, cuda, cuda:1, ...")
 @click.option("--workers", default=0, type=click.IntRange(min=0), help="Processes; 0: every core.")
 def command(
@@ -41,6 +52,7 @@ def command(
     weights: Path | None,
     out: Path | None,
     form: str,
+    protocol: str | None,
     device: str,
     workers: int,
 ) -> None:
@@ -53,6 +65,9 @@ def command(
       ROWS.csv              with the columns source,generated and, if you like, method,
                             speaker,emotion,reference,audio
 
+    --protocol takes the CSV with speaker and emotion, or folders REAL GENERATED... of face images,
+    ACTOR/EMOTION/VIDEO/IMAGE, with the sound in ACTOR/EMOTION/VIDEO.wav.
+
     Frames belong together at equal times. Exit code 1 if a clip could not be measured.
     """
     from stccl_train.measure.instruments import MeasureConfig
@@ -60,7 +75,8 @@ def command(
     from stccl_train.measure.report import format_measurement, write_report
     from stccl_train.measure.request import read_rows
 
-    rows = read_rows(paths)
+    images = protocol is not None and len(paths) > 1 and paths[0].is_dir()
+    rows = [] if images else read_rows(paths)
     config = MeasureConfig(
         run=None if run is None else str(run),
         weights=None if weights is None else str(weights),
@@ -68,9 +84,41 @@ def command(
         workers=workers,
     )
     with open_progress() if out is None else resumable_progress(out) as progress:
-        measurement = measure(rows, config, out, progress)
+        if protocol is not None:
+            text = _run_protocol(paths, rows, config, out, form, progress)
+        else:
+            measurement = measure(rows, config, out, progress)
+    if protocol is not None:
+        click.echo(text, nl=False)
+        return
     if out is not None:
         write_report(out, measurement)
     click.echo(format_measurement(measurement, form), nl=False)  # type: ignore[arg-type]
     if any(result.error for result in measurement.results):
         sys.exit(1)
+
+
+def _run_protocol(
+    paths: tuple[Path, ...],
+    rows: "list[Row]",
+    config: "MeasureConfig",
+    out: Path | None,
+    form: str,
+    progress: "Progress",
+) -> str:
+    """Return the table of the published protocol; beside it our measures, if there are clips."""
+    from stccl_train.measure.measure import measure, work_folder
+    from stccl_train.measure.spfem2024.protocol import (
+        faces_of_folders,
+        faces_of_rows,
+        run_protocol,
+    )
+    from stccl_train.measure.spfem2024.table import format_protocol, protocol_json
+
+    if form not in ("text", "json"):
+        raise click.UsageError("--protocol prints text or json")
+    with work_folder(out) as work:
+        ours = measure(rows, config, work.parent, progress) if rows else None
+        faces = faces_of_rows(rows, work) if rows else faces_of_folders(paths[0], paths[1:])
+        result = run_protocol(faces, config.weights, config.device, progress)
+    return format_protocol(result, ours) if form == "text" else protocol_json(result, ours)

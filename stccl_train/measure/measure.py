@@ -53,7 +53,7 @@ def measure(
     progress = progress or SilentProgress()
     plan = plan_instruments(config)
     by_source = comparisons(rows)
-    with _work_folder(out) as folder:
+    with work_folder(out) as folder:
         failures = _read_clips(by_source, folder, config, progress)
         results = _compare_all(by_source, failures, actor_clips(rows), folder, config, progress)
         measured = Measurement(
@@ -68,12 +68,13 @@ def measure(
 
 
 @contextmanager
-def _work_folder(out: str | Path | None) -> Iterator[Path]:
+def work_folder(out: str | Path | None) -> Iterator[Path]:
+    """Yield the folder of stored clips and results: below ``out``, or one that vanishes."""
     if out is not None:
         yield Path(out) / WORK
         return
     with tempfile.TemporaryDirectory(prefix="stccl-measure-") as folder:
-        yield Path(folder)
+        yield Path(folder) / WORK
 
 
 def _run(

@@ -12,9 +12,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from stccl_data.files.atomic import write_text
-from stccl_train.measure.measurement import ALL, Measurement
+from stccl_train.measure.measurement import ALL, Group, Measurement
 from stccl_train.measure.measures import Measure
 from stccl_train.measure.request import CONTROLS
+from stccl_train.measure.text_table import align, number
 
 Format = Literal["text", "csv", "json", "latex"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -56,7 +57,7 @@ def format_measurement(measurement: Measurement, form: Format = "text") -> str:
 
 
 def _text(measurement: Measurement) -> str:
-    parts = [_group_table(measurement, number) for number in range(len(measurement.groups))]
+    parts = [_group_table(measurement, group) for group in measurement.groups]
     if len(measurement.emotions) > 1:
         parts.append(_emotion_table(measurement))
     if len(measurement.methods) > 1:
@@ -65,20 +66,17 @@ def _text(measurement: Measurement) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _group_table(measurement: Measurement, number: int) -> str:
+def _group_table(measurement: Measurement, group: Group) -> str:
     """Format one group: a row for each method and control, over all emotions."""
-    group = measurement.groups[number]
     measures = [m for m in group.measures if _has_values(measurement, m)]
     if not measures:
         return ""
     rows = [[group.name, "n", *(_heading(measurement, measure) for measure in measures)]]
     for label in measurement.labels:
         means = [measurement.mean(label, measure) for measure in measures]
-        cells = [
-            _number(m.mean, measure.digits) for m, measure in zip(means, measures, strict=True)
-        ]
+        cells = [number(m.mean, measure.digits) for m, measure in zip(means, measures, strict=True)]
         rows.append([label, str(max(mean.n for mean in means)), *cells])
-    return _align(rows)
+    return align(rows)
 
 
 def _has_values(measurement: Measurement, measure: Measure) -> bool:
@@ -100,11 +98,11 @@ def _emotion_table(measurement: Measurement) -> str:
         if measure.better is None or not _has_values(measurement, measure):
             continue
         for label in measurement.labels:
-            first = f"{measure.label} {_ARROWS[measure.better]}" if len(rows) else ""
-            shown = first if label == measurement.labels[0] else ""
+            first = label == measurement.labels[0]
+            shown = f"{measure.label} {_ARROWS[measure.better]}" if first else ""
             means = (measurement.mean(label, measure, emotion).mean for emotion in columns)
-            rows.append([shown, label, *(_number(mean, measure.digits) for mean in means)])
-    return _align(rows, left=2)
+            rows.append([shown, label, *(number(mean, measure.digits) for mean in means)])
+    return align(rows, left=2)
 
 
 def _differences(measurement: Measurement) -> str:
@@ -116,11 +114,11 @@ def _differences(measurement: Measurement) -> str:
             gain = measurement.difference(method, baseline, measure)
             if gain is not None:
                 digits = measure.digits
-                interval = f"[{_number(gain.low, digits)}, {_number(gain.high, digits)}]"
+                interval = f"[{number(gain.low, digits)}, {number(gain.high, digits)}]"
                 wins = f"{gain.wins} of {gain.n}"
                 mean = f"{gain.mean:+.{digits}f}"
                 rows.append([measure.label, method, mean, interval, wins, f"{gain.p:.3f}"])
-    return _align(rows, left=2)
+    return align(rows, left=2)
 
 
 def foot(measurement: Measurement) -> Iterator[str]:
@@ -271,7 +269,7 @@ def _latex(measurement: Measurement) -> str:
 
 def _latex_cell(measurement: Measurement, label: str, measure: Measure, emotion: str) -> str:
     value = measurement.mean(label, measure, emotion).mean
-    text = _number(value, measure.digits)
+    text = number(value, measure.digits)
     others = [measurement.mean(method, measure, emotion).mean for method in measurement.methods]
     beaten = [measure.gain(value, other) >= 0 for other in others if np.isfinite(other)]
     best = label in measurement.methods and len(beaten) > 1 and all(beaten)
@@ -290,22 +288,5 @@ def _emotion_columns(measurement: Measurement) -> tuple[str, ...]:
     return (*(measurement.emotions if len(measurement.emotions) > 1 else ()), ALL)
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
-
-
 def _escape(text: str) -> str:
     return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in text).replace("→", r"$\to$")
-
-
-def _align(rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align the columns of rows, the first ``left`` of them to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines) + "\n"
