@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stccl_data.demo.folder import (
     PAIRS,
     TRANSCRIPTS,
@@ -14,8 +17,8 @@ from stccl_data.demo.folder import (
     read_record,
     write_record,
 )
-from stccl_data.demo.layouts import LAYOUTS, ClipName, actors, layout_emotions
-from stccl_data.demo.render import RenderTask, render_clips
+from stccl_data.demo.layouts import LAYOUTS, ClipName, actors, clip_name, layout_emotions
+from stccl_data.demo.render import RenderTask, draw_as, render_clips
 from stccl_data.demo.selection import DEFAULT_EMOTIONS, check_size, parse_fps, select_clips
 from stccl_data.demo.speakers import SPEAKERS
 from stccl_data.demo.truth import ClipTruth, write_map
@@ -122,6 +125,31 @@ def load_corpus(folder: str | Path) -> DemoCorpus:
     rows = (folder / PAIRS).read_text(encoding="utf-8").splitlines()[1:]
     pairs = tuple(TruePair(*row.split(",")) for row in rows)
     return DemoCorpus(folder, record.layout, clips, pairs)
+
+
+def draw_manipulated(folder: str | Path, clip: ClipTruth, emotion: str) -> NDArray[np.uint8]:
+    """Draw a clip of a corpus with the expression of another emotion: same speech, head and blinks.
+
+    This is the right answer to the manipulation of its expression.
+
+    Args:
+        folder: of the corpus, from `render_corpus`.
+        clip: one of its clips.
+        emotion: name of an emotion.
+
+    Returns:
+        (N, size, size, 3) RGB, frame by frame as the clip.
+
+    Raises:
+        DemoError: no corpus in `folder`.
+        DemoUnavailableError: `stccl[demo]` is not installed.
+    """
+    folder = Path(folder)
+    record = read_record(folder)
+    name = clip_name(record.layout, clip.speaker, clip.emotion, clip.sentence, clip.take)
+    return draw_as(
+        _make_task(name, record.layout, folder, record.size, record.fps, record.seed), emotion
+    )
 
 
 def _make_task(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from stccl_data.demo.layouts import ClipName
@@ -18,6 +19,10 @@ class Record:
     """What a demo corpus notes about itself."""
 
     layout: str
+    #: side of a frame, pixels
+    size: int
+    fps: Fraction
+    seed: int
     #: relative to the corpus folder
     files: tuple[str, ...]
 
@@ -82,7 +87,13 @@ def read_record(folder: Path) -> Record:
     if not path.is_file():
         raise DemoError(f"{folder} is not a demo corpus: it has no {RECORD.as_posix()}")
     content = json.loads(path.read_text(encoding="utf-8"))
-    return Record(content["layout"], tuple(content["files"]))
+    return Record(
+        content["layout"],
+        content["size"],
+        Fraction(content["fps"]),
+        content["seed"],
+        tuple(content["files"]),
+    )
 
 
 def make_room(folder: Path) -> None:

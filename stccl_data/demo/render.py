@@ -1,16 +1,18 @@
 """Render clips: draw the frames of a performance, and write video, audio and ground truth."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stccl_data.demo.emotions import EXPRESSIONS
 from stccl_data.demo.face import Face
 from stccl_data.demo.folder import truth_path
 from stccl_data.demo.layouts import ClipName
-from stccl_data.demo.performance import perform
+from stccl_data.demo.performance import Performance, perform
 from stccl_data.demo.selection import DemoError
 from stccl_data.demo.speakers import Speaker
 from stccl_data.demo.truth import ClipTruth
@@ -61,9 +63,7 @@ def render_clips(tasks: Sequence[RenderTask], workers: int) -> Iterator[tuple[st
 def render_clip(task: RenderTask) -> ClipTruth:
     """Render one clip and write its files. The same task gives the same files."""
     name, folder = task.name, task.folder
-    random = np.random.default_rng(task.seed)
-    performance = perform(task.speaker, name.emotion, name.text, task.fps, random)
-    face = Face(task.speaker, task.size, seed=int(random.integers(2**31)))
+    performance, face = _stage(task)
     drawings = [face.draw(pose) for pose in performance.poses]
     path = folder / name.path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,3 +95,25 @@ def render_clip(task: RenderTask) -> ClipTruth:
     )
     truth.write(folder / truth_path(name))
     return truth
+
+
+def draw_as(task: RenderTask, emotion: str) -> NDArray[np.uint8]:
+    """Draw the frames of a clip with the expression of another emotion.
+
+    Speech, head motion, blinks and camera noise stay: this is what a perfect manipulation of the
+    clip's expression would give.
+
+    Returns:
+        (N, size, size, 3) RGB.
+    """
+    performance, face = _stage(task)
+    expression = EXPRESSIONS[emotion]
+    poses = [replace(pose, expression=expression) for pose in performance.poses]
+    return np.stack([face.draw(pose).frame for pose in poses])
+
+
+def _stage(task: RenderTask) -> tuple[Performance, Face]:
+    """Let the speaker say the sentence, and make up the face: all randomness of a clip."""
+    random = np.random.default_rng(task.seed)
+    performance = perform(task.speaker, task.name.emotion, task.name.text, task.fps, random)
+    return performance, Face(task.speaker, task.size, seed=int(random.integers(2**31)))
