@@ -31,7 +31,7 @@ def command(
 
     Reports matched and mismatched cosines, R@1 against chance, MRR and AUC, with heads, without
     heads and untrained, by layer, emotion and region, beside controls that must fail: noise, the
-    same pair shifted in time, another sentence. Ends with a verdict on each form of each term.
+    same pair shifted in time, another sentence. Begins with a verdict on each form of each term.
     """
     from stccl_data.dataset import open_dataset
     from stccl_train.eval.evaluate import evaluate

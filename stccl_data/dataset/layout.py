@@ -89,3 +89,9 @@ def part_key(utterance: str, part: int) -> str:
 def utterance_of(key: str) -> str:
     """Return the utterance that a sample belongs to: its key without the suffix of a part."""
     return re.sub(r"\+p\d+$", "", key)
+
+
+def sentence_of(key: str) -> str:
+    """Return the sentence of a sample, whoever says it: ``mead/s009``."""
+    words = utterance_of(key).split("/")
+    return f"{words[0]}/{words[-1]}"

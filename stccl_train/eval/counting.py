@@ -1,6 +1,6 @@
 """Counting: what every token retrieves at each stage and under each condition, summed by pair."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stccl_data.dataset.layout import utterance_of
+from stccl_data.dataset.layout import sentence_of, utterance_of
 from stccl_train.config import EvaluateConfig
 from stccl_train.data.collate import collate
 from stccl_train.data.windows import Window
@@ -35,6 +35,7 @@ from stccl_train.eval.statistics import (
 )
 from stccl_train.eval.verdict import SHIFTED
 from stccl_train.model.contrastive_loss import Similarities, compare
+from stccl_train.model.export import TrainedOn
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.model.retrieval import retrieval
@@ -124,15 +125,17 @@ class Counter:
         #: Number of windows added.
         self.windows = 0
 
-    def evaluation(self, trained_on: Collection[str]) -> Evaluation:
+    def evaluation(self, trained_on: TrainedOn) -> Evaluation:
         """Return what was counted.
 
         Args:
-            trained_on: the speakers (corpus/speaker) that the metric was trained on.
+            trained_on: what the metric was trained on.
         """
         speakers = {pair.speaker for pair in self._sums}
+        sentences = {sentence_of(pair.utterance) for pair in self._sums}
         return Evaluation(
-            seen=tuple(sorted(speakers.intersection(trained_on))),
+            seen=tuple(sorted(speakers & trained_on.speakers)),
+            seen_sentences=tuple(sorted(sentences & trained_on.sentences)),
             kinds=self._kinds,
             conditions=self._conditions,
             layers=self._layers,
@@ -228,7 +231,7 @@ class Counter:
             heads = not stage.endswith("before")
             z, k = (metric.embed(kind, layer, t) if heads else unit(t) for t in (x, y))
             across_time = compare(z, k, across_time=True, times=times)
-            same_time = _same_time(across_time)
+            same_time = across_time.at_same_time()
             for view, similarities in zip(VIEWS, (same_time, across_time), strict=True):
                 # Of an untrained metric the headline's view is enough: it halves the work.
                 if comparison.draw is not None and view != HEADLINE[kind.term]:
@@ -289,29 +292,22 @@ class Counter:
         self, kind: str, condition: str, similarities: Similarities, mouth: Tensor
     ) -> None:
         """Add the cosines of the tokens in the mouth, (b, S) bool."""
-        matched, others, is_negative = similarities
+        matched = similarities.matched
         at_mouth = mouth[:, None].expand_as(matched)
         cosines = {"matched" if condition == ALIGNED else condition: matched[at_mouth]}
         if condition == ALIGNED:
-            cosines["mismatched"] = others[is_negative.expand_as(others) & at_mouth[..., None]]
+            partner = torch.eye(matched.shape[-1], dtype=torch.bool, device=matched.device)
+            cosines["mismatched"] = similarities.places[at_mouth[..., None] & ~partner]
         histograms = self._histograms[kind]
         for name, values in cosines.items():
             counts = np.histogram(values.clamp(-1, 1).cpu().numpy(), BINS)[0]
             histograms[name] = histograms.get(name, np.zeros(len(BINS) - 1, np.int64)) + counts
 
 
-def _same_time(similarities: Similarities) -> Similarities:
-    """Keep the candidates at other places of the same time, which come first."""
-    s = similarities.matched.shape[-1]
-    return Similarities(
-        similarities.matched, similarities.others[..., :s], similarities.is_negative[..., :s]
-    )
-
-
 def _measure(similarities: Similarities) -> Tensor:
     """Return (b, A, S, 1 + measures) for each token: 1, then each of `MEASURES`."""
     result = retrieval(similarities)
-    candidates = result.candidates.expand_as(result.rank[0]).float()
+    candidates = result.candidates
     measures = {
         "matched": result.matched,
         "mismatched": result.mismatched,

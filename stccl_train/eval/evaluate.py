@@ -20,8 +20,9 @@ from stccl_train.eval.counting import Counter
 from stccl_train.eval.statistics import Evaluation
 from stccl_train.loss.calibrate import calibrate_run
 from stccl_train.loss.scale import read_calibration
-from stccl_train.model.export import load_metric, trained_speakers
+from stccl_train.model.export import TrainedOn, load_metric, trained_on
 from stccl_train.model.metric import CorrelationMetric
+from stccl_train.threads import threads
 from stccl_train.train.distributed import usable_device
 
 
@@ -43,7 +44,7 @@ def evaluate(
         out: the dataset, or its folder.
         config: how much to evaluate.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        progress: receives one stage, ``evaluate``, with a step for each utterance.
+        progress: receives one stage, ``evaluate``, with a step for each window.
 
     Raises:
         MetricError: no usable metric in ``run``.
@@ -55,28 +56,41 @@ def evaluate(
     progress = progress or SilentProgress()
     metric = run if isinstance(run, CorrelationMetric) else load_metric(run)
     metric = metric.to(usable_device(device)).eval()
-    trained_on = () if isinstance(run, CorrelationMetric) else trained_speakers(run)
+    training = TrainedOn() if isinstance(run, CorrelationMetric) else trained_on(run)
     dataset = out if isinstance(out, Dataset) else open_dataset(out)
     if not isinstance(run, CorrelationMetric) and read_calibration(run) is None:
         calibrate_run(run, dataset, metric.scale.device)  # trained by a version that did not
+    with threads(config.threads, metric.config.backbone, metric.scale.device):
+        return _count(metric, dataset, config, progress).evaluation(training)
+
+
+def _count(
+    metric: CorrelationMetric, dataset: Dataset, config: EvaluateConfig, progress: Progress
+) -> Counter:
+    """Count the windows of all utterances. Raises as `evaluate`."""
     shape = WindowShape(metric.config.frames, metric.config.interval)
     reader = ControlReader(dataset, shape, config)
     fresh = [untrained(metric, config.seed + i) for i in range(config.untrained)]
     counter = Counter(metric, fresh, config)
     keys = _spread(dataset.keys(config.split), config.utterances)
-    progress.stage("evaluate", len(keys))
-    for key in keys:
+    expected = [config.per_pair * len(dataset[key].pairs()) for key in keys]
+    progress.stage("evaluate", sum(expected))
+    for key, most in zip(keys, expected, strict=True):
         windows = reader.read(key)
         for first in range(0, len(windows), config.batch):
-            counter.add(windows[first : first + config.batch])
-        progress.step()
+            batch = windows[first : first + config.batch]
+            counter.add(batch)
+            for _ in batch:
+                progress.step()
+        for _ in range(len(windows), most):  # a pair too short for as many
+            progress.step()
     if not counter.windows:
         raise EvaluationError(
             f"{dataset.path}: no pair of split {config.split!r} has windows of {shape.frames} "
             f"frames, {shape.interval:g} s apart, with {max(config.shifts):g} s more to shift by; "
             "use smaller --shifts"
         )
-    return counter.evaluation(trained_on)
+    return counter
 
 
 def _spread(keys: list[str], count: int) -> list[str]:

@@ -24,7 +24,7 @@ from stccl_train.eval.statistics import (
     Selection,
 )
 from stccl_train.eval.tables import format_tables
-from stccl_train.eval.verdict import verdict_line, verdicts
+from stccl_train.eval.verdict import cautions, verdict_line, verdicts
 from stccl_train.model.token_kinds import Form, Term
 
 JSON, TEXT = "eval.json", "eval.txt"
@@ -76,6 +76,7 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
         "pairs": len(evaluation.pairs),
         "speakers": list(evaluation.speakers),
         "seen_in_training": list(evaluation.seen),
+        "sentences_seen_in_training": list(evaluation.seen_sentences),
         "emotions": list(evaluation.emotions),
         "independent": evaluation.unit,
         "headline_view": dict(HEADLINE),
@@ -83,6 +84,7 @@ def as_record(evaluation: Evaluation) -> dict[str, Any]:
             {**asdict(verdict), "hears": verdict.hears} for verdict in verdicts(evaluation)
         ],
         "verdict": verdict_line(evaluation),
+        "cautions": cautions(evaluation),
         "rows": [row for row in rows if row is not None],
     }
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.dataset.layout import sentence_of
 from stccl_train.model.regions import REGIONS
 from stccl_train.model.token_kinds import Form, Term, TokenKind
 
@@ -94,6 +95,8 @@ class Evaluation:
 
     #: Evaluated speakers that the metric was trained on.
     seen: tuple[str, ...]
+    #: Evaluated sentences (corpus/sentence) that it was trained on, said by anybody.
+    seen_sentences: tuple[str, ...]
     kinds: tuple[TokenKind, ...]
     #: ``aligned``, ``shifted_5``, ..., ``other_sentence``, ``noise``, ``noise_elsewhere``.
     conditions: tuple[str, ...]
@@ -120,6 +123,11 @@ class Evaluation:
     def speakers(self) -> tuple[str, ...]:
         """The evaluated speakers, sorted."""
         return tuple(sorted({pair.speaker for pair in self.pairs}))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The evaluated sentences (corpus/sentence), sorted."""
+        return tuple(sorted({sentence_of(pair.utterance) for pair in self.pairs}))
 
     @property
     def emotions(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Text tables of an evaluation, at most 132 columns wide, and its verdict."""
+"""The text of an evaluation: its verdict, then tables, at most 132 columns wide."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from stccl_train.eval.statistics import (
     Interval,
     Selection,
 )
-from stccl_train.eval.verdict import SHIFTED, VERDICT_SHIFT, verdict_line, verdicts
+from stccl_train.eval.verdict import SHIFTED, VERDICT_SHIFT, cautions, verdict_line, verdicts
 from stccl_train.model.token_kinds import Term
 
 STAGE_NAMES = {
@@ -29,9 +29,15 @@ _MAIN_STAGES = ("after", "untrained")
 
 
 def format_tables(evaluation: Evaluation) -> str:
-    """Return the tables of each term and the verdict."""
+    """Return the verdict and the tables of each term."""
     speakers = len(evaluation.speakers)
+    sentences = [verdict.sentence for verdict in verdicts(evaluation)]
+    sentences = sentences or [verdict_line(evaluation)]
     lines = [
+        "Verdict",
+        *(f"  {sentence}" for sentence in sentences),
+        *(f"  Caution: {caution}" for caution in cautions(evaluation)),
+        "",
         f"{evaluation.windows} windows of {len(evaluation.pairs)} pairs of "
         f"{speakers} speaker{'' if speakers == 1 else 's'}; "
         f"intervals: 95 %, Student's t over {evaluation.unit}",
@@ -46,9 +52,7 @@ def format_tables(evaluation: Evaluation) -> str:
             *_form_table(evaluation, term),
             *_emotion_table(evaluation, term),
         ]
-    sentences = [verdict.sentence for verdict in verdicts(evaluation)]
-    sentences = sentences or [verdict_line(evaluation)]
-    return "\n".join([*lines, "Verdict", *(f"  {sentence}" for sentence in sentences), ""])
+    return "\n".join(lines)
 
 
 def _title(term: Term) -> str:
@@ -57,7 +61,7 @@ def _title(term: Term) -> str:
         "place": "other places of the frame",
         "place+time": "other places, and the same place at other times",
     }[HEADLINE[term]]
-    return f"{name} (R@1 among {candidates})"
+    return f"{name}: how often a token finds its partner first (R@1) among {candidates}"
 
 
 def _condition_table(evaluation: Evaluation, term: Term) -> list[str]:
@@ -87,8 +91,8 @@ def _measure_table(evaluation: Evaluation, term: Term) -> list[str]:
         values += [means["reciprocal_rank"], means["auc"]]
         name = STAGE_NAMES[stage] if condition == ALIGNED else ""
         rows.append([name, _short(condition), *(f"{value:.3f}" for value in values)])
-    names = ["matched", "mismatched", "margin", "R@1", "chance", "MRR", "AUC"]
-    return _table(["all regions", "target", *names], rows)
+    names = ["cosine of partners", "of others", "difference", "R@1", "chance", "MRR", "AUC"]
+    return _table(["whole face", "target", *names], rows)
 
 
 def _layer_table(evaluation: Evaluation, term: Term) -> list[str]:
@@ -155,8 +159,8 @@ def _short(condition: str) -> str:
     """Name a condition in a heading."""
     return (
         condition.replace("shifted_", "+")
-        .replace("other_sentence", "other")
-        .replace("other_same_time", "same time")
+        .replace("other_sentence", "other sentence")
+        .replace("other_same_time", "other, same time")
         .replace("noise_elsewhere", "wrong place")
     )
 

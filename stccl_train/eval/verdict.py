@@ -25,7 +25,7 @@ VERDICT_SHIFT = 0.4
 SHIFTED = shifted(VERDICT_SHIFT)
 
 #: With fewer pairs there is no verdict.
-_LEAST_PAIRS = 5
+LEAST_PAIRS = 5
 
 #: The gap has to be this many times that of every untrained metric.
 _LEAST_FACTOR = 2
@@ -131,6 +131,24 @@ def verdict_line(evaluation: Evaluation) -> str:
     return "No verdict: nothing was counted at the mouth."
 
 
+def cautions(evaluation: Evaluation) -> list[str]:
+    """Return in words what limits the verdicts, whatever the figures are."""
+    found = []
+    if len(evaluation.speakers) == 1:
+        found.append(
+            f"one speaker, {evaluation.speakers[0]}: whether it holds for another face is open"
+        )
+    if len(evaluation.sentences) == 1:
+        found.append(f"one sentence, {evaluation.sentences[0]}: it may hear the clock alone")
+    if evaluation.seen_sentences:
+        seen, all_of_them = len(evaluation.seen_sentences), len(evaluation.sentences)
+        found.append(
+            f"{seen} of {all_of_them} sentences were trained on, said by other speakers: it may "
+            "know them by heart"
+        )
+    return found
+
+
 def _read_figures(evaluation: Evaluation, kind: TokenKind) -> _Figures | None:
     after, untrained, bare = (
         Selection(kind.term, kind.form, stage, region="mouth")
@@ -206,7 +224,7 @@ def _doubts(evaluation: Evaluation) -> list[str]:
     doubts = []
     if evaluation.seen:
         doubts.append(f"the metric was trained on {', '.join(evaluation.seen)}")
-    if len(evaluation.pairs) < _LEAST_PAIRS:
+    if len(evaluation.pairs) < LEAST_PAIRS:
         doubts.append(f"{len(evaluation.pairs)} pairs are too few")
     return doubts
 

@@ -291,8 +291,7 @@ class STCCLLoss(nn.Module):
         for loss, weight, similarities in self.metric.token_losses(
             TokenPair(kind, part.layer, x, y), source.shape[1]
         ):
-            candidates = 1 + similarities.is_negative.sum(-1)
-            value = (loss / candidates.log()).clamp_min(self.margin)
+            value = (loss / similarities.candidates.log()).clamp_min(self.margin)
             sums.append(torch.stack([(weight * pulls * value).sum(), (weight * pulls).sum()]))
         return sums[0] + sums[1]
 

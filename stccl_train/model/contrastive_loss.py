@@ -12,15 +12,31 @@ from torch import Tensor
 
 
 class Similarities(NamedTuple):
-    """Cosines of each anchor with its candidates."""
+    """Cosines of each anchor with its candidates: its partner, and negatives on its cross."""
 
-    #: (B, A, S), with the anchor's own partner.
-    matched: Tensor
-    #: (B, A, S, M), with everything on the anchor's cross: S places, then A times if compared.
-    others: Tensor
-    #: (A or 1, S, M) bool, which of ``others`` are negatives: not the partner itself, and not
-    #: times within the guard, at which nearly the same is said.
-    is_negative: Tensor
+    #: (B, A, S, S), anchor (a, s) with candidate (a, t), at all places of the same time. The
+    #: diagonal holds the partners.
+    places: Tensor
+    #: (B, S, A, A), anchor (a, s) with candidate (a', s), at all times of the same place; None if
+    #: times are not compared.
+    times: Tensor | None = None
+    #: (A, A) bool, which pairs of times are far enough apart to be negatives; None without times.
+    apart: Tensor | None = None
+
+    @property
+    def matched(self) -> Tensor:
+        """(B, A, S), with the anchor's own partner."""
+        return self.places.diagonal(dim1=-2, dim2=-1)
+
+    @property
+    def candidates(self) -> Tensor:
+        """(A, S) float32, number of candidates, partner included."""
+        count = torch.full_like(self.places[0, ..., 0], self.places.shape[-1])
+        return count if self.apart is None else count + self.apart.sum(-1)[:, None]
+
+    def at_same_time(self) -> "Similarities":
+        """Leave out the negatives at other times."""
+        return Similarities(self.places)
 
 
 def compare(
@@ -39,20 +55,13 @@ def compare(
     """
     with torch.autocast(z.device.type, enabled=False):
         z, k = z.float(), k.float()
-        _, a, s, _ = z.shape
-        others = z @ k.transpose(-1, -2)  # (B, A, S, S): all places at the same time
-        matched = others.diagonal(dim1=-2, dim2=-1)
-        is_negative = ~torch.eye(s, dtype=torch.bool, device=z.device)[None]
-        if across_time and a > 1:
-            # (B, S, A, A): all times at the same place
-            by_time = z.transpose(1, 2) @ k.permute(0, 2, 3, 1)
-            slots = torch.arange(a, device=z.device)[:, None] if times is None else times
-            apart = (slots[:, None] - slots[None]).abs().amax(-1) >= max(guard, 1)
-            others = torch.cat([others, by_time.transpose(1, 2)], dim=-1)
-            is_negative = torch.cat(
-                [is_negative.expand(a, -1, -1), apart[:, None].expand(-1, s, -1)], dim=-1
-            )
-        return Similarities(matched, others, is_negative)
+        a = z.shape[1]
+        places = z @ k.transpose(-1, -2)
+        if not across_time or a == 1:
+            return Similarities(places)
+        slots = torch.arange(a, device=z.device)[:, None] if times is None else times
+        apart = (slots[:, None] - slots[None]).abs().amax(-1) >= max(guard, 1)
+        return Similarities(places, z.transpose(1, 2) @ k.permute(0, 2, 3, 1), apart)
 
 
 def info_nce(similarities: Similarities, tau: float) -> Tensor:
@@ -63,9 +72,26 @@ def info_nce(similarities: Similarities, tau: float) -> Tensor:
     Returns:
         (B, A, S).
     """
-    positive = similarities.matched / tau
-    negatives = (similarities.others / tau).masked_fill(~similarities.is_negative, -math.inf)
-    return torch.logsumexp(torch.cat([positive[..., None], negatives], dim=-1), dim=-1) - positive
+    places, times, apart = similarities
+    # The partner is among the places.
+    total = torch.logsumexp(places / tau, dim=-1)
+    if times is not None and apart is not None:
+        negatives = (times / tau).masked_fill(~apart, -math.inf)
+        # -inf for an anchor without another time far enough away.
+        total = torch.logaddexp(total, torch.logsumexp(negatives, dim=-1).transpose(1, 2))
+    return total - similarities.matched / tau
+
+
+def one_to_one(similarities: Similarities) -> Tensor:
+    """Compute the loss of each anchor by its partner alone: 1 - z_s . k_s, without negatives.
+
+    It is multiplied by ln(candidates), so that an unrelated (orthogonal) partner costs what chance
+    costs in `info_nce`.
+
+    Returns:
+        (B, A, S).
+    """
+    return (1 - similarities.matched) * similarities.candidates.log()
 
 
 def adaptive_weight(disparity: Tensor, scale: Tensor, lam: float, r: float, theta: float) -> Tensor:

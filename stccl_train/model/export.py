@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_bytes, write_text
@@ -97,10 +97,20 @@ def _read(folder: Path) -> CorrelationMetric:
     return metric
 
 
-def trained_speakers(folder: str | Path) -> tuple[str, ...]:
-    """Return the speakers (corpus/speaker) that a saved metric was trained on; empty if unknown."""
+class TrainedOn(NamedTuple):
+    """What a metric was trained on; empty where it is unknown."""
+
+    #: corpus/speaker
+    speakers: frozenset[str] = frozenset()
+    #: corpus/sentence
+    sentences: frozenset[str] = frozenset()
+
+
+def trained_on(folder: str | Path) -> TrainedOn:
+    """Return what a saved metric was trained on."""
     try:
-        card = json.loads((Path(folder) / CARD_FILE).read_bytes())["card"]
-        return tuple(card["data"]["speakers"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return ()
+        data = json.loads((Path(folder) / CARD_FILE).read_bytes())["card"]["data"]
+        # Runs of older versions did not note their sentences.
+        return TrainedOn(frozenset(data["speakers"]), frozenset(data.get("sentences", ())))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return TrainedOn()

@@ -53,6 +53,7 @@ def evaluation_with(
         cells[..., 1 + MEASURES.index("recall")] = recall
     return Evaluation(
         seen=(),
+        seen_sentences=(),
         kinds=(SCC_VD,),
         conditions=CONDITIONS,
         layers=2,

@@ -123,11 +123,11 @@ class RecordingProgress:
         pass
 
 
-def test_progress_has_a_step_for_each_utterance(prepared: Any) -> None:
+def test_progress_has_a_step_for_each_window(prepared: Any) -> None:
     progress = RecordingProgress()
     config = EvaluateConfig(per_pair=1, draws=1, untrained=1, shifts=(0.12,), utterances=1)
     evaluate(tiny_metric(), prepared.out, config, progress=progress)
-    assert progress.stages == [("evaluate", 1)] and progress.steps == 1
+    assert progress.stages == [("evaluate", 2)] and progress.steps == 2
 
 
 def test_shifts_longer_than_every_clip_are_an_error(prepared: Any) -> None:

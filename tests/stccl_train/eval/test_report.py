@@ -51,7 +51,8 @@ def test_the_tables_name_every_control_and_measure() -> None:
     controls = ("+0.4", "other", "noise", "wrong place", "untrained")
     for word in ("Verdict", *controls, "mouth", "eyes", "chance", "MRR", "AUC", "happy"):
         assert word in text
-    tables = text.partition("Verdict")[0]
+    verdict, _, tables = text.partition("\n\n")
+    assert verdict.startswith("Verdict\n")
     assert max(map(len, tables.splitlines())) <= 132
 
 

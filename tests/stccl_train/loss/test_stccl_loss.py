@@ -21,7 +21,7 @@ def run(tmp_path: Path) -> Path:
     )
     metric = CorrelationMetric(config, freeze_backbone=False)
     frames = torch.rand(2, 4, 3, 64, 64) * 2 - 1
-    metric(frames, frames)  # sets the running scale
+    metric.update_scale(metric(frames, frames).disparity)
     save_metric(tmp_path / "run", metric)
     return tmp_path / "run"
 

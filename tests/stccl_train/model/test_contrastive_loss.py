@@ -10,6 +10,7 @@ from stccl_train.model.contrastive_loss import (
     adaptive_weight,
     compare,
     info_nce,
+    one_to_one,
 )
 from stccl_train.model.retrieval import retrieval
 from stccl_train.model.tokens import time_pairs, unit
@@ -103,6 +104,13 @@ def test_nan_ranks_last() -> None:
         result.recall[1].isfinite().all()
         and retrieval(compare(tokens(1), broken, across_time=False)).recall[0, 1, 2] == 0
     )
+
+
+def test_one_to_one_is_zero_for_equal_and_chance_for_orthogonal_tokens() -> None:
+    x = torch.eye(4)[None, None]
+    equal, orthogonal = compare(x, x, False), compare(x, x.roll(1, 2), False)
+    assert torch.allclose(one_to_one(equal), torch.zeros(1, 1, 4))
+    assert torch.allclose(one_to_one(orthogonal), torch.tensor(math.log(4)))
 
 
 def test_a_single_token_has_no_loss() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stccl_train.config import MetricConfig
-from stccl_train.model.export import MetricError, load_metric, save_metric, trained_speakers
+from stccl_train.model.export import MetricError, load_metric, save_metric, trained_on
 from stccl_train.model.metric import CorrelationMetric
 
 CONFIG = MetricConfig(backbone="tiny", variant="both", frames=4, size=64)
@@ -23,7 +23,7 @@ def metric() -> CorrelationMetric:
 
 def test_a_loaded_metric_gives_the_same_loss(metric: CorrelationMetric, tmp_path: Path) -> None:
     frames = torch.rand(2, 2, 4, 3, 64, 64) * 2 - 1
-    metric(*frames)  # sets the running scale
+    metric.update_scale(metric(*frames).disparity)
     metric.eval()
     save_metric(tmp_path / "run", metric)
     loaded = load_metric(tmp_path / "run")
@@ -37,7 +37,7 @@ def test_the_card_is_stored_beside_the_config(metric: CorrelationMetric, tmp_pat
     record = json.loads((tmp_path / "metric.json").read_text())
     assert record["config"]["backbone"] == "tiny"
     assert record["card"] == {"data": {"speakers": ["mead/M003"]}}
-    assert trained_speakers(tmp_path) == ("mead/M003",)
+    assert trained_on(tmp_path).speakers == {"mead/M003"}
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["metric.json", "metric.safetensors"]
 
@@ -45,9 +45,9 @@ def test_the_card_is_stored_beside_the_config(metric: CorrelationMetric, tmp_pat
 def test_speakers_are_empty_if_the_card_does_not_list_them(
     metric: CorrelationMetric, tmp_path: Path
 ) -> None:
-    assert trained_speakers(tmp_path) == ()
+    assert not trained_on(tmp_path).speakers
     save_metric(tmp_path, metric)
-    assert trained_speakers(tmp_path) == ()
+    assert not trained_on(tmp_path).speakers
 
 
 @pytest.mark.parametrize("name", ["metric.json", "metric.safetensors"])
