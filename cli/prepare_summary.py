@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stccl_data.pipeline.plan import Plan
     from stccl_data.pipeline.prepare import Summary
 
+#: What the verdict of `stccl eval` needs at least.
+LEAST_PAIRS, LEAST_SENTENCES = 5, 2
+
 #: What a stage counts.
 _UNITS = {"extract": "clips", "align": "utterances", "content": "speakers"}
 
@@ -63,9 +66,30 @@ def _format_dataset(summary: "Summary", pairs: int) -> list[str]:
     shards = ", ".join(f"{count} {split}" for split, count in summary.shards.items())
     missing = "no pair could be aligned" if pairs else "no two clips make a pair"
     lines = [f"shards  {f'{shards} in {summary.out}/shards' if shards else f'none: {missing}'}"]
+    if shards:
+        lines += _format_splits(summary)
     if summary.findings:
         counts = ", ".join(f"{n} {reason}" for reason, n in sorted(summary.findings.items()))
         lines.append(f"raw     findings: {counts} (findings.jsonl)")
+    return lines
+
+
+def _format_splits(summary: "Summary") -> list[str]:
+    """Format the pairs of each split, and whether `stccl eval` can judge a metric on the test."""
+    from stccl_data.dataset.summary import summarise
+
+    splits = {name: split for name, split in summarise(summary.out).splits.items() if split.pairs}
+    counts = ", ".join(f"{split.pairs:,} {name}" for name, split in splits.items())
+    lines = [f"splits  accepted pairs: {counts}"]
+    test = splits.get("test")
+    if test is None:
+        lines.append("note    no pair is left for the split test, so `stccl eval` has none")
+    elif test.pairs < LEAST_PAIRS or test.utterances < LEAST_SENTENCES:
+        lines.append(
+            f"note    the split test is too small for a verdict of `stccl eval`: its pairs are "
+            f"{test.pairs} (at least {LEAST_PAIRS}), its sentences {test.utterances} "
+            f"(at least {LEAST_SENTENCES})"
+        )
     return lines
 
 

@@ -15,7 +15,7 @@ from stccl_train.measure.realism import Realism
 from stccl_train.measure.request import Row
 from stccl_train.measure.stccl import Stccl
 from stccl_train.measure.sync import Sync
-from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, trained_speakers
+from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, trained_on
 from stccl_train.train.distributed import usable_device
 
 
@@ -83,12 +83,12 @@ def plan_instruments(config: MeasureConfig) -> InstrumentPlan:
     open_instruments(config)
     absent = {}
     groups = {"lips": Lips.measures}
-    trained_on: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
     if config.run is None:
         absent["stccl"] = "no metric: give --run RUN, a folder of `stccl train`"
     else:
         groups["stccl"] = Stccl.measures
-        trained_on = trained_speakers(config.run)
+        speakers = tuple(sorted(trained_on(config.run).speakers))
     for group, file, measures in (
         ("sync", SYNCNET, Sync.measures),
         ("identity", ARCFACE, Identity.measures),
@@ -104,7 +104,7 @@ def plan_instruments(config: MeasureConfig) -> InstrumentPlan:
     else:
         FaceFeatures(faces, usable_device(config.device))
         groups["realism"] += (FAD,)
-    return InstrumentPlan(groups, absent, trained_on)
+    return InstrumentPlan(groups, absent, speakers)
 
 
 def open_instruments(config: MeasureConfig) -> list[Instrument]:

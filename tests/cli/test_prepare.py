@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from stccl_cli import prepare_summary
 from stccl_cli.main import stccl
 from stccl_cli.options import config_of, options_of
 from stccl_cli.prepare import command
@@ -13,6 +14,7 @@ from stccl_cli.prepare import command
 from stccl_data.pairs.gates import GateConfig
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.state import Store
+from stccl_train.eval import verdict
 
 QUICK = ("--crops", "none", "--align", "audio", "--executor", "inline", "--split", "train=1")
 
@@ -48,8 +50,14 @@ def test_the_summary_has_clips_pairs_shards_and_the_next_command(corpus, tmp_pat
     lines = result.stdout.splitlines()
     assert "clips   12 of 12 in accepted pairs" in lines and "pairs   8 of 8 accepted" in lines
     assert f"shards  1 train in {tmp_path / 'shards'}" in lines
+    assert "splits  accepted pairs: 8 train" in lines
+    assert any("no pair is left for the split test" in line for line in lines)
     assert any(line.startswith(f"next    stccl verify {tmp_path}") for line in lines)
     assert "extract: 12 of 12" in result.stderr
+
+
+def test_what_the_summary_asks_of_a_split_is_what_the_verdict_asks():
+    assert verdict.LEAST_PAIRS == prepare_summary.LEAST_PAIRS
 
 
 def test_a_second_run_has_nothing_to_do(corpus, out):
