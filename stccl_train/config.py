@@ -36,6 +36,12 @@ Padding = Literal["circular", "zeros"]
 Crop = Literal["face", "mouth"]
 Access = Literal["index", "stream"]
 
+#: The description of `threads` in every config.
+THREADS = (
+    "Threads on a CPU; null: one for the tiny backbone, whose layers are too small to share, else "
+    "one per core."
+)
+
 
 @config_class
 class MetricConfig:
@@ -55,6 +61,10 @@ class MetricConfig:
     terms: Words = Field(default=("scc", "tcc"), description="scc, tcc or both.")
     variant: Literal["vd", "cm", "both"] = Field(
         default="vd", description="Tokens: visual disparity, correlation matrix, or both."
+    )
+    cm: Literal["contrast", "match"] = Field(
+        default="contrast",
+        description="Correlation matrices: find the partner among negatives, or be like it alone.",
     )
     motion: bool = Field(
         default=True,
@@ -179,6 +189,9 @@ class TrainConfig:
     freeze_backbone: bool | None = Field(
         default=None, description="null: freeze the backbone if weights are given."
     )
+    init: str | None = Field(
+        default=None, description="Folder of a run whose metric this one starts from."
+    )
     epochs: int = Field(default=40, ge=1, description="Epochs, of windows.per_epoch windows each.")
     batch: int = Field(default=8, ge=1, description="Windows per batch on each GPU.")
     accumulate: int = Field(default=1, ge=1, description="Batches whose gradients make one step.")
@@ -188,7 +201,9 @@ class TrainConfig:
         description="Learning rate after warm-up; it then decays along a cosine.",
     )
     warmup: float = Field(
-        default=1.0, ge=0, description="Epochs over which the learning rate rises."
+        default=1.0,
+        ge=0,
+        description="Epochs over which the learning rate rises, at most a fifth of them all.",
     )
     last_lr: float = Field(
         default=0.01, ge=0, le=1, description="Share of the learning rate that is left at the end."
@@ -209,6 +224,7 @@ class TrainConfig:
         default=0, ge=0, lt=2**32, description="Seed for weights, windows and places."
     )
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...")
+    threads: int | None = Field(default=None, ge=1, description=THREADS)
     precision: Literal["auto", "float32", "bf16"] = Field(
         default="auto",
         description="auto: bf16 on a GPU; similarities are always computed in float32.",
@@ -235,6 +251,8 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
+        if self.init is not None and self.backbone_weights is not None:
+            raise ValueError("init and backbone_weights are both given; the run starts from one")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be two numbers from 0 to below 1, not {list(self.betas)}")
 
@@ -266,6 +284,7 @@ class EvaluateConfig:
     )
     crop: Crop = Field(default="face", description="Which crop to evaluate.")
     seed: int = Field(default=0, ge=0, description="Seed for places, noise and untrained weights.")
+    threads: int | None = Field(default=None, ge=1, description=THREADS)
 
     def __post_init__(self) -> None:
         if not self.shifts or not all(0.01 <= shift <= 10 for shift in self.shifts):
@@ -276,7 +295,9 @@ class EvaluateConfig:
 
 
 #: Keys that determine where and how fast a run computes and what it shows, not what it learns.
-FREE_KEYS = frozenset({"device", "tensorboard", "compile", "windows.workers", "save_every"})
+FREE_KEYS = frozenset(
+    {"device", "threads", "tensorboard", "compile", "windows.workers", "save_every"}
+)
 
 
 def load_config(
@@ -345,11 +366,12 @@ def differing(one: TrainConfig, other: TrainConfig) -> list[str]:
     return sorted(
         key.name
         for key in known_keys()
-        if key.name not in FREE_KEYS and _value(one, key.name) != _value(other, key.name)
+        if key.name not in FREE_KEYS and value_of(one, key.name) != value_of(other, key.name)
     )
 
 
-def _value(config: Any, key: str) -> Any:
+def value_of(config: Any, key: str) -> Any:
+    """Return the value of a dotted key."""
     for part in key.split("."):
         config = getattr(config, part)
     return config

@@ -21,6 +21,7 @@ from stccl_train.model.contrastive_loss import (
     adaptive_weight,
     compare,
     info_nce,
+    one_to_one,
 )
 from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
 from stccl_train.model.retrieval import retrieval
@@ -44,6 +45,8 @@ class MetricOutput(NamedTuple):
     statistics: dict[str, Tensor]
     #: (B,), the loss of each window, detached.
     windows: Tensor
+    #: (kinds, layers), mean disparity of the tokens, detached; for `update_scale`.
+    disparity: Tensor
 
 
 class TokenPair(NamedTuple):
@@ -59,7 +62,7 @@ class TokenPair(NamedTuple):
 class TokenLosses(NamedTuple):
     """The contrastive loss of each token of one side, which has to find its partner."""
 
-    #: (B, A, S), InfoNCE; chance is ln(candidates).
+    #: (B, A, S), InfoNCE, or `one_to_one`; chance is ln(candidates).
     loss: Tensor
     #: (B, A, S), the adaptive weight, of mean 1 in each window.
     weight: Tensor
@@ -167,14 +170,12 @@ class CorrelationMetric(nn.Module):
                 statistics[f"{kind.name}.{layer + 1}.{name}"] = value
             row = self.kinds.index(kind)
             disparity[row, layer] = (x.disparity.mean() + y.disparity.mean()) / 2
-        if self.training:
-            self._update_scale(disparity)
         for kind in kinds:
             for name in _STATISTICS:
                 layers = range(1, len(features) + 1)
                 values = [statistics[f"{kind.name}.{layer}.{name}"] for layer in layers]
                 statistics[f"{kind.name}.{name}"] = torch.stack(values).mean()
-        return MetricOutput(total.mean(), statistics, total.detach())
+        return MetricOutput(total.mean(), statistics, total.detach(), disparity)
 
     def features(self, *sides: Tensor) -> list[list[Tensor]]:
         """Compute the features of several batches of windows in one pass of the backbone.
@@ -291,7 +292,10 @@ class CorrelationMetric(nn.Module):
                 weight = adaptive_weight(
                     tokens.disparity, scale, self.config.lam, self.config.r, self.config.theta
                 )
-            loss = info_nce(similarities, self.config.tau)
+            if kind.form == "cm" and self.config.cm == "match":
+                loss = one_to_one(similarities)
+            else:
+                loss = info_nce(similarities, self.config.tau)
             directions.append(TokenLosses(loss, weight, similarities))
         return directions[0], directions[1]
 
@@ -309,11 +313,18 @@ class CorrelationMetric(nn.Module):
         }
 
     @torch.no_grad()
-    def _update_scale(self, disparity: Tensor) -> None:
-        """Move the running scale towards the disparities of this batch, averaged over all ranks."""
+    def update_scale(self, disparity: Tensor) -> None:
+        """Move the running scale of the adaptive weight towards the disparities of one step.
+
+        All ranks call it together, and their disparities are averaged.
+
+        Args:
+            disparity: (kinds, layers), from `MetricOutput`; the mean over the batches of a step.
+        """
         if torch.distributed.is_available() and torch.distributed.is_initialized():
+            disparity = disparity.clone()
             torch.distributed.all_reduce(disparity)
-            disparity /= torch.distributed.get_world_size()
+            disparity = disparity / torch.distributed.get_world_size()
         moved = torch.lerp(self.scale, disparity, _SCALE_MOMENTUM)
         self.scale.copy_(torch.where(self.scale.isinf(), disparity, moved))
 

@@ -25,10 +25,10 @@ def create_optimiser(
 def learning_rate(step: int, steps: int, steps_per_epoch: int, config: TrainConfig) -> float:
     """Return the learning rate of a step, counted from 0.
 
-    It rises linearly for `warmup` epochs to `lr`, then falls along half a cosine to `last_lr` times
-    `lr`.
+    It rises linearly to `lr` for `warmup` epochs, but no longer than a fifth of the run, then falls
+    along half a cosine to `last_lr` times `lr`.
     """
-    warmup = round(config.warmup * steps_per_epoch)
+    warmup = round(min(config.warmup * steps_per_epoch, steps / 5))
     if step < warmup:
         return config.lr * (step + 1) / warmup
     progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))

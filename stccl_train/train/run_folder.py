@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from stccl_data.dataset.layout import sentence_of
 from stccl_data.files.atomic import remove_leftovers
 from stccl_data.files.lock import LockedError, locked
 from stccl_train.config import TrainConfig, as_values, config_from, differing, load_config
@@ -61,6 +62,9 @@ def lock_run(run: Path, ranks: Ranks) -> Iterator[None]:
 def load_state(setup: RunSetup) -> Checkpoint:
     """Load the last checkpoint of a run, or return the state of a new run.
 
+    Only the number of epochs may differ from the config of the checkpoint, as long as epochs are
+    left: a finished run is extended.
+
     Raises:
         CheckpointError: the checkpoint is corrupt, or the run was started with another config, data
             or number of processes.
@@ -74,10 +78,13 @@ def load_state(setup: RunSetup) -> Checkpoint:
             config=as_values(config), fingerprint=data, batch=setup.step_windows, readers=readers
         )
     state = load_checkpoint(path)
-    if changed := differing(config_from(state.config), config):
+    changed = differing(config_from(state.config), config)
+    if changed == ["epochs"] and setup.steps > state.step:
+        state.config, state.finished = as_values(config), False
+    elif changed:
         raise CheckpointError(
             f"{run}: started with other values of {', '.join(changed)}. Use the same values, or "
-            "another RUN"
+            "another RUN (which can start from this metric: --init)"
         )
     if state.fingerprint != data:
         raise CheckpointError(
@@ -137,6 +144,7 @@ def _card(setup: RunSetup, state: Checkpoint) -> dict[str, Any]:
             "corpora": sorted({key.split("/")[0] for key in keys}),
             "utterances": len(keys),
             "speakers": sorted({"/".join(key.split("/")[:2]) for key in keys}),
+            "sentences": sorted({sentence_of(key) for key in keys}),
         },
         "config": as_values(setup.config),
         "torch": torch.__version__,

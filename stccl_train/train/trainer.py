@@ -16,13 +16,16 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from stccl_data.dataset import open_dataset
+from stccl_data.errors import UsageError
 from stccl_data.files.atomic import write_text
 from stccl_data.progress import Progress, SilentProgress
-from stccl_train.config import TrainConfig, as_yaml, load_config
+from stccl_train.config import TrainConfig, as_yaml, config_from, load_config
 from stccl_train.data.reader import open_reader
 from stccl_train.loss.calibrate import calibrate_run
 from stccl_train.model.backbone import load_weights
+from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
+from stccl_train.threads import threads
 from stccl_train.train.checkpoint import Checkpoint, restore_random_state
 from stccl_train.train.distributed import Ranks, average_gradients, open_ranks
 from stccl_train.train.errors import TrainingError
@@ -107,7 +110,8 @@ def fit(
             is not finite or explodes.
         CheckpointError: the checkpoint is corrupt, or does not fit config, data or processes.
         ShardError: a shard is corrupt, or no window can be drawn.
-        UsageError: the config or the device is invalid.
+        UsageError: the config or the device is invalid, or `init` has another form.
+        MetricError: `init` holds no usable metric.
         OSError: `run` cannot be written.
         KeyboardInterrupt: stopped by a signal.
     """
@@ -118,7 +122,11 @@ def fit(
             "folder for the run"
         )
     config = config or config_of_run(run) or load_config()
-    with open_ranks(config.device) as ranks, catch_stop_signals() as stop:
+    with (
+        open_ranks(config.device) as ranks,
+        threads(config.threads, config.metric.backbone, ranks.device),
+        catch_stop_signals() as stop,
+    ):
         setup = RunSetup(run, dataset, config, plan_training(dataset, config, ranks), ranks)
         metric = _create_metric(config, ranks.device)
         with lock_run(run, ranks):
@@ -141,8 +149,8 @@ class Trainer:
     Args:
         setup: the run.
         metric: with fresh weights, on the rank's device.
-        state: from `load_state`. If it has no steps yet, published backbone weights are loaded and
-            the config is written.
+        state: from `load_state`. If it has no steps yet, the weights that the run starts from are
+            loaded.
         stop: ends training after the current step when set.
     """
 
@@ -160,8 +168,10 @@ class Trainer:
         else:
             if config.backbone_weights is not None:
                 load_weights(metric.backbone, config.backbone_weights)
-            if ranks.is_main:
-                write_text(setup.run / CONFIG, as_yaml(config))
+            if config.init is not None:
+                _start_from(metric, config.init)
+        if ranks.is_main:
+            write_text(setup.run / CONFIG, as_yaml(config_from(state.config)))
         self._log = MetricsLog(setup.run, state.step, config.tensorboard) if ranks.is_main else None
         self._model = _wrap(metric, config, ranks)
         self._reader = open_reader(
@@ -242,6 +252,8 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.metric.parameters(), setup.config.clip)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
+        disparities = [micro.output.disparity for micro in micro_batches]
+        self.metric.update_scale(torch.stack(disparities).mean(0))
         state.step += 1
 
         # The only wait for the device in a step, after all of its work is queued.
@@ -325,6 +337,18 @@ def _create_metric(config: TrainConfig, device: torch.device) -> CorrelationMetr
     metric = CorrelationMetric(config.metric, config.frozen)
     metric.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return metric.to(device)
+
+
+def _start_from(metric: CorrelationMetric, run: str) -> None:
+    """Load the metric of another run. Raises UsageError if it has another form."""
+    try:
+        metric.load_state_dict(load_metric(run).state_dict())
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"init={run}: its metric has another form than this run's ({reason}); give the same "
+            "backbone, terms, variant, motion and frames"
+        ) from None
 
 
 def _wrap(metric: CorrelationMetric, config: TrainConfig, ranks: Ranks) -> torch.nn.Module:

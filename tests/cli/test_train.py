@@ -116,6 +116,12 @@ def test_all_keys_are_listed():
     )
 
 
+@pytest.mark.parametrize("words", [["--keys", "--preset", "tiny"], ["--preset", "tiny", "--keys"]])
+def test_keys_have_the_values_of_the_preset(words):
+    done = call(*words, "--set", "lr=0.25")
+    assert "metric.backbone=tiny " in done.output and "lr=0.25 " in done.output
+
+
 def test_ctrl_c_saves_a_checkpoint_and_exits_130(out, tmp_path):
     words = ["train", str(out), str(tmp_path / "run"), *MICRO, "--set", "epochs=100000"]
     process = subprocess.Popen(

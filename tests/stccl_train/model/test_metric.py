@@ -36,7 +36,7 @@ def seeds(*numbers: int) -> list[torch.Generator]:
 @pytest.mark.parametrize("adaptive", [True, False])
 def test_changing_a_window_changes_its_own_loss_only(adaptive: bool) -> None:
     metric, (source, target) = make(adaptive=adaptive), windows()
-    metric(source, target, seeds(1, 2, 3))  # sets the running scale
+    metric.update_scale(metric(source, target, seeds(1, 2, 3)).disparity)
     metric.eval()
     before = metric(source, target, seeds(1, 2, 3)).windows
     changed = target.clone()
@@ -207,30 +207,17 @@ def test_frames_are_resized_to_the_size_of_the_metric() -> None:
 
 def test_the_first_batch_sets_the_running_scale() -> None:
     metric, (source, target) = make(), windows()
+    disparity = metric(source, target).disparity
     assert metric.scale.isinf().all()
-    metric(source, target)
+    metric.update_scale(disparity)
     assert metric.scale.isfinite().all() and (metric.scale > 0).all()
 
 
-def test_the_running_scale_does_not_change_in_eval_mode() -> None:
-    metric, (source, target) = make().eval(), windows()
-    metric(source, target)
-    assert metric.scale.isinf().all()
+def test_the_running_scale_moves_a_hundredth_towards_each_step() -> None:
+    metric = make()
     metric.scale.fill_(0.5)
-    metric(source, target)
-    assert (metric.scale == 0.5).all()
-
-
-def test_the_running_scale_moves_a_hundredth_towards_each_batch() -> None:
-    metric, (source, target) = make(), windows()
-    metric(source, target)
-    first = metric.scale.clone()
-    other = make()
-    other.load_state_dict(metric.state_dict())
-    other.scale.fill_(torch.inf)
-    for each in (metric, other):
-        each(source * 0.1, source * 0.1, torch.Generator().manual_seed(0))
-    assert torch.allclose(metric.scale, 0.99 * first + 0.01 * other.scale)
+    metric.update_scale(torch.full_like(metric.scale, 1.5))
+    assert torch.allclose(metric.scale, torch.tensor(0.51))
 
 
 @pytest.mark.parametrize(
@@ -260,6 +247,15 @@ def loss_with(**changes: object) -> MetricOutput:
     metric = make(**changes).eval()
     metric.scale.fill_(0.05)
     return metric(*windows(), seeds(1, 2, 3))  # type: ignore[no-any-return]
+
+
+def test_matrices_that_are_matched_have_no_negatives() -> None:
+    """Only their own loss changes: tokens of disparity are contrasted as before."""
+    contrast, match = (loss_with(variant="both", cm=cm).statistics for cm in ("contrast", "match"))
+    assert contrast["scc_vd.loss"] == match["scc_vd.loss"]
+    for name in ("scc_cm", "tcc_cm"):
+        assert not torch.allclose(contrast[f"{name}.loss"], match[f"{name}.loss"])
+        assert contrast[f"{name}.recall"] == match[f"{name}.recall"]
 
 
 def test_the_adaptive_weight_changes_the_loss_but_not_the_retrieval() -> None:

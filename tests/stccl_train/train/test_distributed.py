@@ -15,9 +15,7 @@ from tests.testing.training import gradient_problem, last_checkpoint, log_of, mi
 
 ROOT = Path(__file__).parents[3]
 
-#: Without adaptive weights: their running scale follows every batch, so it is a batch ahead if a
-#: step has two.
-SETTINGS = ("metric.adaptive=false", "windows.per_epoch=12", "epochs=1")
+SETTINGS = ("windows.per_epoch=12", "epochs=1")
 
 
 def run_ranks(code: str, world: int, logs: Path) -> None:
@@ -61,7 +59,9 @@ with open_ranks("cpu") as ranks:
     metric, windows, places = gradient_problem()
     half = slice(2 * ranks.rank, 2 * ranks.rank + 2)
     model = average_gradients(metric, ranks)
-    model(windows[half, 0], windows[half, 1], places[half]).loss.backward()
+    output = model(windows[half, 0], windows[half, 1], places[half])
+    output.loss.backward()
+    metric.update_scale(output.disparity)
     if ranks.is_main:
         gradients = {{name: parameter.grad for name, parameter in metric.named_parameters()}}
         torch.save({{**gradients, "scale": metric.scale}}, {str(folder / "gradient.pt")!r})
@@ -84,14 +84,15 @@ def test_two_ranks_train_as_one_process_that_accumulates_two_batches(out, two_ra
     one, two = last_checkpoint(tmp_path), last_checkpoint(two_ranks / "run")
     assert len(two.rng) == 2 and (one.batch, one.readers) == (two.batch, two.readers)
     for name, value in one.model.items():
-        if name != "scale":
-            torch.testing.assert_close(value, two.model[name], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(value, two.model[name], rtol=1e-3, atol=1e-4)
 
 
 def test_two_ranks_have_the_gradient_of_one_batch_of_twice_the_windows(two_ranks):
     averaged = torch.load(two_ranks / "gradient.pt", weights_only=True)
     metric, windows, places = gradient_problem()
-    metric(windows[:, 0], windows[:, 1], places).loss.backward()
+    output = metric(windows[:, 0], windows[:, 1], places)
+    output.loss.backward()
+    metric.update_scale(output.disparity)
     for name, parameter in metric.named_parameters():
         torch.testing.assert_close(parameter.grad, averaged[name], rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(metric.scale, averaged["scale"])  # of the adaptive weights

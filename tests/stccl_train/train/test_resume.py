@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from stccl_data.errors import UsageError
+from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.errors import CheckpointError, TrainingError
 from stccl_train.train.trainer import fit
@@ -107,6 +109,30 @@ def test_temporary_files_of_killed_writers_are_removed(out, tmp_path):
 def test_a_run_does_not_resume_with_another_config(out, reference):
     with pytest.raises(CheckpointError, match=r"epochs, metric\.tau"):
         fit(out, reference.run, micro("epochs=3", "metric.tau=0.2"))
+
+
+def test_a_finished_run_is_extended_by_more_epochs(out, tmp_path):
+    fit(out, tmp_path, micro("epochs=1"))
+    longer = fit(out, tmp_path, micro("epochs=2"))
+    assert (longer.made, longer.steps) == (4, 8)
+    assert fit(out, tmp_path).made == 0  # the run knows its new length
+
+
+def test_a_run_does_not_resume_with_fewer_epochs_than_it_has(out, reference):
+    with pytest.raises(CheckpointError, match="epochs"):
+        fit(out, reference.run, micro("epochs=1"))
+
+
+def test_a_run_starts_from_the_metric_of_another(out, tmp_path, reference):
+    started = fit(out, tmp_path, micro("epochs=1", "lr=1e-12", f"init={reference.run}"))
+    weights, before = (load_metric(run).state_dict() for run in (started.run, reference.run))
+    for name in weights.keys() - {"scale"}:
+        assert torch.allclose(weights[name], before[name], atol=1e-6)
+
+
+def test_a_run_does_not_start_from_a_metric_of_another_form(out, tmp_path, reference):
+    with pytest.raises(UsageError, match=str(reference.run)):
+        fit(out, tmp_path, micro(f"init={reference.run}", "metric.variant=cm"))
 
 
 def test_a_run_does_not_resume_on_other_data(tmp_path, reference):
