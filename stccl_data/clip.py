@@ -1,12 +1,15 @@
 """The Clip record: one recording of one sentence by one speaker in one emotion."""
 
 import hashlib
+import math
 import re
 import unicodedata
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
+
+from stccl_data.media.cut import Cut
 
 EMOTIONS = (
     "neutral",
@@ -85,9 +88,16 @@ class Clip:
     view: str = "front"
     #: the words, if the corpus provides them
     text: str | None = None
+    #: the part of the file that is the clip, seconds since the first frame of the file; None for
+    #: its start and its end
+    start: float | None = None
+    end: float | None = None
     #: where the speaker's face is in the first frame, if the clip shows several people: pixels as
     #: text, `x,y` or a box `x0,y0,x1,y1`; see `face_place`
     face: str | None = None
+    #: the licence of the recording, and which consent of the speaker it rests on
+    license: str | None = None
+    consent: str | None = None
     #: nominal frame rate, None until the file is probed (as are all fields below);
     #: frame times always come from the container
     fps: Fraction | None = None
@@ -99,6 +109,13 @@ class Clip:
     duration_s: float | None = None
     #: Hz
     audio_rate: int | None = None
+
+    @property
+    def cut(self) -> Cut | None:
+        """The part of the file that is the clip; None for all of it."""
+        if self.start is None and self.end is None:
+            return None
+        return Cut(self.start or 0.0, math.inf if self.end is None else self.end)
 
     def row(self) -> dict[str, Any]:
         """Convert the clip to a table row; `fps` becomes text such as `30000/1001`."""

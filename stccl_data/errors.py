@@ -52,6 +52,10 @@ class Reason(StrEnum):
         "too_short",
         "a clip needs at least two frames, and 0.25 s of sound to be aligned by sound",
     )
+    CUT_OUTSIDE = (
+        "cut_outside",
+        "correct the row's start and end: seconds since the first frame of the file",
+    )
     # the labels
     BAD_ROW = "bad_row", "correct the row or line"
     AMBIGUOUS_FILE = "ambiguous_file", "write the path of one of them exactly as it is on disk"

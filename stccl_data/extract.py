@@ -87,6 +87,7 @@ def extract_clip(
             clip.path,
             open_landmarker(),
             crops or CropConfig(),
+            cut=clip.cut,
             speech=audio.speech,
             place=None if clip.face is None else face_place(clip.face),
         )
@@ -95,7 +96,7 @@ def extract_clip(
         times = track.times
         scores |= _mouth_scores(track, audio.speech)
     else:
-        times = frame_times(clip.path) if info.width is not None else np.empty(0)
+        times = frame_times(clip.path, clip.cut) if info.width is not None else np.empty(0)
         if audio.speech is None:
             raise ClipError(Reason.NO_AUDIO, f"{clip.path} has no audible sound")
     if audio.duration_s is not None and len(times) > 1:
@@ -103,7 +104,7 @@ def extract_clip(
     completed = replace(
         clip,
         fps=_frame_rate(info.fps, times),
-        n_frames=len(times) if len(times) else info.n_frames,
+        n_frames=len(times) or (info.n_frames if clip.cut is None else None),
         width=width,
         height=height,
         duration_s=_video_duration(times) or audio.duration_s or info.duration_s,
@@ -150,7 +151,8 @@ def _extract_audio(clip: Clip, info: MediaInfo) -> _AudioFeatures:
     if source is None:
         return _AudioFeatures()
     try:
-        audio = read_audio(source, video=None if info.width is None else clip.path)
+        video = None if info.width is None else clip.path
+        audio = read_audio(source, video=video, cut=clip.cut)
     except ClipError as error:
         if error.reason is Reason.NO_AUDIO:
             return _AudioFeatures()

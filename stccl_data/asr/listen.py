@@ -138,7 +138,8 @@ def _compare(
     Raises:
         ClipError: the clip has no sound that any of the texts can be aligned with.
     """
-    samples = read_audio(audio_source(clip, probe(clip.path)) or clip.path).samples
+    source = audio_source(clip, probe(clip.path)) or clip.path
+    samples = read_audio(source, video=clip.path, cut=clip.cut).samples
     own_fit = recogniser.fit(samples, text)
     others = sorted(
         (other for other in texts if split_words(other) != split_words(text)),

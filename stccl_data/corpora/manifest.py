@@ -12,9 +12,16 @@ from stccl_data.corpora.labels import normalised_label, similar_labels
 from stccl_data.corpora.manifest_paths import FoundFile, PathFinder, shown_path
 from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRow, read_rows
 from stccl_data.corpora.records import Finding, Listing, ScanError
+from stccl_data.corpora.seconds import parse_seconds
 from stccl_data.corpora.tree import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES, suffix_of
 from stccl_data.errors import ClipError, Reason
 from stccl_data.files.stubs import stub_by_name, stub_of, unreadable_table
+from stccl_data.media.cut import Cut
+
+#: Seconds of the shortest cut, and of one without an end.
+_LEAST_CUT, _ENDLESS = 0.01, 1e6
+#: Share of the shorter of two cuts of one file that they may have in common.
+_SAME_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,7 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
     try:
         emotion = emotion_label(text["emotion"])
         face = ",".join(f"{v:g}" for v in face_place(text["face"])) if text["face"] else None
+        start, end = _parse_cut(text["start"], text["end"])
     except ValueError as error:
         raise ClipError(Reason.BAD_ROW, str(error)) from error
     files = {
@@ -150,7 +158,11 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
         level=_parse_int(text["level"], "level", least=0) if text["level"] else 1,
         view=normalised_label(text["view"]) or "front",
         text=text["text"] or None,
+        start=start,
+        end=end,
         face=face,
+        license=text["license"] or None,
+        consent=text["consent"] or None,
     )
     take = _parse_int(text["take"], "take", least=1) if text["take"] else 0
     remarks = tuple(
@@ -191,6 +203,15 @@ def _parse_int(text: str, column: str, least: int) -> int:
     )
 
 
+def _parse_cut(start: str, end: str) -> tuple[float | None, float | None]:
+    """Return start and end in seconds. Raises ValueError."""
+    first = parse_seconds(start) if start else None
+    last = parse_seconds(end) if end else None
+    if last is not None and last - (first or 0.0) < _LEAST_CUT:
+        raise ValueError(f"end {end} is not after start {start or 0}")
+    return first, last
+
+
 def _find_file(finder: PathFinder, column: str, text: str) -> FoundFile:
     """Return the media file in a cell. Raises ClipError."""
     try:
@@ -212,14 +233,19 @@ def _find_file(finder: PathFinder, column: str, text: str) -> FoundFile:
 
 
 def _check_duplicates(rows: list[Row]) -> Iterator[tuple[Row, ClipError | None]]:
-    """Pair each row with an error if another row has the same file and face, or `clip_id`."""
-    by_path: defaultdict[tuple[str, str | None], list[Row]] = defaultdict(list)
+    """Pair each row with an error if another row has the same part of a file, or `clip_id`."""
+    by_file: defaultdict[tuple[str, str | None], dict[Cut, list[Row]]] = defaultdict(dict)
     for row in rows:
-        by_path[row.clip.path, row.clip.face].append(row)
+        cuts = by_file[row.clip.path, row.clip.face]
+        cuts.setdefault(row.clip.cut or Cut(), []).append(row)
+    same_part: dict[int, list[Row]] = {}
+    for cuts in by_file.values():
+        for group in _overlapping(cuts):
+            same_part |= dict.fromkeys((row.number for row in group), group)
     first_with_id: dict[str, int] = {}
     for row in rows:
         path, clip_id = row.clip.path, row.clip.clip_id
-        same_file = by_path[path, row.clip.face]
+        same_file = same_part[row.number]
         error = None
         if len({(other.labels, other.take) for other in same_file}) > 1:
             others = ", ".join(str(other.number) for other in same_file if other is not row)
@@ -237,6 +263,23 @@ def _check_duplicates(rows: list[Row]) -> Iterator[tuple[Row, ClipError | None]]
                 f"clip_id {clip_id} is already used in row {first_with_id[clip_id]}",
             )
         yield row, error
+
+
+def _overlapping(cuts: dict[Cut, list[Row]]) -> Iterator[list[Row]]:
+    """Group the rows whose cuts share more than half of the shorter one, with a neighbour."""
+    group: list[Row] = []
+    before: Cut | None = None
+    for cut in sorted(cuts, key=lambda cut: (cut.start, cut.end)):
+        if before is not None:
+            shared = min(before.end, cut.end, _ENDLESS) - cut.start
+            shorter = min(min(part.end, _ENDLESS) - part.start for part in (before, cut))
+            if shared <= _SAME_SHARE * shorter:
+                yield sorted(group, key=lambda row: row.number)
+                group, before = [], None
+        group += cuts[cut]
+        before = cut if before is None or cut.end > before.end else before
+    if group:
+        yield sorted(group, key=lambda row: row.number)
 
 
 def _assign_takes(rows: list[Row]) -> tuple[list[Row], list[tuple[int, ClipError]]]:

@@ -12,7 +12,20 @@ from stccl_data.corpora.records import ScanError
 from stccl_data.files.stubs import unreadable_table
 
 REQUIRED = ("path", "speaker", "emotion", "sentence")
-OPTIONAL = ("clip_id", "audio_path", "level", "take", "view", "text", "corpus", "face")
+OPTIONAL = (
+    "clip_id",
+    "audio_path",
+    "start",
+    "end",
+    "level",
+    "take",
+    "view",
+    "text",
+    "corpus",
+    "face",
+    "license",
+    "consent",
+)
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 

@@ -172,7 +172,7 @@ def source_sound(dataset: Dataset, clip: UtteranceClip) -> PreviewSound | None:
         path = audio_source(recording, probe(recording.path))
         if path is None:
             return None
-        audio = read_audio(path, rate=None, video=recording.path)
+        audio = read_audio(path, rate=None, video=recording.path, cut=recording.cut)
         return PreviewSound(audio, 0.0, f"the source's sound, from {path}")
     except (ClipError, IndexError):
         return None

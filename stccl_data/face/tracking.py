@@ -1,5 +1,6 @@
 """Follow the speaker's face through a video."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ from stccl_data.face.speaker import Scene, Wanted, choose_speaker
 from stccl_data.face.track import Track
 from stccl_data.features.speech import SpeechFeatures
 from stccl_data.landmarks import BLENDSHAPES, Landmarker
-from stccl_data.media.video import read_frames
+from stccl_data.media.cut import Cut
+from stccl_data.media.video import Frame, read_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def track_video(
     landmarker: Landmarker,
     config: CropConfig,
     *,
+    cut: Cut | None = None,
     speech: SpeechFeatures | None = None,
     place: tuple[float, ...] | None = None,
 ) -> TrackedVideo:
@@ -54,6 +57,7 @@ def track_video(
         path: a video file.
         landmarker: finds the faces.
         config: what is cropped, and whose face.
+        cut: the part of the file that is the clip; None for all of it.
         speech: the sound, by which the speaker is told from listeners.
         place: see `Wanted.place`.
 
@@ -65,7 +69,7 @@ def track_video(
     cutter = CropCutter(config)
     wanted = Wanted(config.speaker, place)
     leader: Person | None = None  # whose crops are cut
-    for found in finder.find(read_frames(path), people.hints):
+    for found in finder.find(read_frames(path, cut), people.hints):
         people.add(found.frame, found.faces, found.time)
         if leader is None and people.everybody:
             leader = _first_choice(people, _scene(finder, None), wanted)
@@ -82,9 +86,9 @@ def track_video(
     if config.crops == "similarity" and speaker.person is leader:
         cutter.finish()
     elif config.crops == "similarity":
-        cutter = _cut_again(path, speaker.person, config)
+        cutter = _cut_again(read_frames(path, cut), speaker.person, config)
     elif config.crops == "bbox":
-        cutter = _cut_box(path, landmarks, config)
+        cutter = _cut_box(path, read_frames(path, cut), landmarks, config)
     transforms = cutter.transforms or [CropTransforms.fit(None, config)] * len(times)
     face, mouth = cutter.jpegs() if config.crops != "none" else (None, None)
     track = Track(
@@ -158,11 +162,11 @@ def _push(
     cutter.push(frame, None if face is None else face.points, time, jump)
 
 
-def _cut_again(path: str, person: Person, config: CropConfig) -> CropCutter:
+def _cut_again(frames: Iterator[Frame], person: Person, config: CropConfig) -> CropCutter:
     """Read the video once more and cut the crops of one person, known in all its frames."""
     cutter = CropCutter(config)
     distance = 0.0
-    for index, frame in enumerate(read_frames(path)):
+    for index, frame in enumerate(frames):
         face = person.faces.get(index)
         if face is not None:
             distance = float(eye_distance(face.points[None])[0])
@@ -172,7 +176,9 @@ def _cut_again(path: str, person: Person, config: CropConfig) -> CropCutter:
     return cutter
 
 
-def _cut_box(path: str, landmarks: NDArray[np.float32], config: CropConfig) -> CropCutter:
+def _cut_box(
+    path: str, frames: Iterator[Frame], landmarks: NDArray[np.float32], config: CropConfig
+) -> CropCutter:
     """Read the video once more: the box around the whole clip is known only now."""
     cutter = CropCutter(config)
     try:
@@ -182,7 +188,7 @@ def _cut_box(path: str, landmarks: NDArray[np.float32], config: CropConfig) -> C
         )
     except DegenerateFaceError as error:
         raise ClipError(Reason.DEGENERATE_FACE, f"{path}: {error}") from error
-    for frame in read_frames(path):
+    for frame in frames:
         cutter.cut(ReducedFrame(frame.image, 1), box)
     return cutter
 

@@ -1,7 +1,7 @@
 """Read the audio of a clip as mono samples, and encode it as FLAC."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -12,7 +12,9 @@ from stccl_data.clip import Clip
 from stccl_data.media.audio_track import choose_track
 from stccl_data.media.clock import read_clock
 from stccl_data.media.container import MediaInfo
+from stccl_data.media.cut import Cut
 from stccl_data.media.placement import AFTER_CLIP, Stamps, place_sound
+from stccl_data.media.seeking import Window, cut_origin
 from stccl_data.media.sound import decode_sound, mix
 
 #: Hz, at which speech features are computed.
@@ -67,7 +69,11 @@ def audio_source(clip: Clip, info: MediaInfo) -> str | None:
 
 
 def read_audio(
-    path: str | Path, rate: int | None = SPEECH_RATE, *, video: str | Path | None = None
+    path: str | Path,
+    rate: int | None = SPEECH_RATE,
+    *,
+    video: str | Path | None = None,
+    cut: Cut | None = None,
 ) -> Audio:
     """Read the sound of a clip as mono, on the clock of its frames.
 
@@ -81,18 +87,25 @@ def read_audio(
         rate: Hz of the result; None for the file's own rate.
         video: the file that the frames are in, if it is another one. Both begin at the same
             instant: the sound's start is the earliest start of the streams of `video`.
+        cut: the part of the recording that is the clip: from its first frame to its end.
 
     Raises:
-        ClipError: as `probe`, and no_audio, decode_error.
+        ClipError: as `probe`, and no_audio, cut_outside, decode_error.
     """
     clock = read_clock(path)
-    track = choose_track(path, clock)
-    sound = decode_sound(path, track.index, rate, clock)
     zero, end = clock.zero, clock.end
+    frames = clock
     if video is not None and Path(video) != Path(path):
         frames = read_clock(video)
         zero = clock.start + frames.zero - frames.start
         end = zero + frames.end - frames.zero
+    window = None
+    if cut is not None:
+        end = min(end, zero + cut.end)
+        zero += cut_origin(video or path, frames, cut)
+        window = Window(zero, end)
+    track = choose_track(path, clock, window)
+    sound = decode_sound(path, track.index, rate, clock, window)
     heard = sound.stamps.heard - zero
     notes = [] if track.note is None else [track.note]
     length = sound.channels.shape[1] / sound.rate
@@ -104,7 +117,18 @@ def read_audio(
     )
     samples, inverted = mix(placed.samples)
     notes += [*placed.notes, *inverted]
-    return Audio(samples, sound.rate, placed.start, sound.native_rate, tuple(notes))
+    audio = Audio(samples, sound.rate, placed.start, sound.native_rate, tuple(notes))
+    return audio if window is None else _within(audio, window.end - window.begin)
+
+
+def _within(audio: Audio, length: float) -> Audio:
+    """Cut off what is before clip time 0 and after `length` seconds."""
+    first = max(0, round(-audio.start * audio.rate))
+    last = len(audio.samples)
+    if np.isfinite(length):
+        last = max(first, round((length - audio.start) * audio.rate))
+    start = audio.start + first / audio.rate
+    return replace(audio, samples=audio.samples[first:last], start=start)
 
 
 def encode_flac(audio: Audio) -> bytes:

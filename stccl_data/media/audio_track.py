@@ -7,6 +7,7 @@ import numpy as np
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.media.clock import ClipClock
+from stccl_data.media.seeking import Window
 from stccl_data.media.sound import decode_sound, mix
 
 #: Peak amplitude below which a track is silent (16-bit dither is 3e-5).
@@ -30,10 +31,11 @@ class AudioTrack:
     note: str | None
 
 
-def choose_track(path: str | Path, clock: ClipClock) -> AudioTrack:
+def choose_track(path: str | Path, clock: ClipClock, window: Window | None = None) -> AudioTrack:
     """Choose the track flagged as the default, else the first with speech.
 
-    A silent track is chosen only if all are silent, and a commentary only if all others are.
+    A silent track is chosen only if all are silent, and a commentary only if all others are. With
+    a window, what is heard in it decides.
 
     Raises:
         ClipError: no_audio, and as `decode_sound`.
@@ -45,7 +47,7 @@ def choose_track(path: str | Path, clock: ClipClock) -> AudioTrack:
         return AudioTrack(indices[0], None)
     numbers = {index: number for number, index in enumerate(indices, 1)}
     for group in clock.audio:
-        levels = {index: _level_range(path, index, clock) for index in group.indices}
+        levels = {index: _level_range(path, index, clock, window) for index in group.indices}
         spoken = [index for index, level in levels.items() if level >= _SPEECH_RANGE]
         audible = [index for index, level in levels.items() if level >= 0]
         if audible:
@@ -59,13 +61,13 @@ def choose_track(path: str | Path, clock: ClipClock) -> AudioTrack:
     return AudioTrack(index, f"used audio track {numbers[index]} of {len(numbers)} (all silent)")
 
 
-def _level_range(path: str | Path, index: int, clock: ClipClock) -> float:
+def _level_range(path: str | Path, index: int, clock: ClipClock, window: Window | None) -> float:
     """Return by how many dB a track's loud parts exceed its quiet ones; negative if it is silent.
 
     A track that cannot be decoded is silent.
     """
     try:
-        samples, _ = mix(decode_sound(path, index, _RATE, clock).channels)
+        samples, _ = mix(decode_sound(path, index, _RATE, clock, window).channels)
     except ClipError as error:
         if error.reason in (Reason.NO_AUDIO, Reason.DECODE_ERROR, Reason.NOT_SUPPORTED):
             return -1.0

@@ -32,6 +32,13 @@ _WITHOUT_PRESENTATION_TIMES = "avi"
 #: others (MPEG-TS and -PS, Ogg, MP3) the clock of the first packet says nothing.
 _STARTING_AT_ZERO = ("mov", "matroska", "avi", "flv")
 
+#: Formats in which seeking is exact. In others (MP3, raw AAC) positions are estimated, and AVI
+#: numbers its frames from the start.
+_SEEKABLE = ("mov", "matroska", "wav", "flac", "ogg", "mpegts")
+
+#: Seconds by which stamps in different units may differ.
+_ROUNDING = 1e-4
+
 #: Seconds. A longer pause in all streams at once is another clock, as in FFmpeg
 #: (`-dts_delta_threshold`), and so is a step back of more than `_STEP_BACK`.
 _PAUSE, _STEP_BACK = 10.0, 0.1
@@ -68,6 +75,11 @@ class ClipClock:
     jumps: Mapping[int, Jumps] = field(default_factory=dict)
     #: Of all video packets, ascending, if the frames do not state their own; otherwise None.
     ticks: NDArray[np.float64] | None = None
+    #: (N,) when frames are shown by the stamps of their packets, ascending, seconds since the first
+    #: one; None without video.
+    shown: NDArray[np.float64] | None = None
+    #: Whether seeking leads where the stamps say.
+    seekable: bool = False
     #: The audio streams as `audio_groups` ranks them: read with the clock, since opening a 1080p
     #: file takes 20 ms.
     audio: tuple[AudioGroup, ...] = ()
@@ -107,9 +119,11 @@ def _read_clock(path: str) -> ClipClock:
             if stream is audio and video is not None:
                 jumps[video.index] = shared
         groups = tuple(audio_groups(container))
+        seekable = container.format.name.startswith(_SEEKABLE)
         if video is None:
             start = _start(container)
-            return ClipClock(start, start, np.inf, jumps, audio=groups)
+            seekable = seekable and not any(jumps.values())
+            return ClipClock(start, start, np.inf, jumps, seekable=seekable, audio=groups)
         if audio is None:
             jumps[video.index] = () if continuous else find_jumps(stamps, [])[0]
         ahead = [_ahead(jumps[video.index], i) for i in range(len(stamps))]
@@ -124,7 +138,10 @@ def _read_clock(path: str) -> ClipClock:
         else:
             zero = _start(container)
         end = float(times[-1]) if len(times) else zero
-        return ClipClock(zero, _start(container), end, jumps, ticks, groups)
+        shown = times if ticks is not None else np.sort(np.array(scan.shown) - np.array(ahead))
+        shown = shown[shown >= zero - _ROUNDING] - zero
+        seekable = seekable and ticks is None and not any(jumps.values())
+        return ClipClock(zero, _start(container), end, jumps, ticks, shown, seekable, groups)
 
 
 def shown_frames(
@@ -236,6 +253,8 @@ class _Scan:
 
     #: Index of a stream -> decoding time of each packet, seconds; NaN where none is stated.
     stamps: dict[int, list[float]] = field(default_factory=dict)
+    #: When the frame of each video packet is shown, seconds; NaN where that is not stated.
+    shown: list[float] = field(default_factory=list)
     #: Of the first frame that is shown: its time, and the number of the packet that completed it.
     first_frame: tuple[float, int] | None = None
 
@@ -258,6 +277,9 @@ def _scan(container: Any, path: str | Path) -> _Scan:
                     stamp = frame.dts if frame.pts is None else frame.pts
                     time = 0.0 if stamp is None else float(stamp * frame.time_base)
                     scan.first_frame = time, len(stamps)
+            if video is not None and packet.stream.index == video.index:
+                stamp = packet.dts if packet.pts is None else packet.pts
+                scan.shown.append(np.nan if stamp is None else float(stamp * packet.time_base))
             stamps.append(np.nan if packet.dts is None else float(packet.dts * packet.time_base))
     except av.FFmpegError as error:
         raise decoding_error(path, error) from None

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.media.clock import ClipClock, decode
+from stccl_data.media.clock import ClipClock
 from stccl_data.media.container import open_media
 from stccl_data.media.placement import Stamps
+from stccl_data.media.seeking import Window, cut_sound
 
 #: Plausible sample rates of a speech recording, Hz: from less than a telephone's to the highest
 #: that sound cards write.
@@ -37,7 +38,9 @@ class DecodedSound:
     native_rate: int
 
 
-def decode_sound(path: str | Path, index: int, rate: int | None, clock: ClipClock) -> DecodedSound:
+def decode_sound(
+    path: str | Path, index: int, rate: int | None, clock: ClipClock, window: Window | None = None
+) -> DecodedSound:
     """Decode the stream `index` of a file.
 
     Args:
@@ -45,6 +48,7 @@ def decode_sound(path: str | Path, index: int, rate: int | None, clock: ClipCloc
         index: number of the stream.
         rate: Hz of the result; None for the file's own rate.
         clock: of the file.
+        window: the part that is wanted; whole blocks come. None for all.
 
     Raises:
         ClipError: as `probe`, and no_audio (not a single sample), decode_error.
@@ -62,7 +66,7 @@ def decode_sound(path: str | Path, index: int, rate: int | None, clock: ClipCloc
         decoded: list[float] = []
         heard: list[float] = []
         length = 0.0  # seconds
-        for frame in decode(container, stream, path, clock):
+        for frame in cut_sound(container, index, path, clock, window):
             if frame.time is not None or not heard:
                 decoded.append(length)
                 heard.append(float(frame.time or 0.0))
@@ -75,7 +79,9 @@ def decode_sound(path: str | Path, index: int, rate: int | None, clock: ClipCloc
                 ) from None
             pieces += [_samples(block) for block in blocks]
         if not heard:
-            raise ClipError(Reason.NO_AUDIO, f"{path} has an audio stream without any samples")
+            where = "" if window is None else " in this part"
+            detail = f"{path} has an audio stream without any samples{where}"
+            raise ClipError(Reason.NO_AUDIO, detail)
         pieces += [_samples(block) for block in resampler.resample(None)]
         channels = np.concatenate(pieces, axis=1)
         stamps = Stamps(np.array(decoded), np.array(heard))

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
-from stccl_data.media.clock import read_clock, shown_frames
+from stccl_data.media.clock import read_clock
 from stccl_data.media.container import open_media
+from stccl_data.media.cut import Cut
 from stccl_data.media.deinterlace import Deinterlacer
 from stccl_data.media.picture import PictureConverter
 from stccl_data.media.reduced import Picture
+from stccl_data.media.seeking import cut_frames
 from stccl_data.media.video_streams import video_stream, video_stream_note
 
 #: Options of a decoder whose pictures nobody looks at: twice as fast, the same frames.
@@ -38,8 +40,11 @@ class Frame:
         return self.picture.image
 
 
-def read_frames(path: str | Path) -> Iterator[Frame]:
+def read_frames(path: str | Path, cut: Cut | None = None) -> Iterator[Frame]:
     """Read every frame of the video, in presentation order, one at a time.
+
+    With a cut, its frames are read as if they were the file: times begin at its first frame. What
+    is before it is not decoded, unless the file cannot be searched.
 
     Handles any pixel format, variable frame rates, rotated and mirrored recordings, non-square
     pixels, HDR, interlacing and sizes that change; `Frame.notes` says what was done. No frame is
@@ -47,19 +52,18 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
     counts on frames that are not there.
 
     Raises:
-        ClipError: as `probe`, and no_video, decode_error.
+        ClipError: as `probe`, and no_video, cut_outside, decode_error.
     """
     clock = read_clock(path)
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             raise ClipError(Reason.NO_VIDEO, f"{path} has no video stream")
-        stream.thread_type = "NONE"  # one process per core: decoder threads would only share it
         deinterlacer = Deinterlacer()
         converter = PictureConverter(path, stream.sample_aspect_ratio)
         choice = video_stream_note(container)
         count = 0
-        for frame, time in deinterlacer.frames(shown_frames(container, stream, path, clock)):
+        for frame, time in deinterlacer.frames(cut_frames(container, path, clock, cut)):
             count += 1
             picture = converter.picture(frame)
             notes = (*choice, *deinterlacer.notes, *converter.notes)
@@ -68,7 +72,7 @@ def read_frames(path: str | Path) -> Iterator[Frame]:
             raise ClipError(Reason.DECODE_ERROR, f"{path} has a video stream without any frame")
 
 
-def frame_times(path: str | Path) -> NDArray[np.float64]:
+def frame_times(path: str | Path, cut: Cut | None = None) -> NDArray[np.float64]:
     """Decode a video and return the presentation times of its frames, as `read_frames` gives them.
 
     Packets are not counted instead: a recording that begins between two key frames has packets
@@ -78,13 +82,12 @@ def frame_times(path: str | Path) -> NDArray[np.float64]:
         (N,) float64 seconds, ascending from 0; empty if there is no video stream.
 
     Raises:
-        ClipError: as `probe`, and decode_error.
+        ClipError: as `probe`, and cut_outside, decode_error.
     """
     clock = read_clock(path)
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             return np.empty(0)
-        stream.thread_type = "NONE"
         stream.codec_context.options = _TIMES_ONLY
-        return np.array([time for _, time in shown_frames(container, stream, path, clock)])
+        return np.array([time for _, time in cut_frames(container, path, clock, cut)])

@@ -1,5 +1,6 @@
 """Estimate what preparing clips costs (frames, core hours, disk), before any file is opened."""
 
+import math
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -43,8 +44,17 @@ def seconds_of(corpus: str) -> float:
 
 def total_frames(corpus: str, clips: Iterable[Clip]) -> int:
     """Return about how many frames the clips have. Clips of sound alone have none."""
-    videos = sum(suffix_of(clip.path) in VIDEO_SUFFIXES for clip in clips)
-    return videos * round(seconds_of(corpus) * FRAME_RATE)
+    seconds = sum(
+        _seconds(corpus, clip) for clip in clips if suffix_of(clip.path) in VIDEO_SUFFIXES
+    )
+    return round(seconds * FRAME_RATE)
+
+
+def _seconds(corpus: str, clip: Clip) -> float:
+    """Return how long a clip is: as its cut says, or as the clips of its corpus are."""
+    if clip.cut is None or math.isinf(clip.cut.end):
+        return seconds_of(corpus)
+    return clip.cut.end - clip.cut.start
 
 
 def core_hours(frames: int) -> float:

@@ -70,6 +70,7 @@ def extraction_work(
             clip.corpus,
             files,
             clip.face,
+            *_cut_key(clip),
             crops,
             options.face_tracking,
             options.audio,
@@ -84,7 +85,7 @@ def extraction_work(
             truncated += [key] if existing.pop(key, None) is not None else []
         if key not in existing and (state is None or _to_retry(state, config.retry_failed)):
             work = clip, str(store.artefact("clips", key)), options
-            units[key] = Unit(key, work, _timeout(clip.path, config.timeout), label=clip.path)
+            units[key] = Unit(key, work, _timeout(clip, config.timeout), label=clip.path)
     return ExtractionWork(clips, keys, units, existing, truncated, states)
 
 
@@ -215,12 +216,18 @@ def _extract_options(config: PrepareConfig) -> tasks.ExtractOptions:
     )
 
 
-def _timeout(path: str, minimum: float) -> float:
-    """Return the time limit of a file in seconds: `minimum`, and one minute more per megabyte.
+def _cut_key(clip: Clip) -> tuple[float | None, ...]:
+    """Return what the key of an artefact has of the clip's cut: nothing for a whole file."""
+    return () if clip.cut is None else (clip.start, clip.end)
 
-    Compressed video has at least 10 kB per second, so one megabyte is at most 100 s of it.
+
+def _timeout(clip: Clip, minimum: float) -> float:
+    """Return the time limit of a clip in seconds: `minimum`, and one minute more per megabyte.
+
+    Compressed video has at least 10 kB per second, so one megabyte is at most 100 s of it. A cut
+    counts as the whole file, since a file that cannot be searched is decoded from its start.
     """
     try:
-        return minimum + 60 * Path(path).stat().st_size / 2**20
+        return minimum + 60 * Path(clip.path).stat().st_size / 2**20
     except OSError:
         return minimum

@@ -87,7 +87,7 @@ def extract_unit(clip: Clip, artefact: str, options: ExtractOptions) -> tuple[st
     info = probe(clip.path)
     if options.audio and (source := audio_source(clip, info)) is not None:
         video = None if info.width is None else clip.path
-        flac = encode_flac(read_audio(source, rate=None, video=video))
+        flac = encode_flac(read_audio(source, rate=None, video=video, cut=clip.cut))
     return save_extraction(path, extraction, flac)
 
 

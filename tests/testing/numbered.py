@@ -35,3 +35,21 @@ def read_numbers(path: Path) -> list[int]:
 def read_times(path: Path) -> np.ndarray:
     """Return the time of each decoded frame, seconds."""
     return np.array([frame.time for frame in read_frames(path)])
+
+
+def counted_frames(n: int) -> list[np.ndarray]:
+    """Return n frames (64, 128, 3) uint8 that show their number, to 255, as 8 black or white bars.
+
+    They are told apart in long videos, where grey levels are too close.
+    """
+    bits = (np.arange(n)[:, None] >> np.arange(8)) & 1
+    return [
+        np.repeat(np.repeat(row, 16)[None, :, None], 64, 0).repeat(3, 2).astype(np.uint8) * 215 + 20
+        for row in bits
+    ]
+
+
+def read_count(image: np.ndarray) -> int:
+    """Return the number that a counted frame shows."""
+    bars = image[32, 8::16, 0] > 128
+    return int((bars << np.arange(8)).sum())
