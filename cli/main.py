@@ -19,6 +19,7 @@ COMMANDS = {
     "export": "Write a dataset's pairs in the forms that existing trainers read.",
     "measure": "Measure generated clips against their sources.",
     "info": "Summarise a prepared dataset.",
+    "manifest": "Write a manifest from the labels in the paths of files.",
     "merge": "Write the dataset of a finished job array.",
     "pairs": "Audit or import a published pair file; filter a dataset's pairs again.",
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",

@@ -10,17 +10,14 @@ import click
 from humanize import naturalsize
 
 from stccl_data.clip import emotion_order
-from stccl_data.corpora import CORPORA, LAYOUTS, Finding, Scan, scan_corpus
-from stccl_data.errors import Reason
+from stccl_data.corpora import CORPORA, LAYOUTS, Scan, scan_corpus
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.survey import Survey, as_dict, survey
 
+from .findings import echo_findings
 from .options import options_of
 from .output import echo_json, format_hours, make_table, open_console, paired_only_saving
 from .printable import printable
-
-#: Findings printed per reason.
-_MAX_EXAMPLES = 3
 
 
 @click.command(name="scan")
@@ -77,7 +74,7 @@ def _print_scan(scan: Scan, counts: Survey) -> None:
             click.echo("no clip is neutral: prepare pairs any two emotions, or --reference EMOTION")
         _print_table(scan, counts)
         _print_estimates(counts)
-    _print_findings(scan.findings)
+    echo_findings(scan.findings)
 
 
 def _print_table(scan: Scan, counts: Survey) -> None:
@@ -125,17 +122,3 @@ def _print_estimates(counts: Survey) -> None:
         )
         if saving := paired_only_saving(estimate.unpaired, hours):
             click.echo(f"    {saving}")
-
-
-def _print_findings(findings: tuple[Finding, ...]) -> None:
-    by_reason: defaultdict[Reason, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        by_reason[finding.reason].append(finding)
-    for reason, group in by_reason.items():
-        files = sum(finding.files for finding in group)
-        count = f"{files:,} file{'s' * (files != 1)}" if files else "the clips are used anyway"
-        click.echo(f"\n{reason} ({count}): {reason.advice}")
-        for finding in group[:_MAX_EXAMPLES]:
-            click.echo(f"    {printable(finding.detail)}")
-        if len(group) > _MAX_EXAMPLES:
-            click.echo(f"    and {len(group) - _MAX_EXAMPLES:,} more; see --json")

@@ -26,6 +26,8 @@ OPTIONAL = (
     "license",
     "consent",
 )
+#: Columns that the path of a file can give.
+LABELS = ("speaker", "emotion", "sentence", "level", "take", "view", "corpus", "clip_id", "text")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 

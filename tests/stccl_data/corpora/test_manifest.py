@@ -359,3 +359,50 @@ def test_a_file_with_two_faces_is_two_clips(write_manifest):
         "300,20",
         "10,20",
     ]
+
+
+def test_rows_can_be_parts_of_one_recording(tmp_path):
+    (tmp_path / "long.mp4").write_bytes(b"x")
+    table = tmp_path / "manifest.csv"
+    table.write_text(
+        "path,speaker,emotion,sentence,start,end,license,consent\n"
+        "long.mp4,ann,sad,s1,1.25,3,CC BY 4.0,form-7\n"
+        "long.mp4,ann,happy,s1,1:02:03.5,1:02:06,,\n"
+        "long.mp4,ann,angry,s1,3800,,,\n"
+    )
+    sad, happy, angry = (
+        next(clip for clip in scan_corpus(table).clips if clip.emotion == emotion)
+        for emotion in ("sad", "happy", "angry")
+    )
+    assert (sad.cut.start, sad.cut.end, sad.license, sad.consent) == (
+        1.25,
+        3,
+        "CC BY 4.0",
+        "form-7",
+    )
+    assert (happy.cut.start, happy.cut.end) == (3723.5, 3726)
+    assert (angry.start, angry.end) == (3800, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("3", "2"), ("1", "1"), ("-1", "2"), ("soon", "2"), ("1:70", "99"), ("0", "inf")],
+)
+def test_an_invalid_part_is_a_bad_row(tmp_path, start, end):
+    (tmp_path / "long.mp4").write_bytes(b"x")
+    table = tmp_path / "manifest.csv"
+    table.write_text(f"path,speaker,emotion,sentence,start,end\nlong.mp4,a,sad,s,{start},{end}\n")
+    (finding,) = scan_corpus(table).findings
+    assert finding.reason is Reason.BAD_ROW
+
+
+def test_parts_that_overlap_by_more_than_half_are_one_clip(tmp_path):
+    (tmp_path / "long.mp4").write_bytes(b"x")
+    table = tmp_path / "manifest.csv"
+    head = "path,speaker,emotion,sentence,start,end\n"
+    table.write_text(head + "long.mp4,a,sad,s,0,4\nlong.mp4,a,sad,s,3,6\nlong.mp4,a,sad,t,3.5,6\n")
+    listing = scan_corpus(table)
+    assert [clip.cut.end for clip in listing.clips] == [4]
+    assert {finding.reason for finding in listing.findings} == {Reason.LABEL_CONFLICT}
+    table.write_text(head + "long.mp4,a,sad,s,1,4\nlong.mp4,a,sad,s,,\n")
+    assert [f.reason for f in scan_corpus(table).findings] == [Reason.DUPLICATE_CLIP]

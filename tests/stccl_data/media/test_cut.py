@@ -1,5 +1,7 @@
 """Cuts of long recordings: the same frames and samples as in the whole file, at their own clock."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,11 @@ RATE = 16_000
 
 RECORDINGS = {
     "long groups of frames": ("long.mp4", "libx264", {"g": "250", "bf": "3"}),
-    "open groups of frames": ("open.mp4", "libx264", {"g": "20", "bf": "2", "x264-params": "open-gop=1"}),
+    "open groups of frames": (
+        "open.mp4",
+        "libx264",
+        {"g": "20", "x264-params": "open-gop=1"},
+    ),
     "intra refresh": ("refresh.mp4", "libx264", {"g": "30", "x264-params": "intra-refresh=1"}),
     "Matroska": ("long.mkv", "libx264", {"g": "50", "bf": "2"}),
     "MPEG-TS": ("broadcast.ts", "mpeg2video", {"g": "12", "bf": "2"}),
@@ -54,7 +60,7 @@ def numbers(path, cut):
 
 def test_cuts_that_follow_one_another_have_each_frame_once(recording):
     edges = [0.0, 0.36, 1.2, 3.333, 3.3334, 5.0, 6.92, np.inf]
-    cuts = [Cut(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b - a > 0.01]
+    cuts = [Cut(a, b) for a, b in pairwise(edges) if b - a > 0.01]
     assert [n for cut in cuts for n in numbers(recording, cut)] == list(range(N))
 
 
