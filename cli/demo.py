@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from stccl_data.demo import DEFAULT_EMOTIONS, render_corpus
+from stccl_data.demo.recording import RECORDING, SCRIPT, TRUTH, render_recording
 
 from .progress import open_progress
 
@@ -67,6 +68,11 @@ def _count_or_ids(
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same files."
 )
+@click.option(
+    "--uncut",
+    is_flag=True,
+    help="Render one uncut recording session of the first speaker, with mistakes and other talk.",
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Worker processes.")
 def command(
     folder: Path,
@@ -78,6 +84,7 @@ def command(
     size: int,
     fps: str,
     seed: int,
+    uncut: bool,
     workers: int,
 ) -> None:
     """Render a small paired-emotion corpus into FOLDER, with its ground truth.
@@ -86,6 +93,19 @@ def command(
     times move the mouth. FOLDER/truth has the phonemes, the mouth opening of every frame, and the
     true frame map between the emotions of each sentence. Nothing is downloaded.
     """
+    if uncut:
+        if not isinstance(sentences, int):
+            raise click.UsageError("--uncut takes a number of --sentences, not ids")
+        events = render_recording(
+            folder, emotions=emotions, sentences=sentences, size=size, fps=fps, seed=seed
+        )
+        takes = sum(event.kind == "take" for event in events)
+        click.echo(f"{takes} takes in {folder / RECORDING}; {TRUTH} lists all that happens.")
+        click.echo(
+            f"Next: stccl segment {folder / RECORDING} --script {folder / SCRIPT} "
+            f"-o {folder / 'manifest.csv'}"
+        )
+        return
     if layout == "ravdess" and isinstance(sentences, int):
         sentences = min(sentences, 2)  # RAVDESS has two
     with open_progress() as progress:

@@ -26,6 +26,7 @@ COMMANDS = {
     "preview": "Write a side-by-side video of an aligned pair.",
     "scan": "List the contents of a raw corpus, without reading a frame.",
     "score": "Score how well one clip keeps the speech of another.",
+    "segment": "Find the lines of a script in long recordings, and write a manifest.",
     "status": "Show the progress of a run, from any terminal.",
     "train": "Train the correlation metric on a prepared dataset.",
     "upgrade": "Rewrite a dataset of an earlier schema in the present one.",

@@ -91,6 +91,18 @@ class Reason(StrEnum):
         "list the clip in a manifest of your own; for MEAD, --transcripts gives sentences as well",
     )
     NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
+    # parts of a recording that are no takes
+    OFF_SCRIPT = "off_script", "speech that is no line of the script; nothing to do"
+    INCOMPLETE_TAKE = (
+        "incomplete_take",
+        "part of a line is missing; remove the reason and give a sentence to use it anyway",
+    )
+    NO_SPEECH = "no_speech", "noise, laughter or music; nothing to do"
+    OVERLAPPING = "overlapping", "several marks or speakers at once; correct the annotations"
+    EMOTION_UNKNOWN = (
+        "emotion_unknown",
+        "write the emotion into the row and remove the reason, or use --takes or --emotion",
+    )
     # the face
     NO_FACE = "no_face", "no frame has a face; look at the clip"
     DEGENERATE_FACE = (

@@ -134,6 +134,8 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
     text = {column: _cell_text(row.cells.get(column)) for column in (*REQUIRED, *OPTIONAL)}
     if invalid := [column for column, value in text.items() if not _is_unicode(value)]:
         raise ClipError(Reason.BAD_ROW, f"column {', '.join(invalid)} contains a lone surrogate")
+    if text["reason"]:
+        raise _stated_reason(text["reason"], text["detail"])
     if missing := [column for column in REQUIRED if not text[column]]:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
     try:
@@ -172,6 +174,15 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
         if file.differences
     )
     return Row(row.number, clip, take, remarks)
+
+
+def _stated_reason(reason: str, detail: str) -> ClipError:
+    """Return the error of a row that says why it is no clip, as `stccl segment` writes them."""
+    known = next((code for code in Reason if code == reason), None)
+    if known is None:
+        detail = f"unknown reason {reason[:40]!r}; leave it empty to use the row"
+        return ClipError(Reason.BAD_ROW, detail)
+    return ClipError(known, detail or "no clip")
 
 
 def _cell_text(value: Any) -> str:

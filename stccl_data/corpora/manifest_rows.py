@@ -25,6 +25,8 @@ OPTIONAL = (
     "face",
     "license",
     "consent",
+    "reason",
+    "detail",
 )
 #: Columns that the path of a file can give.
 LABELS = ("speaker", "emotion", "sentence", "level", "take", "view", "corpus", "clip_id", "text")

@@ -7,6 +7,7 @@ platform there are no phoneme features, and clips are compared by their cepstra 
 """
 
 import logging
+import threading
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stccl_data.errors import StcclError
 from stccl_data.features.speech import SpeechFeatures
 
 HOP_S = 0.020
@@ -30,6 +32,10 @@ _PIECE_S = 20.0
 _LEAST_S = 0.04
 
 _logger = logging.getLogger(__name__)
+
+
+class PhonemeModelError(StcclError):
+    """The acoustic model cannot be loaded on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +67,47 @@ def phoneme_features(
     Returns:
         None if the model cannot be loaded on this machine.
     """
-    model = _model()
-    if model is None:
+    if _model() is None:
         return None
     if rate != RATE:
         raise ValueError(f"phonemes need sound at {RATE} Hz, not {rate} Hz")
     first, last = speech.span
     begin = max(0, round((first - _MARGIN_S - speech.start) * rate))
     end = min(len(samples), round((last + _MARGIN_S - speech.start) * rate))
-    sound = np.clip(np.nan_to_num(np.asarray(samples[begin:end], np.float32)), -1.0, 1.0)
+    sound = samples[begin:end]
     if len(sound) < _LEAST_S * rate:
         return None
     n_pieces = int(np.ceil(len(sound) / (_PIECE_S * rate)))
-    pieces = [_log_probabilities(model, piece) for piece in np.array_split(sound, n_pieces)]
-    levels = np.minimum(255, np.round(-LEVELS_PER_NAT * np.concatenate(pieces)))
-    return PhonemeFeatures(levels.astype(np.uint8), speech.start + begin / rate)
+    pieces = [phoneme_levels(piece) for piece in np.array_split(sound, n_pieces)]
+    return PhonemeFeatures(np.concatenate(pieces), speech.start + begin / rate)
+
+
+def phoneme_levels(sound: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Compute the phoneme probabilities of at most 30 s of sound, whether or not it is speech.
+
+    Args:
+        sound: (S,) mono in [-1, 1] at RATE.
+
+    Returns:
+        (T, K), as `PhonemeFeatures.levels`.
+
+    Raises:
+        PhonemeModelError: the model cannot be loaded on this machine.
+    """
+    model = _model()
+    if model is None:
+        raise PhonemeModelError("hama has no build for this platform: phonemes are not available")
+    clean = np.clip(np.nan_to_num(np.asarray(sound, np.float32)), -1.0, 1.0)
+    levels = np.minimum(255, np.round(-LEVELS_PER_NAT * _log_probabilities(model, clean)))
+    return levels.astype(np.uint8)
+
+
+def phoneme_symbols() -> tuple[str, ...]:
+    """Return what the columns of `phoneme_levels` are: IPA symbols, and the blank at the end."""
+    model = _model()
+    if model is None:
+        raise PhonemeModelError("hama has no build for this platform: phonemes are not available")
+    return tuple(symbol for symbol in model.decoder_tokens if symbol != "<wb>")
 
 
 def phoneme_model_identity() -> str:
@@ -83,9 +115,13 @@ def phoneme_model_identity() -> str:
     return "" if _model() is None else f"hama {version('hama')}"
 
 
-@cache
 def _model() -> Any:
-    """Return the acoustic model, loaded once per process; None if this platform has no build."""
+    """Return the acoustic model of this thread; None if this platform has no build."""
+    return _load_model(threading.get_ident())
+
+
+@cache
+def _load_model(thread: int) -> Any:
     try:
         from hama import ASRModel
 

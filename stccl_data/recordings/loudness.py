@@ -1,0 +1,91 @@
+"""Where sound is louder than its surroundings: the edges of speech, which no phoneme tells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from stccl_data.recordings.sound_track import LOUDNESS_HOP_S
+
+#: Seconds over which the room and the voice are measured.
+_SURROUNDINGS_S = 20.0
+#: Quantiles of the loudness that stand for the room and for the voice.
+_ROOM, _VOICE = 0.1, 0.95
+#: Share of the range between room and voice, in dB, that counts as loud; and the least, dB.
+_LOUD_SHARE, _LEAST_DB = 0.15, 4.0
+#: Seconds over which the loudness is averaged.
+_SMOOTHING_S = 0.03
+#: Seconds of quiet inside speech: the closure of a plosive.
+_CLOSURE_S = 0.12
+#: Seconds that speech can begin before its first phoneme is recognised, and end after its last.
+_BEFORE_S, _AFTER_S = 0.5, 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Which instants are loud."""
+
+    #: (L,) float64 dB, smoothed, every `LOUDNESS_HOP_S`
+    level: NDArray[np.float64]
+    #: (L,) bool
+    loud: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, loudness: NDArray[np.float32]) -> "Loudness":
+        """Compare loudness with its surroundings."""
+        size = max(1, round(_SMOOTHING_S / LOUDNESS_HOP_S))
+        level = uniform_filter1d(loudness.astype(np.float64), size)
+        block = round(_SURROUNDINGS_S / 2 / LOUDNESS_HOP_S)
+        count = max(1, round(len(level) / block))
+        centres = (np.arange(count) + 0.5) * len(level) / count
+        edges = [
+            level[max(0, round(c) - block) : round(c) + block] if len(level) else np.zeros(1)
+            for c in centres
+        ]
+        room, voice = np.array([np.quantile(part, [_ROOM, _VOICE]) for part in edges]).T
+        threshold = room + np.maximum(_LEAST_DB, _LOUD_SHARE * (voice - room))
+        return cls(level, level > np.interp(np.arange(len(level)), centres, threshold))
+
+    def begin(self, first: float, earliest: float) -> float:
+        """Return when speech begins whose first phoneme is recognised at `first`, seconds."""
+        limit = max(earliest, first - _BEFORE_S)
+        at = self._edge(first, limit, -1)
+        return max(limit, at)
+
+    def end(self, last: float, latest: float) -> float:
+        """Return when speech ends whose last phoneme is recognised at `last`, seconds."""
+        limit = min(latest, last + _AFTER_S)
+        return min(limit, self._edge(last, limit, 1))
+
+    def _edge(self, start: float, limit: float, step: int) -> float:
+        """Walk from `start` to `limit` and return where the last loud instant is."""
+        closure = round(_CLOSURE_S / LOUDNESS_HOP_S)
+        at = min(max(round(start / LOUDNESS_HOP_S), 0), len(self.loud) - 1)
+        stop = min(max(round(limit / LOUDNESS_HOP_S), 0), len(self.loud) - 1)
+        edge, quiet = at, 0
+        while at != stop and quiet <= closure:
+            quiet = 0 if self.loud[at] else quiet + 1
+            edge = at if self.loud[at] else edge
+            at += 1 if stop > at else -1
+        return (edge + (step + 1) / 2) * LOUDNESS_HOP_S
+
+    def quietest(self, start: float, end: float) -> float:
+        """Return the quietest instant between two times, seconds."""
+        first = round(start / LOUDNESS_HOP_S)
+        part = self.level[first : max(first + 1, round(end / LOUDNESS_HOP_S))]
+        return start if not len(part) else (first + int(np.argmin(part)) + 0.5) * LOUDNESS_HOP_S
+
+    def stretches(self, start: float, end: float, pause: float) -> list[tuple[float, float]]:
+        """Return the loud stretches between two times, joined over pauses, seconds."""
+        first = round(start / LOUDNESS_HOP_S)
+        loud = np.flatnonzero(self.loud[first : round(end / LOUDNESS_HOP_S)])
+        if not len(loud):
+            return []
+        splits = np.flatnonzero(np.diff(loud) > pause / LOUDNESS_HOP_S)
+        begins = loud[np.concatenate([[0], splits + 1])]
+        ends = loud[np.concatenate([splits, [len(loud) - 1]])] + 1
+        return [
+            ((first + b) * LOUDNESS_HOP_S, (first + e) * LOUDNESS_HOP_S)
+            for b, e in zip(begins, ends, strict=True)
+        ]

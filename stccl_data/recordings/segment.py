@@ -1,0 +1,209 @@
+"""Turn long recordings into a manifest: one row for each take, and for what is none."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stccl_data.clip import emotion_label
+from stccl_data.corpora.manifest_writer import path_in, write_manifest
+from stccl_data.errors import Reason, UsageError
+from stccl_data.progress import Progress
+from stccl_data.recordings.annotations import Interval, read_annotations
+from stccl_data.recordings.position import rows_by_position
+from stccl_data.recordings.script import Script, ScriptRow, plain_words, read_script
+from stccl_data.recordings.segments import Segment, find_segments
+from stccl_data.recordings.sound_track import read_sound_track
+
+#: Seconds that a clip begins before its speech and ends after it, where the neighbours allow: lips
+#: move before they are heard, and alignment looks at the silence around.
+MARGIN_S = 0.25
+
+
+class SegmentError(UsageError):
+    """Recordings cannot be segmented as requested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is known of the recordings."""
+
+    #: by default the stem of each file
+    speaker: str | None = None
+    #: of all takes, if the script has none
+    emotion: str | None = None
+    #: takes of each row of the script that were recorded, all complete; 0 for any number
+    takes: int = 0
+    #: see `Clip`
+    consent: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A part of a recording: a row of the manifest."""
+
+    path: Path
+    segment: Segment
+    text: str = ""
+    sentence: str = ""
+    emotion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """What was found."""
+
+    takes: tuple[Take, ...]
+    #: texts of the script of which no take was found
+    missing: tuple[str, ...]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Rows by reason; takes that can be used under `take`."""
+        return Counter(str(take.segment.reason or "take") for take in self.takes)
+
+
+def segment_recordings(
+    recordings: Sequence[Path],
+    script: Path | None,
+    target: Path,
+    labels: Labels = Labels(),
+    *,
+    annotations: Path | None = None,
+    tier: str | None = None,
+    progress: Progress | None = None,
+) -> SegmentReport:
+    """Find the lines of a script in long recordings and write a manifest.
+
+    Args:
+        recordings: video or audio files, in the order in which they were made.
+        script: see `read_script`. Not needed with annotations.
+        target: the manifest.
+        labels: what is known of the recordings.
+        annotations: marked intervals of the one recording; nothing is recognised then, and the
+            language does not matter.
+        tier: see `read_annotations`.
+        progress: see `read_sound_track`.
+
+    Raises:
+        SegmentError: the request is contradictory, or the emotions are not known.
+        ScriptError, AnnotationError, ClipError, RecordingError, DictionaryError.
+    """
+    if annotations is not None and len(recordings) != 1:
+        raise SegmentError(
+            f"{annotations} belongs to one recording, but {len(recordings)} are given"
+        )
+    if annotations is None and script is None:
+        raise SegmentError("give the lines with --script, or the parts with --annotations")
+    emotion = None
+    if labels.emotion is not None:
+        try:
+            emotion = emotion_label(labels.emotion)
+        except ValueError as error:
+            raise SegmentError(str(error)) from error
+    if annotations is not None:
+        intervals = read_annotations(annotations, recordings[0], tier)
+        lines = read_script(script) if script is not None else _script_of(intervals)
+        found = [(recordings[0], segment) for segment in _marked(intervals, lines)]
+    else:
+        assert script is not None
+        lines = read_script(script)
+        words = lines.pronounced()
+        found = [
+            (path, segment)
+            for path in recordings
+            for segment in find_segments(read_sound_track(path, progress), words)
+        ]
+    if emotion is None and all(row.emotion is None for row in lines.rows):
+        raise SegmentError(
+            "the emotion is not known: give the script a column emotion, or use --emotion"
+        )
+    takes = _label(found, lines, emotion, labels.takes)
+    write_manifest(target, _rows(target, takes, labels))
+    spoken = {take.text for take in takes if take.segment.reason is None}
+    return SegmentReport(tuple(takes), tuple(text for text in lines.texts if text not in spoken))
+
+
+def _script_of(intervals: Iterable[Interval]) -> Script:
+    """Return the script whose lines are the texts of the intervals."""
+    texts: dict[tuple[str, ...], str] = {}
+    for interval in intervals:
+        texts.setdefault(plain_words(interval.text), interval.text.strip())
+    texts.pop((), None)
+    rows = tuple(ScriptRow(n, None) for n in range(len(texts)))
+    return Script(rows, tuple(texts.values()), tuple(f"s{n:03d}" for n in range(1, len(texts) + 1)))
+
+
+def _marked(intervals: Sequence[Interval], script: Script) -> list[Segment]:
+    segments: list[Segment] = []
+    for interval in intervals:
+        line = script.find(interval.text)
+        segment = Segment(interval.start, interval.end, line, heard=1.0)
+        if line is None:
+            detail = f"marked as {interval.text.strip()[:60]!r}"
+            segment = replace(segment, reason=Reason.OFF_SCRIPT, detail=detail)
+        elif segments and segments[-1].end > interval.start + MARGIN_S:
+            detail = "the interval before it ends later than this one begins"
+            segment = replace(segment, reason=Reason.OVERLAPPING, detail=detail)
+        segments.append(segment)
+    return segments
+
+
+def _label(
+    found: Sequence[tuple[Path, Segment]], script: Script, emotion: str | None, limit: int
+) -> list[Take]:
+    """Give each take its text and emotion."""
+    spoken = [s.line for _, s in found if s.reason is None and s.line is not None]
+    rows = iter(rows_by_position(spoken, [row.text for row in script.rows], limit))
+    emotions = {
+        text: {row.emotion for row in script.rows if row.text == text} for text in set(spoken)
+    }
+    takes = []
+    for path, segment in found:
+        if segment.line is None:
+            takes.append(Take(path, segment))
+            continue
+        take = Take(path, segment, script.texts[segment.line], script.sentences[segment.line])
+        if segment.reason is None:
+            row = next(rows)
+            possible = {script.rows[row].emotion} if row is not None else emotions[segment.line]
+            label = possible.copy().pop() or emotion if len(possible) == 1 else None
+            if label is None:
+                detail = "the script has this line in several emotions, and the order does not tell"
+                reason = Reason.EMOTION_UNKNOWN
+                take = replace(take, segment=replace(segment, reason=reason, detail=detail))
+            take = replace(take, emotion=label or "")
+        takes.append(take)
+    return takes
+
+
+def _rows(target: Path, takes: Sequence[Take], labels: Labels) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for number, take in enumerate(takes):
+        segment = take.segment
+        before = [t.segment.end for t in takes[:number] if t.path == take.path]
+        after = [t.segment.start for t in takes[number + 1 :] if t.path == take.path]
+        begin = min(MARGIN_S, max(0.0, segment.start - max(before, default=0.0)) / 2)
+        if not before:
+            begin = min(MARGIN_S, segment.start)
+        end = min(MARGIN_S, max(0.0, min(after) - segment.end) / 2) if after else MARGIN_S
+        rows.append(
+            {
+                "path": path_in(target, take.path),
+                "speaker": labels.speaker or take.path.stem,
+                "emotion": take.emotion,
+                "sentence": take.sentence,
+                "start": f"{segment.start - begin:.3f}",
+                "end": f"{segment.end + end:.3f}",
+                "text": take.text,
+                "reason": str(segment.reason or ""),
+                "detail": segment.detail,
+                "heard": f"{segment.heard:.2f}",
+                "speech_start": f"{segment.start:.3f}",
+                "speech_end": f"{segment.end:.3f}",
+                **({"consent": labels.consent} if labels.consent else {}),
+                **({"license": labels.license} if labels.license else {}),
+            }
+        )
+    return rows

@@ -1,0 +1,153 @@
+"""Divide a recording into takes of script lines, incomplete takes, other speech and noise."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from stccl_data.errors import Reason
+from stccl_data.features.phonemes import HOP_S
+from stccl_data.recordings.forced_alignment import AlignedPhoneme, align_phonemes
+from stccl_data.recordings.loudness import Loudness
+from stccl_data.recordings.pronunciation import BLANK, Word
+from stccl_data.recordings.search import MISS, Match, search
+from stccl_data.recordings.sound_track import SoundTrack
+
+#: Share of the phonemes of a take that have to be heard, about; and of each of its words of at
+#: least `_LONG_WORD` phonemes. Short words are swallowed.
+_HEARD, _WORD_HEARD, _LONG_WORD = 0.75, 0.2, 3
+#: Phonemes of something else between two words of a line, at most.
+_OTHER_PHONEMES = 1.5
+#: Seconds of a pause inside a line, at most.
+_LONGEST_PAUSE_S = 3.0
+#: Seconds of quiet that separate two stretches of speech, and of the shortest one that is named.
+_PAUSE_S, _LEAST_S = 0.6, 0.4
+#: Phonemes per second of speech, at least; laughter, music and noise have fewer.
+_SPEECH_RATE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a recording. Times are those of the sound, without any margin, seconds."""
+
+    start: float
+    end: float
+    #: index of the line, if it is one or resembles one
+    line: int | None
+    #: None for a take
+    reason: Reason | None = None
+    #: why, in a few words
+    detail: str = ""
+    #: share of the line's phonemes that are heard, about; 0 for what is none
+    heard: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A match with its phonemes."""
+
+    segment: Segment
+    #: of the first and the last phoneme, seconds
+    first: float
+    last: float
+
+
+def find_segments(track: SoundTrack, lines: Sequence[Sequence[Word]]) -> list[Segment]:
+    """Find the takes of each line, and name all else that is loud.
+
+    Args:
+        track: what is heard.
+        lines: the words of each line.
+
+    Returns:
+        Segments in the order of time; they do not overlap.
+    """
+    if not len(track.loudness):
+        return []
+    loudness = Loudness.of(track.loudness)
+    spoken = [
+        judged
+        for match in search(track.levels, lines)
+        if (judged := _judge(track, lines[match.line], match)) is not None
+    ]
+    placed = _place(spoken, loudness, track.duration)
+    edges = [0.0, *(t for segment in placed for t in (segment.start, segment.end)), track.duration]
+    others = [
+        other
+        for begin, end in zip(edges[::2], edges[1::2], strict=True)
+        for other in _others(track, loudness, begin, end)
+    ]
+    return sorted([*placed, *others], key=lambda segment: segment.start)
+
+
+def _judge(track: SoundTrack, words: Sequence[Word], match: Match) -> _Spoken | None:
+    """Tell whether a match is a take, an incomplete one, or other speech; None for no speech."""
+    said = words[: match.words]
+    phonemes = align_phonemes(track.levels, said, match.start, match.end)
+    if not phonemes:
+        return None
+    lost = sum(p.cost + p.cost_before for p in phonemes) / len(phonemes) / MISS
+    segment = Segment(match.start, match.end, match.line, heard=max(0.0, 1 - lost))
+    spoken = _Spoken(segment, phonemes[0].time, phonemes[-1].time)
+    if lost > 1 - _HEARD:
+        if match.words < len(words):
+            return None
+        return _with(spoken, Reason.OFF_SCRIPT, "resembles the line, but most of it is not heard")
+    if match.words < len(words):
+        return _with(spoken, Reason.INCOMPLETE_TAKE, f"ends after {said[-1].text!r}")
+    return _check_words(spoken, words, phonemes)
+
+
+def _check_words(
+    spoken: _Spoken, words: Sequence[Word], phonemes: Sequence[AlignedPhoneme]
+) -> _Spoken:
+    """Look for words that are missing, words that are added, and long pauses."""
+    for before, after in pairwise(phonemes):
+        place = f"between {words[before.word].text!r} and {words[after.word].text!r}"
+        if after.cost_before > _OTHER_PHONEMES * MISS:
+            return _with(spoken, Reason.OFF_SCRIPT, f"other words {place}")
+        if after.time - before.time > _LONGEST_PAUSE_S:
+            return _with(spoken, Reason.INCOMPLETE_TAKE, f"a long pause {place}")
+    missing = []
+    for number, word in enumerate(words):
+        costs = [p.cost for p in phonemes if p.word == number]
+        if len(costs) >= _LONG_WORD and np.mean(costs) > (1 - _WORD_HEARD) * MISS:
+            missing.append(word.text)
+    if missing:
+        return _with(spoken, Reason.INCOMPLETE_TAKE, f"not heard: {' '.join(missing)}")
+    return spoken
+
+
+def _with(spoken: _Spoken, reason: Reason, detail: str) -> _Spoken:
+    return replace(spoken, segment=replace(spoken.segment, reason=reason, detail=detail))
+
+
+def _place(spoken: Sequence[_Spoken], loudness: Loudness, duration: float) -> list[Segment]:
+    """Set the begin and the end of each to where its sound begins and ends."""
+    if not spoken:
+        return []
+    borders = [0.0]
+    borders += [loudness.quietest(a.last, b.first) for a, b in pairwise(spoken)]
+    borders += [duration]
+    return [
+        replace(
+            one.segment,
+            start=loudness.begin(one.first, before),
+            end=loudness.end(one.last, after),
+        )
+        for one, (before, after) in zip(spoken, pairwise(borders), strict=True)
+    ]
+
+
+def _others(track: SoundTrack, loudness: Loudness, begin: float, end: float) -> Iterator[Segment]:
+    """Name what is loud between two takes."""
+    for start, stop in loudness.stretches(begin, end, _PAUSE_S):
+        if stop - start < _LEAST_S:
+            continue
+        blank = track.levels[round(start / HOP_S) : round(stop / HOP_S), BLANK] == 0
+        phonemes = int(np.count_nonzero(blank[:-1] & ~blank[1:]))
+        if phonemes >= _SPEECH_RATE * (stop - start):
+            yield Segment(start, stop, None, Reason.OFF_SCRIPT, "other speech")
+        else:
+            yield Segment(start, stop, None, Reason.NO_SPEECH, "noise, laughter or music")

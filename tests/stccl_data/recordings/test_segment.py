@@ -1,0 +1,113 @@
+"""From an uncut recording to shards."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from stccl_data.corpora import scan_corpus
+from stccl_data.dataset.verify import verify
+from stccl_data.errors import Reason
+from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.prepare import prepare
+from stccl_data.recordings import sound_track
+from stccl_data.recordings.segment import Labels, SegmentError, segment_recordings
+from stccl_data.recordings.sound_track import RecordingError, read_sound_track
+
+
+def test_what_happens_in_a_recording_is_found_and_named(session):
+    expected = [event.kind for event in session.events]
+    assert [str(take.segment.reason or "take") for take in session.report.takes] == expected
+
+
+def test_takes_have_their_text_and_emotion_by_the_order_of_the_script(session):
+    takes = [take for take in session.report.takes if take.segment.reason is None]
+    spoken = [event for event in session.events if event.kind == "take"]
+    assert [(t.text, t.emotion) for t in takes] == [(e.text, e.emotion) for e in spoken]
+    assert session.report.missing == ()
+
+
+def test_segments_begin_and_end_where_they_are_heard(session):
+    for take, event in zip(session.report.takes, session.events, strict=True):
+        assert take.segment.start == pytest.approx(event.start, abs=0.1)
+        assert take.segment.end == pytest.approx(event.end, abs=0.1)
+
+
+def test_the_manifest_lists_takes_as_clips_and_the_rest_as_findings(session):
+    scan = scan_corpus(session.folder)
+    assert len(scan.clips) == 4
+    assert {clip.cut.end - clip.cut.start > 1 for clip in scan.clips} == {True}
+    reasons = sorted(finding.reason for finding in scan.findings)
+    assert reasons == ["incomplete_take", "incomplete_take", "no_speech", "off_script"]
+
+
+def test_a_recording_becomes_verified_shards(session, tmp_path):
+    config = PrepareConfig(workers=1)
+    summary = prepare(session.folder, tmp_path / "out", config)
+    assert (summary.pairs, verify(tmp_path / "out")) == ({"": 2}, [])
+
+
+def test_the_emotion_has_to_be_known(session, tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("My brother painted the old boat blue.\n")
+    (tmp_path / "talk.srt").write_text(
+        "1\n00:00:03,000 --> 00:00:05,200\nMy brother painted the old boat blue\n\n"
+        "2\n00:00:07,000 --> 00:00:09,000\nsorry\n"
+    )
+    recording = session.folder / "session.mp4"
+    arguments = ([recording], lines, tmp_path / "m.csv")
+    with pytest.raises(SegmentError, match="the emotion is not known"):
+        segment_recordings(*arguments, annotations=tmp_path / "talk.srt")
+    report = segment_recordings(
+        *arguments, Labels(speaker="ann", emotion="Wut"), annotations=tmp_path / "talk.srt"
+    )
+    assert [take.segment.reason for take in report.takes] == [None, Reason.OFF_SCRIPT]
+    (clip,) = scan_corpus(tmp_path / "m.csv").clips
+    assert (clip.speaker, clip.emotion, clip.start) == ("ann", "angry", 2.75)
+
+
+def test_marks_that_overlap_are_named(session, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("1.0\t3.0\tone\n2.0\t4.0\ttwo\n")
+    recording = [session.folder / "session.mp4"]
+    report = segment_recordings(
+        recording, None, tmp_path / "m.csv", Labels(emotion="sad"), annotations=labels
+    )
+    assert [take.segment.reason for take in report.takes] == [None, Reason.OVERLAPPING]
+
+
+def test_music_and_silence_have_no_takes(tmp_path):
+    t = np.arange(16_000 * 4) / 16_000
+    notes = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)) * 0.1 * (t > 1)
+    soundfile.write(tmp_path / "music.wav", notes, 16_000)
+    script = tmp_path / "lines.txt"
+    script.write_text("Dogs are sitting by the door\n")
+    report = segment_recordings(
+        [tmp_path / "music.wav"], script, tmp_path / "m.csv", Labels(emotion="sad")
+    )
+    assert report.counts.get("take", 0) == 0
+    assert report.missing == ("Dogs are sitting by the door",)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(session, tmp_path, monkeypatch):
+    path = tmp_path / "talk.flac"
+    soundfile.write(path, np.zeros(32_000), 16_000)
+    original = sound_track._loudness
+
+    def grow(*arguments):
+        with path.open("ab") as file:
+            file.write(b"more")
+        return original(*arguments)
+
+    monkeypatch.setattr(sound_track, "_loudness", grow)
+    with pytest.raises(RecordingError, match=r"talk\.flac changed while it was read"):
+        read_sound_track(path)
+
+
+def test_blocks_of_a_long_recording_join_without_a_seam(session, monkeypatch):
+    whole = read_sound_track(session.folder / "session.mp4")
+    monkeypatch.setattr(sound_track, "_BLOCK_S", 5.0)
+    monkeypatch.setattr(sound_track, "_PIECE_S", 5.0)
+    pieces = read_sound_track(session.folder / "session.mp4")
+    assert len(pieces.levels) == len(whole.levels)
+    assert np.mean(np.abs(pieces.loudness - whole.loudness) > 1) < 0.01
+    assert np.mean(pieces.levels.argmin(axis=1) == whole.levels.argmin(axis=1)) > 0.97
