@@ -23,6 +23,7 @@ COMMANDS = {
     "merge": "Write the dataset of a finished job array.",
     "pairs": "Audit or import a published pair file; filter a dataset's pairs again.",
     "prepare": "Make webdataset shards of aligned pairs from raw videos.",
+    "report": "Write pages about a dataset that open from disk.",
     "preview": "Write a side-by-side video of an aligned pair.",
     "scan": "List the contents of a raw corpus, without reading a frame.",
     "score": "Score how well one clip keeps the speech of another.",

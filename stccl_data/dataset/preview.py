@@ -1,8 +1,10 @@
 """Show a pair: source and warped target side by side, as a video with sound or as a sheet."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -98,22 +100,51 @@ def write_preview(dataset: Dataset, pair: Pair, path: str | Path) -> Preview:
         ShardError: the pair has no crops in the shards.
         OSError: the file cannot be written.
     """
-    path = Path(path)
-    _check_crops(pair)
-    sound = source_sound(dataset, pair.source)
-    fps = min(pair.source.fps or Fraction(25), _MAX_FPS)
-    indices = constant_rate(pair.source.times, fps)
+    check_crops(pair)
     tiles = Tiles(pair, VIDEO_TILE)
-    frames = (draw_video_frame(pair, int(i), tiles) for i in indices)
+    sound = source_sound(dataset, pair.source)
+    draw = partial(draw_video_frame, pair, tiles=tiles)
+    return write_pair_video(pair, Path(path), sound, draw, VIDEO_SIZE)
+
+
+def write_pair_video(
+    pair: Pair,
+    path: Path,
+    sound: PreviewSound | None,
+    draw: Callable[[int], NDArray[np.uint8]],
+    size: tuple[int, int],
+    crf: int = 17,
+) -> Preview:
+    """Write an MP4 of a pair at `preview_rate`, with the source's sound.
+
+    Args:
+        pair: the pair.
+        path: file to write.
+        sound: from `source_sound`.
+        draw: returns the (H, W, 3) uint8 RGB frame for a source frame.
+        size: (H, W), both even.
+        crf: quality of the encoder, lower is better.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    fps = preview_rate(pair)
+    indices = constant_rate(pair.source.times, fps)
+    frames = (draw(int(i)) for i in indices)
     audio = None
     origin = "no sound: the shards hold none, and the clip's own file is missing or silent"
     if sound is not None:
         audio, origin = _cut(sound.audio, sound.begin, float(len(indices) / fps)), sound.origin
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder, "preview.mp4")
-        write_video(video, frames, VIDEO_SIZE, fps, audio, for_browsers=True)
+        write_video(video, frames, size, fps, audio, for_browsers=True, crf=crf)
         write_bytes(path, video.read_bytes())
-    return Preview(path, len(indices), fps, VIDEO_SIZE, origin)
+    return Preview(path, len(indices), fps, size, origin)
+
+
+def preview_rate(pair: Pair) -> Fraction:
+    """Return the constant frame rate that a pair is shown at: the source's nominal one."""
+    return min(pair.source.fps or Fraction(25), _MAX_FPS)
 
 
 def write_sheet(pair: Pair, path: str | Path, moments: int = MOMENTS) -> None:
@@ -123,7 +154,7 @@ def write_sheet(pair: Pair, path: str | Path, moments: int = MOMENTS) -> None:
         ShardError: the pair has no crops in the shards.
         OSError: the file cannot be written.
     """
-    _check_crops(pair)
+    check_crops(pair)
     sheet = draw_sheet(pair, moments)
     ok, png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     assert ok
@@ -190,7 +221,8 @@ def _cost(pair: Pair) -> float:
     return float(cost) if isinstance(cost, float | int) else np.inf
 
 
-def _check_crops(pair: Pair) -> None:
+def check_crops(pair: Pair) -> None:
+    """Raise ShardError if the shards hold no crops of the pair."""
     for clip in (pair.source, pair.target):
         if "face" not in clip.crops or "mouth" not in clip.crops:
             raise ShardError(

@@ -43,7 +43,7 @@ class Tiles:
 
 def draw_video_frame(pair: Pair, i: int, tiles: Tiles) -> Image:
     """Draw source frame i beside its target frame, VIDEO_SIZE x 3 uint8 RGB."""
-    halves = []
+    labels = []
     for clip, frame in ((pair.source, int(i)), (pair.target, int(pair.frame_map[i]))):
         if frame < 0:
             label = _label(f"{clip.name}  no frame", VIDEO_TILE, _RED)
@@ -52,9 +52,18 @@ def draw_video_frame(pair: Pair, i: int, tiles: Tiles) -> Image:
             text = f"{clip.name}  {clip.times[frame]:.2f} s  frame {frame}"
             text += "" if valid else "  no face"
             label = _label(text, VIDEO_TILE, _WHITE if valid else _RED)
-        crops = [tiles.get(clip.name, crop, frame) for crop in ("face", "mouth")]
-        halves.append(np.vstack([label, *crops]))
-    return np.hstack(halves)
+        labels.append(label)
+    return np.vstack([np.hstack(labels), draw_crops(pair, i, tiles)])
+
+
+def draw_crops(pair: Pair, i: int, tiles: Tiles) -> Image:
+    """Draw source frame i beside its target frame, faces above mouths: two tiles by two."""
+    source, target = (pair.source.name, int(i)), (pair.target.name, int(pair.frame_map[i]))
+    rows = [
+        np.hstack([tiles.get(clip, crop, frame) for clip, frame in (source, target)])
+        for crop in ("face", "mouth")
+    ]
+    return np.vstack(rows)
 
 
 def draw_sheet(pair: Pair, moments: int) -> Image:

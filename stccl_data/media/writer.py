@@ -26,6 +26,7 @@ def write_video(
     audio: Audio | None = None,
     *,
     for_browsers: bool = False,
+    crf: int = 17,
 ) -> None:
     """Write an MP4 at a constant frame rate.
 
@@ -38,10 +39,11 @@ def write_video(
         for_browsers: state BT.709 colours explicitly and put the index first, so that a browser
             shows the right colours and starts before it has the whole file. Otherwise the file is
             written as the corpora write theirs.
+        crf: constant rate factor of x264: 17 looks like the original, 23 takes half the bytes.
     """
     options = {**_BIT_EXACT, "movflags": "+faststart"} if for_browsers else _BIT_EXACT
     with av.open(str(path), "w", options=options) as container:
-        encoder = {"preset": "veryfast", "crf": "17", "g": "50"}
+        encoder = {"preset": "veryfast", "crf": str(crf), "g": "50"}
         video: Any = container.add_stream("libx264", rate=fps, options=encoder)
         video.height, video.width = size
         video.pix_fmt = "yuv420p"
@@ -53,7 +55,7 @@ def write_video(
             video.codec_context.color_range = ColorRange.MPEG
         sound = None
         if audio is not None:
-            audio = _supported_rate(audio)
+            audio = supported_rate(audio)
             sound = _add_audio_stream(container, audio.rate)
         for image in frames:
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -77,7 +79,7 @@ def _add_audio_stream(container: Any, rate: int) -> Any:
     return stream
 
 
-def _supported_rate(audio: Audio) -> Audio:
+def supported_rate(audio: Audio) -> Audio:
     """Resample audio whose rate AAC does not support."""
     if audio.rate in (av.Codec("aac", "w").audio_rates or ()):
         return audio
