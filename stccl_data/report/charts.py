@@ -136,12 +136,10 @@ def clip_charts(view: ClipView) -> list[Chart]:
         turns = (("yaw", view.yaw, "--source"), ("pitch", view.pitch, "--target"))
         data = [line(view.times, values, name, colour) for name, values, colour in turns]
         data.append(line(view.times, view.roll, "roll", "--good"))
-        charts.append(
-            Chart("Head pose over time", data, {"yaxis": axis("degrees")}, 220)
-        )
+        charts.append(Chart("Head pose over time", data, {"yaxis": axis("degrees")}, 220))
         data = [line(view.times, view.eye_distance, "eye distance", "--source")]
-        layout = {"yaxis": axis("pixels between the eyes", rangemode="tozero")}
-        charts.append(Chart("Size of the face over time", data, layout, 180))
+        layout = {"yaxis": axis("pixels", rangemode="tozero")}
+        charts.append(Chart("Distance of the outer eye corners over time", data, layout, 180))
     if view.sharpness:
         data = [line(view.times, view.sharpness, "sharpness", "--source")]
         layout = {"yaxis": axis("sharpness", rangemode="tozero")}
@@ -196,6 +194,8 @@ def _gaps(view: ClipView) -> list[Mapping[str, Any]]:
         elif valid and start is not None:
             end = time if time is not None else view.times[-1]
             box = {"type": "rect", "x0": start, "x1": end, "y0": 0, "y1": 1, "yref": "paper"}
-            shapes.append({**box, "fillcolor": "--bad-faint", "line": {"width": 0}, "layer": "below"})
+            shapes.append(
+                {**box, "fillcolor": "--bad-faint", "line": {"width": 0}, "layer": "below"}
+            )
             start = None
     return shapes

@@ -54,6 +54,20 @@ _PAIR_COLUMNS = (
 )
 
 
+#: Shown where the table has them.
+_PAIR_DETAILS = ("mode", "detail", "source_name", "target_name")
+_CLIP_DETAILS = (
+    "text",
+    "notes",
+    "n_frames",
+    "duration_s",
+    "width",
+    "height",
+    "detail",
+    "path",
+)
+
+
 class ReportError(StcclError):
     """There is nothing to report on yet."""
 
@@ -152,9 +166,8 @@ def _check_finished(out: Path) -> None:
 def _read(out: Path, config: ReportConfig) -> _Content:
     pair_names = [score.name for score in PAIR_SCORES]
     clip_names = [score.name for score in CLIP_SCORES]
-    further = ("text", "notes", "n_frames", "duration_s", "fps", "width", "height", "detail", "path")
-    clips = read_clips(out, _CLIP_COLUMNS, optional=(*clip_names, *further))
-    pairs = read_pairs(out, _PAIR_COLUMNS, optional=(*pair_names, "mode", "detail"))
+    clips = read_clips(out, _CLIP_COLUMNS, optional=(*clip_names, *_CLIP_DETAILS))
+    pairs = read_pairs(out, _PAIR_COLUMNS, optional=(*pair_names, *_PAIR_DETAILS))
     gates = stored_gates(out)
     pair_scores = distributions(PAIR_SCORES, pairs, lambda row: bool(row["accepted"]), gates)
     clip_scores = distributions(CLIP_SCORES, clips, lambda row: row["state"] == "paired", gates)
@@ -173,11 +186,11 @@ def _draw(
 ) -> dict[str, PairView | ClipView]:
     """Return the view of each shown pair and clip by the key of its unit."""
     units = [
-        Unit(f"pair-{pair.stem}", (content.out, pair.row["source"], pair.row["target"], folder, pair.stem))
+        Unit(f"pair-{pair.stem}", (content.out, *pair.clip_ids, folder, pair.stem))
         for pair in content.shown
     ]
     clip_units = [
-        Unit(f"clip-{stem}", (content.out, pair.row["source"], pair.row["target"], side, folder, stem))
+        Unit(f"clip-{stem}", (content.out, *pair.clip_ids, side, folder, stem))
         for stem, pair, side in content.shown_clips.values()
     ]
     views: dict[str, PairView | ClipView] = {}
@@ -206,15 +219,15 @@ def _write_pages(site: Site, content: _Content, views: Mapping[str, Any]) -> Non
         site.write_page(f"pairs/{pair.stem}.html", "pair.html.j2", **values)
     for clip_id, (stem, _, _) in content.shown_clips.items():
         view = views[f"clip-{stem}"]
-        checks = _clip_checks(content, clip_id)
+        clip = content.clips.get(clip_id, {"clip_id": clip_id})
         site.write_page(
             f"clips/{stem}.html",
             "clip.html.j2",
-            clip=content.clips.get(clip_id, {"clip_id": clip_id}),
+            clip=clip,
             view=view,
             charts=charts.clip_charts(view),
-            checks=checks,
-            pairs=[p for p in content.shown if clip_id in (p.row["source"], p.row["target"])],
+            checks=gate_checks(CLIP_SCORES, {"clip": clip}, content.gates, content.clip_scores),
+            pairs=[pair for pair in content.shown if clip_id in pair.clip_ids],
         )
     _write_index(site, content, views, content.shown, [])
 
@@ -271,7 +284,7 @@ def _pair_values(
         side: content.clips.get(pair.row[side], {"clip_id": pair.row[side]})
         for side in ("source", "target")
     }
-    checks = gate_checks(pair.row, clips, content.gates, {**content.pair_scores, **content.clip_scores})
+    checks = gate_checks(PAIR_SCORES, {"pair": pair.row}, content.gates, content.pair_scores)
     drawn = []
     if view.mouths is not None:
         drawn.append(("mouth opening", charts.mouth_chart(view.mouths)))
@@ -288,8 +301,9 @@ def _pair_values(
             for side in clips
             if pair.row[side] in content.shown_clips
         },
-        "checks": checks,
-        "weakest": _weakest(checks),
+        "pair_checks": checks,
+        "clip_checks": gate_checks(CLIP_SCORES, clips, content.gates, content.clip_scores),
+        "weakest": _weakest([check for check, *_ in checks]),
         "advice": {r.reason: r.advice for r in overview.rejections([pair.row], "source")},
         "charts": drawn,
         "player": asdict(view.player) if view.player is not None else None,
@@ -298,13 +312,7 @@ def _pair_values(
     }
 
 
-def _clip_checks(content: _Content, clip_id: str) -> list[GateCheck]:
-    row = content.clips.get(clip_id, {})
-    checks = gate_checks({}, {"source": row}, content.gates, content.clip_scores)
-    return [check for check in checks if check.side == "source"]
-
-
 def _weakest(checks: Sequence[GateCheck]) -> GateCheck | None:
     """Return the score of the pair itself whose place in the dataset is the worst."""
-    placed = [c for c in checks if c.side == "pair" and c.place is not None and c.score.better]
+    placed = [check for check in checks if check.badness is not None]
     return max(placed, key=lambda check: check.badness or 0, default=None)

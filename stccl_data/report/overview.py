@@ -1,4 +1,4 @@
-"""The front page of a dataset's report: tiles, speakers and emotions, rejections, the pair table."""
+"""The front page of a dataset's report: tiles, heat map, rejections and the pair table."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -69,13 +69,17 @@ def tiles(summary: DatasetSummary) -> list[Tile]:
         Tile(f"{sum(split.speakers for split in splits):,}", "speakers in use"),
         Tile(f"{sum(split.utterances for split in splits):,}", "utterances in use"),
         Tile(length, f"of video, {sum(split.frames for split in splits):,} frames"),
-        Tile(naturalsize(sum(s.bytes for s in splits)), f"in {sum(s.shards for s in splits)} shards"),
+        Tile(
+            naturalsize(sum(s.bytes for s in splits)), f"in {sum(s.shards for s in splits)} shards"
+        ),
     ]
 
 
 def heat_map(clips: Sequence[Row]) -> HeatMap:
     """Count the clips in use by speaker and emotion."""
-    counts = Counter((clip["speaker"], clip["emotion"]) for clip in clips if clip["state"] == "paired")
+    counts = Counter(
+        (clip["speaker"], clip["emotion"]) for clip in clips if clip["state"] == "paired"
+    )
     emotions = sorted({clip["emotion"] for clip in clips}, key=emotion_order)
     speakers = sorted({clip["speaker"] for clip in clips})
     rows = [(name, [counts[name, emotion] for emotion in emotions]) for name in speakers]
@@ -117,7 +121,7 @@ def pair_table(pairs: Sequence[Row], pages: Mapping[int, str]) -> dict[str, Any]
         {
             "name": heading,
             "kind": "label",
-            **_dictionary([row[name] if name != "reason" else row[name] or "accepted" for row in pairs]),
+            **_dictionary([row[name] for row in pairs], "accepted" if name == "reason" else ""),
         }
         for name, heading in _LABELS.items()
     ]
@@ -126,14 +130,23 @@ def pair_table(pairs: Sequence[Row], pages: Mapping[int, str]) -> dict[str, Any]
         if any(value is not None for value in values):
             columns.append({"name": score.name, "kind": "number", "values": values})
     names = [f"{row['source']} → {row['target']}" for row in pairs]
-    return {"columns": columns, "names": names, "pages": {str(k): v for k, v in pages.items()}}
+    short = [
+        f"{row.get('source_name') or row['source']} → {row.get('target_name') or row['target']}"
+        for row in pairs
+    ]
+    return {
+        "columns": columns,
+        "names": names,
+        "short": short,
+        "pages": {str(k): v for k, v in pages.items()},
+    }
 
 
-def _dictionary(values: Sequence[str | None]) -> dict[str, Any]:
+def _dictionary(values: Sequence[str | None], absent: str) -> dict[str, Any]:
     """Encode a column of text: its distinct words, and the number of the word in each row."""
-    words = sorted({value or "" for value in values}, key=emotion_order)
+    words = sorted({value or absent for value in values}, key=emotion_order)
     numbers = {word: number for number, word in enumerate(words)}
-    return {"words": words, "values": [numbers[value or ""] for value in values]}
+    return {"words": words, "values": [numbers[value or absent] for value in values]}
 
 
 def _name(row: Row, column: str) -> str:

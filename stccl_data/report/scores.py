@@ -3,14 +3,12 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.dataset.tables import Row
-from stccl_data.errors import Reason
-from stccl_data.pairs.gates import GATE_REASONS, GateConfig
+from stccl_data.pairs.gates import GateConfig
 
 _BINS = 40
 
@@ -52,9 +50,7 @@ CLIP_SCORES = (
     Score("face_rate", "share of frames with a face", 1, "min_face_rate"),
     Score("eye_distance", "pixels between the outer eye corners", 1, "min_eye_distance"),
     Score("several_faces", "share of frames with several faces", -1, "max_several_faces"),
-    Score(
-        "speaker_margin", "how clearly the speaker stands out", 1, "min_speaker_margin"
-    ),
+    Score("speaker_margin", "how clearly the speaker stands out", 1, "min_speaker_margin"),
     Score("mouth_range", "range of the mouth's opening, eye distances", 1, "min_mouth_range"),
     Score(
         "mouth_moves_with_sound",
@@ -85,6 +81,11 @@ class Distribution:
     #: sorted
     values: NDArray[np.float64]
 
+    @property
+    def rule(self) -> str:
+        """Words such as `at least 0.5`; empty without a gate."""
+        return _rule(self.score, self.thresholds)
+
     def place(self, value: float | None) -> float | None:
         """Return the share of values below this one, ties counted half; None if unknown."""
         if value is None or not math.isfinite(value) or not len(self.values):
@@ -98,11 +99,9 @@ class GateCheck:
     """One score of a pair, or of one of its clips, against its gate."""
 
     score: Score
-    #: pair, source or target
+    #: pair, clip, source or target
     side: str
-    value: float | None
-    #: None without a gate
-    threshold: float | None
+    value: float
     #: words such as `at least 0.5`; empty without a gate
     rule: str
     passed: bool
@@ -155,46 +154,36 @@ def thresholds(score: Score, gates: GateConfig) -> tuple[float, ...]:
 
 
 def gate_checks(
-    pair: Row,
-    clips: Mapping[str, Row],
+    scores: Sequence[Score],
+    sides: Mapping[str, Row],
     gates: GateConfig,
     known: Mapping[str, Distribution],
-) -> list[GateCheck]:
-    """Compare the scores of a pair and of its clips with the gates.
+) -> list[list[GateCheck]]:
+    """Compare the scores of a pair, or of clips, with the gates.
 
     Args:
-        pair: row of pairs.parquet.
-        clips: the rows of its `source` and its `target`.
+        scores: the scores to compare.
+        sides: the rows that have them, such as those of the `source` and the `target`.
         gates: the thresholds.
         known: distributions by the name of the score.
+
+    Returns:
+        For each score that is known, the check of each side that has it.
     """
-    sides: list[tuple[str, Sequence[Score], Mapping[str, Any]]] = [("pair", PAIR_SCORES, pair)]
-    sides += [(side, CLIP_SCORES, clips[side]) for side in ("source", "target") if side in clips]
     checks = []
-    for side, scores, row in sides:
-        for score in scores:
+    for score in scores:
+        of_score = []
+        for side, row in sides.items():
             value = row.get(score.name)
-            if value is None or (isinstance(value, float) and math.isnan(value)):
+            if value is None or math.isnan(value):
                 continue
             limits = thresholds(score, gates)
             at = known[score.name].place(float(value)) if score.name in known else None
-            checks.append(
-                GateCheck(
-                    score,
-                    side,
-                    value,
-                    limits[-1] if limits else None,
-                    _rule(score, limits),
-                    _passes(score, limits, float(value)),
-                    at,
-                )
-            )
+            passed = _passes(score, limits, float(value))
+            of_score.append(GateCheck(score, side, value, _rule(score, limits), passed, at))
+        if of_score:
+            checks.append(of_score)
     return checks
-
-
-def refused_by(score: Score) -> Reason | None:
-    """Return the reason that the gate of a score refuses with."""
-    return GATE_REASONS[score.gate] if score.gate else None
 
 
 def _passes(score: Score, limits: tuple[float, ...], value: float) -> bool:
@@ -216,9 +205,13 @@ def _rule(score: Score, limits: tuple[float, ...]) -> str:
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return bins over all but the outermost thousandths; those count in the first and last."""
-    low, high = np.quantile(values, [0.001, 0.999]) if len(values) > 1000 else (
-        values.min(),
-        values.max(),
+    low, high = (
+        np.quantile(values, [0.001, 0.999])
+        if len(values) > 1000
+        else (
+            values.min(),
+            values.max(),
+        )
     )
     if low == high:
         low, high = low - 0.5, high + 0.5

@@ -28,6 +28,11 @@ class ShownPair:
     number: int
 
     @property
+    def clip_ids(self) -> tuple[str, str]:
+        """Source and target."""
+        return self.row["source"], self.row["target"]
+
+    @property
     def stem(self) -> str:
         """Name of its files, without a suffix."""
         return f"{self.number:04d}"

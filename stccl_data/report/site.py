@@ -21,10 +21,15 @@ from stccl_data.errors import UsageError
 
 #: The packages whose `templates` folders are searched.
 _TEMPLATE_PACKAGES = ("stccl_data.report", "stccl_train.report")
-#: A file that every report has; a folder without it is not overwritten.
-_MARKER = "assets/report.css"
+#: What stands in the front page of every report; a folder without it is not overwritten.
+_MARKER = '<meta name="generator" content="stccl report">'
 _FOLDERS = ("assets", "clips", "data", "media", "pairs")
-_SCRIPTS = ("plotly.min.js", "report.js")
+#: The tags that load an asset, and those that hold it. plotly.js is large, so no page waits for it.
+_TAGS = {
+    "report.css": ('<link rel="stylesheet" href="{}">', "<style>{}</style>"),
+    "report.js": ('<script src="{}" defer></script>', "<script>{}</script>"),
+    "plotly.min.js": ('<script id="plotly" src="{}" async></script>', "<script>{}</script>"),
+}
 
 
 class Site:
@@ -48,14 +53,14 @@ class Site:
         self._environment = _environment()
         self._environment.globals |= {"asset": self._asset, "embed": self.embed}
         _clear(folder)
-        self.copy_assets()
+        self._copy_assets()
 
-    def copy_assets(self) -> None:
+    def _copy_assets(self) -> None:
         """Write the style and the scripts, unless the page holds them itself."""
-        folder = self.folder / "assets"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("report.css", *(() if self.single_file else _SCRIPTS)):
-            (folder / name).write_text(_asset_text(name), encoding="utf-8")
+        for name in () if self.single_file else _TAGS:
+            path = self.folder / "assets" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(_asset_text(name), encoding="utf-8")
 
     def write_page(self, name: str, template: str, /, **values: Any) -> Path:
         """Render a template into a page.
@@ -97,20 +102,14 @@ class Site:
         if self.single_file:
             for name in _FOLDERS:
                 shutil.rmtree(self.folder / name, ignore_errors=True)
-            (self.folder / "assets").mkdir()
-            (self.folder / _MARKER).write_text("")  # marks the folder as a report
         return self.folder / "index.html"
 
     def _asset(self, root: str, name: str) -> Markup:
         """Return the tag of a style or a script."""
-        is_style = name.endswith(".css")
+        linked, embedded = _TAGS[name]
         if not self.single_file:
-            tag = '<link rel="stylesheet" href="{}">' if is_style else '<script src="{}" defer></script>'
-            return Markup(tag).format(f"{root}assets/{name}")
-        if is_style:
-            return Markup("<style>{}</style>").format(Markup(_asset_text(name)))
-        code = _asset_text(name).replace("</script", "<\\/script")
-        return Markup('<script>{}</script>').format(Markup(code))
+            return Markup(linked).format(f"{root}assets/{name}")
+        return Markup(embedded).format(Markup(_asset_text(name).replace("</script", r"<\/script")))
 
 
 def safe_json(values: Any) -> Markup:
@@ -175,10 +174,17 @@ def _asset_text(name: str) -> str:
     return files("stccl_data.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
+def _is_report(folder: Path) -> bool:
+    try:
+        return _MARKER in (folder / "index.html").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
 def _clear(folder: Path) -> None:
     """Make a folder for a report, without the files of an earlier one."""
     try:
-        is_foreign = folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists()
+        is_foreign = folder.exists() and any(folder.iterdir()) and not _is_report(folder)
     except NotADirectoryError:
         is_foreign = True
     if is_foreign:
@@ -187,8 +193,7 @@ def _clear(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / "index.html").unlink(missing_ok=True)
-        (folder / "assets").mkdir()
+        (folder / "index.html").write_text(f"{_MARKER}<p>This report is not finished.")
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be written ({error.strerror}); choose another folder with --to"

@@ -30,7 +30,7 @@ from stccl_data.media.jpeg import decode_jpeg
 from stccl_data.media.writer import supported_rate, write_audio
 
 #: Side of a crop in the video and on the film strip, pixels.
-VIDEO_TILE, STRIP_TILE = 256, 112
+VIDEO_TILE, STRIP_TILE = 224, 112
 #: Moments on the film strip.
 STRIP_MOMENTS = 12
 #: x264's quality, about 100 kB for three seconds.
@@ -163,7 +163,9 @@ class _PairViewer:
             cost=self._cost_matrix(),
             mouths=self._mouth_curves(),
         )
-        if all("face" in clip.crops and "mouth" in clip.crops for clip in (pair.source, pair.target)):
+        if all(
+            "face" in clip.crops and "mouth" in clip.crops for clip in (pair.source, pair.target)
+        ):
             return self._with_video(view)
         return replace(view, sounds=self._write_sounds())
 
@@ -202,7 +204,7 @@ class _PairViewer:
                 (float(pair.source.times[i]), float(target_times[j]) if j >= 0 else None)
                 for i, j in zip(moments, mapped, strict=True)
             ],
-            sound_origin=preview.sound,
+            sound_origin="with the source's sound" if sound is not None else preview.sound,
         )
 
     def _write_sounds(self) -> list[str]:
@@ -228,9 +230,7 @@ class _PairViewer:
             return None
         mode, signals = found
         config = AlignConfig()
-        a, b = (
-            feature_sequence(clip, mode, config.hop_s, config.mouth_weight) for clip in signals
-        )
+        a, b = (feature_sequence(clip, mode, config.hop_s, config.mouth_weight) for clip in signals)
         cost = distances(a.vectors, b.vectors)
         low, high = np.quantile(cost, [0.01, 0.99])
         grey = np.clip((cost - low) / max(float(high - low), 1e-9), 0, 1)
@@ -271,7 +271,9 @@ def draw_strip(pair: Pair, moments: NDArray[np.int64]) -> NDArray[np.uint8]:
     for i in moments:
         frames = ((pair.source.name, int(i)), (pair.target.name, int(pair.frame_map[i])))
         columns.append(
-            np.vstack([tiles.get(clip, crop, k) for crop in ("face", "mouth") for clip, k in frames])
+            np.vstack(
+                [tiles.get(clip, crop, k) for crop in ("face", "mouth") for clip, k in frames]
+            )
         )
     return np.hstack(columns)
 
@@ -306,7 +308,9 @@ def _view_clip(clip: UtteranceClip, folder: Path, strip: str) -> ClipView:
         curves["sharpness"] = [_sharpness(jpeg) for jpeg in jpegs]
         moments = _moments(len(clip))
         side = (STRIP_TILE, STRIP_TILE)
-        faces = [cv2.resize(decode_jpeg(jpegs[i]), side, interpolation=cv2.INTER_AREA) for i in moments]
+        faces = [
+            cv2.resize(decode_jpeg(jpegs[i]), side, interpolation=cv2.INTER_AREA) for i in moments
+        ]
         write_webp(folder / strip, np.asarray(np.hstack(faces), np.uint8))
         curves |= {"strip": strip, "moments": clip.times[moments].tolist()}
     return ClipView(**curves)

@@ -1,7 +1,6 @@
 // The script of every report: draws the charts, drives the players, and filters the pair table.
 "use strict";
 
-const theme = () => getComputedStyle(document.documentElement);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 // ---- charts -----------------------------------------------------------------------------------
@@ -31,7 +30,7 @@ function drawChart(plot) {
     margin: { l: 40, r: 10, t: 22, b: 34 },
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
-    font: { color: colour("--ink"), size: 12, family: theme().fontFamily },
+    font: { color: colour("--ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
     hoverlabel: { bgcolor: colour("--card"), font: { color: colour("--ink") } },
     ...coloured(figure.layout),
@@ -244,7 +243,7 @@ function setUpTable(place, data) {
   }
 
   function drawRow(row) {
-    const name = make("bdi", { textContent: data.names[row] });
+    const name = make("bdi", { textContent: data.short[row], title: data.names[row] });
     const stem = data.pages[row];
     const single = document.getElementById(`pair-${stem}`);
     const link = stem && make("a", { href: single ? `#pair-${stem}` : `pairs/${stem}.html` }, name);
@@ -254,7 +253,7 @@ function setUpTable(place, data) {
       const text = value === null ? "–" : Number.isInteger(value) ? String(value) : value.toPrecision(3);
       return make("td", { className: "number", textContent: text });
     });
-    return make("tr", {}, make("td", { className: "long" }, link || name), ...cells);
+    return make("tr", {}, make("td", {}, link || name), ...cells);
   }
   update();
 }
@@ -262,7 +261,9 @@ function setUpTable(place, data) {
 // ---- start ------------------------------------------------------------------------------------
 
 addEventListener("DOMContentLoaded", () => {
-  setUpCharts();
+  // plotly.js takes longer to load than everything else, so nothing waits for it
+  if (window.Plotly) setUpCharts();
+  else document.getElementById("plotly").addEventListener("load", setUpCharts);
   const players = [...document.querySelectorAll(".player")].map(setUpPlayer).filter(Boolean);
   if (players.length === 1) setUpKeys(players[0]);
   const place = document.getElementById("pair-table");
