@@ -22,9 +22,10 @@ demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl info $(DEMO)/prepared
 	$(BIN)/stccl train $(DEMO)/prepared $(DEMO)/run --preset tiny
 	$(BIN)/stccl eval $(DEMO)/run $(DEMO)/prepared
+	$(BIN)/stccl report $(DEMO)/prepared --pairs 12
 	@echo
-	@echo "The metric is in $(DEMO)/run. The shards are in $(DEMO)/prepared/shards. To look at a pair:"
-	@echo "  $(BIN)/stccl preview $(DEMO)/prepared --key $$($(BIN)/python -c 'import json; print(json.loads(open("$(DEMO)/prepared/index.jsonl").readline())["key"])') --emotion happy -o $(DEMO)/happy.mp4"
+	@echo "The shards are in $(DEMO)/prepared/shards, the metric is in $(DEMO)/run. Look at the pairs in a browser:"
+	@echo "  $(CURDIR)/$(DEMO)/prepared/report/index.html"
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -98,9 +98,9 @@ def _next_step(summary: "Summary", pairs: int) -> str:
     if summary.job is not None:
         return f"job {summary.job} has finished; when all have: stccl merge {quoted}"
     if summary.shards:
-        return f"stccl verify {quoted}; stccl info {quoted}; stccl preview {quoted} ..."
+        return f"look at the pairs: stccl report {quoted}; check every byte: stccl verify {quoted}"
     if pairs:
-        return f"{out / 'pairs.parquet'} has the reason of each pair"
+        return f"why no pair was accepted: stccl report {quoted}"
     return f"{out / 'clips.parquet'} has the reason why each clip is in no pair"
 
 

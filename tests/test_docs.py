@@ -33,6 +33,7 @@ _BRIEFLY = {
     "train": "--set epochs=1 --set windows.per_epoch=8 --set metric.size=48 --set metric.frames=3"
     " --set metric.backbone=tiny --set batch=2 --set validate_windows=1 --device cpu",
     "eval": "--per-pair 1 --draws 1",
+    "report": "--pairs 1",
 }
 
 #: Commands that cannot run here, by their first words, and what tests them instead.

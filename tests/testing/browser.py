@@ -36,6 +36,7 @@ class Visit:
     def __init__(self, browser: Any, width: int = 1400, scheme: str = "light") -> None:
         viewport = {"width": width, "height": 900}
         self._context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        self._context.set_default_timeout(120_000)  # the machine may be busy with other tests
         self.page = self._context.new_page()
         #: messages of the console, errors of scripts, and files that could not be loaded
         self.problems: list[str] = []
@@ -44,9 +45,16 @@ class Visit:
         self.page.on("requestfailed", lambda request: self._note_failed(request))
 
     def open(self, address: Path | str) -> Any:
-        """Open a file or an address and wait until its charts can be drawn; return the page."""
+        """Open a file or an address; return the page."""
         self.page.goto(address if isinstance(address, str) else address.as_uri())
         return self.page
+
+    def draw_charts(self) -> None:
+        """Draw the charts that are further down, too, and wait for them."""
+        self.page.wait_for_function("window.Plotly !== undefined")
+        self.page.evaluate("document.querySelectorAll('.drawing').forEach(drawChart)")
+        charts = self.page.locator(".drawing")
+        assert charts.count() == self.page.locator(".drawing:has(svg.main-svg)").count() > 0
 
     def is_too_wide(self) -> bool:
         """Whether the page scrolls sideways."""
@@ -56,7 +64,8 @@ class Visit:
         """Return what axe-core finds serious or critical."""
         from axe_playwright_python.sync_playwright import Axe
 
-        violations = Axe().run(self.page).response["violations"]
+        # preload reads style sheets again, which a browser refuses for files
+        violations = Axe().run(self.page, options={"preload": False}).response["violations"]
         return [
             f"{fault['id']}: {fault['help']}: {[node['html'][:120] for node in fault['nodes'][:3]]}"
             for fault in violations

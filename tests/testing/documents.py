@@ -12,8 +12,8 @@ PAGES = (
     *(
         f"docs/{name}.md"
         for name in (
-            "index", "quickstart", "corpora", "recordings", "shards", "interchange", "alignment",
-            "scale", "training", "method", "evaluation", "demo", "dependencies",
+            "index", "quickstart", "corpora", "recordings", "report", "shards", "interchange",
+            "alignment", "scale", "training", "method", "evaluation", "demo", "dependencies",
         )
     ),
 )  # fmt: skip

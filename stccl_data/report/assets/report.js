@@ -46,7 +46,7 @@ function drawChart(plot) {
 
 function setUpCharts() {
   document.body.append(probe);
-  const plots = [...document.querySelectorAll(".plot")];
+  const plots = [...document.querySelectorAll(".drawing")];
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries.filter((one) => one.isIntersecting)) {
       seen.unobserve(entry.target);
@@ -62,7 +62,7 @@ function setUpCharts() {
 
 // Show a time of the source on the charts that follow the player.
 function moveCursors(stage, seconds) {
-  for (const plot of stage.querySelectorAll(".plot[data-follows]")) {
+  for (const plot of stage.querySelectorAll(".drawing[data-follows]")) {
     const full = plot._fullLayout;
     if (!full) continue;
     let cursor = plot.querySelector(".cursor");
@@ -177,10 +177,14 @@ function setUpTable(place, data) {
   search.addEventListener("input", update);
   const shown = make("input", { type: "checkbox" });
   shown.addEventListener("change", update);
+  const labelled = (name, control) => {
+    control.id = `filter-${name.replace(" ", "-")}`;
+    return make("div", {}, make("label", { htmlFor: control.id, textContent: name }), control);
+  };
   const bar = make("div", { className: "filters" },
-    ...selects.map((select, i) => make("label", {}, filters[i].name, select)),
-    make("label", {}, "search", search),
-    make("label", {}, "with a page", shown));
+    ...selects.map((select, i) => labelled(filters[i].name, select)),
+    labelled("search", search),
+    labelled("with a page", shown));
 
   const heads = data.columns.map((column) => {
     const button = make("button", { type: "button", textContent: column.name });
