@@ -11,19 +11,29 @@ if TYPE_CHECKING:
     from stccl_data.corpora import scan_corpus
     from stccl_data.dataset import open_dataset
     from stccl_data.dataset.verify import verify
+    from stccl_data.face.points import face_points
     from stccl_data.pipeline.config import PrepareConfig
     from stccl_data.pipeline.prepare import prepare
 
 _MODULES = {
     "PrepareConfig": "stccl_data.pipeline.config",
     "align_files": "stccl_data.alignment.align_files",
+    "face_points": "stccl_data.face.points",
     "open_dataset": "stccl_data.dataset",
     "prepare": "stccl_data.pipeline.prepare",
     "scan_corpus": "stccl_data.corpora",
     "verify": "stccl_data.dataset.verify",
 }
 
-__all__ = ["PrepareConfig", "align_files", "open_dataset", "prepare", "scan_corpus", "verify"]
+__all__ = [
+    "PrepareConfig",
+    "align_files",
+    "face_points",
+    "open_dataset",
+    "prepare",
+    "scan_corpus",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import Summary, prepare
 from tests.testing import digests as _digests
 from tests.testing import media, processes
+from tests.testing.signals import write_signal_dataset
 
 #: Real clips that may not be copied into the project; tests that need them skip without them.
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -125,6 +126,21 @@ def prepared(corpus: DemoCorpus, once: Callable[..., Any]) -> Prepared:
         return Prepared(folder / "out", config, prepare(corpus.folder, folder / "out", config))
 
     result: Prepared = once("prepared", build)
+    return result
+
+
+@pytest.fixture(scope="session")
+def speaking(once: Callable[..., Any]) -> Path:
+    """A dataset of drawn faces whose lips speak, one sentence of each speaker, at 64 pixels.
+
+    Train and test splits; each pair's exact alignment. Drawn in seconds. Read only.
+    """
+
+    def draw(folder: Path) -> Path:
+        write_signal_dataset(folder / "out", "lips", sentences=1)
+        return folder / "out"
+
+    result: Path = once("speaking", draw)
     return result
 
 

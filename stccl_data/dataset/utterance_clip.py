@@ -16,6 +16,7 @@ from stccl_data.dataset.layout import CROPS
 from stccl_data.dataset.members import ShardError
 from stccl_data.dataset.schemas import StoredSample
 from stccl_data.dataset.schemas.fields import optional
+from stccl_data.landmarks import points_in_crop
 from stccl_data.media.jpeg import decode_jpeg
 
 Crop = Literal["face", "mouth"]
@@ -140,6 +141,16 @@ class UtteranceClip:
         array = self._frame_array("mouth_transforms")
         return np.empty((0, 2, 3)) if array is None else array
 
+    def _check_crop(self, crop: Crop) -> None:
+        """Raise the errors of `jpegs` if a crop is unknown or not stored."""
+        if crop not in CROPS:
+            raise ValueError(f"unknown crop {crop!r}; choose one of: {', '.join(CROPS)}")
+        if crop not in self.crops:
+            raise ShardError(
+                f"{self._sample.shard} has no {crop} crops of {self.clip_id}: the dataset was "
+                "prepared with --crops none"
+            )
+
     def jpeg(self, crop: Crop, i: int) -> bytes:
         """Return the JPEG file of frame i. Errors are those of `jpegs`."""
         return self.jpegs(crop, [i])[0]
@@ -157,13 +168,7 @@ class UtteranceClip:
             IndexError: an index is outside [0, N).
             ShardError: the dataset holds no crops, or they cannot be read.
         """
-        if crop not in CROPS:
-            raise ValueError(f"unknown crop {crop!r}; choose one of: {', '.join(CROPS)}")
-        if crop not in self.crops:
-            raise ShardError(
-                f"{self._sample.shard} has no {crop} crops of {self.clip_id}: the dataset was "
-                "prepared with --crops none"
-            )
+        self._check_crop(crop)
         wanted = range(len(self)) if indices is None else [int(i) for i in indices]
         for i in wanted:
             if not 0 <= i < len(self):
@@ -200,6 +205,35 @@ class UtteranceClip:
             raise ShardError(
                 f"{self._place(f'{crop}.mjpg')}: {error}; run `stccl verify --decode`"
             ) from None
+
+    def points(
+        self, crop: Crop = "face", indices: FrameIndices | None = None, size: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return the landmarks in the crops, where `frames` shows them.
+
+        Args:
+            crop: face or mouth.
+            indices: frames in any order, repeats allowed; all by default.
+            size: side in pixels that the crops are resized to; that of the stored ones by default.
+
+        Returns:
+            (n, 68, 2) float32, iBUG order, pixels of the crop (pixel (i, j) covers
+            [j, j+1) x [i, i+1)), NaN where a frame has no face.
+
+        Raises:
+            IndexError: an index is outside [0, N).
+            ShardError: the dataset holds no crops, or the landmarks cannot be read.
+        """
+        self._check_crop(crop)
+        wanted = np.arange(len(self)) if indices is None else np.asarray(indices, np.intp)
+        for i in wanted[(wanted < 0) | (wanted >= len(self))].tolist():
+            raise IndexError(f"frame {i} of {self.clip_id}, which has {len(self)} frames")
+        transforms = self.face_transforms if crop == "face" else self.mouth_transforms
+        points = points_in_crop(self.landmarks[wanted], transforms[wanted])
+        if size is None or not len(wanted):
+            return points
+        stored = self.frames(crop, wanted[:1]).shape[1]
+        return points * np.float32(size / stored)
 
     def audio(self) -> tuple[NDArray[np.float32], int]:
         """Return the sound and its rate.

@@ -1,6 +1,6 @@
 """Follow the speaker's face through a video."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,36 @@ def track_video(
     speech: SpeechFeatures | None = None,
     place: tuple[float, ...] | None = None,
 ) -> TrackedVideo:
-    """Follow the speaker's face through a video and cut its crops.
+    """Follow the speaker's face through a video file, see `track_frames`.
+
+    Args:
+        path: a video file.
+        landmarker: finds the faces.
+        config: what is cropped, and whose face.
+        cut: the part of the file that is the clip; None for all of it.
+        speech: as for `track_frames`.
+        place: likewise.
+
+    Raises:
+        ClipError: as `read_frames` and `track_frames`.
+    """
+
+    def read() -> Iterator[Frame]:
+        return read_frames(path, cut)
+
+    return track_frames(path, read, landmarker, config, speech=speech, place=place)
+
+
+def track_frames(
+    name: str,
+    read: Callable[[], Iterator[Frame]],
+    landmarker: Landmarker,
+    config: CropConfig,
+    *,
+    speech: SpeechFeatures | None = None,
+    place: tuple[float, ...] | None = None,
+) -> TrackedVideo:
+    """Follow the speaker's face through the frames of a clip and cut its crops.
 
     All faces are followed, and the speaker is chosen over the whole clip. Frames are streamed: only
     as many are held as the smoothing looks ahead (a quarter of a second), whatever the length of
@@ -54,41 +83,41 @@ def track_video(
     somebody else turns out to be, the video is read once more.
 
     Args:
-        path: a video file.
+        name: of the clip, for messages.
+        read: returns the frames, from the first.
         landmarker: finds the faces.
         config: what is cropped, and whose face.
-        cut: the part of the file that is the clip; None for all of it.
         speech: the sound, by which the speaker is told from listeners.
         place: see `Wanted.place`.
 
     Raises:
-        ClipError: as `read_frames` and `choose_speaker`, and too_short (fewer than two frames),
+        ClipError: as `choose_speaker`, and too_short (fewer than two frames),
             no_face (in no frame), degenerate_face (the landmarks lie on one spot).
     """
     finder, people = FaceFinder(landmarker, config), People()
     cutter = CropCutter(config)
     wanted = Wanted(config.speaker, place)
     leader: Person | None = None  # whose crops are cut
-    for found in finder.find(read_frames(path, cut), people.hints):
+    for found in finder.find(read(), people.hints):
         people.add(found.frame, found.faces, found.time)
         if leader is None and people.everybody:
             leader = _first_choice(people, _scene(finder, None), wanted)
         if config.crops == "similarity":
             _push(cutter, found.frame, leader, len(finder.times) - 1, found.time)
     times = np.array(finder.times)
-    _check_faces(path, finder, people)
+    _check_faces(name, finder, people)
     try:
         speaker = choose_speaker(people.everybody, _scene(finder, speech), wanted)
     except ClipError as error:
-        raise ClipError(error.reason, f"{path}: {error.detail}") from None
+        raise ClipError(error.reason, f"{name}: {error.detail}") from None
     valid, jumps, landmarks = _arrays(speaker.person, len(times), landmarker.points)
     landmarks = smooth_landmarks(landmarks, valid, times, jumps)
     if config.crops == "similarity" and speaker.person is leader:
         cutter.finish()
     elif config.crops == "similarity":
-        cutter = _cut_again(read_frames(path, cut), speaker.person, config)
+        cutter = _cut_again(read(), speaker.person, config)
     elif config.crops == "bbox":
-        cutter = _cut_box(path, read_frames(path, cut), landmarks, config)
+        cutter = _cut_box(name, read(), landmarks, config)
     transforms = cutter.transforms or [CropTransforms.fit(None, config)] * len(times)
     face, mouth = cutter.jpegs() if config.crops != "none" else (None, None)
     track = Track(

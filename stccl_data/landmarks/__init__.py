@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stccl_data.errors import StcclError
 from stccl_data.landmarks.face import BLENDSHAPES, Face
-from stccl_data.landmarks.points import LIPS_68, ibug68, lip_points
+from stccl_data.landmarks.points import LIPS_68, ibug68, lip_points, points_in_crop
 from stccl_data.options import config_class
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "landmarker_identity",
     "lip_points",
     "open_landmarker",
+    "points_in_crop",
 ]
 
 Backend = Literal["mediapipe", "mediapipe-tasks", "fan"]

@@ -39,6 +39,25 @@ def ibug68(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
     return (landmarks[..., _FIRST, :] + landmarks[..., _SECOND, :]) / 2
 
 
+def points_in_crop(
+    landmarks: NDArray[np.floating], transforms: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Map landmarks into a crop, as the 68 points of iBUG.
+
+    Args:
+        landmarks: (T, K, 2), K 478 or 68, pixels of the source frame.
+        transforms: (T, 2, 3), source pixels to crop pixels.
+
+    Returns:
+        (T, 68, 2) float32, pixels of the crop.
+    """
+    points = ibug68(landmarks).astype(np.float64)
+    mapped: NDArray[np.float64] = (
+        np.einsum("tij,tkj->tki", transforms[:, :, :2], points) + transforms[:, None, :, 2]
+    )
+    return mapped.astype(np.float32)
+
+
 @cache
 def lip_points(count: int) -> NDArray[np.intp]:
     """Return the indices of the lip points among `count` landmarks, 478 or 68."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.dataset import Utterance, UtteranceClip
-from stccl_data.landmarks import ibug68
 from stccl_train.config import Crop, WindowConfig
 from stccl_train.data.augmentation import NO_AUGMENTATION, Augmentation, draw_augmentation
 from stccl_train.data.pairings import Pairing, list_pairings
@@ -235,30 +234,10 @@ def read_window(
 
 
 def _read_side(crop: Crop, clip: UtteranceClip, frames: NDArray[np.integer[Any]]) -> WindowSide:
-    transforms = clip.face_transforms if crop == "face" else clip.mouth_transforms
     return WindowSide(
         clip_id=clip.clip_id,
         emotion=clip.emotion,
         frames=tuple(frames.tolist()),
         jpegs=tuple(clip.jpegs(crop, frames)),
-        points=points_in_crop(clip.landmarks[frames], transforms[frames]),
+        points=clip.points(crop, frames),
     )
-
-
-def points_in_crop(
-    landmarks: NDArray[np.floating], transforms: NDArray[np.floating]
-) -> NDArray[np.float32]:
-    """Map landmarks into the crop, as the 68 points of iBUG.
-
-    Args:
-        landmarks: (T, K, 2), K 478 or 68, pixels of the source frame.
-        transforms: (T, 2, 3), source pixels to crop pixels.
-
-    Returns:
-        (T, 68, 2) float32, pixels of the crop.
-    """
-    points = ibug68(landmarks).astype(np.float64)
-    mapped: NDArray[np.float64] = (
-        np.einsum("tij,tkj->tki", transforms[:, :, :2], points) + transforms[:, None, :, 2]
-    )
-    return mapped.astype(np.float32)

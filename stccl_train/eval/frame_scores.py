@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stccl_data.alignment.tracked_clip import TrackedClip
-from stccl_train.data.windows import WindowShape, points_in_crop
+from stccl_data.landmarks import points_in_crop
+from stccl_train.data.windows import WindowShape
 from stccl_train.eval.statistics import HEADLINE
 from stccl_train.model.contrastive_loss import compare
 from stccl_train.model.metric import CorrelationMetric

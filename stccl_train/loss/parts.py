@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from stccl_data.errors import UsageError
-from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.metric import CorrelationMetric, TokenPair
 from stccl_train.model.token_kinds import TokenKind
 
 
@@ -27,6 +31,15 @@ class Part:
     def places(self) -> int:
         """How many places are drawn."""
         return self.kind.places[self.layer]
+
+
+class Places(NamedTuple):
+    """Places of B windows in one layer."""
+
+    #: (B, L, 2) int64, (y, x).
+    where: Tensor
+    #: (B, L) bool, whether the tokens of a place pull; those of the others are their negatives.
+    pulls: Tensor
 
 
 def weighted_parts(
@@ -61,3 +74,38 @@ def weighted_parts(
     if not parts:
         raise UsageError("all weights of terms and layers are 0; nothing is left to compare")
     return parts
+
+
+def part_sums(
+    metric: CorrelationMetric,
+    part: Part,
+    places: Places,
+    source: Tensor,
+    generated: Tensor,
+    margin: float = 0.0,
+) -> Tensor:
+    """Compare the tokens of one part: contrastive losses divided by that of chance.
+
+    Args:
+        metric: whose heads embed the tokens.
+        part: the part.
+        places: where tokens are read, and which of them pull.
+        source: (B, T, C, H, W) features.
+        generated: likewise.
+        margin: a token below it counts as this much.
+
+    Returns:
+        (B, 2), the weighted sum over the tokens that pull in each window, and their weight.
+    """
+    kind = part.kind
+    pulls = places.pulls.repeat_interleave(kind.tokens_per_place, dim=1)[:, None]  # (B, 1, S)
+    x, y = kind.build(source, places.where), kind.build(generated, places.where)
+    # What does not pull is not pulled either: as a negative it would be pushed away.
+    y = y._replace(values=torch.where(pulls[..., None], y.values, y.values.detach()))
+    sums = []
+    pair = TokenPair(kind, part.layer, x, y)
+    for loss, weight, similarities in metric.token_losses(pair, source.shape[1]):
+        value = (loss / similarities.candidates.log()).clamp_min(margin)
+        weight = weight * pulls
+        sums.append(torch.stack([(weight * value).sum((1, 2)), weight.sum((1, 2))], dim=-1))
+    return sums[0] + sums[1]

@@ -1,13 +1,12 @@
 """The random places of a loss, and which of them pull."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stccl_train.config import MetricConfig
-from stccl_train.loss.parts import Part
+from stccl_train.loss.parts import Part, Places
 from stccl_train.loss.windows import LossWindows
 from stccl_train.model.backbone import map_sides
 from stccl_train.model.regions import box_mask, place_centres, place_likelihood, region_boxes
@@ -15,15 +14,6 @@ from stccl_train.model.tokens import Generators, draw_places
 
 #: Share of the places drawn in the region, of a metric that was trained on places drawn evenly.
 _SHARE = 0.5
-
-
-class Places(NamedTuple):
-    """Places of B windows in one layer."""
-
-    #: (B, L, 2) int64, (y, x).
-    where: Tensor
-    #: (B, L) bool, whether the tokens of a place pull; those of the others are their negatives.
-    pulls: Tensor
 
 
 def draw_all_places(
@@ -50,20 +40,37 @@ def draw_all_places(
     result = []
     for part in parts:
         side = map_sides(config.size)[part.layer]
-        region = likelihood = None
+        region = None
         if windows.mask is not None:
             region = _at_places(windows.mask, side, config.size)
         elif boxes is not None:
             region = box_mask(boxes, side, side, config.size)
+        likelihood = None
         if region is not None and (only_region or config.mouth):
-            likelihood = place_likelihood(region, config.mouth or _SHARE)
+            likelihood = region_likelihood(region, config)
         where = draw_places(count, part.places, side, side, generator, likelihood).to(device)
-        pulls = torch.ones(where.shape[:2], dtype=torch.bool, device=device)
         if region is not None and only_region:
-            inside = region.flatten(1).gather(1, where[..., 0] * side + where[..., 1])
-            pulls = inside | ~region.flatten(1).any(1, keepdim=True)
-        result.append(Places(where, pulls))
+            result.append(places_in(region, where))
+        else:
+            result.append(Places(where, torch.ones_like(where[..., 0], dtype=torch.bool)))
     return result
+
+
+def region_likelihood(region: Tensor, config: MetricConfig) -> Tensor:
+    """Return relative chances of places to be drawn, so that enough are in a region (B, H, W)."""
+    return place_likelihood(region, config.mouth or _SHARE)
+
+
+def places_in(region: Tensor, where: Tensor) -> Places:
+    """Return places of which those in a region pull.
+
+    Args:
+        region: (B, H, W) bool; in windows where it is empty all places pull.
+        where: (B, L, 2) int64, (y, x).
+    """
+    flat = region.flatten(1)
+    inside = flat.gather(1, where[..., 0] * region.shape[2] + where[..., 1])
+    return Places(where, inside | ~flat.any(1, keepdim=True))
 
 
 def _at_places(mask: Tensor, side: int, size: int) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 from stccl_data.errors import UsageError
 from stccl_train.config import MetricConfig
 from stccl_train.loss.inputs import check_frames, check_points, range_faults, warn
-from stccl_train.loss.parts import Part, weighted_parts
-from stccl_train.loss.places import Places, draw_all_places
+from stccl_train.loss.parts import Part, Places, part_sums, weighted_parts
+from stccl_train.loss.places import draw_all_places
 from stccl_train.loss.scale import (
     Calibration,
     Scale,
@@ -23,7 +23,7 @@ from stccl_train.loss.scale import (
 )
 from stccl_train.loss.windows import LossWindows
 from stccl_train.model.export import load_metric
-from stccl_train.model.metric import CorrelationMetric, TokenPair
+from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.token_kinds import TCC_CM
 from stccl_train.model.tokens import Generators
 from stccl_train.seeding import torch_generator
@@ -60,7 +60,7 @@ class STCCLLoss(nn.Module):
             are their negatives. ``face``: all tokens pull.
         margin: a token is content, and does not pull, with a contrastive loss below this share of
             chance.
-        chunk: most windows at once; less memory, the same loss but for the random places.
+        chunk: most windows at once; the same loss in less memory.
         checkpointing: compute the features again in the backward pass instead of keeping them.
         calibration: of the metric; without one, ``weight`` multiplies the bare value.
         strict: raise where otherwise a warning says once that frames are out of range.
@@ -133,14 +133,15 @@ class STCCLLoss(nn.Module):
         self.metric._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
-    @overload
-    def __call__(self, *args: Any, return_parts: Literal[True], **kwargs: Any) -> LossParts: ...
-    @overload
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """See `forward`."""
-        return super().__call__(*args, **kwargs)
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile the backbone, where the work is; arguments are those of `torch.compile`.
 
+        The rest always runs as it is: a dozen parts of small operations, which take minutes to
+        compile (``torch.compile`` of a whole training step passes them by as well).
+        """
+        self.metric.backbone.compile(*args, **options)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(
         self,
         source: Tensor,
@@ -259,43 +260,24 @@ class STCCLLoss(nn.Module):
 
         def compute(generated: Tensor) -> Tensor:
             features = self.metric.features(generated.to(dtype))
-            return torch.stack(
-                [
-                    self._part_sums(
-                        part, source_features[part.layer][0], features[part.layer][0], place
-                    )
-                    for part, place in zip(parts, places, strict=True)
-                ]
-            )
+            sums = [
+                part_sums(
+                    self.metric,
+                    part,
+                    place,
+                    source_features[part.layer][0],
+                    features[part.layer][0],
+                    self.margin,
+                ).sum(0)
+                for part, place in zip(parts, places, strict=True)
+            ]
+            return torch.stack(sums)
 
         if self.checkpointing and torch.is_grad_enabled():
             result: Tensor = checkpoint(compute, generated, use_reentrant=False)
             return result
         return compute(generated)
 
-    def _part_sums(self, part: Part, source: Tensor, generated: Tensor, places: Places) -> Tensor:
-        """Return the weighted sum of the token values of one part, and the sum of weights, (2,).
-
-        Args:
-            part: the part.
-            source: (B, T, C, H, W) features.
-            generated: likewise.
-            places: of the part.
-        """
-        kind = part.kind
-        pulls = places.pulls.repeat_interleave(kind.tokens_per_place, dim=1)[:, None]  # (B, 1, S)
-        x, y = kind.build(source, places.where), kind.build(generated, places.where)
-        # What does not pull is not pulled either: as a negative it would be pushed away.
-        y = y._replace(values=torch.where(pulls[..., None], y.values, y.values.detach()))
-        sums = []
-        for loss, weight, similarities in self.metric.token_losses(
-            TokenPair(kind, part.layer, x, y), source.shape[1]
-        ):
-            value = (loss / similarities.candidates.log()).clamp_min(self.margin)
-            sums.append(torch.stack([(weight * pulls * value).sum(), (weight * pulls).sum()]))
-        return sums[0] + sums[1]
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _look(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
         """Look at values and landmarks, and say once what is wrong with them."""
         if points is not None:
@@ -319,7 +301,6 @@ class STCCLLoss(nn.Module):
             self._said.add(what)
             warn(message)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _draw(
         self, windows: LossWindows, parts: Sequence[Part], generator: Generators
     ) -> list[Places]:

@@ -76,13 +76,28 @@ def draw_places(
     else:
         device = generator.device if generator is not None else None
         uniform = torch.rand(batch, rows * columns, generator=generator, device=device)
-    # The largest of log w + Gumbel noise are a weighted draw without replacement
-    # (Efraimidis & Spirakis 2006, Kool et al. 2019).
+    return choose_places(uniform, count, columns, likelihood)
+
+
+def choose_places(
+    uniform: Tensor, count: int, columns: int, likelihood: Tensor | None = None
+) -> Tensor:
+    """Choose places by random numbers, as `draw_places` does.
+
+    The largest of log w + Gumbel noise are a weighted draw without replacement (Efraimidis &
+    Spirakis 2006, Kool et al. 2019).
+
+    Args:
+        uniform: (B, n), one number from 0 to 1 for each place away from the border, row by row.
+        count: places of a window; all if there are fewer.
+        columns: of such places.
+        likelihood: as in `draw_places`.
+    """
     keys = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-7)))
     if likelihood is not None:
-        inner = likelihood[:, 1:-1, 1:-1].reshape(batch, -1)
+        inner = likelihood[:, 1:-1, 1:-1].reshape(uniform.shape)
         keys = keys.to(inner.device) + torch.log(inner.clamp_min(1e-12))
-    drawn = keys.topk(min(count, rows * columns), dim=1).indices
+    drawn = keys.topk(min(count, uniform.shape[1]), dim=1).indices
     return torch.stack([drawn // columns + 1, drawn % columns + 1], dim=-1)
 
 

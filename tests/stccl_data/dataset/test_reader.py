@@ -19,6 +19,7 @@ from stccl_data.dataset.sample import clip_record, sample_content
 from stccl_data.dataset.sample_json import parse_utterance
 from stccl_data.dataset.shard_writer import ShardWriter
 from stccl_data.files.npz import npz_bytes
+from stccl_data.landmarks import points_in_crop
 from stccl_data.media.audio import Audio as Sound
 from stccl_data.media.audio import encode_flac
 from stccl_data.media.jpeg import decode_jpeg
@@ -80,6 +81,17 @@ def test_frames_come_in_the_requested_order_and_may_repeat(shared_dataset):
     ]
     assert clip.frames("mouth").shape == (15, 32, 32, 3)
     assert clip.frames("face", []).shape == (0, 0, 0, 3)
+
+
+def test_points_lie_where_the_crop_shows_them(shared_dataset):
+    clip = open_dataset(shared_dataset.out)[KEY].clips["angry-3-t001"]
+    points = clip.points("face", [4, 2])
+    expected = points_in_crop(clip.landmarks[[4, 2]], clip.face_transforms[[4, 2]])
+    np.testing.assert_array_equal(points, expected)
+    np.testing.assert_allclose(clip.points("face", [4, 2], size=96), expected * 96 / 64)
+    assert clip.points("mouth").shape == (15, 68, 2)
+    with pytest.raises(IndexError, match="15 frames"):
+        clip.points("face", [15])
 
 
 def test_frames_and_crops_that_do_not_exist_are_errors(shared_dataset):

@@ -1,0 +1,75 @@
+"""The metric as one function of tensors, without randomness or choices of its own."""
+
+from torch import Tensor, nn
+
+from stccl_train.loss.parts import part_sums, weighted_parts
+from stccl_train.loss.places import places_in, region_likelihood
+from stccl_train.loss.scale import Scale
+from stccl_train.model.backbone import map_sides
+from stccl_train.model.metric import CorrelationMetric, as_input
+from stccl_train.model.regions import box_mask
+from stccl_train.model.tokens import choose_places
+
+
+class PortableMetric(nn.Module):
+    """The values of a metric, with the random numbers of its places as an input.
+
+    Args:
+        metric: the metric.
+        scale: of the values.
+    """
+
+    def __init__(self, metric: CorrelationMetric, scale: Scale) -> None:
+        super().__init__()
+        self.metric = metric.requires_grad_(False).eval()
+        self.scale = scale
+        parts = weighted_parts(metric, {}, (1,) * len(metric.backbone.channels))
+        self.parts = [part for part in parts if part.kind.exists_in(metric.config.frames)]
+
+    @property
+    def numbers(self) -> int:
+        """R, the random numbers of a window."""
+        return sum(self._inner(part.layer) ** 2 for part in self.parts)
+
+    def forward(self, source: Tensor, generated: Tensor, random: Tensor, mouth: Tensor) -> Tensor:
+        """Compare windows.
+
+        Args:
+            source: (B, T, 3, S, S) float32 RGB in [-1, 1].
+            generated: likewise; the gradient goes here.
+            random: (B, R) float32, uniform from 0 to 1.
+            mouth: (B, 4) float32, x0, y0, x1, y1 of the part of the frame that counts, as shares of
+                its side.
+
+        Returns:
+            (B,), 1 at chance.
+        """
+        shape = source.shape[:2]
+        sides = [
+            [
+                layer.unflatten(0, shape)
+                for layer in self.metric.backbone(as_input(side, self._size))
+            ]
+            for side in (source.detach(), generated)
+        ]
+        total, first = source.new_zeros(()), 0
+        for part in self.parts:
+            inner = self._inner(part.layer)
+            region = box_mask(mouth, inner + 2, inner + 2, self._size)
+            likelihood = region_likelihood(region, self.metric.config)
+            numbers = random[:, first : first + inner**2]
+            where = choose_places(numbers, part.places, inner, likelihood)
+            first += inner**2
+            x, y = (side[part.layer] for side in sides)
+            value, weight = part_sums(self.metric, part, places_in(region, where), x, y).unbind(-1)
+            total = total + part.weight * value / weight.clamp_min(1e-6)
+        weights = sum(part.weight for part in self.parts)
+        return 1 - self.scale.stretch * (1 - total / weights)
+
+    @property
+    def _size(self) -> int:
+        return self.metric.config.size
+
+    def _inner(self, layer: int) -> int:
+        """Return the side of a layer's map without its border."""
+        return map_sides(self._size)[layer] - 2
