@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -33,6 +34,9 @@ COMMANDS = {
     "upgrade": "Rewrite a dataset of an earlier schema in the present one.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }
+
+# Read when numpy is loaded, by a command: our matrices are small, more threads wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 #: Modules that come with the extra [train].
 TRAIN_MODULES = ("torch", "yaml", "safetensors")

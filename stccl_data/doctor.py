@@ -88,7 +88,7 @@ def run_checks(folder: str | Path = ".") -> Iterator[Check]:
     yield _check_model()
     yield _check_landmarker()
     yield _check_encoders()
-    yield _report_phonemes()
+    yield _check_phonemes()
     yield _check_disk(Path(folder))
     yield _report_torch()
     yield _report_fan()
@@ -234,13 +234,13 @@ print("model", phoneme_model_identity())
 """
 
 
-def _report_phonemes() -> Check:
-    """Report whether pairs are judged by phonemes too."""
-    identity = _run([sys.executable, "-c", _PHONEME_CODE]).line_after("model ")
-    if identity:
-        return Check("phonemes", "ok", f"{identity} loads")
-    text = "the model of hama does not load here; pairs are judged by cepstra alone"
-    return Check("phonemes", "note", text)
+def _check_phonemes() -> Check:
+    """Load the phoneme model."""
+    process = _run([sys.executable, "-c", _PHONEME_CODE])
+    if identity := process.line_after("model "):
+        return Check("phonemes", "ok", f"the model loads ({identity})")
+    advice = "pip install --force-reinstall --no-deps hama==1.7.0"
+    return Check("phonemes", "bad", f"the model does not load: {process.message}", advice)
 
 
 def _check_disk(folder: Path) -> Check:

@@ -40,7 +40,7 @@ class Extraction:
     track: Track | None
     #: None without audible sound.
     speech: SpeechFeatures | None
-    #: None without audible sound, and without a phoneme model on this machine.
+    #: None without audible sound, or for less than 40 ms of speech.
     phonemes: PhonemeFeatures | None
     #: (R, 13) float64, see `Signals`; None without audible sound.
     reference: NDArray[np.float64] | None

@@ -31,9 +31,6 @@ from tests.testing.signals import write_signal_dataset
 #: Real clips that may not be copied into the project; tests that need them skip without them.
 REAL = Path(__file__).parents[2] / "shared" / "data"
 
-# One thread for each process of the tests: they run beside each other, and the threads of torch
-# spin while they wait (on two busy cores two threads took six times the CPU time of one).
-os.environ |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 cv2.setNumThreads(1)
 
 # Hugging Face `datasets` reads local files in the tests; it need not ask the Hub.
@@ -80,12 +77,12 @@ def phonemes_computed_once(once: Callable[..., Any]) -> Iterator[None]:
     """
     compute = phonemes._log_probabilities
 
-    def remembered(model: Any, sound: np.ndarray) -> np.ndarray:
+    def remembered(sound: np.ndarray) -> np.ndarray:
         name = hashlib.sha256(sound.tobytes()).hexdigest()[:24]
         try:
-            result: np.ndarray = once(f"phonemes-{name}", lambda folder: compute(model, sound))
+            result: np.ndarray = once(f"phonemes-{name}", lambda folder: compute(sound))
         except PermissionError:  # of the user of `nobodys`
-            return compute(model, sound)
+            return compute(sound)
         return result
 
     with pytest.MonkeyPatch.context() as patch:

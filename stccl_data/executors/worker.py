@@ -31,6 +31,9 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+#: Number of threads of the libraries that start their own, which they read when they are loaded.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -69,7 +72,7 @@ class Worker:
         self.connection, theirs = _SPAWN.Pipe()
         arguments = (theirs, setup, limit, os.getpid())
         self._process = _SPAWN.Process(target=_work, args=arguments, daemon=True)
-        with _interrupts_blocked():
+        with _interrupts_blocked(), _one_thread():
             self._process.start()
         theirs.close()
         self.is_set_up = False
@@ -131,6 +134,25 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the processes started here compute on one core each.
+
+    Set in the environment that they inherit: their first act is to load what they are to do, and
+    numpy with it.
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _work(connection: Connection, setup: Setup, limit: int, parent: int) -> None:
     """Follow orders until the parent closes the connection: the main function of the process."""
     _initialise(setup, limit, parent)
@@ -154,19 +176,12 @@ def _work(connection: Connection, setup: Setup, limit: int, parent: int) -> None
 
 
 def _initialise(setup: Setup, limit: int, parent: int) -> None:
-    """Set up this process: it can be ended quickly even in native code, and uses one core."""
+    """Set up this process: it can be ended quickly even in native code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Without this a worker that hangs would outlive a parent that is killed.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-    for variable in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-    ):
-        os.environ[variable] = "1"
     limit_memory(limit)
     if setup.initializer is not None:
         setup.initializer(*setup.initargs)

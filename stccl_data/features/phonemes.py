@@ -1,22 +1,20 @@
 """Phonemes of a clip's sound, as probabilities from an acoustic model that comes inside a package.
 
-The model is the waveform CTC network of hama 1.7.0 (Apache-2.0, 4.7 MB, 190 phonemes and a blank,
+The model is the waveform CTC network of hama 1.7.0 (Apache-2.0, 4.7 MB, 189 phonemes and a blank,
 trained on undisclosed, mostly English speech). It is used as a code for sounds, never as text:
-two clips of one sentence get similar codes in any language. Without a native library for this
-platform there are no phoneme features, and clips are compared by their cepstra alone.
+two clips of one sentence get similar codes in any language.
 """
 
-import logging
-import threading
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.errors import StcclError
+from stccl_data.features.phoneme_network import (
+    WEIGHTS_SHA256,
+    load_phoneme_network,
+    phoneme_vocabulary,
+)
 from stccl_data.features.speech import SpeechFeatures
 
 HOP_S = 0.020
@@ -30,12 +28,8 @@ _MARGIN_S = 0.15
 _PIECE_S = 20.0
 #: The shortest sound that the network turns into a row.
 _LEAST_S = 0.04
-
-_logger = logging.getLogger(__name__)
-
-
-class PhonemeModelError(StcclError):
-    """The acoustic model cannot be loaded on this machine."""
+#: Column of the word boundary in the network's output, between the phonemes and the blank.
+_BOUNDARY = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class PhonemeFeatures:
 def phoneme_features(
     samples: NDArray[np.floating], rate: int, speech: SpeechFeatures
 ) -> PhonemeFeatures | None:
-    """Compute the phoneme probabilities of the speech in a clip, about 60 ms per second of sound.
+    """Compute the phoneme probabilities of the speech in a clip, about 10 ms per second of sound.
 
     Args:
         samples: (S,) mono in [-1, 1].
@@ -65,10 +59,11 @@ def phoneme_features(
         speech: the clip's speech features, which say where it speaks.
 
     Returns:
-        None if the model cannot be loaded on this machine.
+        None if the speech is shorter than two rows.
+
+    Raises:
+        PhonemeModelError: the model cannot be used.
     """
-    if _model() is None:
-        return None
     if rate != RATE:
         raise ValueError(f"phonemes need sound at {RATE} Hz, not {rate} Hz")
     first, last = speech.span
@@ -92,61 +87,37 @@ def phoneme_levels(sound: NDArray[np.floating]) -> NDArray[np.uint8]:
         (T, K), as `PhonemeFeatures.levels`.
 
     Raises:
-        PhonemeModelError: the model cannot be loaded on this machine.
+        PhonemeModelError: the model cannot be used.
     """
-    model = _model()
-    if model is None:
-        raise PhonemeModelError("hama has no build for this platform: phonemes are not available")
     clean = np.clip(np.nan_to_num(np.asarray(sound, np.float32)), -1.0, 1.0)
-    levels = np.minimum(255, np.round(-LEVELS_PER_NAT * _log_probabilities(model, clean)))
+    levels = np.minimum(255, np.round(-LEVELS_PER_NAT * _log_probabilities(clean)))
     return levels.astype(np.uint8)
 
 
 def phoneme_symbols() -> tuple[str, ...]:
-    """Return what the columns of `phoneme_levels` are: IPA symbols, and the blank at the end."""
-    model = _model()
-    if model is None:
-        raise PhonemeModelError("hama has no build for this platform: phonemes are not available")
-    return tuple(symbol for symbol in model.decoder_tokens if symbol != "<wb>")
+    """Return what the columns of `phoneme_levels` are: IPA symbols, and the blank at the end.
+
+    Raises:
+        PhonemeModelError: the model cannot be used.
+    """
+    return (*phoneme_vocabulary(), "<blank>")
 
 
 def phoneme_model_identity() -> str:
-    """Return the name and version of the model; empty if it cannot be loaded."""
-    return "" if _model() is None else f"hama {version('hama')}"
+    """Return name and version of the model, which become part of the names of stored results.
 
-
-def _model() -> Any:
-    """Return the acoustic model of this thread; None if this platform has no build."""
-    return _load_model(threading.get_ident())
-
-
-@cache
-def _load_model(thread: int) -> Any:
-    try:
-        from hama import ASRModel
-
-        return ASRModel()
-    except (ImportError, OSError, RuntimeError) as error:
-        _logger.warning("no phoneme model (%s): clips are compared by their cepstra alone", error)
-        return None
-
-
-def _log_probabilities(model: Any, sound: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return ln p, (T, 191): phonemes, then the blank.
-
-    The word boundary, the last but one of the model's own columns, is left out, and the rest is
-    normalised again. hama offers no public way to the probabilities, so private names are used;
-    its version is pinned, and the shape is checked.
+    Raises:
+        PhonemeModelError: the model cannot be used.
     """
-    names = [model._log_probs_output_name, model._out_lengths_output_name]
-    feeds = {
-        model._waveform_input_name: sound[None],
-        model._waveform_lengths_input_name: np.array([len(sound)], np.int64),
-    }
-    outputs, lengths = model.session.run(names, feeds)
-    rows = np.asarray(outputs[0][: int(np.ravel(lengths)[0])], np.float64)
-    if rows.ndim != 2 or rows.shape[1] != len(model.decoder_tokens):
-        raise RuntimeError(f"hama {version('hama')} returned an output of shape {rows.shape}")
-    rows = np.delete(rows, model.decoder_tokens.index("<wb>"), axis=1)
+    load_phoneme_network()
+    return f"hama-1.7.0-{WEIGHTS_SHA256[:16]}-float64"
+
+
+def _log_probabilities(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return ln p, (T, 190): phonemes, then the blank.
+
+    The word boundary is left out, and the rest is normalised again.
+    """
+    rows = np.delete(load_phoneme_network().log_probabilities(sound), _BOUNDARY, axis=1)
     normalised: NDArray[np.float64] = rows - np.logaddexp.reduce(rows, axis=1, keepdims=True)
     return normalised

@@ -20,7 +20,7 @@ class Signals:
     speech: SpeechFeatures | None = None
     #: None if the face was not tracked.
     mouth: MouthFeatures | None = None
-    #: None for a silent clip, and without a phoneme model on this machine.
+    #: None for a silent clip, or for less than 40 ms of speech.
     phonemes: PhonemeFeatures | None = None
     #: (N,) float64, seconds of the video frames since the first; empty for sound alone.
     frame_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

@@ -10,7 +10,6 @@ from stccl_data.clip import Clip
 from stccl_data.corpora import Scan, scan_corpus
 from stccl_data.corpora.splits import assign_splits, split_note
 from stccl_data.errors import Reason
-from stccl_data.features.phonemes import phoneme_model_identity
 from stccl_data.files.stubs import NOT_HERE
 from stccl_data.pairs.candidates import ANY, NEUTRAL, Candidates, candidate_pairs, resolve_reference
 from stccl_data.pairs.imported import ImportedPairs
@@ -96,7 +95,6 @@ def resolve_request(
         split_note(split_of, config.split),
         *_findings_notes(scan),
         *(_reference_note(scan, config.reference) if imported is None else ()),
-        *_phoneme_note(config),
         *compare_with_dataset(out, scan, config, clips),
     ]
     return Request(scan, candidates, imported, clips, unread, pairs, split_of, notes)
@@ -117,16 +115,6 @@ def _findings_notes(scan: Scan) -> list[str]:
     if count := files[Reason.READ_AS]:
         notes.append(f"read in another spelling: {count:,} (read_as in findings.jsonl)")
     return notes
-
-
-def _phoneme_note(config: PrepareConfig) -> list[str]:
-    """Return a note if sound is compared without phonemes on this machine."""
-    if config.align == "visual" or phoneme_model_identity():
-        return []
-    return [
-        "no phoneme model on this machine (hama has no build for it): the content of pairs is "
-        "checked by cepstra alone, which refuses more right pairs"
-    ]
 
 
 def select_clips(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stccl_data.errors import Reason
@@ -140,6 +141,14 @@ def test_the_initializer_runs_in_the_worker_before_the_first_unit(executor, tmp_
         initargs=(str(tmp_path),),
     )
     assert found["where"].result == str(tmp_path)
+
+
+def test_numpy_starts_no_threads_in_a_worker(monkeypatch):
+    """The threads of a BLAS library that wait for each other take the cores of other workers."""
+    for library in ("OMP", "OPENBLAS"):
+        monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
+    units = [call("threads", os.listdir, "/proc/self/task")]
+    assert len(outcomes(units, initializer=np.zeros, initargs=(1,))["threads"].result) == 1
 
 
 def test_a_unit_can_end_the_run(executor):

@@ -1,10 +1,9 @@
-"""Phoneme features: rows on the clip's clock, long sound in pieces, and no model no features."""
+"""Phoneme features: rows on the clip's clock, and long sound in pieces."""
 
 import numpy as np
 import pytest
 
-from stccl_data.features import phonemes
-from stccl_data.features.phonemes import LEVELS_PER_NAT, phoneme_features, phoneme_model_identity
+from stccl_data.features.phonemes import LEVELS_PER_NAT, phoneme_features
 from stccl_data.features.speech import speech_features
 from tests.testing import speech as voice
 
@@ -52,13 +51,3 @@ def test_another_rate_is_an_error():
     samples, _ = voice.say("ai", [0.2, 0.2])
     with pytest.raises(ValueError, match="8000"):
         phoneme_features(samples, 8_000, speech_features(samples, voice.RATE))
-
-
-def test_without_a_model_there_are_no_features(monkeypatch):
-    monkeypatch.setattr(phonemes, "_model", lambda: None)
-    result, _ = features()
-    assert result is None and phoneme_model_identity() == ""
-
-
-def test_the_identity_names_the_pinned_version():
-    assert phoneme_model_identity() == "hama 1.7.0"
