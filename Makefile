@@ -11,7 +11,7 @@ beside-mypy = types=$$(mktemp); $(BIN)/mypy >$$types 2>&1 & mypy=$$!; $(1); test
 	wait $$mypy; types_ok=$$?; cat $$types; rm $$types; exit $$((tests || types_ok))
 # The processes that make starts import this project hundreds of times: let them keep it compiled.
 unexport PYTHONDONTWRITEBYTECODE
-LIBRARIES := libEGL.so.1 libGLESv2.so.2 libGL.so.1 libglib-2.0.so.0
+LIBRARIES := libGL.so.1 libglib-2.0.so.0
 
 .PHONY: demo test test-fast docs bench chaos fuzz signals clean system-libraries
 
@@ -66,10 +66,10 @@ $(VENV)/installed-%: pyproject.toml constraints.txt | system-libraries
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
-# mediapipe and opencv load these; no Python package brings them.
+# opencv loads these; no Python package brings them.
 system-libraries:
 	@missing=""; for library in $(LIBRARIES); do \
 	  $(PYTHON) -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" $$library 2>/dev/null || missing="$$missing $$library"; done; \
 	if [ -n "$$missing" ]; then \
 	  echo "Missing system libraries:$$missing"; \
-	  echo "Install them by: sudo apt-get install -y libegl1 libgles2 libgl1 libglib2.0-0"; exit 1; fi
+	  echo "Install them by: sudo apt-get install -y libgl1 libglib2.0-0"; exit 1; fi

@@ -20,12 +20,15 @@ from typing import Literal
 
 PYTHON = (3, 11)
 
-#: Shared library -> its Debian package, and the Python package that needs it.
+#: Shared library -> its Debian package, and what needs it.
 LIBRARIES = {
-    "libEGL.so.1": ("libegl1", "mediapipe"),
-    "libGLESv2.so.2": ("libgles2", "mediapipe"),
     "libGL.so.1": ("libgl1", "opencv"),
     "libglib-2.0.so.0": ("libglib2.0-0", "opencv"),
+}
+#: The same for what most users do without.
+OPTIONAL_LIBRARIES = {
+    "libEGL.so.1": ("libegl1", "`--landmarks mediapipe-tasks`"),
+    "libGLESv2.so.2": ("libgles2", "`--landmarks mediapipe-tasks`"),
 }
 
 #: Module -> distribution, of every required package.
@@ -115,6 +118,12 @@ def _check_libraries() -> Iterator[Check]:
             yield Check(name, "bad", text, command)
         else:
             yield Check(name, "ok", f"for {user}")
+    for name, (package, user) in OPTIONAL_LIBRARIES.items():
+        if _can_load(name):
+            yield Check(name, "ok", f"for {user}")
+        else:
+            text = f"missing; only {user} needs it: sudo apt-get install -y {package}"
+            yield Check(name, "note", text)
 
 
 def _can_load(library: str) -> bool:

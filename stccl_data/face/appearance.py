@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stccl_data.face.canonical import STABLE_68
 from stccl_data.face.crops import DegenerateFaceError, estimate_similarity, face_template
 from stccl_data.landmarks import ibug68
+from stccl_data.media.warp import cut_square
 
 #: Side of the face crop that is sampled, and of the averaged crop, pixels.
 _SAMPLED, _AVERAGED = 96, 24
@@ -40,7 +41,7 @@ def describe(image: NDArray[np.uint8], points: NDArray[np.floating]) -> NDArray[
         transform = estimate_similarity(ibug68(points)[STABLE_68], face_template(_SAMPLED))
     except DegenerateFaceError:
         return None
-    sampled = cv2.warpAffine(image, transform, (_SAMPLED, _SAMPLED))
+    sampled = cut_square(image, transform, _SAMPLED)
     crop = cv2.resize(sampled, (_AVERAGED, _AVERAGED), interpolation=cv2.INTER_AREA)
     detail = _detail(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32))
     if detail is None:

@@ -72,17 +72,20 @@ def estimate_similarity(
     Raises:
         DegenerateFaceError: the points coincide.
     """
-    p, q = np.asarray(points, np.float64), np.asarray(template, np.float64)
-    p_mean, q_mean = p.mean(axis=0), q.mean(axis=0)
-    x, y = p - p_mean, q - q_mean
-    spread = np.square(x).sum()
+    # In the plane a rotation and scale is one complex number, at best conj(x) . y / |x|^2.
+    p, q = (
+        np.ascontiguousarray(xy, np.float64).view(np.complex128)[:, 0] for xy in (points, template)
+    )
+    p_mean, q_mean = p.mean(), q.mean()
+    x = p - p_mean
+    spread = float(np.vdot(x, x).real)
     if not np.isfinite(spread) or spread < 1e-9:
         raise DegenerateFaceError("the landmarks of the face coincide")
-    # In the plane the best rotation and scale are one complex number, conj(x) . y / |x|^2.
-    a = (x * y).sum() / spread
-    b = (x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0]).sum() / spread
-    linear = np.array([[a, -b], [b, a]])
-    return np.hstack([linear, (q_mean - linear @ p_mean)[:, None]])
+    factor = np.vdot(x, q - q_mean) / spread
+    shift = q_mean - factor * p_mean
+    return np.array(
+        [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
+    )
 
 
 def constant_box(

@@ -132,8 +132,9 @@ class CropCutter:
         else:
             crops = cut_crops(frame, transforms, self._config)
             grey = cv2.cvtColor(crops.face, cv2.COLOR_RGB2GRAY)
-            self._sharpness.append(float(cv2.Laplacian(grey, cv2.CV_32F).var()))
-            self._exposure.append(float(grey.mean()))
+            _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+            self._sharpness.append(float(deviation[0, 0]) ** 2)
+            self._exposure.append(float(cv2.mean(grey)[0]))
         self._faces.append(encode_jpeg(crops.face, self._config.jpeg_quality))
         self._mouths.append(encode_jpeg(crops.mouth, self._config.jpeg_quality))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -91,13 +92,15 @@ class FaceFinder:
         self.height, self.width = frame.picture.height, frame.picture.width
         self.notes = frame.notes
         self.times.append(frame.time)
-        extended = [face for face in faces if np.ptp(face.points, axis=0).max() > _LEAST_EXTENT]
+        extended = [face for face in faces if _extent(face) > _LEAST_EXTENT]
         self.degenerate |= len(extended) < len(faces)
         self._last = faces = extended
         self._corrupt += frame.corrupt
         self._several += len(faces) > 1
         step = max(1, 8 // small.factor)
-        thumbnail = small.image[::step, ::step].copy()
+        thumbnail = np.asarray(
+            cv2.resize(small.image, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_NEAREST)
+        )
         self._frozen += self._thumbnail is not None and np.array_equal(thumbnail, self._thumbnail)
         self._thumbnail = thumbnail
         return FrameFaces(small, [] if frame.corrupt else faces, frame.time)
@@ -131,6 +134,12 @@ def reduction(distance: float, config: CropConfig) -> int:
     finest = crop_eye_distance(config.face_size, config.mouth_size)
     needed = max(_NETWORK_EYE_DISTANCE, finest) * 1.05
     return int(2 ** max(0, np.floor(np.log2(max(distance, 1.0) / needed))))
+
+
+def _extent(face: Face) -> float:
+    """Return the longer side of a face's box, pixels."""
+    left, top, right, bottom = face.box
+    return max(right - left, bottom - top)
 
 
 def _eyes(face: Face) -> float:

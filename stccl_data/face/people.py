@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stccl_data.face.appearance import describe
 from stccl_data.face.cutter import ReducedFrame
 from stccl_data.face.smoothing import is_bridged
-from stccl_data.landmarks import Face
+from stccl_data.landmarks.face import Box, Face
 
 #: A face continues the movement of another one if their boxes overlap by more than this share
 #: (intersection over union) ...
@@ -114,7 +114,7 @@ class People:
         """Whether somebody else was at the place of a face since the person was last seen."""
         gap = range(next(reversed(person.faces)) + 1, self._frames)
         return any(
-            _overlap(other.faces[frame].points, face.points) > _OVERLAP
+            _overlap(other.faces[frame].box, face.box) > _OVERLAP
             for other in self.everybody
             for frame in gap
             if frame in other.faces
@@ -148,7 +148,7 @@ def _link(
     seen_before: bool,
 ) -> _Link:
     """Judge whether a face is a person's. seen_before: the person is in the frame before."""
-    overlap = _overlap(face.points, person.newest.points)
+    overlap = _overlap(face.box, person.newest.box)
     recent = is_bridged(person.time, time)
     if look is None or person.look is None or person.looks is None:  # nothing to see
         continues = recent and overlap > _OVERLAP
@@ -164,9 +164,9 @@ def _link(
     return _Link(alike if known else 0.0, similarity, continues=known and in_place and recent)
 
 
-def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Return the intersection over union of the bounding boxes of two faces."""
-    low, high = np.maximum(a.min(axis=0), b.min(axis=0)), np.minimum(a.max(axis=0), b.max(axis=0))
-    common = float(np.prod(np.maximum(high - low, 0)))
-    union = float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - common
+def _overlap(a: Box, b: Box) -> float:
+    """Return the intersection over union of two boxes."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    common = max(width, 0.0) * max(height, 0.0)
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
     return common / union if union > 0 else 0.0

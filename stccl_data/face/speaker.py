@@ -123,7 +123,8 @@ def _size(person: Person) -> float:
 
 def _centre(person: Person) -> NDArray[np.float64]:
     """Return the median centre of the face, (x, y) pixels."""
-    centres = [(f.points.min(axis=0) + f.points.max(axis=0)) / 2 for f in person.faces.values()]
+    boxes = np.array([face.box for face in person.faces.values()])
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.asarray(np.median(centres, axis=0), np.float64)
 
 
@@ -153,7 +154,7 @@ def _person_at(people: Sequence[Person], scene: Scene, place: tuple[float, ...])
         frame, face = next(iter(person.faces.items()))
         if scene.times[frame] - scene.times[0] > _FOUND_WITHIN_S:
             continue
-        low, high = face.points.min(axis=0), face.points.max(axis=0)
+        low, high = np.array(face.box).reshape(2, 2)
         offset = np.abs(centre - (low + high) / 2) / np.maximum((high - low) / 2, 1.0)
         if offset.max() <= _ENLARGED:
             distances.append((float(np.linalg.norm(offset)), person))

@@ -23,6 +23,10 @@ BLENDSHAPE_POINTS = np.fromstring(
 )
 
 
+#: Left, top, right, bottom, pixels.
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face in one image."""
@@ -33,6 +37,13 @@ class Face:
     presence: float = float("nan")
     #: (52,) float32 in [0, 1]; None if the backend has none.
     blendshapes: NDArray[np.float32] | None = None
+
+    @property
+    def box(self) -> Box:
+        """The bounding box of the points."""
+        left, top = self.points.T.min(axis=1).tolist()
+        right, bottom = self.points.T.max(axis=1).tolist()
+        return left, top, right, bottom
 
     def scaled(self, factor: float) -> "Face":
         """Return the face as it lies in the image enlarged by `factor`."""

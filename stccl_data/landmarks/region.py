@@ -70,11 +70,11 @@ def region_of_face(points: NDArray[np.floating]) -> Region | None:
     across = points[_LEFT_EYE] - points[_RIGHT_EYE]
     rotation = float(np.arctan2(across[1], across[0]))
     cos, sin = np.cos(rotation), np.sin(rotation)
-    level = points @ np.array([[cos, -sin], [sin, cos]])
-    low, high = level.min(axis=0), level.max(axis=0)
+    level = np.array([[cos, sin], [-sin, cos]]) @ points.T
+    low, high = level.min(axis=1), level.max(axis=1)
     extent = float((high - low).max())
     if not extent > 1:
         return None
     middle = (low + high) / 2 + np.array([0, _LOWER * extent])
     centre = np.array([[cos, -sin], [sin, cos]]) @ middle
-    return Region(centre.astype(np.float64), _SCALE * extent, rotation)
+    return Region(centre, _SCALE * extent, rotation)

@@ -89,7 +89,7 @@ class RunnerLandmarker:
         faces: list[Face] = []
         for hint in known[:MAX_FACES]:
             face = self._follow(image, hint)
-            if face is not None and not _among(region_of_face(face.points), faces):
+            if face is not None and not (faces and _among(region_of_face(face.points), faces)):
                 faces.append(face)
         if search or len(faces) < len(known) or not faces:
             faces += self._search(image, faces, thorough=search and not faces)
@@ -101,7 +101,7 @@ class RunnerLandmarker:
         if region is None:
             return None
         placed = self._settle(image, region)
-        if placed.presence >= MIN_PRESENCE:
+        if placed.presence >= MIN_PRESENCE and placed.region is not None:
             return self._face(placed)
         near = Region(region.centre, region.side * _NEIGHBOURHOOD, region.rotation)
         faces = self._place_all(image, self._detector.detect(image, near), [])
@@ -138,7 +138,7 @@ class RunnerLandmarker:
             placed = self._settle(image, detection.region)
             if placed.logit < _CERTAIN:
                 placed = max([placed, *self._turned(image, detection.region)], key=_logit)
-            known = _among(region_of_face(placed.points), [*faces, *found])
+            known = _among(placed.region, [*faces, *found])
             if placed.presence >= MIN_PRESENCE and not known:
                 found.append(self._face(placed))
         return found
@@ -160,7 +160,7 @@ class RunnerLandmarker:
         """Place the landmarks in a region, and again where they lie, if that is elsewhere."""
         placed = self._place(image, region)
         for _ in range(_MAX_PASSES - 1):
-            better = region_of_face(placed.points)
+            better = placed.region
             if placed.presence < MIN_PRESENCE or better is None or not _is_off(better, region):
                 break
             region = better
@@ -173,7 +173,8 @@ class RunnerLandmarker:
         outputs = self._landmarks.run(pixels[None])
         points = outputs["Identity"].reshape(-1, 3)[:, :2]
         logit = float(outputs["Identity_1"].ravel()[0])
-        return _Placed(region.to_image(points, _INPUT).astype(np.float32), logit)
+        placed = region.to_image(points, _INPUT).astype(np.float32)
+        return _Placed(placed, logit, region_of_face(placed))
 
     def _face(self, placed: "_Placed") -> Face:
         """Complete the record of a face by its blendshapes."""
@@ -190,6 +191,8 @@ class _Placed:
     points: NDArray[np.float32]
     #: of the presence of a face; large numbers differ long after their probability has become 1
     logit: float
+    #: where the points lie; None if they coincide
+    region: Region | None
 
     @property
     def presence(self) -> float:

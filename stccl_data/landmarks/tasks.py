@@ -41,9 +41,7 @@ class TasksLandmarker:
             import mediapipe as mp
             from mediapipe.tasks.python import BaseOptions, vision
         except (ImportError, OSError) as error:
-            raise ModelError(
-                f"mediapipe cannot be loaded ({error}). Run `stccl doctor` to see what is missing"
-            ) from error
+            raise _not_loaded(error) from error
         self._mp = mp
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(path)),
@@ -57,7 +55,9 @@ class TasksLandmarker:
                 # the networks start, and log, at the first image
                 blank = np.zeros((64, 64, 3), np.uint8)
                 self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=blank))
-        except (RuntimeError, ValueError, OSError) as error:
+        except OSError as error:  # the native library is loaded only now
+            raise _not_loaded(error) from error
+        except (RuntimeError, ValueError) as error:
             raise ModelError(
                 f"{path} is not a face landmarker that mediapipe can open: {error}"
             ) from error
@@ -94,3 +94,9 @@ class TasksLandmarker:
         By then its threads are gone, and nothing is left to free.
         """
         self._landmarker._handle = None
+
+
+def _not_loaded(error: Exception) -> ModelError:
+    return ModelError(
+        f"mediapipe cannot be loaded ({error}). Run `stccl doctor` to see what is missing"
+    )

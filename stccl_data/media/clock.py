@@ -6,7 +6,6 @@ start of its edit list. All times of a clip, of its frames and of its sound, are
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
+from stccl_data.files.cache import cached_while_unchanged
 from stccl_data.media.container import (
     AudioGroup,
     audio_groups,
@@ -85,25 +85,13 @@ class ClipClock:
     audio: tuple[AudioGroup, ...] = ()
 
 
+@cached_while_unchanged
 def read_clock(path: str | Path) -> ClipClock:
     """Read the clock of a file: all its packets, of which only the first frame is decoded.
 
     Raises:
         ClipError: as `probe`, and decode_error.
     """
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return _read_clock(str(path))  # which says what is wrong
-    return _cached_clock(str(path), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4)  # the frames, the features and the FLAC of a clip are read one after another
-def _cached_clock(path: str, size: int, mtime_ns: int) -> ClipClock:
-    return _read_clock(path)
-
-
-def _read_clock(path: str) -> ClipClock:
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from stccl_data.errors import ClipError, Reason
+from stccl_data.files.cache import cached_while_unchanged
 from stccl_data.files.stubs import stub_of, web_page
 from stccl_data.media.video_streams import video_stream
 
@@ -63,6 +64,7 @@ class MediaInfo:
     audio_duration_s: float | None
 
 
+@cached_while_unchanged
 def probe(path: str | Path) -> MediaInfo:
     """Read the header of a media file.
 

@@ -18,11 +18,22 @@ def test_one_command_installs_all_missing_libraries(monkeypatch):
         "libnor-2.so": ("libnor2", "opencv"),
     }
     monkeypatch.setattr(doctor, "LIBRARIES", libraries)
+    monkeypatch.setattr(doctor, "OPTIONAL_LIBRARIES", {})
     good, *missing = doctor._check_libraries()
     assert (good.name, good.state) == ("libc.so.6", "ok")
     assert [check.name for check in missing] == ["libnot-1.so", "libnor-2.so"]
     assert {check.advice for check in missing} == {"sudo apt-get install -y libnot1 libnor2"}
     assert "mediapipe" in missing[0].text and "libnot1" in missing[0].text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries are checked on Linux only")
+def test_a_missing_library_of_another_backend_is_no_fault(monkeypatch):
+    monkeypatch.setattr(
+        doctor, "OPTIONAL_LIBRARIES", {"libnot-1.so": ("libnot1", "`--landmarks x`")}
+    )
+    check = list(doctor._check_libraries())[-1]
+    assert (check.name, check.state) == ("libnot-1.so", "note")
+    assert "--landmarks x" in check.text and "libnot1" in check.text
 
 
 def test_opencv_wheels_of_different_versions_are_named(tmp_path):
