@@ -27,6 +27,12 @@ _NOT_RECORDINGS = frozenset(
 #: Codec tags of encrypted video and audio in MP4 (ISO/IEC 14496-12, 8.12; Apple's FairPlay).
 _ENCRYPTED = frozenset({"encv", "enca", "drmi", "drms"})
 
+#: Codec tags of Dolby Vision in HEVC and AV1. If such a stream does not state its transfer function
+#: (2, unspecified), it is of profile 5 or 10.0: its colours are Dolby's own, and without Dolby's
+#: metadata they are shown as green and purple.
+_DOLBY_VISION = frozenset({"dvh1", "dvhe", "dav1"})
+_UNSPECIFIED = 2
+
 #: What FFmpeg reports of features that it lacks, rather than of damage.
 _LACKING = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.LookupError)
 
@@ -232,6 +238,15 @@ def _check_streams(container: Any, path: str | Path, size: int) -> None:
             )
         if stream.codec_context.codec_tag in _ENCRYPTED:
             raise ClipError(Reason.NOT_SUPPORTED, f"{path} has encrypted {stream.type}")
+        if (
+            stream.codec_context.codec_tag in _DOLBY_VISION
+            and int(stream.codec_context.color_trc) == _UNSPECIFIED
+        ):
+            raise ClipError(
+                Reason.NOT_SUPPORTED,
+                f"{path} is Dolby Vision in Dolby's own colours (profile 5): export it as HLG, "
+                "HDR10 or SDR",
+            )
 
 
 def _stream_duration(stream: Any) -> float | None:

@@ -70,6 +70,27 @@ def test_an_encrypted_recording_is_not_called_damaged(tmp_path, refused):
     assert error.reason is Reason.NOT_SUPPORTED and "encrypted" in error.detail
 
 
+@pytest.mark.parametrize(("transfer", "readable"), [(None, False), (16, True)])
+def test_dolby_vision_in_its_own_colours_is_named(tmp_path, refused, transfer, readable):
+    """Profile 5 states no transfer function; in others the HEVC stream is HDR10, HLG or SDR."""
+    x265 = "log-level=none" + ("" if transfer is None else f":transfer={transfer}")
+    path = record(
+        tmp_path / "a.mp4",
+        numbered_frames(N),
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={"x265-params": x265},
+    )
+    content = path.read_bytes()
+    assert b"hev1\0\0\0\0" in content
+    path.write_bytes(content.replace(b"hev1\0\0\0\0", b"dvh1\0\0\0\0"))
+    if readable:
+        assert probe(path).width
+    else:
+        error = refused(path, probe)
+        assert error.reason is Reason.NOT_SUPPORTED and "Dolby Vision" in error.detail
+
+
 def test_an_empty_file_is_refused(tmp_path, refused):
     (tmp_path / "a.mp4").touch()
     assert refused(tmp_path / "a.mp4").reason is Reason.EMPTY_FILE
