@@ -45,8 +45,9 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_dataset(
     undisturbed = digests(prepared.out)
     counts: Counter[str] = Counter()
     while counts["run"] + counts["worker"] < KILLS or not counts["finished"]:
+        keeping = rng.choice([[], ["--drop-work"]])  # what a run keeps is no part of the dataset
         process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*command, *keeping], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         while process.poll() is None and counts["run"] + counts["worker"] < KILLS:
             before = written(out)
