@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -232,20 +233,37 @@ class Answer:
     points: NDArray[np.float64]
 
 
-def answers(dataset: Dataset, raw: Path | None, emotions: Sequence[str]) -> list[Answer]:
-    """Draw what the neutral clips of the held-out speakers should become."""
+def answers(
+    dataset: Dataset, raw: Path | None, emotions: Sequence[str], work: Path
+) -> list[Answer]:
+    """Draw what the neutral clips of the held-out speakers should become; WORK keeps it."""
+    stored = {name: work / f"{name}.npz" for name in ("truth", "points")}
     finder = PointFinder()
     clips = [c for s in ("val", "test") for c in load_clips(dataset, s, SIZE)]
-    found = []
-    for clip in clips:
-        if clip.emotion != "neutral":
-            continue
-        known = np.flatnonzero(~np.isnan(clip.points).any((1, 2)))
-        chosen = known[::MEASURED_STEP]
-        for emotion in emotions[1:]:
-            frames = clip.frames if raw is None else cut(draw(raw, clip, emotion), clip)
-            found.append(Answer(clip, emotion, chosen, frames[chosen], finder.find(frames[chosen])))
-    return found
+    tasks = [(c, e) for c in clips if c.emotion == "neutral" for e in emotions[1:]]
+    chosen = [
+        np.flatnonzero(~np.isnan(clip.points).any((1, 2)))[::MEASURED_STEP] for clip, _ in tasks
+    ]
+    if not stored["truth"].exists():
+        frames = [c.frames if raw is None else cut(draw(raw, c, e), c) for c, e in tasks]
+        save(stored["truth"], [f[i] for f, i in zip(frames, chosen, strict=True)])
+    frames = load(stored["truth"])
+    if not stored["points"].exists():
+        save(stored["points"], [finder.find(f) for f in frames])
+    points = load(stored["points"])
+    return [Answer(*task, *rest) for task, *rest in zip(tasks, chosen, frames, points, strict=True)]
+
+
+def save(path: Path, arrays: Sequence[NDArray[Any]]) -> None:
+    """Write arrays in order."""
+    with atomic_writer(path) as file:
+        np.savez_compressed(file, **{str(i): array for i, array in enumerate(arrays)})
+
+
+def load(path: Path) -> list[NDArray[Any]]:
+    """Read what `save` wrote."""
+    stored = np.load(path)
+    return [stored[str(i)] for i in range(len(stored.files))]
 
 
 def draw(raw: Path, clip: TalkingClip, emotion: str) -> NDArray[np.uint8]:
@@ -307,13 +325,9 @@ def run_condition(arguments: argparse.Namespace, condition: str, seed: int) -> N
         generator = train(faces, speech, arguments.steps, seed)
         with atomic_writer(arguments.work / f"{name}.pt") as file:
             torch.save(generator.state_dict(), file)
-    right = answers(dataset, arguments.raw, emotions)
+    right = answers(dataset, arguments.raw, emotions, arguments.work)
     figures, made = evaluate(generator, emotions, right, PointFinder())
-    with atomic_writer(arguments.work / f"{name}.npz") as file:
-        np.savez_compressed(file, **{str(i): frames for i, frames in enumerate(made)})
-    if condition == "source":
-        with atomic_writer(arguments.work / "truth.npz") as file:
-            np.savez_compressed(file, **{str(i): a.frames for i, a in enumerate(right)})
+    save(arguments.work / f"{name}.npz", made)
     write_text(result, json.dumps(figures, indent=1))
     print(name, {key: round(float(np.nanmean([f[key] for f in figures])), 3) for key in figures[0]})
 
@@ -344,9 +358,9 @@ def print_table(work: Path, seeds: Sequence[int]) -> None:
 def write_strips(work: Path, seed: int, columns: int = 10) -> None:
     """Write strips.png: for some clips the source, each condition and the right answer."""
     names = ["source-0", *(f"{c}-{seed}" for c in CONDITIONS), "truth"]
-    rows = [np.load(work / f"{n}.npz") for n in names if (work / f"{n}.npz").exists()]
+    rows = [load(work / f"{n}.npz") for n in names if (work / f"{n}.npz").exists()]
     blocks = []
-    for clip in (str(i) for i in range(min(3, len(rows[0].files)))):
+    for clip in range(min(3, len(rows[0]))):
         count = len(rows[0][clip])
         shown = np.linspace(count // 5, count - count // 5, columns).round().astype(int)
         blocks += [np.concatenate(list(row[clip][shown]), axis=1) for row in rows]

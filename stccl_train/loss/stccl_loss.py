@@ -56,8 +56,8 @@ class STCCLLoss(nn.Module):
             The kinds of a term share its weight; what is not named keeps the metric's.
             ``{"scc_vd": 0}`` leaves the tokens of motion alone.
         layers: weight of each of the four layers.
-        region: ``mouth``: only tokens at the mouth pull, if it is known where the mouth is; others
-            are their negatives. ``face``: all tokens pull.
+        region: ``mouth``: if it is known where the mouth is, only tokens at the mouth pull, and only
+            at the pixels there; other tokens are their negatives. ``face``: all tokens pull.
         margin: a token is content, and does not pull, with a contrastive loss below this share of
             chance.
         chunk: most windows at once; the same loss in less memory.
@@ -185,6 +185,8 @@ class STCCLLoss(nn.Module):
         stride = 1 if fps is None else max(1, round(self.config.interval * fps))
         windows = LossWindows.fit(source, generated, source_points, mask)
         windows = windows.cut(self.config.frames, stride)
+        if self.region == "mouth" or mask is not None:
+            windows = windows.hold_rest()
         parts = self._parts_of(windows.source.shape[1])
         places = self._draw(windows, parts, generator)
         values, total = self._values(windows, parts, places)

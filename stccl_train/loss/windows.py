@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from stccl_train.model.regions import box_mask, region_boxes
 
 
 class LossWindows(NamedTuple):
@@ -51,6 +54,24 @@ class LossWindows(NamedTuple):
             None if self.points is None else self.points[:, rows].flatten(0, 1),
             None if self.mask is None else self.mask.repeat_interleave(len(rows), 0),
         )
+
+    def hold_rest(self) -> "LossWindows":
+        """Let only the generated pixels in the region, the mask or else the mouth, get a gradient.
+
+        A token at the mouth sees far beyond it, and would pull at brows and eyes too
+        (docs/evaluation.md). In windows without a region all pixels get one.
+        """
+        side = self.generated.shape[-1]
+        if self.mask is not None:
+            region = functional.interpolate(self.mask[:, None].float(), (side, side))[:, 0] > 0
+        elif self.points is not None:
+            boxes = region_boxes(self.points, self.source.shape[-1])[:, 0]
+            region = box_mask(boxes, side, side, side)
+        else:
+            return self
+        region = region | ~region.flatten(1).any(1)[:, None, None]
+        held = torch.where(region[:, None, None], self.generated, self.generated.detach())
+        return self._replace(generated=held)
 
 
 def window_frames(count: int, frames: int, stride: int = 1) -> Tensor:

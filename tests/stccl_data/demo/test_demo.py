@@ -21,6 +21,7 @@ from stccl_data.demo import (
     ClipTruth,
     DemoCorpus,
     DemoError,
+    draw_manipulated,
     load_corpus,
     render_corpus,
     select_clips,
@@ -197,6 +198,19 @@ def test_the_lips_are_closed_in_the_middle_of_p_b_and_m_and_in_silence(corpus: D
                 closures += closed
         assert max(clip.opening) > 0.08
     assert closures > 10
+
+
+def test_a_clip_drawn_with_another_expression_differs_in_the_expression_alone(
+    corpus: DemoCorpus,
+) -> None:
+    clip = corpus.clip("W009", "neutral", 12)
+    with av.open(str(corpus.folder / clip.path)) as film:
+        shown = np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
+    same, happy = (draw_manipulated(corpus.folder, clip, e) for e in ("neutral", "happy"))
+    assert np.abs(same.astype(float) - shown).mean() < 4  # what the film's codec loses
+    changed = np.abs(same.astype(float) - happy).mean((0, 3))
+    lower_half, top = changed[140:200, 80:180], changed[:60]
+    assert lower_half.mean() > 3 and top.mean() < 0.3
 
 
 def test_emotions_differ_in_pace(corpus: DemoCorpus) -> None:

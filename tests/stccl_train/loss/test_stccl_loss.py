@@ -11,6 +11,8 @@ from stccl_train import STCCLLoss
 from stccl_train.config import MetricConfig
 from stccl_train.model.export import MetricError, load_metric, save_metric
 from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.regions import box_mask, region_boxes
+from tests.testing.landmarks import mouth_points
 
 
 @pytest.fixture
@@ -45,6 +47,17 @@ def test_gradient_reaches_the_generated_frames_and_nothing_else(run: Path, size:
     assert (generated.grad.abs().flatten(2).sum(-1) > 0).all()  # each frame of each window
     assert source.grad is None
     assert all(p.grad is None and not p.requires_grad for p in crit.metric.parameters())
+
+
+def test_only_pixels_at_the_mouth_are_pulled_if_it_is_known_where_it_is(run: Path) -> None:
+    crit = STCCLLoss(load_metric(run))
+    points = mouth_points(2, 4)
+    generated = frames(1).requires_grad_()
+    crit(frames(0), generated, seeded(), points).backward()
+    assert generated.grad is not None
+    pulled = generated.grad.abs().sum((1, 2)) > 0
+    box = box_mask(region_boxes(points, 64)[:, 0], 64, 64, 64)
+    assert not pulled[~box].any() and pulled[box].float().mean() > 0.5
 
 
 def test_it_stays_in_eval_mode_and_does_not_change(run: Path) -> None:
