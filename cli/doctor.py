@@ -52,7 +52,7 @@ def command(folder: Path, as_json: bool) -> None:
 def _report_weights() -> "Iterator[Check]":
     """Report the files of weights that users bring for `stccl measure`."""
     from stccl_data.doctor import Check
-    from stccl_train.measure.networks.weight_files import WEIGHT_FILES
+    from stccl_train.measures.networks.weight_files import WEIGHT_FILES
 
     for file in WEIGHT_FILES:
         path = file.find()

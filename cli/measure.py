@@ -10,8 +10,8 @@ from .progress import open_progress, resumable_progress
 
 if TYPE_CHECKING:
     from stccl_data.progress import Progress
-    from stccl_train.measure.instruments import MeasureConfig
-    from stccl_train.measure.request import Row
+    from stccl_train.measures.instruments import MeasureConfig
+    from stccl_train.measures.request import Row
 
 
 @click.command("measure", context_settings={"show_default": True})
@@ -70,10 +70,10 @@ def command(
 
     Frames belong together at equal times. Exit code 1 if a clip could not be measured.
     """
-    from stccl_train.measure.instruments import MeasureConfig
-    from stccl_train.measure.measure import measure
-    from stccl_train.measure.report import format_measurement, write_report
-    from stccl_train.measure.request import read_rows
+    from stccl_train.measures.instruments import MeasureConfig
+    from stccl_train.measures.measure import measure
+    from stccl_train.measures.report import format_measurement, write_report
+    from stccl_train.measures.request import read_rows
 
     images = protocol is not None and len(paths) > 1 and paths[0].is_dir()
     rows = [] if images else read_rows(paths)
@@ -107,13 +107,13 @@ def _run_protocol(
     progress: "Progress",
 ) -> str:
     """Return the table of the published protocol; beside it our measures, if there are clips."""
-    from stccl_train.measure.measure import measure, work_folder
-    from stccl_train.measure.spfem2024.protocol import (
+    from stccl_train.measures.measure import measure, work_folder
+    from stccl_train.measures.spfem2024.protocol import (
         faces_of_folders,
         faces_of_rows,
         run_protocol,
     )
-    from stccl_train.measure.spfem2024.table import format_protocol, protocol_json
+    from stccl_train.measures.spfem2024.table import format_protocol, protocol_json
 
     if form not in ("text", "json"):
         raise click.UsageError("--protocol prints text or json")

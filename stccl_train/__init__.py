@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stccl_train.eval.evaluate import evaluate
     from stccl_train.eval.score import score
     from stccl_train.loss import STCCLLoss
+    from stccl_train.measures.instruments import MeasureConfig
+    from stccl_train.measures.measure import measure
+    from stccl_train.measures.request import read_rows
     from stccl_train.model.export import load_metric
     from stccl_train.model.metric import CorrelationMetric
     from stccl_train.train.trainer import fit
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "CorrelationMetric": "stccl_train.model.metric",
     "EvaluateConfig": "stccl_train.config",
+    "MeasureConfig": "stccl_train.measures.instruments",
     "MetricConfig": "stccl_train.config",
     "STCCLLoss": "stccl_train.loss",
     "TrainConfig": "stccl_train.config",
@@ -30,12 +34,15 @@ _MODULES = {
     "fit": "stccl_train.train.trainer",
     "load_config": "stccl_train.config",
     "load_metric": "stccl_train.model.export",
+    "measure": "stccl_train.measures.measure",
+    "read_rows": "stccl_train.measures.request",
     "score": "stccl_train.eval.score",
 }
 
 __all__ = [
     "CorrelationMetric",
     "EvaluateConfig",
+    "MeasureConfig",
     "MetricConfig",
     "STCCLLoss",
     "TrainConfig",
@@ -43,6 +50,8 @@ __all__ = [
     "fit",
     "load_config",
     "load_metric",
+    "measure",
+    "read_rows",
     "score",
 ]
 

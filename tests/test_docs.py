@@ -54,6 +54,7 @@ _ELSEWHERE = {
     "python warped_error.py": "needs a warped corpus; prints the figures of docs/alignment.md",
     "python content_check.py": "needs RAVDESS; prints the figures of docs/alignment.md",
     "python benchmarks": "make bench",
+    "stccl measure REAL GENERATED --protocol": "tests/stccl_train/measures/test_spfem2024.py",
 }
 
 #: What a block of Python expects to exist, by words in it.

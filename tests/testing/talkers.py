@@ -6,8 +6,8 @@ from stccl_data.face.canonical import STABLE_68
 from stccl_data.face.crops import face_template
 from stccl_data.face.track import Track
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
-from stccl_train.measure.matched_pair import MatchedPair
-from stccl_train.measure.measured_clip import MeasuredClip
+from stccl_train.measures.matched_pair import MatchedPair
+from stccl_train.measures.measured_clip import MeasuredClip
 
 #: Pixels of the frames that the faces are in.
 SIZE = 200

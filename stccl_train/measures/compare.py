@@ -1,0 +1,184 @@
+"""Compare clips with one source: the work of one worker of `measure`."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from stccl_data.alignment.tracked_clip import TrackedClip, match_frames
+from stccl_data.errors import ClipError
+from stccl_data.features.signals import read_signals
+from stccl_data.files.atomic import write_text
+from stccl_train.measures.controls import Comparison
+from stccl_train.measures.definitions import Instrument, Values, margins
+from stccl_train.measures.instruments import MeasureConfig, open_instruments
+from stccl_train.measures.matched_pair import MatchedPair
+from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
+from stccl_train.measures.measurement import PairResult
+
+#: Format of the stored results. Bump when a measure changes.
+VERSION = 1
+
+#: Clips whose length differs by more than this many frames are said to differ.
+_LENGTH_TOLERANCE = 1.5
+#: So much smaller or larger a face makes sharpness incomparable.
+_SIZE_TOLERANCE = 1.25
+#: Less than this share of frames compared is said.
+_MANY_FRAMES = 0.9
+
+
+#: The instruments of this worker.
+_instruments: list[Instrument] = []
+
+
+def open_worker(config: MeasureConfig) -> None:
+    """Load the networks of this worker once."""
+    _instruments[:] = open_instruments(config)
+
+
+def compare_group(
+    group: list[Comparison], actor: list[str], folder: str, config: MeasureConfig
+) -> list[PairResult]:
+    """Measure all comparisons with one source clip: the work of one worker.
+
+    Networks see each frame of the source once. Results are stored, and read if they are there.
+    """
+    store = ClipStore(Path(folder) / "clips")
+    file = Path(folder) / "results" / f"{_identity(group, actor, store, config)}.json"
+    stored = _read_results(file, group)
+    if stored is not None:
+        return stored
+    clips: dict[str, MeasuredClip] = {}
+
+    def clip(path: str) -> MeasuredClip:
+        if path not in clips:
+            clips[path] = store.read(path)
+        return clips[path]
+
+    results = []
+    for comparison in group:
+        try:
+            pair = _match(comparison, clip, actor)
+            results.append(_measure_pair(comparison, pair))
+        except ClipError as error:
+            results.append(PairResult(comparison, error=error.detail))
+        if comparison.row.generated != comparison.row.source:
+            clips.pop(comparison.row.generated, None)  # frees the features
+    record = [{**asdict(result), "comparison": None} for result in results]
+    write_text(file, json.dumps(record) + "\n")
+    return results
+
+
+def _identity(
+    group: list[Comparison], actor: list[str], store: ClipStore, config: MeasureConfig
+) -> str:
+    """Return a hash of all that the results of a group depend on."""
+    paths = {
+        path
+        for each in group
+        for path in (each.row.source, each.row.generated, each.row.reference)
+        if path
+    }
+    keys = {path: store.key(path) for path in sorted({*paths, *actor})}
+    text = repr((VERSION, group, actor, keys, config.identity()))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _read_results(file: Path, group: list[Comparison]) -> list[PairResult] | None:
+    """Return stored results; None if there are none that can be read."""
+    try:
+        records = json.loads(file.read_text())
+        return [
+            PairResult(**{**record, "comparison": each, "notes": tuple(record["notes"])})
+            for each, record in zip(group, records, strict=True)
+        ]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _match(
+    comparison: Comparison, clip: Callable[[str], MeasuredClip], actor: list[str]
+) -> MatchedPair:
+    """Find the frames that belong together.
+
+    A generated clip has the source's time; a real one of the same sentence has its own, and is
+    aligned by sound, or by the mouth if a clip is silent.
+    """
+    row = comparison.row
+    source, generated = clip(row.source), clip(row.generated)
+    sides = source.tracked(), generated.tracked()
+    if comparison.control == "real":
+        frame_map = match_frames(_with_sound(sides[0]), _with_sound(sides[1]), "auto")
+    else:
+        frame_map = match_frames(*sides, "time")
+    return MatchedPair(
+        source,
+        generated,
+        frame_map,
+        reference=clip(row.reference) if row.reference else None,
+        actor=tuple(clip(path) for path in actor),
+        sounds=_sounds(comparison),
+    )
+
+
+def _sounds(comparison: Comparison) -> tuple[str, ...]:
+    """Return the files that may hold the sound which the generated clip should speak."""
+    row = comparison.row
+    if comparison.control == "real":
+        return (row.generated,)
+    if row.audio:
+        return (row.audio,)
+    return (row.source,) if comparison.control == "other" else (row.generated, row.source)
+
+
+def _with_sound(clip: TrackedClip) -> TrackedClip:
+    """Read the sound of a clip, by which it is aligned."""
+    signals = replace(read_signals(clip.signals.name), mouth=clip.signals.mouth)
+    return replace(clip, signals=signals)
+
+
+def _measure_pair(comparison: Comparison, pair: MatchedPair) -> PairResult:
+    """Measure a pair, and the same pair shifted."""
+    values: Values = {}
+    shifted: Values = {}
+    moved = pair.shifted()
+    for instrument in _instruments:
+        own, other = instrument.measure(pair), instrument.measure(moved)
+        values |= own | margins(instrument.measures, own, other)
+        shifted |= other | dict.fromkeys(margins(instrument.measures, own, other), 0.0)
+    return PairResult(
+        comparison,
+        values={name: value for name, value in values.items() if np.isfinite(value)},
+        shifted={name: value for name, value in shifted.items() if np.isfinite(value)},
+        frames=len(pair.frames[0]),
+        notes=tuple(_notes(pair)) if comparison.control is None else (),
+    )
+
+
+def _notes(pair: MatchedPair) -> Iterator[str]:
+    """Yield what a reader should know of a pair."""
+    source, generated = pair.source, pair.generated
+    ends = [clip.track.times[-1] - clip.track.times[0] + clip.step for clip in (source, generated)]
+    if abs(ends[0] - ends[1]) > _LENGTH_TOLERANCE * max(source.step, generated.step):
+        longer = "longer" if ends[1] > ends[0] else "shorter"
+        yield (
+            f"is {longer} than its source ({ends[1]:.2f} s, {ends[0]:.2f} s): "
+            f"compared over {min(ends):.2f} s"
+        )
+    if abs(source.step / generated.step - 1) > 0.02:
+        yield (
+            f"has {1 / generated.step:.4g} frames per second, its source {1 / source.step:.4g}: "
+            "frames are matched by time"
+        )
+    share = len(pair.frames[0]) / max(1, (pair.frame_map >= 0).sum())
+    if share < _MANY_FRAMES:
+        yield f"shows no face in {1 - share:.0%} of the frames, which are left out"
+    sizes = [clip.face_size for clip in (source, generated)]
+    if max(sizes) > _SIZE_TOLERANCE * min(sizes):
+        yield (
+            f"shows a face of {sizes[1]:.0f} px between the eyes, its source {sizes[0]:.0f} px: "
+            "sharpness and flicker are not comparable"
+        )

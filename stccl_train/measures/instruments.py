@@ -1,0 +1,145 @@
+"""Which instruments a measurement uses, and why others are absent."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stccl_train.measures.definitions import Instrument, Measure
+from stccl_train.measures.expression import Expression
+from stccl_train.measures.frechet import FAD, FaceFeatures
+from stccl_train.measures.identity import Identity
+from stccl_train.measures.lips import Lips
+from stccl_train.measures.networks.weight_files import ARCFACE, RESNET_FACE, SYNCNET
+from stccl_train.measures.realism import Realism
+from stccl_train.measures.request import Row
+from stccl_train.measures.stccl import Stccl
+from stccl_train.measures.sync import Sync
+from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, trained_on
+from stccl_train.train.distributed import usable_device
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureConfig:
+    """What to measure with."""
+
+    #: folder of a trained metric, for SCC and TCC
+    run: str | None = None
+    #: folder of the user's weights files; None: see `weights_folder`
+    weights: str | None = None
+    #: torch device of the networks
+    device: str = "cpu"
+    #: processes; 0: one per core
+    workers: int = 0
+
+    @property
+    def worker_count(self) -> int:
+        """Number of processes."""
+        if self.workers:
+            return self.workers
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+    def identity(self) -> tuple[object, ...]:
+        """Return what results depend on: files of weights, by size and time of change."""
+        files = [] if self.run is None else [Path(self.run) / n for n in (WEIGHTS_FILE, CARD_FILE)]
+        weights = [file.find(self.weights) for file in (SYNCNET, ARCFACE)]
+        stats = [path.stat() for path in (*files, *weights) if path is not None]
+        return tuple((stat.st_size, stat.st_mtime_ns) for stat in stats)
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentPlan:
+    """What will be measured, and what will not."""
+
+    #: measures by group
+    groups: dict[str, tuple[Measure, ...]]
+    #: reasons by group
+    absent: dict[str, str]
+    #: speakers (corpus/speaker) that the metric was trained on
+    trained_on: tuple[str, ...] = ()
+    #: what its own evaluation says against the metric; empty if nothing
+    doubt: str = ""
+
+    def warnings(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        """Return what is to be said about the metric beside its figures."""
+        trained = {speaker.rpartition("/")[2] for speaker in self.trained_on}
+        seen = sorted({row.speaker for row in rows} & trained)
+        warnings = [self.doubt] if self.doubt else []
+        if seen:
+            warnings.append(f"the metric was trained on {', '.join(seen)}, who are measured here")
+        elif self.trained_on and not all(row.speaker for row in rows):
+            warnings.append(
+                f"the metric was trained on {', '.join(sorted(trained))}; the rows name no "
+                "speaker, so it is not known whether they are measured here"
+            )
+        return tuple(warnings)
+
+
+def plan_instruments(config: MeasureConfig) -> InstrumentPlan:
+    """Find out what can be measured, and load each network once to check its file.
+
+    Raises:
+        MetricError: no usable metric in ``config.run``.
+        UsageError: a weights file cannot be used, or unknown device.
+    """
+    open_instruments(config)
+    absent = {}
+    groups = {"lips": Lips.measures}
+    speakers: tuple[str, ...] = ()
+    doubt = ""
+    if config.run is None:
+        absent["stccl"] = "no metric: give --run RUN, a folder of `stccl train`"
+    else:
+        groups["stccl"] = Stccl.measures
+        speakers = tuple(sorted(trained_on(config.run).speakers))
+        doubt = _doubt(Path(config.run))
+    for group, file, measures in (
+        ("sync", SYNCNET, Sync.measures),
+        ("identity", ARCFACE, Identity.measures),
+    ):
+        if file.find(config.weights) is None:
+            absent[group] = file.missing(config.weights)
+        else:
+            groups[group] = measures
+    groups |= {"expression": Expression.measures, "realism": Realism.measures}
+    faces = RESNET_FACE.find(config.weights)
+    if faces is None:
+        absent["FAD"] = RESNET_FACE.missing(config.weights)
+    else:
+        FaceFeatures(faces, usable_device(config.device))
+        groups["realism"] += (FAD,)
+    return InstrumentPlan(groups, absent, speakers, doubt)
+
+
+def _doubt(run: Path) -> str:
+    """Return what `stccl eval` says against a metric, or that it has not been asked."""
+    reports = sorted(run.glob("eval-*/eval.json"))
+    if not reports:
+        return f"nobody has tested whether the metric hears speech: stccl eval {run} DATASET"
+    for report in reports:
+        try:
+            record = json.loads(report.read_text())
+            if not all(verdict["hears"] for verdict in record["verdicts"]):
+                return f"{report}: {record['verdict']}"
+        except (OSError, ValueError, LookupError, TypeError):
+            return f"{report}: cannot be read; run `stccl eval` again"
+    return ""
+
+
+def open_instruments(config: MeasureConfig) -> list[Instrument]:
+    """Load the instruments that compare two clips.
+
+    Raises:
+        MetricError: no usable metric in ``config.run``.
+        UsageError: a weights file cannot be used, or unknown device.
+    """
+    device = usable_device(config.device)
+    instruments: list[Instrument] = [Lips()]
+    if config.run is not None:
+        instruments.append(Stccl(config.run, config.device))
+    if syncnet := SYNCNET.find(config.weights):
+        instruments.append(Sync(syncnet, device))
+    if arcface := ARCFACE.find(config.weights):
+        instruments.append(Identity(arcface, device))
+    return [*instruments, Expression(), Realism()]

@@ -1,0 +1,41 @@
+"""Two measured clips and which of their frames belong together."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stccl_train.eval.score import shift_partners
+from stccl_train.eval.verdict import VERDICT_SHIFT
+from stccl_train.measures.measured_clip import MeasuredClip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchedPair:
+    """A source clip, a clip that was generated from it, and the frames that belong together."""
+
+    source: MeasuredClip
+    generated: MeasuredClip
+    #: (n_source,) int32, frame of the generated clip for each frame of the source, -1 for none.
+    frame_map: NDArray[np.int32]
+    #: A real clip of the actor in the wanted emotion; None if none was given.
+    reference: MeasuredClip | None = None
+    #: Other real clips of the actor.
+    actor: tuple[MeasuredClip, ...] = ()
+    #: The files whose sound the generated clip should be in sync with: the first that has some.
+    sounds: tuple[str, ...] = ()
+    #: Seconds by which the generated clip was shifted against source and sound.
+    shift: float = 0.0
+
+    def shifted(self) -> "MatchedPair":
+        """Return the pair with the generated clip `VERDICT_SHIFT` (0.4 s) away."""
+        moved = shift_partners(self.frame_map, self.generated.track.times)
+        return replace(self, frame_map=moved, shift=VERDICT_SHIFT)
+
+    @property
+    def frames(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The frames that are compared, (n,) of each side: those with a face in both."""
+        source = np.flatnonzero(self.frame_map >= 0)
+        generated = self.frame_map[source].astype(np.intp)
+        seen = self.source.has_face[source] & self.generated.has_face[generated]
+        return source[seen], generated[seen]

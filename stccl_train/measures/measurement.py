@@ -1,0 +1,160 @@
+"""The Measurement record: every value of every pair, and the means and differences they give."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stccl_train.measures.controls import Comparison
+from stccl_train.measures.definitions import Measure, Values, with_margins
+from stccl_train.measures.request import CONTROLS
+from stccl_train.measures.statistics import PairedDifference, paired_difference
+
+#: The column of all emotions together.
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """What was measured of two clips."""
+
+    comparison: Comparison
+    #: by measure, margins included; a measure without a value is missing
+    values: Values = field(default_factory=dict)
+    #: the same with the generated clip 0.4 s away
+    shifted: Values = field(default_factory=dict)
+    #: frames that were compared
+    frames: int = 0
+    #: what a reader of the values should know, such as clips of different length
+    notes: tuple[str, ...] = ()
+    #: why there are no values; empty if there are
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Measures of one kind."""
+
+    name: str
+    #: margins included
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of a measure over clips."""
+
+    mean: float
+    #: clips that have a value
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The result of `measure`."""
+
+    groups: tuple[Group, ...]
+    results: tuple[PairResult, ...]
+    #: groups that were not computed, and why
+    absent: dict[str, str]
+    #: warnings about the measurement as a whole
+    warnings: tuple[str, ...] = ()
+    #: (measure, row, emotion) -> value of measures that all clips together have
+    pooled: Mapping[tuple[str, str, str], Mean] = field(default_factory=dict)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """All measures, in the order of the tables."""
+        return tuple(measure for group in self.groups for measure in group.measures)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods, in the order of the rows."""
+        return tuple(
+            dict.fromkeys(r.comparison.label for r in self.results if not r.comparison.control)
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Methods, then the controls that have values."""
+        controls = [c for c in CONTROLS if any(r.values for r in self.rows(c, ALL))]
+        return (*self.methods, *controls)
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions that rows name, sorted; empty if none does."""
+        return tuple(sorted({r.comparison.row.emotion for r in self.results} - {""}))
+
+    def rows(self, label: str, emotion: str) -> list[PairResult]:
+        """Return the results behind a row of the table; those of the methods for ``shifted``."""
+        return [
+            result
+            for result in self.results
+            if emotion in (ALL, result.comparison.row.emotion)
+            and (
+                result.comparison.control is None
+                if label == "shifted"
+                else result.comparison.label == label
+            )
+        ]
+
+    def mean(self, label: str, measure: Measure, emotion: str = ALL) -> Mean:
+        """Return the mean of a measure over the clips of a method or control.
+
+        Args:
+            label: of `labels`.
+            measure: of `measures`.
+            emotion: of `emotions`, or `ALL`.
+        """
+        if (measure.name, label, emotion) in self.pooled:
+            return self.pooled[measure.name, label, emotion]
+        values = [v for v in self._values(label, measure, emotion).values() if np.isfinite(v)]
+        return Mean(float(np.mean(values)) if values else float("nan"), len(values))
+
+    def difference(
+        self, method: str, baseline: str, measure: Measure, emotion: str = ALL
+    ) -> PairedDifference | None:
+        """Return by how much a method is better than a baseline, on the clips that both have.
+
+        Returns:
+            None without such clips, or if the measure has no direction.
+        """
+        ours = self._values(method, measure, emotion)
+        theirs = self._values(baseline, measure, emotion)
+        gains = [measure.gain(ours[key], theirs[key]) for key in ours if key in theirs]
+        return paired_difference([gain for gain in gains if np.isfinite(gain)])
+
+    def marks(self, measure: Measure) -> str:
+        """Return the marks of a measure: what its controls say against it.
+
+        ``c``: a copy of the input is better than every method. ``o``: another person who says
+        something else is better than a method.
+        """
+        if measure.better is None:
+            return ""
+        values = {label: self.mean(label, measure).mean for label in self.labels}
+        methods = [values[m] for m in self.methods if np.isfinite(values[m])]
+        marks = ""
+        if methods and all(measure.gain(values.get("copy", np.nan), m) > 0 for m in methods):
+            marks += "c"
+        if any(measure.gain(values.get("other", np.nan), m) > 0 for m in methods):
+            marks += "o"
+        return marks
+
+    def _values(self, label: str, measure: Measure, emotion: str) -> dict[tuple[str, ...], float]:
+        """Return a measure's value by what was compared: source, emotion and reference."""
+        values: dict[tuple[str, ...], float] = {}
+        for result in self.rows(label, emotion):
+            row = result.comparison.row
+            key: tuple[str, ...] = (row.source, row.emotion, row.reference)
+            known = result.values
+            if label == "shifted":  # a row for each method's clip
+                key, known = (*key, row.method), result.shifted
+            if measure.name in known:
+                values[key] = known[measure.name]
+        return values
+
+
+def as_group(name: str, measures: Sequence[Measure]) -> Group:
+    """Return a group with the margins of its measures."""
+    return Group(name, with_margins(tuple(measures)))

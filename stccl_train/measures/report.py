@@ -1,0 +1,292 @@
+"""Write a measurement as text, CSV, JSON and LaTeX."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from stccl_data.files.atomic import write_text
+from stccl_train.measures.definitions import Measure
+from stccl_train.measures.measurement import ALL, Group, Measurement
+from stccl_train.measures.request import CONTROLS
+from stccl_train.measures.text_table import align, number
+
+Format = Literal["text", "csv", "json", "latex"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+#: Names of the files in the output folder.
+TEXT, TABLE, PAIRS, JSON, LATEX = (
+    "measure.txt", "measure.csv", "pairs.csv", "measure.json", "measure.tex",
+)  # fmt: skip
+
+#: Format of measure.json. Bump when a program that reads it has to change.
+VERSION = 1
+
+_ARROWS = {"lower": "↓", "higher": "↑", "one": "→1", None: ""}
+_LATEX_ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "one": r"$\to 1$", None: ""}
+
+#: Notes of a kind that are printed clip by clip.
+_MAX_NOTES = 5
+
+_LEGEND = """\
+over shift: by how much a value is better than that of the same clips with the generated one 0.4 s
+  away; these columns (*) alone tell how well speech is kept. copy: the source itself; real: a clip
+  of the actor in the wanted emotion; shifted: the generated clips 0.4 s late; other: another
+  person, who says something else. c: a copy of the input wins; o: other comes out above a method.
+"""
+
+
+def write_report(folder: str | Path, measurement: Measurement) -> None:
+    """Write measure.txt, measure.csv, pairs.csv, measure.json and measure.tex into a folder."""
+    folder = Path(folder)
+    for name, form in ((TEXT, "text"), (TABLE, "csv"), (JSON, "json"), (LATEX, "latex")):
+        write_text(folder / name, format_measurement(measurement, form))  # type: ignore[arg-type]
+    write_text(folder / PAIRS, _pairs_csv(measurement))
+
+
+def format_measurement(measurement: Measurement, form: Format = "text") -> str:
+    """Return a measurement in one of `FORMATS`, ending with a line break."""
+    writers = {"text": _text, "csv": _csv, "json": _json, "latex": _latex}
+    return writers[form](measurement)
+
+
+def _text(measurement: Measurement) -> str:
+    parts = [_group_table(measurement, group) for group in measurement.groups]
+    if len(measurement.emotions) > 1:
+        parts.append(_emotion_table(measurement))
+    if len(measurement.methods) > 1:
+        parts.append(_differences(measurement))
+    parts.append(_LEGEND + "".join(f"{line}\n" for line in foot(measurement)))
+    return "\n".join(part for part in parts if part)
+
+
+def _group_table(measurement: Measurement, group: Group) -> str:
+    """Format one group: a row for each method and control, over all emotions."""
+    measures = [m for m in group.measures if _has_values(measurement, m)]
+    if not measures:
+        return ""
+    rows = [[group.name, "n", *(_heading(measurement, measure) for measure in measures)]]
+    for label in measurement.labels:
+        means = [measurement.mean(label, measure) for measure in measures]
+        cells = [number(m.mean, measure.digits) for m, measure in zip(means, measures, strict=True)]
+        rows.append([label, str(max(mean.n for mean in means)), *cells])
+    return align(rows)
+
+
+def _has_values(measurement: Measurement, measure: Measure) -> bool:
+    return any(measurement.mean(label, measure).n for label in measurement.methods)
+
+
+def _heading(measurement: Measurement, measure: Measure) -> str:
+    marks = measurement.marks(measure)
+    label = "over shift" if measure.is_headline else measure.label
+    star = "*" if measure.is_headline else ""
+    return f"{label} {_ARROWS[measure.better]}{star}" + (f" [{marks}]" if marks else "")
+
+
+def _emotion_table(measurement: Measurement) -> str:
+    """Format the measures with a direction as a paper does: a column for each emotion."""
+    columns = (*measurement.emotions, ALL)
+    rows = [["by emotion", "", *columns]]
+    for measure in measurement.measures:
+        if measure.better is None or not _has_values(measurement, measure):
+            continue
+        for label in measurement.labels:
+            first = label == measurement.labels[0]
+            shown = f"{measure.label} {_ARROWS[measure.better]}" if first else ""
+            means = (measurement.mean(label, measure, emotion).mean for emotion in columns)
+            rows.append([shown, label, *(number(mean, measure.digits) for mean in means)])
+    return align(rows, left=2)
+
+
+def _differences(measurement: Measurement) -> str:
+    """Format by how much the other methods are better than the first, paired by clip."""
+    baseline, *others = measurement.methods
+    rows = [[f"better than {baseline} by", "", "mean", "95 % interval", "wins", "sign test p"]]
+    for measure in measurement.measures:
+        for method in others:
+            gain = measurement.difference(method, baseline, measure)
+            if gain is not None:
+                digits = measure.digits
+                interval = f"[{number(gain.low, digits)}, {number(gain.high, digits)}]"
+                wins = f"{gain.wins} of {gain.n}"
+                mean = f"{gain.mean:+.{digits}f}"
+                rows.append([measure.label, method, mean, interval, wins, f"{gain.p:.3f}"])
+    return align(rows, left=2)
+
+
+def foot(measurement: Measurement) -> Iterator[str]:
+    """Yield what has to be said under the tables: what is absent, failed, or unusual."""
+    yield from (f"warning: {text}" for text in measurement.warnings)
+    for name, reason in measurement.absent.items():
+        yield f"absent: {name}: {reason}"
+    for group in measurement.groups:
+        if not any(_has_values(measurement, measure) for measure in group.measures):
+            yield f"absent: {group.name}: no pair of clips has a value"
+    sources = {result.comparison.row.source for result in measurement.results}
+    for method in measurement.methods:
+        rows = [r for r in measurement.results if r.comparison.label == method]
+        done = {r.comparison.row.source for r in rows if not r.error}
+        if len(done) < len(sources):
+            yield f"{method}: {len(done)} of {len(sources)} source clips"
+    lines = [f"{r.comparison.row.name}: {r.error}" for r in measurement.results if r.error]
+    yield from dict.fromkeys(f"failed: {line}" for line in lines)
+    kinds: Counter[str] = Counter()
+    for result in measurement.results:
+        for note in result.notes:
+            kind = note.split(" ")[0] + note.split(" ")[1]
+            kinds[kind] += 1
+            if kinds[kind] <= _MAX_NOTES:
+                yield f"note: {result.comparison.row.name} {note}"
+    more = sum(max(0, count - _MAX_NOTES) for count in kinds.values())
+    if more:
+        yield f"note: {more} more of this kind, see notes in {JSON}"
+
+
+def _csv(measurement: Measurement) -> str:
+    """Format the means: a line for each measure, emotion and row of the table."""
+    header = ["measure", "unit", "better", "headline", "marks", "emotion", "row", "n", "mean"]
+    lines = [header]
+    for measure, emotion, label in _cells(measurement):
+        mean = measurement.mean(label, measure, emotion)
+        if mean.n:
+            about = [measure.name, measure.unit, measure.better or "", int(measure.is_headline)]
+            cells = [measurement.marks(measure), emotion, label, mean.n, f"{mean.mean:.6g}"]
+            lines.append([str(value) for value in (*about, *cells)])
+    return _to_csv(lines)
+
+
+def _pairs_csv(measurement: Measurement) -> str:
+    """Format every pair: a line for each, a column for each measure."""
+    names = [measure.name for measure in measurement.measures]
+    columns = ["row", "source", "generated", "speaker", "emotion", "frames", "error", *names]
+    lines = [columns]
+    for result in measurement.results:
+        row = result.comparison.row
+        about = [result.comparison.label, row.source, row.generated, row.speaker, row.emotion]
+        values = (result.values.get(name) for name in names)
+        cells = ["" if value is None else f"{value:.6g}" for value in values]
+        lines.append([*about, str(result.frames), result.error, *cells])
+    return _to_csv(lines)
+
+
+def _to_csv(lines: Sequence[Sequence[str]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(lines)
+    return file.getvalue()
+
+
+def as_record(measurement: Measurement) -> dict[str, Any]:
+    """Return everything as plain values for measure.json."""
+    methods = measurement.methods
+    table = []
+    for measure, emotion, label in _cells(measurement):
+        mean = measurement.mean(label, measure, emotion)
+        if mean.n:
+            cell = {"measure": measure.name, "emotion": emotion, "row": label}
+            table.append({**cell, "n": mean.n, "mean": mean.mean})
+    differences = []
+    for measure in measurement.measures:
+        for emotion in _emotion_columns(measurement):
+            for method in methods[1:]:
+                gain = measurement.difference(method, methods[0], measure, emotion)
+                if gain is not None:
+                    cell = {"measure": measure.name, "emotion": emotion, "method": method}
+                    differences.append({**cell, "baseline": methods[0], **asdict(gain)})
+    return {
+        "version": VERSION,
+        "methods": list(methods),
+        "emotions": list(measurement.emotions),
+        "measures": [
+            {
+                **{k: v for k, v in asdict(measure).items() if k in _DESCRIBED},
+                "group": group.name,
+                "headline": measure.is_headline,
+                "marks": measurement.marks(measure),
+            }
+            for group in measurement.groups
+            for measure in group.measures
+        ],
+        "table": table,
+        "differences": differences,
+        "pairs": [
+            {
+                "row": result.comparison.label,
+                **asdict(result.comparison.row),
+                "frames": result.frames,
+                "values": result.values,
+                "shifted": result.shifted,
+                "notes": list(result.notes),
+                "error": result.error,
+            }
+            for result in measurement.results
+        ],
+        "absent": measurement.absent,
+        "warnings": list(measurement.warnings),
+    }
+
+
+#: Fields of a Measure that measure.json has.
+_DESCRIBED = ("name", "label", "better", "unit")
+
+
+def _json(measurement: Measurement) -> str:
+    return json.dumps(as_record(measurement), indent=1, allow_nan=False) + "\n"
+
+
+def _latex(measurement: Measurement) -> str:
+    """Format the measures with a direction: a booktabs table with a column for each emotion.
+
+    The best method of a column is bold, controls are in italics.
+    """
+    columns = _emotion_columns(measurement)
+    header = " & ".join(["Measure", "Method", *(_escape(column) for column in columns)])
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
+        r"\toprule",
+        rf"{header} \\",
+    ]
+    for measure in measurement.measures:
+        if measure.better is None or not _has_values(measurement, measure):
+            continue
+        lines.append(r"\midrule")
+        for label in measurement.labels:
+            first = label == measurement.labels[0]
+            name = f"{_escape(measure.label)} {_LATEX_ARROWS[measure.better]}" if first else ""
+            shown = rf"\textit{{{label}}}" if label in CONTROLS else _escape(label)
+            cells = (_latex_cell(measurement, label, measure, column) for column in columns)
+            lines.append(" & ".join([name, shown, *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in foot(measurement))]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(measurement: Measurement, label: str, measure: Measure, emotion: str) -> str:
+    value = measurement.mean(label, measure, emotion).mean
+    text = number(value, measure.digits)
+    others = [measurement.mean(method, measure, emotion).mean for method in measurement.methods]
+    beaten = [measure.gain(value, other) >= 0 for other in others if np.isfinite(other)]
+    best = label in measurement.methods and len(beaten) > 1 and all(beaten)
+    return rf"\textbf{{{text}}}" if best else text
+
+
+def _cells(measurement: Measurement) -> Iterator[tuple[Measure, str, str]]:
+    """Yield measure, emotion and row of every mean."""
+    for measure in measurement.measures:
+        for emotion in _emotion_columns(measurement):
+            for label in measurement.labels:
+                yield measure, emotion, label
+
+
+def _emotion_columns(measurement: Measurement) -> tuple[str, ...]:
+    return (*(measurement.emotions if len(measurement.emotions) > 1 else ()), ALL)
+
+
+def _escape(text: str) -> str:
+    return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in text).replace("→", r"$\to$")

@@ -1,0 +1,56 @@
+"""The trained metric: spatial and temporal coherent correlation (SCC, TCC) at the mouth."""
+
+from pathlib import Path
+
+from stccl_train.eval.frame_scores import ClipFeatures, score_frames
+from stccl_train.measures.definitions import Measure, Values
+from stccl_train.measures.matched_pair import MatchedPair
+from stccl_train.measures.measured_clip import MeasuredClip
+from stccl_train.model.export import load_metric
+from stccl_train.train.distributed import usable_device
+
+
+class Stccl:
+    """SCC and TCC of the frames that belong together, as `stccl score` computes them.
+
+    - `scc_recall`, `tcc_recall` (R@1): how often a token of the source's mouth finds its partner
+      in the generated clip before all other places (TCC: and times). 0 to 1, chance is 1 over the
+      candidates, higher is better.
+    - `scc`, `tcc`: mean cosine of partners. -1 to 1, higher is better, but faces built alike score
+      high whatever they say: never quote it without its control rows.
+
+    STCCL (Chen et al., arXiv 2604.20226), sections 3.2 and 3.3.
+    """
+
+    measures: tuple[Measure, ...] = (
+        Measure("scc_recall", "SCC R@1", "higher", has_margin=True),
+        Measure("tcc_recall", "TCC R@1", "higher", has_margin=True),
+        Measure("scc", "SCC cosine", "higher"),
+        Measure("tcc", "TCC cosine", "higher"),
+    )
+
+    def __init__(self, run: str | Path, device: str = "cpu") -> None:
+        """Load a metric.
+
+        Args:
+            run: the folder that `stccl train` wrote.
+            device: as torch names it.
+
+        Raises:
+            MetricError: no usable metric in ``run``.
+            UsageError: unknown device.
+        """
+        self._metric = load_metric(run).to(usable_device(device)).eval()
+
+    def measure(self, pair: MatchedPair) -> Values:
+        """See `Instrument.measure`."""
+        source, generated = self._features(pair.source), self._features(pair.generated)
+        scores = score_frames(self._metric, source, generated, pair.frame_map)
+        if scores is None:
+            return {}
+        return {name: value for name, value in scores.means.items() if value is not None}
+
+    def _features(self, clip: MeasuredClip) -> ClipFeatures:
+        features = clip.features.setdefault("stccl", ClipFeatures(self._metric, clip.tracked()))
+        assert isinstance(features, ClipFeatures)
+        return features

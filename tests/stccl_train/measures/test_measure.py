@@ -1,0 +1,186 @@
+"""`measure` over real files: controls, resuming, bad input, and what is written."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from stccl_cli.main import stccl
+
+from stccl_train.measures.compare import _notes
+from stccl_train.measures.instruments import MeasureConfig, plan_instruments
+from stccl_train.measures.measure import measure
+from stccl_train.measures.measurement import Measurement
+from stccl_train.measures.report import format_measurement, write_report
+from stccl_train.measures.request import Row
+from stccl_train.model.export import save_metric
+from tests.testing.metrics import tiny_metric
+from tests.testing.talkers import pair, speech, talker
+
+#: In this process, as the clips are few.
+ONE = MeasureConfig(workers=1)
+
+
+def clip(corpus: Any, speaker: int, emotion: str, sentence: int) -> str:
+    """Path of a clip by the numbers of its speaker and sentence."""
+    speakers = sorted({each.speaker for each in corpus.clips})
+    sentences = sorted({each.sentence for each in corpus.clips})
+    found = corpus.clip(speakers[speaker], emotion, sentences[sentence])
+    return str(corpus.folder / found.path)
+
+
+@pytest.fixture(scope="session")
+def rows(corpus: Any) -> list[Row]:
+    """Two sources; one method keeps the face and shows joy, one says another sentence."""
+    rows = []
+    for speaker in (0, 1):
+        source = clip(corpus, speaker, "neutral", 0)
+        reference = clip(corpus, speaker, "happy", 0)
+        for method, generated in (
+            ("same", reference),
+            ("wrong", clip(corpus, speaker, "angry", 1)),
+        ):
+            emotion = ("happy", "angry")[speaker]
+            rows.append(Row(source, generated, method, f"s{speaker}", emotion, reference))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def out(rows: list[Row], once: Any) -> tuple[Path, Measurement]:
+    """A finished measurement with a metric."""
+
+    def build(folder: Path) -> tuple[Path, Measurement]:
+        save_metric(folder / "run", tiny_metric())
+        config = MeasureConfig(run=str(folder / "run"), workers=1)
+        measurement = measure(rows, config, folder / "out")
+        write_report(folder / "out", measurement)
+        return folder / "out", measurement
+
+    result: tuple[Path, Measurement] = once("measured", build)
+    return result
+
+
+def test_every_table_has_its_controls(out: tuple[Path, Measurement]) -> None:
+    measurement = out[1]
+    assert measurement.labels == ("same", "wrong", "copy", "real", "shifted", "other")
+    assert not [result for result in measurement.results if result.error]
+
+
+def test_a_copy_is_perfect_and_marked(out: tuple[Path, Measurement]) -> None:
+    measurement = out[1]
+    measures = {m.name: m for m in measurement.measures}
+    copy = {name: measurement.mean("copy", m).mean for name, m in measures.items()}
+    assert copy["lip_distance"] == 0 and copy["opening"] == pytest.approx(1)
+    assert copy["sharpness"] == copy["flicker"] == 1 and copy["expression_change"] == 0
+    assert copy["scc"] == pytest.approx(1, abs=1e-3)
+    assert "c" in measurement.marks(measures["lip_distance"])
+
+
+def test_the_real_clip_is_aligned_not_matched_by_time(out: tuple[Path, Measurement]) -> None:
+    """It says the same sentence at another pace: time alone would not find its mouth."""
+    opening = next(m for m in out[1].measures if m.name == "opening")
+    assert out[1].mean("real", opening).mean > out[1].mean("same", opening).mean
+
+
+def test_headlines_are_margins_and_a_shifted_clip_has_none(out: tuple[Path, Measurement]) -> None:
+    headlines = [m for m in out[1].measures if m.is_headline]
+    names = {"lip_distance_margin", "opening_margin", "scc_recall_margin", "tcc_recall_margin"}
+    assert {m.name for m in headlines} == names
+    assert {out[1].mean("shifted", m).mean for m in headlines} == {0.0}
+
+
+def test_a_second_call_computes_nothing(rows: list[Row], out: tuple[Path, Measurement]) -> None:
+    folder, first = out
+    times = {p: p.stat().st_mtime_ns for p in (folder / "work").rglob("*") if p.is_file()}
+    again = measure(rows, MeasureConfig(run=str(folder.parent / "run"), workers=1), folder)
+    assert again == first
+    assert times == {p: p.stat().st_mtime_ns for p in (folder / "work").rglob("*") if p.is_file()}
+
+
+def test_each_clip_is_read_once(rows: list[Row], out: tuple[Path, Measurement]) -> None:
+    paths = {path for row in rows for path in (row.source, row.generated, row.reference)}
+    assert len(list((out[0] / "work/clips").glob("*.npz"))) == len(paths)
+
+
+def test_the_files_agree(out: tuple[Path, Measurement]) -> None:
+    folder, measurement = out
+    record = json.loads((folder / "measure.json").read_text())
+    cells = {(c["measure"], c["emotion"], c["row"]): c["mean"] for c in record["table"]}
+    with (folder / "measure.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == len(cells) > 100
+    for line in table:
+        cell = cells[line["measure"], line["emotion"], line["row"]]
+        assert float(line["mean"]) == pytest.approx(cell, rel=1e-4, abs=1e-9)
+    with (folder / "pairs.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(measurement.results) == 10
+    latex = (folder / "measure.tex").read_text()
+    assert latex.count(r"\midrule") > 5 and r"\toprule" in latex and "happy & all" in latex
+
+
+def test_the_text_compares_methods_by_clip(out: tuple[Path, Measurement]) -> None:
+    text = format_measurement(out[1])
+    assert "better than same by" in text and "of 2" in text and "by emotion" in text
+
+
+def test_bad_clips_are_rows_with_an_error(
+    rows: list[Row], out: tuple[Path, Measurement], tmp_path: Path
+) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    bad = [
+        Row(rows[0].source, str(tmp_path / "text.mp4"), "same"),
+        Row(rows[2].source, str(tmp_path / "none.mp4"), "same"),
+        Row(rows[0].source, rows[0].generated, "good"),
+    ]
+    measurement = measure(bad, ONE, out[0])
+    errors = [r.error for r in measurement.results if not r.comparison.control]
+    assert "text.mp4" in errors[0] and "none.mp4" in errors[2] and not errors[1]
+    opening = next(m for m in measurement.measures if m.name == "opening")
+    assert measurement.mean("good", opening).n == 1
+    text = format_measurement(measurement)
+    assert "same: 0 of 2 source clips" in text and "absent: stccl" in text
+    assert "failed: same: " in text
+
+
+def test_a_shorter_clip_is_said_to_be_shorter() -> None:
+    (note,) = _notes(pair(talker(speech(1)), talker(speech(1, 70))))
+    assert "shorter" in note and "2.80 s" in note
+    slow = pair(talker(speech(1)), talker(speech(1)[::2], fps=12.5))
+    assert any("12.5 frames per second" in note for note in _notes(slow))
+
+
+def warnings(run: Path, rows: list[Row]) -> tuple[str, ...]:
+    return plan_instruments(MeasureConfig(run=str(run))).warnings(rows)
+
+
+def test_a_metric_trained_on_the_measured_speakers_is_said(rows: list[Row], tmp_path: Path) -> None:
+    save_metric(tmp_path / "run", tiny_metric(), {"data": {"speakers": ["mead/s0"]}})
+    untested, trained = warnings(tmp_path / "run", rows)
+    assert "stccl eval" in untested and "s0" in trained and "s1" not in trained
+
+
+def test_a_metric_whose_verdict_failed_is_said(rows: list[Row], tmp_path: Path) -> None:
+    save_metric(tmp_path / "run", tiny_metric())
+    report = tmp_path / "run/eval-test/eval.json"
+    report.parent.mkdir()
+    record = {"verdicts": [{"hears": True}, {"hears": False}], "verdict": "SCC does not hear"}
+    report.write_text(json.dumps(record))
+    (warning,) = warnings(tmp_path / "run", rows)
+    assert "SCC does not hear" in warning and str(report) in warning
+
+
+def test_the_command_measures_two_files(rows: list[Row], out: tuple[Path, Measurement]) -> None:
+    words = ["measure", rows[0].source, rows[0].generated, "--format", "json", "--workers", "1"]
+    result = CliRunner().invoke(stccl, [*words, "--out", str(out[0])])
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    assert record["methods"] == ["generated"] and np.isfinite(record["table"][0]["mean"])
+
+
+def test_the_command_names_what_it_cannot_use(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    result = CliRunner().invoke(stccl, ["measure", str(tmp_path / "rows.csv")])
+    assert result.exit_code == 2 and "source" in result.output
