@@ -27,8 +27,8 @@ from stccl_train.measures.request import Row
 from stccl_train.measures.text_table import align, number
 from stccl_train.train.trainer import fit
 
-METRIC = ("scc_recall", "scc_recall_margin", "tcc_recall", "tcc_recall_margin", "scc", "tcc")
-LIPS = ("lip_distance", "lip_distance_margin", "lip_motion", "opening", "opening_margin")
+METRIC = ("scc_recall", "scc_recall_gain", "tcc_recall", "tcc_recall_gain", "scc", "tcc")
+LIPS = ("lip_distance", "lip_distance_margin", "lip_motion", "opening", "opening_gain")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from stccl_data.errors import ClipError
 from stccl_data.features.signals import read_signals
 from stccl_data.files.atomic import write_text
 from stccl_train.measures.controls import Comparison
-from stccl_train.measures.definitions import Instrument, Values, margins
+from stccl_train.measures.definitions import Instrument, Measure, Values, gains, margins
 from stccl_train.measures.instruments import MeasureConfig, open_instruments
 from stccl_train.measures.matched_pair import MatchedPair
 from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
 from stccl_train.measures.measurement import PairResult
 
 #: Format of the stored results. Bump when a measure changes.
-VERSION = 1
+VERSION = 2
 
 #: Clips whose length differs by more than this many frames are said to differ.
 _LENGTH_TOLERANCE = 1.5
@@ -67,6 +67,7 @@ def compare_group(
             results.append(PairResult(comparison, error=error.detail))
         if comparison.row.generated != comparison.row.source:
             clips.pop(comparison.row.generated, None)  # frees the features
+    results = [_with_gains(result, results) for result in results]
     record = [{**asdict(result), "comparison": None} for result in results]
     write_text(file, json.dumps(record) + "\n")
     return results
@@ -142,20 +143,44 @@ def _with_sound(clip: TrackedClip) -> TrackedClip:
 
 def _measure_pair(comparison: Comparison, pair: MatchedPair) -> PairResult:
     """Measure a pair, and the same pair shifted."""
+    moved = pair.shifted()
     values: Values = {}
     shifted: Values = {}
-    moved = pair.shifted()
     for instrument in _instruments:
-        own, other = instrument.measure(pair), instrument.measure(moved)
-        values |= own | margins(instrument.measures, own, other)
-        shifted |= other | dict.fromkeys(margins(instrument.measures, own, other), 0.0)
+        values |= _finite(instrument.measure(pair))
+        shifted |= _finite(instrument.measure(moved))
+    margin = margins(_measures(), values, shifted)
     return PairResult(
         comparison,
-        values={name: value for name, value in values.items() if np.isfinite(value)},
-        shifted={name: value for name, value in shifted.items() if np.isfinite(value)},
+        values=values | margin,
+        shifted=shifted | dict.fromkeys(margin, 0.0),
         frames=len(pair.frames[0]),
         notes=tuple(_notes(pair)) if comparison.control is None else (),
     )
+
+
+def _with_gains(result: PairResult, group: Sequence[PairResult]) -> PairResult:
+    """Add the gains over the controls: the pair shifted, and another person of the group."""
+    emotion = result.comparison.row.emotion
+    others = [
+        each.values
+        for each in group
+        if each.comparison.control == "other" and each.comparison.row.emotion == emotion
+    ]
+    controls = [result.shifted, *others]
+    return replace(
+        result,
+        values=result.values | gains(_measures(), result.values, controls),
+        shifted=result.shifted | gains(_measures(), result.shifted, controls),
+    )
+
+
+def _measures() -> list[Measure]:
+    return [measure for instrument in _instruments for measure in instrument.measures]
+
+
+def _finite(values: Values) -> Values:
+    return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def _notes(pair: MatchedPair) -> Iterator[str]:

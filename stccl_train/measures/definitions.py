@@ -1,5 +1,6 @@
 """The Measure record, and the interface by which a group of measures is computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,29 +27,35 @@ class Measure:
     unit: str = ""
     #: digits after the point
     digits: int = 3
-    #: Whether it also has a margin: by how much it is better than that of the same two clips with
-    #: the generated one shifted by `SHIFT_S`. What two clips share whatever is said, such as the
-    #: shape of a face, is in both and drops out.
+    #: Whether its margin over a shift is measured too: by how much it is better than that of the
+    #: same two clips with the generated one 0.4 s away. What the clips share whatever is said, such
+    #: as the shape of a face, is in both and drops out.
     has_margin: bool = False
-    #: The value of a clip that is compared with itself, if it is known without looking.
-    perfect: float | None = None
+    #: Whether its gain over the controls is measured too, a headline number: by how much it is
+    #: better than the better of that shift and another person, who says something else. Two people
+    #: who begin and end in silence share that, which a shift alone would count as speech.
+    has_gain: bool = False
 
     @property
-    def margin(self) -> "Measure | None":
-        """The measure's margin over a shift; None if it has none."""
-        if not self.has_margin:
-            return None
-        label = f"{self.label}, over shift"
-        return Measure(f"{self.name}_margin", label, "higher", self.unit, self.digits)
+    def derived(self) -> "tuple[Measure, ...]":
+        """The measure, then its margin and its gain, if it has them."""
+        margin = Measure(
+            f"{self.name}_margin", f"{self.label}, over shift", "higher", self.unit, self.digits
+        )
+        gain = Measure(
+            f"{self.name}_gain", f"{self.label}, over controls", "higher", self.unit, self.digits
+        )
+        return (self, *([margin] if self.has_margin else []), *([gain] if self.has_gain else []))
 
     @property
     def is_headline(self) -> bool:
-        """Whether the measure alone may be quoted for how well speech is kept.
+        """Whether the measure alone may be quoted for how well speech is kept."""
+        return self.name.endswith("_gain")
 
-        Margins only: somebody else who says something else has none, but may have a lip distance
-        or a cosine that is better than a genuine pair's.
-        """
-        return self.name.endswith("_margin")
+    @property
+    def is_derived(self) -> bool:
+        """Whether it is the margin or gain of another measure."""
+        return self.name.endswith(("_margin", "_gain"))
 
     def gain(self, value: float, other: float) -> float:
         """Return by how much ``value`` is better than ``other``; NaN without a direction."""
@@ -69,27 +76,35 @@ class Instrument(Protocol):
         ...
 
 
-def with_margins(measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
-    """Return measures, each followed by its margin if it has one."""
-    return tuple(
-        each for measure in measures for each in (measure, measure.margin) if each is not None
-    )
-
-
-def margins(measures: tuple[Measure, ...], values: Values, shifted: Values) -> Values:
-    """Return the margin of each measure that has one.
+def margins(measures: Sequence[Measure], values: Values, shifted: Values) -> Values:
+    """Return the margin over a shift of each measure that has one.
 
     Args:
         measures: of an instrument.
         values: of a pair.
         shifted: of the same pair, shifted.
     """
-    nan = float("nan")
     return {
-        f"{m.name}_margin": m.gain(values.get(m.name, nan), shifted.get(m.name, nan))
+        f"{m.name}_margin": m.gain(values[m.name], shifted[m.name])
         for m in measures
-        if m.has_margin
+        if m.has_margin and m.name in values and m.name in shifted
     }
+
+
+def gains(measures: Sequence[Measure], values: Values, controls: Sequence[Values]) -> Values:
+    """Return the gain over the better of several controls of each measure that has one.
+
+    Args:
+        measures: of an instrument.
+        values: of a pair.
+        controls: the same measures of each control; those without a value do not count.
+    """
+    result = {}
+    for m in measures:
+        known = [control[m.name] for control in controls if m.name in control]
+        if m.has_gain and m.name in values and known:
+            result[f"{m.name}_gain"] = min(m.gain(values[m.name], control) for control in known)
+    return result
 
 
 def finite_mean(values: np.ndarray) -> float:

@@ -45,7 +45,7 @@ class Lips:
         Measure("lip_distance", "lip distance", "lower", _PERCENT, 2, has_margin=True),
         Measure("lip_shape", "lip shape", "lower", _PERCENT, 2),
         Measure("lip_motion", "lip motion", "lower", f"{_PERCENT} per second", 1),
-        Measure("opening", "opening", "higher", "correlation", has_margin=True),
+        Measure("opening", "opening", "higher", "correlation", has_margin=True, has_gain=True),
         Measure("width", "width", "higher", "correlation"),
         Measure("opening_lag", "opening lag", "lower", "ms", 0),
     )

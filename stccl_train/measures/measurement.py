@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stccl_train.measures.controls import Comparison
-from stccl_train.measures.definitions import Measure, Values, with_margins
+from stccl_train.measures.definitions import Measure, Values
 from stccl_train.measures.request import CONTROLS
 from stccl_train.measures.statistics import PairedDifference, paired_difference
 
@@ -19,7 +19,7 @@ class PairResult:
     """What was measured of two clips."""
 
     comparison: Comparison
-    #: by measure, margins included; a measure without a value is missing
+    #: by measure, margins and gains included; a measure without a value is missing
     values: Values = field(default_factory=dict)
     #: the same with the generated clip 0.4 s away
     shifted: Values = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Group:
     """Measures of one kind."""
 
     name: str
-    #: margins included
+    #: margins and gains included
     measures: tuple[Measure, ...]
 
 
@@ -156,5 +156,5 @@ class Measurement:
 
 
 def as_group(name: str, measures: Sequence[Measure]) -> Group:
-    """Return a group with the margins of its measures."""
-    return Group(name, with_margins(tuple(measures)))
+    """Return a group with the margins and gains of its measures."""
+    return Group(name, tuple(each for measure in measures for each in measure.derived))

@@ -35,10 +35,12 @@ _LATEX_ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "one": r"$\t
 _MAX_NOTES = 5
 
 _LEGEND = """\
-over shift: by how much a value is better than that of the same clips with the generated one 0.4 s
-  away; these columns (*) alone tell how well speech is kept. copy: the source itself; real: a clip
-  of the actor in the wanted emotion; shifted: the generated clips 0.4 s late; other: another
-  person, who says something else. c: a copy of the input wins; o: other comes out above a method.
+over shift: by how much better than the same two clips with the generated one 0.4 s away.
+over controls (*): by how much better than the better of that and of other; these columns alone tell
+  how well speech is kept: at 0 or below, somebody who says something else does as well.
+copy: the source itself; real: a clip of the actor in the wanted emotion; shifted: the generated
+  clips 0.4 s late; other: another person, who says something else.
+c: a copy of the input wins; o: other comes out above a method.
 """
 
 
@@ -85,7 +87,7 @@ def _has_values(measurement: Measurement, measure: Measure) -> bool:
 
 def _heading(measurement: Measurement, measure: Measure) -> str:
     marks = measurement.marks(measure)
-    label = "over shift" if measure.is_headline else measure.label
+    label = measure.label.partition(", ")[2] if measure.is_derived else measure.label
     star = "*" if measure.is_headline else ""
     return f"{label} {_ARROWS[measure.better]}{star}" + (f" [{marks}]" if marks else "")
 
@@ -124,6 +126,8 @@ def _differences(measurement: Measurement) -> str:
 def foot(measurement: Measurement) -> Iterator[str]:
     """Yield what has to be said under the tables: what is absent, failed, or unusual."""
     yield from (f"warning: {text}" for text in measurement.warnings)
+    if not any(result.values for result in measurement.rows("other", ALL)):
+        yield "no second source: there is no row other, and over controls is over the shift alone"
     for name, reason in measurement.absent.items():
         yield f"absent: {name}: {reason}"
     for group in measurement.groups:

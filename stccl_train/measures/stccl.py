@@ -23,8 +23,8 @@ class Stccl:
     """
 
     measures: tuple[Measure, ...] = (
-        Measure("scc_recall", "SCC R@1", "higher", has_margin=True),
-        Measure("tcc_recall", "TCC R@1", "higher", has_margin=True),
+        Measure("scc_recall", "SCC R@1", "higher", has_margin=True, has_gain=True),
+        Measure("tcc_recall", "TCC R@1", "higher", has_margin=True, has_gain=True),
         Measure("scc", "SCC cosine", "higher"),
         Measure("tcc", "TCC cosine", "higher"),
     )

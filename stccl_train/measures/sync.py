@@ -53,7 +53,7 @@ class Sync:
     """
 
     measures: tuple[Measure, ...] = (
-        Measure("sync_distance", "sync distance", "lower", "SyncNet distance", has_margin=True),
+        Measure("sync_distance", "sync distance", "lower", "SyncNet distance", 3, True, True),
         Measure("lse_d", "LSE-D", "lower", "SyncNet distance"),
         Measure("lse_c", "LSE-C", "higher", "SyncNet distance"),
     )

@@ -85,11 +85,24 @@ def test_the_real_clip_is_aligned_not_matched_by_time(out: tuple[Path, Measureme
     assert out[1].mean("real", opening).mean > out[1].mean("same", opening).mean
 
 
-def test_headlines_are_margins_and_a_shifted_clip_has_none(out: tuple[Path, Measurement]) -> None:
+def test_a_shifted_clip_and_another_person_have_no_headline(
+    out: tuple[Path, Measurement],
+) -> None:
     headlines = [m for m in out[1].measures if m.is_headline]
-    names = {"lip_distance_margin", "opening_margin", "scc_recall_margin", "tcc_recall_margin"}
-    assert {m.name for m in headlines} == names
-    assert {out[1].mean("shifted", m).mean for m in headlines} == {0.0}
+    assert {m.name for m in headlines} == {"opening_gain", "scc_recall_gain", "tcc_recall_gain"}
+    for each in headlines:
+        assert max(out[1].mean(row, each).mean for row in ("shifted", "other")) <= 0
+
+
+def test_a_genuine_pair_is_above_another_person_and_another_sentence(
+    out: tuple[Path, Measurement],
+) -> None:
+    """The margin over a shift alone is not: both persons begin and end in silence."""
+    measures = {m.name: m for m in out[1].measures}
+    real, wrong = (out[1].mean(row, measures["opening_gain"]).mean for row in ("real", "wrong"))
+    assert real > 0 > wrong
+    margin = measures["opening_margin"]
+    assert out[1].mean("other", margin).mean > out[1].mean("real", margin).mean
 
 
 def test_a_second_call_computes_nothing(rows: list[Row], out: tuple[Path, Measurement]) -> None:
