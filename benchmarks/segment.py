@@ -184,7 +184,7 @@ def main() -> None:
                 cpu += time.process_time() - began
             seconds += len(sound) / RATE
             counts, own = compare(name, events, segments, texts)
-            total += counts
+            total.update(counts)  # keeps zeros, unlike +=
             errors += own
     for what, count in total.items():
         print(f"{what}: {count}")

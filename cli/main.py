@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Write a dataset's pairs in the forms that existing trainers read.",
     "measure": "Measure generated clips against their sources.",
     "info": "Summarise a prepared dataset.",
+    "label": "Propose sentence ids for clips of a manifest that have none.",
     "manifest": "Write a manifest from the labels in the paths of files.",
     "merge": "Write the dataset of a finished job array.",
     "pairs": "Audit or import a published pair file; filter a dataset's pairs again.",
@@ -32,6 +33,7 @@ COMMANDS = {
     "status": "Show the progress of a run, from any terminal.",
     "train": "Train the correlation metric on a prepared dataset.",
     "upgrade": "Rewrite a dataset of an earlier schema in the present one.",
+    "withdraw": "Remove a speaker from a dataset: shards, tables and every cached artefact.",
     "verify": "Check every byte and rule of a prepared dataset.",
 }
 

@@ -22,7 +22,10 @@ from .printable import printable
 
 @click.command(name="scan")
 @click.argument("raw", type=click.Path(path_type=Path))
-@options_of(PrepareConfig, only=("corpus", "views", "speakers", "emotions", "transcripts"))
+@options_of(
+    PrepareConfig,
+    only=("corpus", "views", "speakers", "emotions", "transcripts", "accept_proposed"),
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print everything as JSON, every finding too."
 )

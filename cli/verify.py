@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from humanize import naturalsize
 
+from stccl_data.pipeline.withdraw import find_speaker
+
 from .output import echo_json
 from .progress import open_progress
 
@@ -26,18 +28,30 @@ _MAX_ALIKE = 8
     is_flag=True,
     help="Decode every frame and sound too; takes about a millisecond per frame.",
 )
+@click.option("--absent", metavar="SPEAKER", help="Only check that nothing of a speaker is left.")
 @click.option("--json", "as_json", is_flag=True, help="Print every problem as JSON.")
-def command(out: Path, decode: bool, as_json: bool) -> None:
+def command(out: Path, decode: bool, absent: str | None, as_json: bool) -> None:
     """Read every byte of the dataset in OUT and print one line per problem.
 
     Checks checksums, ends of tars, keys, the index, each clip's members, frame maps and paths, the
     tables, speakers in two splits, and files that do not belong. The exit code is 1 if there is a
     problem.
     """
-    from stccl_data.dataset.verify import verify
+    from stccl_data.dataset.verify import Problem, verify
 
+    if absent is not None:
+        problems = [
+            Problem(trace.file, trace.what, f"run `stccl withdraw {out} {absent}`")
+            for trace in find_speaker(out, absent)
+        ]
+        _report(out, problems, as_json)
+        return
     with open_progress() as progress:
         problems = verify(out, decode=decode, progress=progress)
+    _report(out, problems, as_json)
+
+
+def _report(out: Path, problems: "list[Problem]", as_json: bool) -> None:
     if as_json:
         echo_json({"problems": [asdict(problem) for problem in problems]}, indent=1)
     else:

@@ -91,6 +91,13 @@ class Reason(StrEnum):
         "list the clip in a manifest of your own; for MEAD, --transcripts gives sentences as well",
     )
     NO_PARTNER = "no_partner", "no other clip of this speaker, view and sentence in another emotion"
+    PROPOSED_LABEL = (
+        "proposed_label",
+        "listen to the group; empty the column proposed of its rows, or use --accept-proposed",
+    )
+    # consent
+    NO_CONSENT = "no_consent", "enter the speaker's consent into consent.csv, or leave them out"
+    WITHDRAWN = "withdrawn", "nothing to do: the speaker withdrew, and no run brings them back"
     # parts of a recording that are no takes
     OFF_SCRIPT = "off_script", "speech that is no line of the script; nothing to do"
     INCOMPLETE_TAKE = (

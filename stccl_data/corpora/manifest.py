@@ -2,12 +2,14 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import Clip, emotion_label, face_place, slug
+from stccl_data.corpora.consent import apply_ledger
 from stccl_data.corpora.labels import normalised_label, similar_labels
 from stccl_data.corpora.manifest_paths import FoundFile, PathFinder, shown_path
 from stccl_data.corpora.manifest_rows import OPTIONAL, REQUIRED, SUFFIXES, RawRow, read_rows
@@ -77,7 +79,7 @@ def find_manifest(raw: Path) -> Path | None:
     return raw / manifests[0] if manifests else None
 
 
-def read(manifest: Path) -> Listing:
+def read(manifest: Path, accept_proposed: bool = False) -> Listing:
     """List the clips and findings of a manifest.
 
     The columns are `REQUIRED` and any of `OPTIONAL`; others are ignored. Relative paths are
@@ -87,8 +89,12 @@ def read(manifest: Path) -> Listing:
 
     A path that exists in another spelling only is read so, and a finding says it.
 
+    Args:
+        manifest: the table.
+        accept_proposed: use rows whose sentence `stccl label` proposed, too.
+
     Raises:
-        ScanError: the file is not such a table, or lacks a required column.
+        ScanError: the file is not such a table, or lacks a required column; or as `apply_ledger`.
     """
     rows: list[Row] = []
     errors: list[tuple[int, ClipError]] = []
@@ -96,7 +102,7 @@ def read(manifest: Path) -> Listing:
     finder = PathFinder(manifest.parent)
     for raw_row in read_rows(manifest, remarks.append):
         try:
-            rows.append(_parse_row(finder, raw_row))
+            rows.append(_parse_row(finder, raw_row, accept_proposed))
         except ClipError as error:
             errors.append((raw_row.number, error))
     unique = []
@@ -112,7 +118,7 @@ def read(manifest: Path) -> Listing:
     ]
     clips = _assign_ids(unique, numbered)
     findings += _remarks(manifest, remarks, numbered)
-    return Listing(clips, findings)
+    return apply_ledger(Listing(clips, findings), manifest.parent)
 
 
 def _remarks(manifest: Path, remarks: list[str], rows: list[Row]) -> Iterator[Finding]:
@@ -127,7 +133,28 @@ def _remarks(manifest: Path, remarks: list[str], rows: list[Row]) -> Iterator[Fi
         yield Finding(str(manifest), Reason.SIMILAR_LABELS, f"{manifest.name}: {detail}", files=0)
 
 
-def _parse_row(finder: PathFinder, row: RawRow) -> Row:
+def unlabelled(manifest: Path) -> dict[int, Clip]:
+    """Return the clips of a manifest by the number of their row; they need no sentence.
+
+    Rows that cannot be used are left out.
+
+    Raises:
+        ScanError: as `read`.
+    """
+    finder = PathFinder(manifest.parent)
+    clips = {}
+    for row in read_rows(manifest, lambda _: None):
+        with suppress(ClipError):
+            clips[row.number] = _parse_row(finder, row, True, ("path", "speaker", "emotion")).clip
+    return clips
+
+
+def _parse_row(
+    finder: PathFinder,
+    row: RawRow,
+    accept_proposed: bool,
+    required: Collection[str] = REQUIRED,
+) -> Row:
     """Validate a row. Raises ClipError."""
     if row.error:
         raise ClipError(Reason.BAD_ROW, row.error)
@@ -136,7 +163,10 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
         raise ClipError(Reason.BAD_ROW, f"column {', '.join(invalid)} contains a lone surrogate")
     if text["reason"]:
         raise _stated_reason(text["reason"], text["detail"])
-    if missing := [column for column in REQUIRED if not text[column]]:
+    if text["proposed"] and not accept_proposed:
+        detail = f"sentence {text['sentence']} is proposed ({text['proposed']})"
+        raise ClipError(Reason.PROPOSED_LABEL, detail)
+    if missing := [column for column in required if not text[column]]:
         raise ClipError(Reason.BAD_ROW, f"no value in column {', '.join(missing)}")
     try:
         emotion = emotion_label(text["emotion"])
@@ -154,7 +184,7 @@ def _parse_row(finder: PathFinder, row: RawRow) -> Row:
         corpus=text["corpus"] or "own",
         speaker=normalised_label(text["speaker"]),
         emotion=emotion,
-        sentence=normalised_label(text["sentence"]),
+        sentence=normalised_label(text["sentence"]) or None,
         path=files["path"].path,
         audio_path=files["audio_path"].path if "audio_path" in files else None,
         level=_parse_int(text["level"], "level", least=0) if text["level"] else 1,

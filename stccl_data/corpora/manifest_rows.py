@@ -27,6 +27,7 @@ OPTIONAL = (
     "consent",
     "reason",
     "detail",
+    "proposed",
 )
 #: Columns that the path of a file can give.
 LABELS = ("speaker", "emotion", "sentence", "level", "take", "view", "corpus", "clip_id", "text")

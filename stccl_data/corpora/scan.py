@@ -38,6 +38,7 @@ def scan_corpus(
     speakers: Collection[str] | None = None,
     emotions: Collection[str] | None = None,
     transcripts: Path | None = None,
+    accept_proposed: bool = False,
 ) -> Scan:
     """List the clips of a raw corpus.
 
@@ -50,6 +51,7 @@ def scan_corpus(
         emotions: use only these emotions; None or empty for all.
         transcripts: a list with lines `ACTOR_level_N_EMOTION_NNN TEXT` that defines MEAD's
             sentences in place of the numbering table.
+        accept_proposed: use the rows of a manifest whose sentence `stccl label` proposed, too.
 
     Returns:
         The clips whose content is here, and a finding for each file that cannot be used. A folder
@@ -65,7 +67,7 @@ def scan_corpus(
     if corpus not in ("auto", *CORPORA):
         raise ScanError(f"unknown corpus '{corpus}'; choose one of auto, {', '.join(CORPORA)}")
     selection = make_selection(views, speakers, emotions)
-    corpus, listing, tree = _list_clips(raw, corpus, transcripts)
+    corpus, listing, tree = _list_clips(raw, corpus, transcripts, accept_proposed)
     selected = selection.apply(raw, corpus, listing.clips)
     found = Listing(selected.clips, listing.findings + selected.findings)
     if tree is not None:
@@ -79,7 +81,7 @@ def scan_corpus(
 
 
 def _list_clips(
-    raw: Path, corpus: str, transcripts: Path | None
+    raw: Path, corpus: str, transcripts: Path | None, accept_proposed: bool
 ) -> tuple[str, Listing, Tree | None]:
     """Return the name of the corpus, its clips before selection, and its tree if it is a folder."""
     table = manifest.find_manifest(raw) if corpus in ("auto", "own") else None
@@ -98,7 +100,7 @@ def _list_clips(
             f"transcripts are for MEAD; {raw} is {corpus}, whose names define its sentences"
         )
     if table is not None:
-        return corpus, manifest.read(table), None
+        return corpus, manifest.read(table, accept_proposed), None
     assert tree is not None
     listing = _read(tree, corpus, transcripts)
     return corpus, Listing(listing.clips, [*tree.findings, *listing.findings]), tree

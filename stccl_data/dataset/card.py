@@ -59,7 +59,7 @@ mouths cropped and stabilised, aligned in time.
 | accepted pairs | {stats["pairs_accepted"]} of {stats["pairs"]} candidates |
 | speakers | {speakers} |
 | emotions (clips) | {emotions} |
-| frames | {stats["frames"]} |
+{_consents(stats)}| frames | {stats["frames"]} |
 | hours | {stats["hours"]} |
 
 ```python
@@ -76,6 +76,12 @@ dataset = load_dataset("THIS FOLDER", streaming=True)
 The source is {name}; its terms bind these shards: {terms}. The pictures show faces of people who agreed to the use that the
 corpus describes, and to no other. Do not use them to identify anybody, or to make anybody seem to say or feel what they did not.
 """
+
+
+def _consents(stats: Mapping[str, Any]) -> str:
+    """Return the row of the table that counts consents; empty if none is recorded."""
+    count = stats.get("consenting_speakers", 0)
+    return f"| speakers with a recorded consent | {count} |\n" if count else ""
 
 
 def _licence(corpus: str) -> Licence:

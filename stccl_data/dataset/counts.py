@@ -34,6 +34,7 @@ def dataset_counts(
             for split in SPLITS
         },
         "emotions": dict(sorted(Counter(clip["emotion"] for clip in used).items())),
+        "consenting_speakers": len({clip["speaker"] for clip in used if clip.get("consent")}),
         "frames": sum(clip["n_frames"] or 0 for clip in used),
         "hours": round(sum(clip["duration_s"] or 0 for clip in used) / 3600, 4),
         "utterances": {

@@ -63,6 +63,10 @@ class PrepareConfig:
         description="Transcripts of MEAD: lines `ACTOR_level_N_EMOTION_NNN TEXT`.",
         json_schema_extra={"path": True},
     )
+    accept_proposed: bool = Field(
+        default=False,
+        description="Use rows of a manifest whose sentence `stccl label` proposed, too.",
+    )
     limit: int | None = Field(
         default=None, ge=1, description="Use only N clips, those of the first pairs; for a trial."
     )

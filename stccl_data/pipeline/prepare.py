@@ -72,6 +72,8 @@ def prepare(
     config: PrepareConfig | None = None,
     progress: Progress | None = None,
     pairs: ImportedPairs | None = None,
+    *,
+    remove_unused: bool = False,
 ) -> Summary:
     """Make the dataset OUT from the raw corpus RAW. A rerun makes what is missing.
 
@@ -84,6 +86,7 @@ def prepare(
         progress: receives the progress.
         pairs: imported pairs, matched with what `scan_raw` found in RAW. By default the labels
             decide which clips are paired, and the pairs are aligned.
+        remove_unused: delete the artefacts of earlier runs that this one does not use.
 
     Raises:
         PrepareError: the run cannot start, or had to stop.
@@ -103,7 +106,7 @@ def prepare(
         request = resolve_request(raw, out, config, pairs)
         _announce(request, progress)
         try:
-            results = _run(request, out, config, progress)
+            results = _run(request, out, config, progress, remove_unused)
         except OSError as error:
             full = error.errno in DISK_FULL
             raise PrepareError(
@@ -132,7 +135,9 @@ def _announce(request: Request, progress: Progress) -> None:
         progress.note(note)
 
 
-def _run(request: Request, out: Path, config: PrepareConfig, progress: Progress) -> _Results:
+def _run(
+    request: Request, out: Path, config: PrepareConfig, progress: Progress, remove_unused: bool
+) -> _Results:
     """Run all stages with OUT locked, and record that the job of an array has finished."""
     store, job = Store(out, config.array_job), config.array_job
     log = out / "logs" / f"prepare-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
@@ -152,6 +157,8 @@ def _run(request: Request, out: Path, config: PrepareConfig, progress: Progress)
         results = _run_stages_repairing_artefacts(run, out, request)
         if job is None:
             _sweep(out)
+            if remove_unused:
+                store.remove_unused()
         else:
             options = asdict(with_absolute_paths(config))
             record_finished(store.work, job, {"raw": str(request.scan.root), "config": options})

@@ -19,6 +19,7 @@ from stccl_data.pipeline.job_array import clips_of_job
 from stccl_data.pipeline.output_folder import check_output_folder, compare_with_dataset
 from stccl_data.pipeline.records import ClipRow
 from stccl_data.pipeline.run import PrepareError
+from stccl_data.pipeline.withdrawn import without_withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def scan_raw(raw: Path, config: PrepareConfig) -> Scan:
         speakers=config.speakers,
         emotions=config.emotions,
         transcripts=Path(config.transcripts) if config.transcripts else None,
+        accept_proposed=config.accept_proposed,
     )
     if not scan.clips:
         why = "".join(f"; {note}" for note in _findings_notes(scan))
@@ -82,6 +84,7 @@ def resolve_request(
     check_output_folder(raw, out)
     scan = scan_raw(raw, config) if imported is None else imported.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
+    scan = without_withdrawn(out, scan)  # after the splits, which stay as they were
     candidates = (
         candidate_pairs(scan.clips, config.reference) if imported is None else imported.candidates
     )

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -100,9 +100,11 @@ class Store:
         self.work = out / "work"
         self.job = job
         self._suffix = "" if job is None else f"-{job.name}"
+        self._used: set[tuple[str, str]] = set()  # kind and key of the artefacts asked for
 
     def artefact(self, kind: str, key: str) -> Path:
         """Return the path of an artefact, whether or not it exists."""
+        self._used.add((kind, key))
         # One string: joining Paths takes too long for hundreds of thousands.
         return Path(f"{self.work}/{kind}/{key[:2]}/{key}.npz")
 
@@ -121,6 +123,14 @@ class Store:
                         if file.name.endswith(".npz")
                     }
         return sizes
+
+    def remove_unused(self) -> None:
+        """Delete the artefacts whose path this store was not asked for."""
+        for kind in ("clips", "pairs", "content"):
+            for key in self.existing(kind):
+                if (kind, key) not in self._used:
+                    for file in (self.work / kind / key[:2]).glob(f"{key}*"):
+                        file.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -256,6 +266,21 @@ def record_clips(connection: sqlite3.Connection, states: Iterable[ClipState]) ->
             "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [astuple(state) for state in states],
         )
+
+
+def forget_clips(database: Path, kept: Collection[str]) -> None:
+    """Remove the records of all other clips from a database, and their bytes from its file.
+
+    Raises:
+        StateError: SQLite failed.
+    """
+    with _sqlite_errors(database), closing(sqlite3.connect(database, timeout=30)) as connection:
+        gone = clip_states(connection).keys() - set(kept)
+        connection.executemany("DELETE FROM clips WHERE clip_id = ?", [(name,) for name in gone])
+        connection.execute("DELETE FROM headers")  # of pairs; read again from the artefacts
+        connection.commit()
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def headers(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:

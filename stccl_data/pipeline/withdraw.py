@@ -1,0 +1,109 @@
+"""Remove a speaker from a dataset: the work of `stccl withdraw` and `stccl verify --absent`."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stccl_data.dataset.index import read_shard_list
+from stccl_data.dataset.layout import CLIPS, FINDINGS, PAIRS, PROVENANCE
+from stccl_data.dataset.reader import open_dataset
+from stccl_data.dataset.tables import read_clips, read_table
+from stccl_data.errors import StcclError
+from stccl_data.pipeline.artefacts import ClipArtefact, load_content
+from stccl_data.pipeline.config import config_from_json
+from stccl_data.pipeline.prepare import Summary, prepare
+from stccl_data.pipeline.state import Store, forget_clips
+from stccl_data.pipeline.withdrawn import record_withdrawal
+from stccl_data.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Something that is left of a speaker."""
+
+    #: relative to the dataset
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
+
+
+class WithdrawError(StcclError):
+    """A speaker cannot be removed."""
+
+
+def withdraw(out: Path, speaker: str, progress: Progress | None = None) -> Summary:
+    """Remove a speaker: from shards, tables and card, and every artefact and record of a run.
+
+    The dataset is written again without the speaker; the splits of the others stay. What was
+    extracted and aligned of the others is used again. Every artefact that the dataset does not
+    need is deleted, and so are the logs. Later runs into OUT leave the speaker out.
+
+    Raises:
+        WithdrawError: the dataset cannot be read, lacks the speaker, or has no other; it was made
+            from imported pairs; or traces are left.
+        StcclError: whatever `prepare` raises, such as a RAW that is not there. The speaker is left
+            out of later runs then, but still in the dataset.
+    """
+    try:
+        made = json.loads((out / PROVENANCE).read_bytes())
+        speakers = {row["speaker"] for row in read_clips(out, ["speaker"])}
+    except (OSError, ValueError, StcclError) as error:
+        raise WithdrawError(f"{out} has no finished dataset ({error})") from error
+    if speaker not in speakers:
+        known = ", ".join(sorted(speakers)[:8])
+        raise WithdrawError(f"{out} has no speaker {speaker!r}; it has {known}")
+    if speakers == {speaker}:
+        raise WithdrawError(f"{out} has no other speaker: delete the folder")
+    if "pairs_from" in made:
+        raise WithdrawError(f"{out} was made from imported pairs: import them again without them")
+    record_withdrawal(out, speaker)
+    config = config_from_json(made["config"])
+    whole = replace(config, job=None, retry_failed=(), executor="local", workers=0, memory_mb=0)
+    summary = prepare(Path(made["raw"]), out, whole, progress, remove_unused=True)
+    store = Store(out)
+    with store.locked():
+        kept = {row["clip_id"] for row in read_clips(out, ["clip_id"])}
+        for database in store.databases():
+            forget_clips(database, kept)
+        shutil.rmtree(out / "logs", ignore_errors=True)
+    if traces := list(find_speaker(out, speaker)):
+        raise WithdrawError(f"traces of {speaker} are left: {'; '.join(map(str, traces[:5]))}")
+    return summary
+
+
+def find_speaker(out: Path, speaker: str) -> Iterator[Trace]:
+    """Yield where a speaker is in a dataset and in its work folder.
+
+    Raises:
+        StcclError: a part of the dataset cannot be read.
+    """
+    clips = read_clips(out, ["clip_id", "speaker"])
+    others = {row["clip_id"] for row in clips if row["speaker"] != speaker}
+    if count := len(clips) - len(others):
+        yield Trace(CLIPS, f"{count} clips")
+    pairs = read_table(out / PAIRS, required=("speaker",)).column("speaker").to_pylist()
+    if count := pairs.count(speaker):
+        yield Trace(PAIRS, f"{count} pairs")
+    for utterance in open_dataset(out).read(read_shard_list(out)):
+        if utterance.speaker == speaker:
+            yield Trace("shards", f"{utterance.key}")
+    findings = (out / FINDINGS).read_text(encoding="utf-8") if (out / FINDINGS).exists() else ""
+    if json.dumps(speaker)[1:-1] in findings and len(speaker) > 3:
+        yield Trace(FINDINGS, "names the speaker")
+    yield from _find_in_work(Store(out), speaker, others)
+
+
+def _find_in_work(store: Store, speaker: str, others: set[str]) -> Iterator[Trace]:
+    for key in store.existing("clips"):
+        clip = json.loads(ClipArtefact(store.artefact("clips", key)).header())["clip"]
+        if clip["speaker"] == speaker:
+            yield Trace("work/clips", f"{clip['clip_id']}")
+    for key in store.existing("content"):
+        if unknown := load_content(store.artefact("content", key)).clips.keys() - others:
+            yield Trace("work/content", f"{min(unknown)}")
+    for clip_id in store.clip_states().keys() - others:
+        yield Trace("work/state", f"{clip_id}")

@@ -1,0 +1,48 @@
+"""A speaker withdraws: nothing of them is left, and the others are as before."""
+
+import pytest
+from click.testing import CliRunner
+from stccl_cli.main import stccl
+
+from stccl_data.dataset import open_dataset
+from stccl_data.dataset.tables import read_clips
+from stccl_data.dataset.verify import verify
+from stccl_data.pipeline.prepare import prepare
+from stccl_data.pipeline.withdraw import WithdrawError, find_speaker, withdraw
+
+
+def test_nothing_of_the_speaker_is_left_and_no_run_brings_them_back(
+    prepared_copy, prepared, corpus
+):
+    out = prepared_copy
+    gone, kept = "M003", "W009"
+    before = {row["clip_id"]: row["split"] for row in read_clips(out) if row["speaker"] == kept}
+    sample = next(u for u in open_dataset(out).stream(before.popitem()[1]) if u.speaker == kept)
+    jpeg = next(iter(sample.clips.values())).jpeg("face", 0)
+    (out / "logs").mkdir(exist_ok=True)
+    (out / "logs" / "prepare-1.log").write_text(f"{gone}: read\n")
+    assert list(find_speaker(out, gone))
+
+    summary = withdraw(out, gone)
+
+    assert list(find_speaker(out, gone)) == []
+    assert verify(out) == []
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert not any(gone.encode() in path.read_bytes() for path in files)
+    assert {row["speaker"] for row in read_clips(out)} == {kept}
+    assert summary.made <= 1  # the shards; nothing is extracted or aligned again
+    assert next(iter(open_dataset(out)[sample.key].clips.values())).jpeg("face", 0) == jpeg
+    prepare(corpus.folder, out, prepared.config)
+    assert {row["speaker"] for row in read_clips(out)} == {kept}
+
+
+def test_the_command_says_what_is_left(prepared):
+    result = CliRunner().invoke(stccl, ["verify", str(prepared.out), "--absent", "M003"])
+    assert result.exit_code == 1
+    assert "clips.parquet: 6 clips" in result.output
+    assert CliRunner().invoke(stccl, ["verify", str(prepared.out), "--absent", "X"]).exit_code == 0
+
+
+def test_an_unknown_speaker_is_named(prepared):
+    with pytest.raises(WithdrawError, match="has no speaker 'M999'; it has M003, W009"):
+        withdraw(prepared.out, "M999")
