@@ -10,32 +10,9 @@ import click
 
 from stccl_data.errors import StcclError
 
+from .commands import COMMANDS, GROUPS
 from .printable import printable
-
-COMMANDS = {
-    "align": "Align two clips in time by dynamic time warping.",
-    "demo": "Render a small paired-emotion corpus with known ground truth.",
-    "doctor": "Check that this machine has everything stccl needs.",
-    "eval": "Evaluate a trained metric on held-out speakers.",
-    "export": "Write a dataset's pairs in the forms that existing trainers read.",
-    "measure": "Measure generated clips against their sources.",
-    "info": "Summarise a prepared dataset.",
-    "label": "Propose sentence ids for clips of a manifest that have none.",
-    "manifest": "Write a manifest from the labels in the paths of files.",
-    "merge": "Write the dataset of a finished job array.",
-    "pairs": "Audit or import a published pair file; filter a dataset's pairs again.",
-    "prepare": "Make webdataset shards of aligned pairs from raw videos.",
-    "report": "Write pages about a dataset that open from disk.",
-    "preview": "Write a side-by-side video of an aligned pair.",
-    "scan": "List the contents of a raw corpus, without reading a frame.",
-    "score": "Score how well one clip keeps the speech of another.",
-    "segment": "Find the lines of a script in long recordings, and write a manifest.",
-    "status": "Show the progress of a run, from any terminal.",
-    "train": "Train the correlation metric on a prepared dataset.",
-    "upgrade": "Rewrite a dataset of an earlier schema in the present one.",
-    "withdraw": "Remove a speaker from a dataset: shards, tables and every cached artefact.",
-    "verify": "Check every byte and rule of a prepared dataset.",
-}
+from .verbosity import add_verbosity
 
 # Read when numpy is loaded, by a command: our matrices are small, more threads wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -61,18 +38,24 @@ class LazyGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f".{name}", __package__)
         command: click.Command = module.command
+        command.epilog = f"Example: stccl {COMMANDS[name].example}"
+        add_verbosity(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name.ljust(width), entry.help) for name, entry in commands.items()]
+                )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
@@ -109,7 +92,7 @@ class LazyGroup(click.Group):
 def stccl() -> None:
     """Paired-emotion talking-face datasets, and the metrics learned from them.
 
-    Start with `stccl scan RAW`, then `stccl prepare RAW OUT`.
+    Start with `stccl scan RAW`, then `stccl prepare RAW OUT`, then look: `stccl report OUT`.
     """
 
 

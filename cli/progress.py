@@ -1,5 +1,6 @@
 """The progress display of every command: live bars on a terminal, plain lines elsewhere."""
 
+import json
 import sys
 import time
 from abc import abstractmethod
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from stccl_data.errors import Reason
+
+from .verbosity import chosen_display
 
 #: Seconds between two plain lines.
 _INTERVAL_S = 10.0
@@ -141,13 +144,54 @@ class PlainProgress(CommandProgress):
         if self.done < self.total and now - self._shown < _INTERVAL_S:
             return
         self._shown = now
+        self._print()
+
+    def _print(self) -> None:
         click.echo(f"{self.name}: {self.done:,} of {self.total:,}, {self.details}", err=True)
 
 
+class JsonProgress(PlainProgress):
+    """The same lines as JSON objects, for programs."""
+
+    def show_stage(self) -> None:
+        self._shown = time.monotonic()
+        self._print()
+
+    def note(self, text: str) -> None:
+        """See `Progress.note`."""
+        click.echo(json.dumps({"note": text}), err=True)
+
+    def _print(self) -> None:
+        record = {"stage": self.name, "done": self.done, "total": self.total}
+        details = {"reasons": dict(self._reasons), "values": dict(self._values)}
+        click.echo(json.dumps({**record, **details}), err=True)
+
+
+class NoProgress(CommandProgress):
+    """Shows nothing."""
+
+    def show_stage(self) -> None:
+        """Show nothing."""
+
+    def show_step(self) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
 def open_progress() -> CommandProgress:
-    """Return bars if stderr is a terminal, else plain lines."""
+    """Return the display that the command was asked for.
+
+    By default bars if stderr is a terminal, else plain lines.
+    """
     console = Console(stderr=True)
-    return TerminalProgress(console) if console.is_terminal else PlainProgress()
+    display = chosen_display()
+    if display == "auto":
+        display = "bars" if console.is_terminal else "lines"
+    if display == "bars":
+        return TerminalProgress(console)
+    return {"lines": PlainProgress, "json": JsonProgress, "none": NoProgress}[display]()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""`stccl report`: write pages about a dataset or a run that open from disk."""
+"""`stccl report`: write pages about a dataset, a run or a measurement that open from disk."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,24 +11,52 @@ from .options import config_of, options_of
 from .output import echo_json
 from .progress import open_progress
 
+if TYPE_CHECKING:
+    from stccl_data.progress import Progress
+    from stccl_data.report import ReportResult
+
+#: Files that `stccl train` and `stccl eval` leave in a run.
+_RUN_FILES = ("metrics.jsonl", "metric.json", "config.yaml")
+
 
 @click.command("report", context_settings={"show_default": True})
-@click.argument("out", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the report.  [default: OUT/report]",
+    help="Folder for the report.  [default: report, in PATH or beside it]",
 )
 @options_of(ReportConfig)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(out: Path, to: Path | None, as_json: bool, **values: Any) -> None:
-    """Write a report of the dataset in OUT: a folder with an index.html that opens from disk."""
-    from stccl_data.report import write_dataset_report
+def command(path: Path, to: Path | None, as_json: bool, **values: Any) -> None:
+    """Write a report about PATH: a folder with an index.html that opens from disk.
 
+    \b
+    PATH is one of
+      OUT            a dataset of `stccl prepare`: pairs side by side, scores, rejections
+      RUN            a run of `stccl train`: curves, controls, similarity maps
+      measure.json   of `stccl measure`: the methods side by side
+    """
     config = config_of(ReportConfig, values)
     with open_progress() as progress:
-        result = write_dataset_report(out, to, config, progress)
+        result = _write(path, to, config, progress)
     if as_json:
         echo_json(result)
     else:
         click.echo(f"{result.page}: open it in a browser")
+
+
+def _write(
+    path: Path, to: Path | None, config: ReportConfig, progress: "Progress"
+) -> "ReportResult":
+    if path.is_file():
+        from stccl_train.report import write_measure_report
+
+        return write_measure_report(path, to, config.single_file)
+    if any((path / name).exists() for name in _RUN_FILES):
+        from stccl_train.report import write_run_report
+
+        return write_run_report(path, to, config.single_file, progress)
+    from stccl_data.report import write_dataset_report
+
+    return write_dataset_report(path, to, config, progress)

@@ -162,6 +162,10 @@ class Reason(StrEnum):
         "inconsistent_path",
         "the paths through other takes of the sentence lead elsewhere; one of the clips is unusual",
     )
+    REJECTED_IN_REVIEW = (
+        "rejected_in_review",
+        "somebody rejected the pair by eye; verdicts.csv says who, and `stccl review` changes it",
+    )
     BAD_PATH = (
         "bad_path",
         "the imported path does not fit the two clips; make it from these files",

@@ -188,7 +188,7 @@ def nobodys() -> Iterator[Path]:
     is_root = os.geteuid() == 0
     if is_root:
         # Python itself may lie where this user cannot read: import now what is imported late.
-        for encoding in ("utf-8-sig", "utf-16", "cp437"):
+        for encoding in ("utf-8-sig", "utf-16", "cp437", "unicode-escape"):
             codecs.lookup(encoding)
         importlib.metadata.version("stccl")
         for module in pkgutil.walk_packages(stccl_data.__path__, "stccl_data."):

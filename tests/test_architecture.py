@@ -57,6 +57,10 @@ PUBLIC_TO_TRAINING = {
     "stccl_data.options",
     "stccl_data.pairs.gates",
     "stccl_data.progress",
+    "stccl_data.report",
+    "stccl_data.report.charts",
+    "stccl_data.report.site",
+    "stccl_data.report.views",
 }
 
 

@@ -57,7 +57,7 @@ mouths cropped and stabilised, aligned in time.
 |---|---|
 | clips in accepted pairs | {stats["clips_by_state"].get("paired", 0)} of {stats["clips"]} found |
 | accepted pairs | {stats["pairs_accepted"]} of {stats["pairs"]} candidates |
-| speakers | {speakers} |
+{_review(stats)}| speakers | {speakers} |
 | emotions (clips) | {emotions} |
 {_consents(stats)}| frames | {stats["frames"]} |
 | hours | {stats["hours"]} |
@@ -82,6 +82,13 @@ def _consents(stats: Mapping[str, Any]) -> str:
     """Return the row of the table that counts consents; empty if none is recorded."""
     count = stats.get("consenting_speakers", 0)
     return f"| speakers with a recorded consent | {count} |\n" if count else ""
+
+
+def _review(stats: Mapping[str, Any]) -> str:
+    """Return the line about pairs that people looked at; empty if nobody has."""
+    if not (verdicts := stats.get("verdicts")):
+        return ""
+    return f"| looked at by people | {verdicts['keep']} kept, {verdicts['reject']} rejected |\n"
 
 
 def _licence(corpus: str) -> Licence:

@@ -20,6 +20,7 @@ from stccl_data.dataset.tables import read_table, write_table
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.gates import GATE_REASONS, GateConfig, Refusal, judge
+from stccl_data.pairs.verdicts import PairIds, Verdict, count_verdicts, read_verdicts
 from stccl_data.pipeline.records import PairDecision, settle_clips
 from stccl_data.pipeline.state import Store
 
@@ -89,6 +90,7 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
     Raises:
         RefilterError: `out` has no finished dataset.
         TableError: a table cannot be read.
+        VerdictsError: verdicts.csv cannot be read.
         StoreBusyError: the dataset is being prepared.
     """
     provenance = _json(out / PROVENANCE)
@@ -101,12 +103,15 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
         clips_before: list[Row] = clip_table.to_pylist()
         pairs_before: list[Row] = pair_table.to_pylist()
         by_id = {clip["clip_id"]: clip for clip in clips_before}
-        pairs = [_judged(pair, by_id, gates) for pair in pairs_before]
+        verdicts = read_verdicts(out)
+        pairs = [_judged(pair, by_id, gates, verdicts) for pair in pairs_before]
         clips = list(_settled(clips_before, pairs))
         if not dry_run:
             write_table(out / PAIRS, pairs, pair_table.schema)
             write_table(out / CLIPS, clips, clip_table.schema)
             counts = dataset_counts(clips, pairs, shards)
+            if verdicts:
+                counts["verdicts"] = count_verdicts(verdicts)
             write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
@@ -130,7 +135,8 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
 def _gates_decide(pair: Row) -> bool:
     """Tell whether the pair was aligned and nothing but a gate refused it."""
     return pair["mode"] is not None and (
-        pair["reason"] is None or pair["reason"] in GATE_REASONS.values()
+        pair["reason"] is None
+        or pair["reason"] in (*GATE_REASONS.values(), Reason.REJECTED_IN_REVIEW)
     )
 
 
@@ -141,10 +147,23 @@ def _refusal(pair: Row) -> Refusal | None:
     return Refusal(Reason[pair["reason"].upper()], pair["detail"] or "")
 
 
-def _judged(pair: Row, clips: Mapping[str, Row], gates: GateConfig) -> Row:
+def _judged(
+    pair: Row,
+    clips: Mapping[str, Row],
+    gates: GateConfig,
+    verdicts: Mapping[PairIds, Verdict],
+) -> Row:
+    """Judge a pair by its scores, unless somebody decided about it by eye."""
     earlier = _refusal(pair)
+    if earlier is not None and earlier.reason is Reason.REJECTED_IN_REVIEW:
+        earlier = None  # the scores decide again, if the verdict has gone
     refusal = judge(pair, clips[pair["source"]], clips[pair["target"]], gates, earlier)
-    if refusal is earlier:
+    verdict = verdicts.get((pair["source"], pair["target"]))
+    if verdict is not None and pair["mode"] is not None:
+        detail = f"rejected by {verdict.who or 'somebody'} on {verdict.when or 'an unknown day'}"
+        is_kept = verdict.verdict == "keep"
+        refusal = None if is_kept else Refusal(Reason.REJECTED_IN_REVIEW, detail)
+    if refusal == _refusal(pair):
         return pair
     reason, detail = (None, None) if refusal is None else (str(refusal.reason), refusal.detail)
     return {**pair, "accepted": refusal is None, "reason": reason, "detail": detail}

@@ -94,8 +94,8 @@ class ReportResult:
 
     #: the page to open
     page: Path
-    #: pairs with a page of their own
-    pairs: int
+    #: source and target of each pair with a page of its own
+    shown: tuple[tuple[str, str], ...]
     #: of all files
     bytes: int
 
@@ -145,7 +145,7 @@ def write_dataset_report(
         _write_pages(site, content, views)
     page = site.finish()
     size = sum(path.stat().st_size for path in site.folder.rglob("*") if path.is_file())
-    return ReportResult(page, len(content.shown), size)
+    return ReportResult(page, tuple(pair.clip_ids for pair in content.shown), size)
 
 
 def _check_finished(out: Path) -> None:

@@ -1,6 +1,7 @@
 """The command group: help, errors and exit codes shared by all commands."""
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -8,7 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 from stccl_cli import main
-from stccl_cli.main import COMMANDS, stccl
+from stccl_cli.commands import COMMANDS, GROUPS
+from stccl_cli.main import stccl
 
 from stccl_data.errors import StcclError, UsageError
 
@@ -28,12 +30,29 @@ def test_the_help_lists_every_command():
     result = CliRunner().invoke(stccl, ["--help"])
     assert result.exit_code == 0
     assert all(f"\n  {name} " in result.output for name in COMMANDS)
+    assert all(f"\n{title}:\n" in result.output for title in GROUPS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name):
     result = CliRunner().invoke(stccl, [name, "--help"])
     assert result.exit_code == 0 and f"Usage: stccl {name}" in result.output
+    assert f"Example: stccl {COMMANDS[name].example}" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_is_printed(shell):
+    result = CliRunner().invoke(stccl, ["completion", shell])
+    assert result.exit_code == 0 and "_STCCL_COMPLETE" in result.output
+
+
+def test_a_shell_is_told_the_commands():
+    words = {"_STCCL_COMPLETE": "bash_complete", "COMP_WORDS": "stccl pre", "COMP_CWORD": "1"}
+    code = "from stccl_cli.main import main; import sys; sys.argv[0] = 'stccl'; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **words}, capture_output=True, text=True
+    )
+    assert {line.partition(",")[2] for line in result.stdout.split()} == {"prepare", "preview"}
 
 
 def test_the_help_of_the_group_imports_no_command():

@@ -1,10 +1,19 @@
 """The progress display of the commands."""
 
 import io
+import json
 
+import click
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
-from stccl_cli.progress import PlainProgress, TerminalProgress, resumable_progress
+from stccl_cli.progress import (
+    PlainProgress,
+    TerminalProgress,
+    open_progress,
+    resumable_progress,
+)
+from stccl_cli.verbosity import add_verbosity
 
 from stccl_data.errors import Reason
 
@@ -59,3 +68,29 @@ def test_what_libraries_print_during_a_run_goes_to_stderr(tmp_path, capsys):
         print("from a library")
     captured = capsys.readouterr()
     assert "from a library" in captured.err and not captured.out
+
+
+def progress_of(*options):
+    """What a command with these options writes on stderr about two units."""
+
+    @click.command
+    def command():
+        with open_progress() as progress:
+            progress.stage("extract", 2)
+            progress.step()
+            progress.step(Reason.NO_FACE)
+
+    add_verbosity(command)
+    return CliRunner().invoke(command, options).stderr
+
+
+def test_json_lines_are_for_programs():
+    lines = [json.loads(line) for line in progress_of("--progress", "json").splitlines()]
+    assert lines[0]["done"] == 0
+    assert lines[-1] == {
+        "stage": "extract", "done": 2, "total": 2, "reasons": {"no_face": 1}, "values": {},
+    }  # fmt: skip
+
+
+def test_quiet_shows_no_progress():
+    assert progress_of("-q") == "" and progress_of().startswith("extract: 2 of 2")

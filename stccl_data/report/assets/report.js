@@ -262,6 +262,41 @@ function setUpTable(place, data) {
   update();
 }
 
+// ---- review -----------------------------------------------------------------------------------
+
+// Only `stccl review` serves pages; a report on disk has nobody to tell a verdict to.
+async function setUpReview() {
+  const bar = document.querySelector(".verdict");
+  if (!bar || location.protocol !== "http:") return;
+  const { source, target } = bar.dataset;
+  const buttons = [...bar.querySelectorAll("button")];
+  const place = new URL("../verdicts", location.href);
+  let current = "";
+  const show = (verdicts) => {
+    current = verdicts[`${source}\n${target}`] ?? "";
+    for (const button of buttons)
+      button.setAttribute("aria-pressed", String(button.dataset.verdict === current));
+    bar.querySelector("output").textContent = `${Object.keys(verdicts).length} pairs reviewed`;
+  };
+  async function decide(verdict) {
+    const body = JSON.stringify({ source, target, verdict: verdict === current ? "" : verdict });
+    const answer = await fetch(place, { method: "POST", body });
+    if (!answer.ok) throw new Error(`the verdict was not recorded: ${answer.status}`);
+    show(await answer.json());
+    const next = document.querySelector("nav a[rel=next]");
+    if (current && next) next.click();
+  }
+  for (const button of buttons)
+    button.addEventListener("click", () => decide(button.dataset.verdict));
+  addEventListener("keydown", (event) => {
+    const verdict = { y: "keep", n: "reject" }[event.key];
+    if (!verdict || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!event.target.closest("input, select")) decide(verdict);
+  });
+  show(await (await fetch(place)).json());
+  bar.hidden = false;
+}
+
 // ---- start ------------------------------------------------------------------------------------
 
 addEventListener("DOMContentLoaded", () => {
@@ -272,4 +307,5 @@ addEventListener("DOMContentLoaded", () => {
   if (players.length === 1) setUpKeys(players[0]);
   const place = document.getElementById("pair-table");
   if (place) setUpTable(place, window.stccl.pairs);
+  setUpReview();
 });

@@ -1,0 +1,138 @@
+"""Write the report of a measurement: `stccl report measure.json`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+
+from stccl_data.errors import StcclError
+from stccl_data.report import ReportResult
+from stccl_data.report.charts import Chart, axis
+from stccl_data.report.site import Site
+from stccl_train.measure.request import CONTROLS
+
+#: Clips that are shown with players.
+_SHOWN = 12
+
+
+class MeasureReportError(StcclError):
+    """The file is not what `stccl measure` writes."""
+
+
+def write_measure_report(
+    file: str | Path, to: str | Path | None = None, single_file: bool = False
+) -> ReportResult:
+    """Write a page that shows the methods of a measurement side by side.
+
+    Args:
+        file: measure.json.
+        to: folder for the report; by default `report` beside the file.
+        single_file: write one page that can be mailed.
+
+    Raises:
+        MeasureReportError: the file is not what `stccl measure` writes.
+        UsageError: the folder holds something else, or cannot be written.
+    """
+    file = Path(file)
+    record = _read(file)
+    site = Site(Path(to) if to is not None else file.parent / "report", single_file)
+    labels = list(dict.fromkeys(cell["row"] for cell in record["table"]))
+    means = {(c["measure"], c["row"]): c["mean"] for c in record["table"] if c["emotion"] == "all"}
+    measures = [m for m in record["measures"] if any((m["name"], row) in means for row in labels)]
+    site.write_page(
+        "index.html",
+        "measure.html.j2",
+        file=str(file),
+        record=record,
+        labels=labels,
+        controls=CONTROLS,
+        measures=measures,
+        means=means,
+        best={m["name"]: _best(m, record["methods"], means) for m in measures},
+        charts=[_chart(m, labels, means) for m in measures if m["headline"]],
+        clips=_clips(site.folder, record),
+    )
+    page = site.finish()
+    size = sum(path.stat().st_size for path in site.folder.rglob("*") if path.is_file())
+    return ReportResult(page, (), size)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(file.read_bytes())
+        for key in ("methods", "measures", "table", "pairs"):
+            record[key] = list(record[key])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MeasureReportError(
+            f"{file} is not a measure.json of `stccl measure --out` ({error!r})"
+        ) from None
+    return record
+
+
+def _best(
+    measure: Mapping[str, Any], methods: Sequence[str], means: Mapping[tuple[str, str], float]
+) -> str | None:
+    """Return the method with the best mean, if the measure has a better side."""
+    known = [m for m in methods if means.get((measure["name"], m)) is not None]
+    if measure["better"] is None or len(known) < 2:
+        return None
+    values = {method: means[measure["name"], method] for method in known}
+    if measure["better"] == "higher":
+        return max(values, key=values.__getitem__)
+    if measure["better"] == "lower":
+        return min(values, key=values.__getitem__)
+    return min(values, key=lambda method: abs(values[method] - 1))
+
+
+def _chart(
+    measure: Mapping[str, Any], labels: Sequence[str], means: Mapping[tuple[str, str], float]
+) -> Chart:
+    shown = [label for label in labels if means.get((measure["name"], label)) is not None]
+    colours = ["--soft" if label in CONTROLS else "--source" for label in shown]
+    bars = {
+        "type": "bar",
+        "x": shown,
+        "y": [means[measure["name"], label] for label in shown],
+        "marker": {"color": colours},
+        "hovertemplate": "%{x}: %{y:.3g}",
+    }
+    layout = {"showlegend": False, "xaxis": axis(""), "yaxis": axis(measure["unit"] or "")}
+    return Chart(f"{measure['label']} of each method and control", [bars], layout, 220)
+
+
+def _clips(folder: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Copy the videos of some clips into the report: the source, and what each method made."""
+    clips: dict[str, dict[str, Any]] = {}
+    for pair in record["pairs"]:
+        if pair["row"] in CONTROLS or pair.get("error"):
+            continue
+        clip = clips.setdefault(pair["source"], {"source": pair["source"], "rows": []})
+        clip["rows"].append(pair)
+    shown = []
+    for number, clip in enumerate(list(clips.values())[:_SHOWN], 1):
+        videos = [("source", clip["source"])]
+        videos += [(pair["row"], pair["generated"]) for pair in clip["rows"]]
+        names = [
+            (label, _copy(folder, path, f"{number:02d}-{place}"))
+            for place, (label, path) in enumerate(videos)
+        ]
+        shown.append({**clip, "videos": names})
+    return shown
+
+
+def _copy(folder: Path, path: str, stem: str) -> str:
+    """Copy a video that browsers play; return its path in the report, empty if there is none."""
+    suffix = Path(path).suffix.lower()
+    name = f"media/{stem}{suffix}"
+    try:
+        with av.open(path) as container:
+            codec = container.streams.video[0].codec_context.name
+        if codec not in ("h264", "vp8", "vp9", "av1") or suffix not in (".mp4", ".webm", ".mov"):
+            return ""
+        (folder / "media").mkdir(exist_ok=True)
+        (folder / name).write_bytes(Path(path).read_bytes())
+    except (OSError, IndexError, av.FFmpegError):
+        return ""
+    return name

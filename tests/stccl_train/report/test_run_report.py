@@ -1,0 +1,100 @@
+"""The reports of a run and of a measurement."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from stccl_cli.main import stccl
+
+from stccl_data.dataset import open_dataset
+from stccl_train.config import EvaluateConfig
+from stccl_train.eval.evaluate import evaluate
+from stccl_train.eval.report import write_report
+from stccl_train.model.export import save_metric
+from stccl_train.report import write_measure_report, write_run_report
+from stccl_train.report.measure_report import MeasureReportError
+from stccl_train.report.run_report import RunReportError
+from stccl_train.report.similarity_maps import SIDE, similarity_maps
+from tests.conftest import Prepared
+from tests.testing.metrics import tiny_metric
+
+
+@pytest.fixture(scope="module")
+def run(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with curves, and the evaluation of its untrained metric."""
+    run = tmp_path_factory.mktemp("run")
+    save_metric(run, tiny_metric())
+    line = {"step": 1, "epoch": 0, "section": "train", "loss": 2.5, "scc_vd.recall": 0.1}
+    (run / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    config = EvaluateConfig(split="test", per_pair=1, untrained=1)
+    evaluation = evaluate(run, open_dataset(prepared.out), config)
+    about = {"run": str(run), "data": str(prepared.out), "split": "test"}
+    write_report(run / "eval-test", evaluation, about)
+    return run
+
+
+def test_a_run_is_shown_with_curves_controls_maps_and_windows(run: Path, tmp_path: Path) -> None:
+    page = write_run_report(run, tmp_path / "report").page.read_text()
+    for words in ("loss by training step", "SCC under each condition", "Where on the face",
+                  "Match best", "other sentence"):  # fmt: skip
+        assert words in page, words
+    assert len(list((tmp_path / "report/media").glob("*-less.webp"))) == 2
+    assert list((tmp_path / "report/media").glob("best-*.webp"))
+
+
+def test_a_clip_matches_itself_everywhere(prepared: Prepared) -> None:
+    maps = similarity_maps(tiny_metric().eval(), open_dataset(prepared.out), "test")
+    assert maps is not None and maps.windows
+    for kind, aligned in maps.aligned.items():
+        assert aligned.shape == (SIDE, SIDE)
+        assert np.isfinite(aligned).all() and (np.abs(aligned) <= 1 + 1e-6).all(), kind
+    assert all(window.source.shape == window.target.shape for window in maps.windows)
+
+
+def test_a_run_whose_data_has_gone_says_why_it_has_no_maps(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    (copy / "eval-test").mkdir(parents=True)
+    record = json.loads((run / "eval-test/eval.json").read_text())
+    (copy / "eval-test/eval.json").write_text(json.dumps({**record, "data": "/nowhere"}))
+    page = write_run_report(copy).page.read_text()
+    assert "The maps could not be made" in page and "/nowhere" in page
+
+
+def test_a_run_without_anything_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(RunReportError, match="stccl train"):
+        write_run_report(tmp_path)
+
+
+def measurement(**changes: Any) -> dict[str, Any]:
+    measure = {"name": "lips", "label": "lip distance", "better": "lower", "unit": "%",
+               "group": "lips", "headline": True, "marks": ""}  # fmt: skip
+    cells = [("ours", 1.0), ("theirs", 2.0), ("copy", 0.0)]
+    table = [{"measure": "lips", "emotion": "all", "row": row, "n": 3, "mean": mean}
+             for row, mean in cells]  # fmt: skip
+    pairs = [{"row": "ours", "source": "a.mp4", "generated": "<script>.mp4", "error": None}]
+    record = {"version": 1, "methods": ["ours", "theirs"], "measures": [measure], "table": table,
+              "pairs": pairs, "absent": {}, "warnings": []}  # fmt: skip
+    return {**record, **changes}
+
+
+def test_the_better_method_of_a_measurement_is_bold(tmp_path: Path) -> None:
+    (tmp_path / "measure.json").write_text(json.dumps(measurement()))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    assert "<b>1</b>" in page and "<b>2</b>" not in page and "<b>0</b>" not in page
+    assert "lower is better" in page and "<script>.mp4" not in page
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"methods": 3}'])
+def test_another_file_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(MeasureReportError, match=r"other\.json"):
+        write_measure_report(tmp_path / "other.json")
+
+
+def test_the_command_tells_a_run_from_a_dataset(run: Path, tmp_path: Path) -> None:
+    to = tmp_path / "report"
+    result = CliRunner().invoke(stccl, ["report", str(run), "--to", str(to)])
+    assert result.exit_code == 0 and "Training report" in (to / "index.html").read_text()
