@@ -116,7 +116,8 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
             features = stored_features(out)
-            card = dataset_card(provenance.get("corpus", "own"), counts, features)
+            corpus = provenance.get("corpus", "own")
+            card = dataset_card(corpus, counts, features, asdict(gates))
             write_text(out / CARD, card)
     return RefilterResult(
         out=out,
@@ -160,9 +161,9 @@ def _judged(
     refusal = judge(pair, clips[pair["source"]], clips[pair["target"]], gates, earlier)
     verdict = verdicts.get((pair["source"], pair["target"]))
     if verdict is not None and pair["mode"] is not None:
-        detail = f"rejected by {verdict.who or 'somebody'} on {verdict.when or 'an unknown day'}"
+        words = f"rejected by {verdict.who or 'somebody'} on {verdict.when or 'an unknown day'}"
         is_kept = verdict.verdict == "keep"
-        refusal = None if is_kept else Refusal(Reason.REJECTED_IN_REVIEW, detail)
+        refusal = None if is_kept else Refusal(Reason.REJECTED_IN_REVIEW, words)
     if refusal == _refusal(pair):
         return pair
     reason, detail = (None, None) if refusal is None else (str(refusal.reason), refusal.detail)

@@ -290,5 +290,7 @@ def _write_other_files(out: Path, target: Path) -> None:
     provenance = json.loads((out / PROVENANCE).read_bytes()) if (out / PROVENANCE).is_file() else {}
     provenance["upgraded_by"] = f"stccl {version('stccl')}"
     write_text(target / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
-    card = dataset_card(provenance.get("corpus", "own"), counts, card_features(target))
+    gates = provenance.get("config", {}).get("gates", {})
+    corpus = provenance.get("corpus", "own")
+    card = dataset_card(corpus, counts, card_features(target), gates)
     write_text(target / CARD, card)

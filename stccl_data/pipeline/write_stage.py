@@ -105,7 +105,8 @@ def write_dataset(
     faces_tracked = any("face_rate" in row.scores for row in rows.values())
     made_by = provenance(content.scan, config, content.pairs_from, faces_tracked)
     write_text(out / PROVENANCE, json.dumps(made_by, indent=1, default=str) + "\n")
-    write_text(out / CARD, dataset_card(content.scan.corpus, counts, card_features(out)))
+    card = dataset_card(content.scan.corpus, counts, card_features(out), asdict(config.gates))
+    write_text(out / CARD, card)
     per_split = dict(Counter(shard["split"] for shard in shards))
     return WrittenDataset(made, list(rows.values()), per_split, _few_shards_note(per_split))
 

@@ -29,7 +29,9 @@ _STRIPS = 3
 _STRIP_TILE, _MAP_SIDE = 96, 224
 
 #: (256, 3) RGB of a value in [0, 1].
-_VIRIDIS = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_VIRIDIS)[:, 0, ::-1]
+_VIRIDIS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[
+    :, 0, ::-1
+]
 #: The same for a difference, which is white at 0.5.
 _BLUE_TO_RED = np.stack(
     [

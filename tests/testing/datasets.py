@@ -309,7 +309,7 @@ def write_other_files(dataset: SmallDataset, files: list[ShardFile]) -> None:
     counts = dataset_counts(dataset.clips, dataset.pairs, shards["shards"])
     (out / STATS).write_text(json.dumps(counts))
     (out / PROVENANCE).write_text("{}")
-    (out / CARD).write_text(dataset_card("mead", counts, card_features(out)))
+    (out / CARD).write_text(dataset_card("mead", counts, card_features(out), {}))
 
 
 def write_tables(out: Path, clips: list[dict], pairs: list[dict]) -> None:
