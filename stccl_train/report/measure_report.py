@@ -11,7 +11,7 @@ from stccl_data.errors import StcclError
 from stccl_data.report import ReportResult
 from stccl_data.report.charts import Chart, axis
 from stccl_data.report.site import Site
-from stccl_train.measure.request import CONTROLS
+from stccl_train.measures.request import CONTROLS
 
 #: Clips that are shown with players.
 _SHOWN = 12

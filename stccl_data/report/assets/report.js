@@ -54,10 +54,21 @@ function setUpCharts() {
     }
   }, { rootMargin: "600px" });
   plots.forEach((plot) => seen.observe(plot));
+  // those further down follow one by one while the browser has nothing else to do
+  const idle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100));
+  const drawRest = () => {
+    const next = plots.find((plot) => !plot.dataset.drawn);
+    if (!next) return;
+    drawChart(next);
+    idle(drawRest);
+  };
+  idle(drawRest);
   dark.addEventListener("change", () =>
     plots.filter((plot) => plot.dataset.drawn).forEach(drawChart));
-  addEventListener("beforeprint", () =>
-    plots.filter((plot) => !plot.dataset.drawn).forEach(drawChart));
+  addEventListener("beforeprint", () => {
+    plots.filter((plot) => !plot.dataset.drawn).forEach(drawChart);
+    for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
+  });
 }
 
 // Show a time of the source on the charts that follow the player.
