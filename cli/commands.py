@@ -19,6 +19,10 @@ GROUPS = {
         ),
     },
     "Make a dataset": {
+        "prompts": Entry(
+            "Plan a recording: a balanced script, and a page that shows it line by line.",
+            "prompts PLAN --emotions neutral,happy,angry",
+        ),
         "manifest": Entry(
             "Write a manifest from the labels in the paths of files.", "manifest --help"
         ),
@@ -51,6 +55,9 @@ GROUPS = {
         ),
         "review": Entry("Keep or reject pairs by eye, in a browser on this machine.", "review OUT"),
         "info": Entry("Summarise a prepared dataset.", "info OUT"),
+        "coverage": Entry(
+            "Say what a dataset lacks: takes to record and why, minutes, phonemes.", "coverage OUT"
+        ),
         "verify": Entry("Check every byte and rule of a prepared dataset.", "verify OUT"),
         "preview": Entry(
             "Write a side-by-side video of an aligned pair.",

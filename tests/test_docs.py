@@ -48,6 +48,8 @@ _ELSEWHERE = {
     "stccl segment": "tests/stccl_data/recordings/test_segment.py",
     "stccl prepare session": "tests/stccl_data/recordings/test_segment.py",
     "stccl verify shards": "tests/stccl_data/recordings/test_segment.py",
+    "stccl prompts": "tests/stccl_data/recordings/test_prompts.py",
+    "stccl coverage": "tests/stccl_data/recordings/test_coverage.py",
     "stccl label": "tests/stccl_data/recordings/test_label.py",
     "stccl withdraw": "tests/stccl_data/pipeline/test_withdraw.py",
     "stccl verify OUT --absent": "tests/stccl_data/pipeline/test_withdraw.py",

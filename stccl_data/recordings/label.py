@@ -128,7 +128,8 @@ def group_clips(
     rows = list(spellings)
     costs = np.zeros((len(rows), len(rows)))
     for i, j in combinations(range(len(rows)), 2):
-        costs[i, j] = costs[j, i] = phoneme_cost(spellings[rows[i]], spellings[rows[j]])
+        cost = phoneme_cost(spellings[rows[i]], spellings[rows[j]])
+        costs[i, j] = costs[j, i] = max(0.0, cost)  # of equal sound slightly below 0
     groups = _clusters(costs)
     proposals: dict[int, Proposal] = {}
     for number, group in enumerate(dict.fromkeys(groups.tolist()), 1):
