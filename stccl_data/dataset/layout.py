@@ -24,6 +24,9 @@ STATS = "stats.json"
 PROVENANCE = "provenance.json"
 CARD = "README.md"
 
+#: The folder in OUT that `stccl report` writes by default.
+REPORT = "report"
+
 #: The folder in OUT that new shards are written into while the old ones are in use.
 STAGED = "shards.new"
 

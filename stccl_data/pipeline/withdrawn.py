@@ -12,6 +12,11 @@ from stccl_data.files.atomic import write_text
 WITHDRAWN = "withdrawn.json"
 
 
+def is_withdrawn(out: Path, speaker: str) -> bool:
+    """Whether a speaker withdrew from the dataset in `out`."""
+    return _hash(speaker) in _hashes(out)
+
+
 def record_withdrawal(out: Path, speaker: str) -> None:
     """Leave a speaker out of every later run into `out`."""
     hashes = sorted({*_hashes(out), _hash(speaker)})

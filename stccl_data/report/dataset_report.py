@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from stccl_data import executors
-from stccl_data.dataset.layout import SHARDS
+from stccl_data.dataset.layout import REPORT, SHARDS
 from stccl_data.dataset.summary import summarise
 from stccl_data.dataset.tables import Row, read_clips, read_pairs
 from stccl_data.errors import StcclError
@@ -137,7 +137,7 @@ def write_dataset_report(
     out, config, progress = Path(out), config or ReportConfig(), progress or SilentProgress()
     _check_finished(out)
     content = _read(out, config)
-    site = Site(Path(to) if to is not None else out / "report", config.single_file)
+    site = Site(Path(to) if to is not None else out / REPORT, config.single_file)
     views = _draw(content, site.folder, config.workers, progress)
     if config.single_file:
         _write_single_page(site, content, views)

@@ -7,6 +7,7 @@ from stccl_cli.main import stccl
 from stccl_data.dataset import open_dataset
 from stccl_data.dataset.tables import read_clips
 from stccl_data.dataset.verify import verify
+from stccl_data.pairs.verdicts import Verdict, read_verdicts, write_verdicts
 from stccl_data.pipeline.prepare import prepare
 from stccl_data.pipeline.withdraw import WithdrawError, find_speaker, withdraw
 
@@ -21,6 +22,14 @@ def test_nothing_of_the_speaker_is_left_and_no_run_brings_them_back(
     jpeg = next(iter(sample.clips.values())).jpeg("face", 0)
     (out / "logs").mkdir(exist_ok=True)
     (out / "logs" / "prepare-1.log").write_text(f"{gone}: read\n")
+    (out / "report").mkdir()
+    (out / "report" / "index.html").write_text(f"<p>{gone}")
+    ids = {
+        name: [r["clip_id"] for r in read_clips(out) if r["speaker"] == name]
+        for name in (gone, kept)
+    }
+    verdicts = {tuple(ids[n][:2]): Verdict(*ids[n][:2], "keep", "eve", "") for n in ids}
+    write_verdicts(out, verdicts)
     assert list(find_speaker(out, gone))
 
     summary = withdraw(out, gone)
@@ -30,6 +39,7 @@ def test_nothing_of_the_speaker_is_left_and_no_run_brings_them_back(
     files = [path for path in out.rglob("*") if path.is_file()]
     assert not any(gone.encode() in path.read_bytes() for path in files)
     assert {row["speaker"] for row in read_clips(out)} == {kept}
+    assert set(read_verdicts(out)) == {tuple(ids[kept][:2])}
     assert summary.made <= 1  # the shards; nothing is extracted or aligned again
     assert next(iter(open_dataset(out)[sample.key].clips.values())).jpeg("face", 0) == jpeg
     prepare(corpus.folder, out, prepared.config)
