@@ -102,23 +102,23 @@ def segment_recordings(
             emotion = emotion_label(labels.emotion)
         except ValueError as error:
             raise SegmentError(str(error)) from error
+    intervals = (
+        read_annotations(annotations, recordings[0], tier) if annotations is not None else []
+    )
+    lines = _script_of(intervals) if script is None else read_script(script)
+    if emotion is None and all(row.emotion is None for row in lines.rows):
+        raise SegmentError(
+            "the emotion is not known: give the script a column emotion, or use --emotion"
+        )
     if annotations is not None:
-        intervals = read_annotations(annotations, recordings[0], tier)
-        lines = read_script(script) if script is not None else _script_of(intervals)
         found = [(recordings[0], segment) for segment in _marked(intervals, lines)]
     else:
-        assert script is not None
-        lines = read_script(script)
         words = lines.pronounced()
         found = [
             (path, segment)
             for path in recordings
             for segment in find_segments(read_sound_track(path, progress), words)
         ]
-    if emotion is None and all(row.emotion is None for row in lines.rows):
-        raise SegmentError(
-            "the emotion is not known: give the script a column emotion, or use --emotion"
-        )
     takes = _label(found, lines, emotion, labels.takes)
     write_manifest(target, _rows(target, takes, labels))
     spoken = {take.text for take in takes if take.segment.reason is None}
