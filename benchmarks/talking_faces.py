@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from stccl_data.dataset import Dataset
 from stccl_data.dataset.layout import utterance_of
 from stccl_data.landmarks import LIPS_68, ibug68, open_landmarker
-from stccl_train.data.windows import points_in_crop
 
 #: iBUG's points of brows and eyes.
 BROWS_EYES_68 = np.array([*range(17, 27), *range(36, 48)])
@@ -68,7 +67,7 @@ def load_clips(dataset: Dataset, split: str, size: int) -> list[TalkingClip]:
                 np.stack(
                     [cv2.resize(f, (size, size), interpolation=cv2.INTER_AREA) for f in stored]
                 ),
-                scale * points_in_crop(clip.landmarks, clip.face_transforms),
+                clip.points("face", size=size),
                 scale * clip.face_transforms,
             )
     return [clips[clip_id] for clip_id in sorted(clips)]

@@ -56,8 +56,8 @@ class STCCLLoss(nn.Module):
             The kinds of a term share its weight; what is not named keeps the metric's.
             ``{"scc_vd": 0}`` leaves the tokens of motion alone.
         layers: weight of each of the four layers.
-        region: ``mouth``: if it is known where the mouth is, only tokens at the mouth pull, and only
-            at the pixels there; other tokens are their negatives. ``face``: all tokens pull.
+        region: ``mouth``: if it is known where the mouth is, only tokens at the mouth pull, only at
+            the pixels there; other tokens are their negatives. ``face``: all tokens pull.
         margin: a token is content, and does not pull, with a contrastive loss below this share of
             chance.
         chunk: most windows at once; the same loss in less memory.
