@@ -10,9 +10,9 @@ lips are measured, against the source's.
 A small generator lets a face speak: it sees a neutral window, which speaks, and one frame of the
 same speaker in the wanted emotion, from any clip, and displaces and recolours the latter. It never
 sees a pair. It has to keep the reference (an L1), and whatever moves its lips is, by condition:
-nothing, L1 to the source's pixels at the mouth, the published form of the metric, ours. Every
-speech loss is weighted so that on real frames that say something else its gradient is as large as
-that of the L1. The metrics are trained on the train split of DATA (`stccl train`).
+nothing, L1 to the source's pixels at the mouth, our metric untrained, its published form, ours.
+Every speech loss is weighted so that on real frames that say something else its gradient is as
+large as that of the L1. The metrics are trained on the train split of DATA (`stccl train`).
 
 WORK keeps what is done: a run that was interrupted goes on. Each generator takes a few minutes of
 one core; set OMP_NUM_THREADS=1 and start several processes with --only.
@@ -48,11 +48,12 @@ from stccl_data.dataset import Dataset, open_dataset
 from stccl_data.files.atomic import atomic_writer, write_text
 from stccl_train import STCCLLoss
 from stccl_train.config import load_config
+from stccl_train.eval.evaluate import untrained
 from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.train.trainer import fit
 
 SIZE = 64
-CONDITIONS = ("none", "L1", "published", "ours")
+CONDITIONS = ("none", "L1", "untrained", "published", "ours")
 #: Settings of the metrics: the published form with the backbone, size and schedule of `tiny`.
 PUBLISHED = (
     "metric.backbone=tiny", "metric.size=96", "windows.per_epoch=64", "epochs=10", "batch=4",
@@ -150,8 +151,10 @@ def speech_loss(condition: str, faces: Faces, data: Path, work: Path) -> Speech 
     if condition == "L1":
         return Speech(mouth_l1, 0.12, SPEECH)
     published = condition == "published"  # its places are drawn evenly over the face
-    run = train_metric(condition, data, work)
+    run = train_metric("published" if published else "ours", data, work)
     loss = STCCLLoss.from_run(run, region="face" if published else "mouth")
+    if condition == "untrained":
+        loss = STCCLLoss(untrained(loss.metric))
 
     def call(source: Tensor, generated: Tensor, points: Tensor) -> Tensor:
         return loss(source, generated, source_points=None if published else points)

@@ -105,7 +105,7 @@ def part_sums(
     sums = []
     pair = TokenPair(kind, part.layer, x, y)
     for loss, weight, similarities in metric.token_losses(pair, source.shape[1]):
-        value = (loss / similarities.candidates.log()).clamp_min(margin)
+        value = (loss / similarities.candidates.clamp_min(2).log()).clamp_min(margin)
         weight = weight * pulls
         sums.append(torch.stack([(weight * value).sum((1, 2)), weight.sum((1, 2))], dim=-1))
     return sums[0] + sums[1]

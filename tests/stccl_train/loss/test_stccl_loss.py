@@ -95,6 +95,15 @@ def test_a_single_frame_gives_the_spatial_term_alone(run: Path) -> None:
     assert generated.grad is not None and generated.grad.abs().sum() > 0
 
 
+def test_a_token_without_a_rival_costs_nothing() -> None:
+    """The last layer of 48 pixels has one place, whose matrix has nothing to be told from."""
+    torch.manual_seed(0)
+    config = MetricConfig(backbone="tiny", variant="cm", size=48, frames=3)
+    crit = STCCLLoss(CorrelationMetric(config, freeze_backbone=False))
+    result = crit(frames(0, t=1), frames(1, t=1), seeded(), return_parts=True)
+    assert result.parts["scc_cm.4"].item() == 0 and result.value.isfinite()
+
+
 def test_parts_are_the_losses_of_the_metric_as_shares_of_chance(run: Path) -> None:
     crit = STCCLLoss(load_metric(run))
     result = crit(frames(0), frames(1), seeded(), return_parts=True)
