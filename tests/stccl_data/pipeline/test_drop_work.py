@@ -1,6 +1,5 @@
 """`prepare --drop-work`: crops and sound are kept once, and nothing else changes."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,10 @@ from stccl_data.dataset.layout import STAGED
 from stccl_data.dataset.verify import verify
 from stccl_data.pipeline.prepare import prepare
 from tests.testing.digests import digests
+from tests.testing.kills import Killed, killed_at
 from tests.testing.runs import QUICK
 
 CONFIG = replace(QUICK, audio=True, shard_mb=1, split="train=0.5,test=0.5")
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
 
 
 def frames_in(out: Path) -> int:
@@ -70,29 +66,13 @@ def test_clips_whose_sound_is_lost_are_extracted_again(corpus, whole, tmp_path):
 
 
 @pytest.mark.parametrize("step", [0, 5, 10, 15, 20, 24])
-def test_a_run_killed_at_any_step_resumes_to_the_same_dataset(
-    corpus, whole, tmp_path, monkeypatch, step
-):
+def test_a_run_killed_at_any_step_resumes_to_the_same_dataset(corpus, whole, tmp_path, step):
     out = Path(shutil.copytree(whole, tmp_path / "out"))
     for path in (out / "shards", out / "shards.json", out / "index.jsonl"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     config = replace(CONFIG, drop_work=True)
-    steps = iter(range(10**6))
-
-    def counted(change):
-        def changed(*args, **options):
-            if next(steps) >= step:
-                raise Killed
-            return change(*args, **options)
-
-        return changed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", counted(Path.replace))
-        patch.setattr(Path, "unlink", counted(Path.unlink))
-        patch.setattr(os, "link", counted(os.link))
-        with pytest.raises(Killed):
-            prepare(corpus.folder, out, config)
+    with killed_at(step), pytest.raises(Killed):
+        prepare(corpus.folder, out, config)
     summary = prepare(corpus.folder, out, config)
     assert summary.made <= 1, "no clip is extracted again"
     assert digests(out) == digests(whole)

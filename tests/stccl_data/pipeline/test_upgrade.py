@@ -18,6 +18,7 @@ from stccl_data.pipeline.state import StoreBusyError
 from stccl_data.pipeline.upgrade import UpgradeError, upgrade
 from tests.testing import datasets as small
 from tests.testing.digests import digests
+from tests.testing.kills import Killed, kill, killed_at
 from tests.testing.schema_1 import downgrade
 
 
@@ -110,47 +111,19 @@ def test_the_result_can_be_written_elsewhere(earlier, upgraded, tmp_path):
     assert digests(tmp_path / "new") == upgraded
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def kill(*args) -> None:
-    """End the process."""
-    raise Killed
-
-
-def killed_at(monkeypatch, step: int) -> None:
-    """End the process before its `step`th change of a file or folder."""
-    steps = iter(range(10**6))
-
-    def counted(change):
-        def changed(*args, **options):
-            if next(steps) >= step:
-                raise Killed
-            return change(*args, **options)
-
-        return changed
-
-    monkeypatch.setattr(Path, "replace", counted(Path.replace))
-    monkeypatch.setattr(Path, "unlink", counted(Path.unlink))
-    monkeypatch.setattr(os, "link", counted(os.link))
-    monkeypatch.setattr(shutil, "rmtree", counted(shutil.rmtree))
-
-
 def test_a_kill_at_any_step_leaves_a_readable_dataset_and_a_rerun_finishes_it(
-    earlier, upgraded, monkeypatch, tmp_path
+    earlier, upgraded, tmp_path
 ):
     step, ended = 0, False
     keys = open_dataset(earlier).keys()
     while not ended:
         out = shutil.copytree(earlier, tmp_path / f"{step}")
-        with monkeypatch.context() as patch:
-            killed_at(patch, step)
-            try:
+        try:
+            with killed_at(step):
                 upgrade(out)
-                ended = True
-            except Killed:
-                pass
+            ended = True
+        except Killed:
+            pass
         dataset = open_dataset(out)
         assert dataset.keys() == keys
         assert dataset[keys[-1]].pairs(accepted=None)[0].target.frames("mouth", [2]).any()
@@ -163,11 +136,9 @@ def test_a_kill_at_any_step_leaves_a_readable_dataset_and_a_rerun_finishes_it(
     assert step > 20
 
 
-def test_a_rerun_keeps_the_shards_that_are_finished(earlier, upgraded, monkeypatch):
-    with monkeypatch.context() as patch:
-        killed_at(patch, 12)
-        with pytest.raises(Killed):
-            upgrade(earlier)
+def test_a_rerun_keeps_the_shards_that_are_finished(earlier, upgraded):
+    with killed_at(12), pytest.raises(Killed):
+        upgrade(earlier)
     finished = list((earlier / STAGED).rglob("*.tar.json"))
     assert finished
     assert upgrade(earlier).made == len(open_dataset(earlier).shards) - len(finished)
