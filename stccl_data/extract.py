@@ -101,17 +101,8 @@ def extract_clip(
             raise ClipError(Reason.NO_AUDIO, f"{clip.path} has no audible sound")
     if audio.duration_s is not None and len(times) > 1:
         scores["av_difference_s"] = audio.duration_s - _video_duration(times)
-    completed = replace(
-        clip,
-        fps=_frame_rate(info.fps, times),
-        n_frames=len(times) or (info.n_frames if clip.cut is None else None),
-        width=width,
-        height=height,
-        duration_s=_video_duration(times) or audio.duration_s or info.duration_s,
-        audio_rate=audio.rate,
-    )
     return Extraction(
-        completed,
+        replace(_completed(clip, info, audio, times), width=width, height=height),
         track,
         audio.speech,
         audio.phonemes,
@@ -119,6 +110,19 @@ def extract_clip(
         times,
         scores,
         (*notes, *audio.notes),
+    )
+
+
+def _completed(
+    clip: Clip, info: MediaInfo, audio: "_AudioFeatures", times: NDArray[np.float64]
+) -> Clip:
+    """Return the clip with what its file states, but the size of its picture."""
+    return replace(
+        clip,
+        fps=_frame_rate(info.fps, times),
+        n_frames=len(times) or (info.n_frames if clip.cut is None else None),
+        duration_s=_video_duration(times) or audio.duration_s or info.duration_s,
+        audio_rate=audio.rate,
     )
 
 

@@ -47,16 +47,20 @@ class CropTransforms:
     @classmethod
     def fit(cls, points: NDArray[np.floating] | None, config: CropConfig) -> "CropTransforms":
         """Fit the transforms to the STABLE_68 points of a frame. points: (9, 2) pixels, or None."""
-        missing = cls(np.full((2, 3), np.nan), np.full((2, 3), np.nan))
         if points is None:
-            return missing
+            return cls.missing()
         try:
             return cls(
                 estimate_similarity(points, face_template(config.face_size)),
                 estimate_similarity(points, mouth_template(config.mouth_size)),
             )
         except DegenerateFaceError:
-            return missing
+            return cls.missing()
+
+    @classmethod
+    def missing(cls) -> "CropTransforms":
+        """Return the transforms of a frame without crops."""
+        return cls(np.full((2, 3), np.nan), np.full((2, 3), np.nan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,22 +118,38 @@ def track_frames(
         cutter = _cut_again(read(), speaker.person, config)
     elif config.crops == "bbox":
         cutter = _cut_box(name, read(), landmarks, config)
-    transforms = cutter.transforms or [CropTransforms.fit(None, config)] * len(times)
-    face, mouth = cutter.jpegs() if config.crops != "none" else (None, None)
-    track = Track(
+    cut = cutter if config.crops != "none" else None
+    track = _track(speaker.person, times, valid, landmarks, cut)
+    scores = score_track(track) | finder.scores() | cutter.scores()
+    scores["speaker_margin"] = speaker.margin
+    return TrackedVideo(track, scores, finder.width, finder.height, finder.notes)
+
+
+def _track(
+    person: Person,
+    times: NDArray[np.float64],
+    valid: NDArray[np.bool_],
+    landmarks: NDArray[np.float32],
+    cutter: CropCutter | None,
+) -> Track:
+    """Return the track of a person; without a cutter one without crops."""
+    if cutter is None:
+        transforms = [CropTransforms.missing()] * len(times)
+        face = mouth = None
+    else:
+        transforms = cutter.transforms
+        face, mouth = cutter.jpegs()
+    return Track(
         times=times,
         valid=valid,
         landmarks=landmarks,
         face_transforms=np.stack([t.face for t in transforms]),
         mouth_transforms=np.stack([t.mouth for t in transforms]),
-        presence=_presence(speaker.person, len(times)),
-        blendshapes=_blendshapes(speaker.person, len(times)),
+        presence=_presence(person, len(times)),
+        blendshapes=_blendshapes(person, len(times)),
         face=face,
         mouth=mouth,
     )
-    scores = score_track(track) | finder.scores() | cutter.scores()
-    scores["speaker_margin"] = speaker.margin
-    return TrackedVideo(track, scores, finder.width, finder.height, finder.notes)
 
 
 def score_track(track: Track) -> dict[str, float]:

@@ -206,9 +206,9 @@ def test_a_video_is_read_again_only_if_somebody_else_turns_out_to_speak(
 ):
     reads = []
 
-    def counted(path: str) -> Any:
+    def counted(path: str, cut: Any) -> Any:
         reads.append(path)
-        return read_frames(path)
+        return read_frames(path, cut)
 
     monkeypatch.setattr(tracking, "read_frames", counted)
     small = scaled(bob, 100)
