@@ -129,16 +129,19 @@ def pair_table(pairs: Sequence[Row], pages: Mapping[int, str]) -> dict[str, Any]
         values = [row.get(score.name) for row in pairs]
         if any(value is not None for value in values):
             columns.append({"name": score.name, "kind": "number", "values": values})
-    names = [f"{row['source']} → {row['target']}" for row in pairs]
-    short = [
-        f"{row.get('source_name') or row['source']} → {row.get('target_name') or row['target']}"
+    names = {
+        row[side]: row.get(f"{side}_name") or row[side]
         for row in pairs
-    ]
+        for side in ("source", "target")
+    }
+    numbers = {clip_id: number for number, clip_id in enumerate(names)}
     return {
         "columns": columns,
-        "names": names,
-        "short": short,
-        "pages": {str(k): v for k, v in pages.items()},
+        "clips": list(names),
+        "names": list(names.values()),
+        "source": [numbers[row["source"]] for row in pairs],
+        "target": [numbers[row["target"]] for row in pairs],
+        "pages": pages,
     }
 
 

@@ -172,7 +172,9 @@ function setUpTable(place, data) {
     element.append(...children);
     return element;
   };
-  const count = data.names.length;
+  const count = data.source.length;
+  const clips = data.clips.map((clip) => clip.toLowerCase());
+  const pair = (names, row) => `${names[data.source[row]]} → ${names[data.target[row]]}`;
   const all = Uint32Array.from({ length: count }, (_, i) => i);
   let rows = all, page = 0, sorted = { column: null, direction: 1 };
 
@@ -232,7 +234,7 @@ function setUpTable(place, data) {
     const word = search.value.trim().toLowerCase();
     rows = all.filter((row) =>
       active.every(([values, number]) => values[row] === number)
-      && (!word || data.names[row].toLowerCase().includes(word))
+      && (!word || pair(clips, row).includes(word))
       && (!shown.checked || row in data.pages));
     if (sorted.column) {
       const { column: { values }, direction } = sorted;
@@ -258,7 +260,7 @@ function setUpTable(place, data) {
   }
 
   function drawRow(row) {
-    const name = make("bdi", { textContent: data.short[row], title: data.names[row] });
+    const name = make("bdi", { textContent: pair(data.names, row), title: pair(data.clips, row) });
     const stem = data.pages[row];
     const single = document.getElementById(`pair-${stem}`);
     const link = stem && make("a", { href: single ? `#pair-${stem}` : `pairs/${stem}.html` }, name);

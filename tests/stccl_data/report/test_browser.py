@@ -113,10 +113,10 @@ def test_a_hundred_thousand_rows_stay_quick(report: Path, visit: Visit) -> None:
     page = visit.open(report / "index.html")
     page.evaluate(
         """() => {
-          const data = window.stccl.pairs, copies = Math.ceil(100000 / data.names.length);
+          const data = window.stccl.pairs, copies = Math.ceil(100000 / data.source.length);
           const many = (values) => Array.from({length: copies}, () => values).flat();
           for (const column of data.columns) column.values = many(column.values);
-          for (const name of ["names", "short"]) data[name] = many(data[name]);
+          for (const side of ["source", "target"]) data[side] = many(data[side]);
           setUpTable(document.getElementById("pair-table"), data);
         }"""
     )

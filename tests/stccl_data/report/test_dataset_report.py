@@ -73,7 +73,11 @@ def test_the_front_page_counts_rejections_by_reason(report: Written) -> None:
 
 def test_the_table_has_every_pair_and_leads_to_the_shown_ones(report: Written) -> None:
     table = report.table
-    assert len(table["names"]) == 13 and sorted(table["pages"].values()) == ["0001", "0002", "0003"]
+    assert len(table["source"]) == 13 and sorted(table["pages"].values()) == [
+        "0001",
+        "0002",
+        "0003",
+    ]
     state = next(column for column in table["columns"] if column["name"] == "state")
     assert set(state["words"]) == {"accepted", "longest_repeat", "partner_failed"}
 
