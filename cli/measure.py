@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     help="What is printed.",
 )
 @click.option(
+    "--measures",
+    help="Print and write these measures alone: names as in measure.csv, separated by commas.",
+)
+@click.option(
     "--protocol",
     type=click.Choice(["spfem2024"]),
     help="The published protocol instead, by your weights files; prints text or JSON.",
@@ -52,6 +56,7 @@ def command(
     weights: Path | None,
     out: Path | None,
     form: str,
+    measures: str | None,
     protocol: str | None,
     device: str,
     workers: int,
@@ -91,6 +96,8 @@ def command(
     if protocol is not None:
         click.echo(text, nl=False)
         return
+    if measures is not None:
+        measurement = measurement.only([name.strip() for name in measures.split(",")])
     if out is not None:
         write_report(out, measurement)
     click.echo(format_measurement(measurement, form), nl=False)  # type: ignore[arg-type]

@@ -98,6 +98,7 @@ def _run_all(folder: Path) -> dict[str, Any]:
     for name, emotion in (("A.mp4", "neutral"), ("B.mp4", "angry")):
         shutil.copyfile(folder / "RAW" / corpus.clip("M003", emotion, 9).path, folder / name)
     (folder / "mine.yaml").write_text("epochs: 1\n")
+    (folder / "rows.csv").write_text("source,generated,method,emotion\nA.mp4,B.mp4,ours,angry\n")
     before = Path.cwd()
     os.chdir(folder)
     outputs: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from stccl_data.files.atomic import atomic_writer
 from stccl_train.measures.frechet import FaceFeatures
@@ -15,8 +16,10 @@ from stccl_train.train.distributed import usable_device
 _network: list[FaceFeatures] = []
 
 
-def open_face_worker(config: MeasureConfig) -> None:
-    """Load the network of this worker once."""
+def open_face_worker(config: MeasureConfig, workers: int) -> None:
+    """Load the network of this worker once; one of several workers uses one core."""
+    if workers > 1:
+        torch.set_num_threads(1)
     path = RESNET_FACE.find(config.weights)
     assert path is not None
     _network[:] = [FaceFeatures(path, usable_device(config.device))]

@@ -22,6 +22,9 @@ from stccl_train.measures.measured_clip import ClipStore
 from stccl_train.measures.measurement import ALL, Mean, Measurement, PairResult, as_group
 from stccl_train.measures.request import Row
 
+#: So few units are done in this process: starting others takes longer.
+_FEW = 4
+
 #: Folder of stored clips and results below the output folder.
 WORK = "work"
 
@@ -81,11 +84,13 @@ def _run(
     units: Sequence[Unit],
     function: Callable[..., Any],
     config: MeasureConfig,
-    setup: Setup | None = None,
+    initializer: Callable[..., None] | None = None,
 ) -> Iterable[Outcome]:
-    """Run units in this process if one worker is enough, else in others."""
-    workers = min(config.worker_count, len(units))
-    setup = replace(setup or Setup(), count=workers)
+    """Run units in this process if they are few or one worker is asked for, else in others."""
+    few = not config.workers and len(units) <= _FEW
+    workers = 1 if few else min(config.worker_count, len(units))
+    initargs = () if initializer is None else (config, workers)
+    setup = Setup(count=workers, initializer=initializer, initargs=initargs)
     crew = open_crew(setup, "inline" if workers <= 1 else "local")
     try:
         yield from crew.run(units, function)
@@ -143,8 +148,7 @@ def _compare_all(
             units.append(Unit(source, (readable, known, str(folder), config)))
     progress.stage("compare", len(units))
     measured: dict[Comparison, PairResult] = {}
-    setup = Setup(initializer=open_worker, initargs=(config,))
-    for outcome in _run(units, compare_group, config, setup):
+    for outcome in _run(units, compare_group, config, open_worker):
         group = outcome.unit.args[0]
         results = outcome.result or [PairResult(each, error=outcome.detail) for each in group]
         measured |= {result.comparison: result for result in results}
@@ -179,8 +183,7 @@ def _pool_faces(
     units = [Unit(path, (path, str(folder), config)) for path in sorted(clips)]
     progress.stage("faces", len(units))
     features: dict[str, NDArray[np.float32]] = {}
-    setup = Setup(initializer=open_face_worker, initargs=(config,))
-    for outcome in _run(units, store_face_features, config, setup):
+    for outcome in _run(units, store_face_features, config, open_face_worker):
         if outcome.reason is None:
             features[outcome.unit.key] = np.load(outcome.result)
         progress.step(outcome.reason)

@@ -1,10 +1,11 @@
 """The Measurement record: every value of every pair, and the means and differences they give."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from stccl_data.errors import UsageError
 from stccl_train.measures.controls import Comparison
 from stccl_train.measures.definitions import Measure, Values
 from stccl_train.measures.request import CONTROLS
@@ -84,6 +85,25 @@ class Measurement:
     def emotions(self) -> tuple[str, ...]:
         """The emotions that rows name, sorted; empty if none does."""
         return tuple(sorted({r.comparison.row.emotion for r in self.results} - {""}))
+
+    def only(self, names: Sequence[str]) -> "Measurement":
+        """Return the same with some measures alone.
+
+        Args:
+            names: of measures, in any order.
+
+        Raises:
+            UsageError: there is no such measure.
+        """
+        known = [measure.name for measure in self.measures]
+        for name in names:
+            if name not in known:
+                raise UsageError(f"no measure {name!r} here; choose from {', '.join(known)}")
+        groups = (
+            Group(group.name, tuple(m for m in group.measures if m.name in names))
+            for group in self.groups
+        )
+        return replace(self, groups=tuple(group for group in groups if group.measures))
 
     def rows(self, label: str, emotion: str) -> list[PairResult]:
         """Return the results behind a row of the table; those of the methods for ``shifted``."""

@@ -73,7 +73,7 @@ def _group_table(measurement: Measurement, group: Group) -> str:
     measures = [m for m in group.measures if _has_values(measurement, m)]
     if not measures:
         return ""
-    rows = [[group.name, "n", *(_heading(measurement, measure) for measure in measures)]]
+    rows = [[group.name, "n", *(_heading(measurement, measure, measures) for measure in measures)]]
     for label in measurement.labels:
         means = [measurement.mean(label, measure) for measure in measures]
         cells = [number(m.mean, measure.digits) for m, measure in zip(means, measures, strict=True)]
@@ -85,9 +85,12 @@ def _has_values(measurement: Measurement, measure: Measure) -> bool:
     return any(measurement.mean(label, measure).n for label in measurement.methods)
 
 
-def _heading(measurement: Measurement, measure: Measure) -> str:
+def _heading(measurement: Measurement, measure: Measure, beside: Sequence[Measure]) -> str:
+    """Return the heading of a column; a margin or gain is named shortly beside its measure."""
     marks = measurement.marks(measure)
-    label = measure.label.partition(", ")[2] if measure.is_derived else measure.label
+    of, _, short = measure.label.rpartition(", ")
+    is_beside = measure.is_derived and of in [other.label for other in beside]
+    label = short if is_beside else measure.label
     star = "*" if measure.is_headline else ""
     return f"{label} {_ARROWS[measure.better]}{star}" + (f" [{marks}]" if marks else "")
 

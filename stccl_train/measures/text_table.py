@@ -7,7 +7,8 @@ import numpy as np
 
 def number(value: float, digits: int) -> str:
     """Format a number; ``-`` for NaN."""
-    return f"{value:.{digits}f}" if np.isfinite(value) else "-"
+    # 0.0 is added for -0.0
+    return f"{round(value, digits) + 0.0:.{digits}f}" if np.isfinite(value) else "-"
 
 
 def align(rows: Sequence[Sequence[str]], left: int = 1) -> str:

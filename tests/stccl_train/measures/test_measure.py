@@ -187,10 +187,14 @@ def test_a_metric_whose_verdict_failed_is_said(rows: list[Row], tmp_path: Path) 
 
 def test_the_command_measures_two_files(rows: list[Row], out: tuple[Path, Measurement]) -> None:
     words = ["measure", rows[0].source, rows[0].generated, "--format", "json", "--workers", "1"]
-    result = CliRunner().invoke(stccl, [*words, "--out", str(out[0])])
+    words += ["--out", str(out[0])]
+    result = CliRunner().invoke(stccl, [*words, "--measures", "opening, width"])
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
     assert record["methods"] == ["generated"] and np.isfinite(record["table"][0]["mean"])
+    assert [measure["name"] for measure in record["measures"]] == ["opening", "width"]
+    result = CliRunner().invoke(stccl, [*words, "--measures", "openning"])
+    assert result.exit_code == 2 and "opening_gain" in result.output
 
 
 def test_the_command_names_what_it_cannot_use(tmp_path: Path) -> None:
