@@ -144,10 +144,20 @@ def group_clips(
 
 
 def _clusters(costs: NDArray[np.float64]) -> NDArray[np.int64]:
-    if len(costs) < 2:
-        return np.ones(len(costs), np.int64)
+    """Cut the tree of clips where its groups are most distinct, at `SAME_SENTENCE` or below."""
+    count = len(costs)
+    if count < 2:
+        return np.ones(count, np.int64)
     tree = linkage(squareform(costs, checks=False), "average")
-    return np.asarray(fcluster(tree, SAME_SENTENCE, "distance"), np.int64)
+    heights = [SAME_SENTENCE, *(h for h in tree[:, 2] if h < SAME_SENTENCE)]
+    cuts = [np.asarray(fcluster(tree, height, "distance"), np.int64) for height in heights]
+    return max(cuts, key=lambda groups: _distinctness(costs, groups))
+
+
+def _distinctness(costs: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    """Return the mean silhouette of the clips, 0 for those that are alone."""
+    paired = [i for i in range(len(groups)) if np.count_nonzero(groups == groups[i]) > 1]
+    return sum(_confidence(costs, groups, i) for i in paired) / len(groups)
 
 
 def _confidence(costs: NDArray[np.float64], groups: NDArray[np.int64], i: int) -> float:
