@@ -88,6 +88,10 @@ GROUPS = {
             "Write a dataset's pairs in the forms that existing trainers read.",
             "export OUT --form aligned-path pairs.json",
         ),
+        "export-metric": Entry(
+            "Write a trained metric in forms that other code bases use.",
+            "export-metric RUN EXPORTED",
+        ),
     },
     "Your shell": {
         "completion": Entry(

@@ -17,8 +17,14 @@ from .verbosity import add_verbosity
 # Read when numpy is loaded, by a command: our matrices are small, more threads wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-#: Modules that come with the extra [train].
-TRAIN_MODULES = ("torch", "yaml", "safetensors")
+#: Modules that come with an extra.
+EXTRAS = {
+    "torch": "train",
+    "yaml": "train",
+    "safetensors": "train",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+}
 
 INTERRUPTED = 130
 
@@ -43,7 +49,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{name}", __package__)
+        module = importlib.import_module(f".{name.replace('-', '_')}", __package__)
         command: click.Command = module.command
         command.epilog = f"Example: stccl {COMMANDS[name].example}"
         add_verbosity(command)
@@ -68,10 +74,11 @@ class LazyGroup(click.Group):
         except StcclError as error:
             raise CommandError(str(error), error.exit_code) from error
         except ModuleNotFoundError as error:
-            if error.name not in TRAIN_MODULES:
+            if error.name not in EXTRAS:
                 raise
+            extra = EXTRAS[error.name]
             raise CommandError(
-                f"{error.name} is not installed; install the extra: pip install 'stccl[train]'"
+                f"{error.name} is not installed; install the extra: pip install 'stccl[{extra}]'"
             ) from error
         except OSError as error:
             if (

@@ -94,12 +94,24 @@ def read_calibration(run: str | Path) -> Calibration | None:
 
 def failed_verdicts(run: str | Path) -> list[str]:
     """Return the forms (``SCC-VD``) that `stccl eval` could not prove to hear speech."""
-    failed = set()
+    verdicts = (verdict for record in _evaluations(run) for verdict in record["verdicts"])
+    failed = (v for v in verdicts if not v["hears"])
+    return sorted({f"{verdict['term']}-{verdict['form']}".upper() for verdict in failed})
+
+
+def verdict_lines(run: str | Path) -> list[str]:
+    """Return the verdict of each evaluation of ``run``, in words."""
+    return [record["verdict"] for record in _evaluations(run) if "verdict" in record]
+
+
+def _evaluations(run: str | Path) -> list[dict[str, Any]]:
+    """Read what `stccl eval` wrote into ``run``; files of older versions are skipped."""
+    records = []
     for path in sorted(Path(run).glob("eval-*/eval.json")):
         try:
-            for verdict in json.loads(path.read_bytes())["verdicts"]:
-                if not verdict["hears"]:
-                    failed.add(f"{verdict['term']}-{verdict['form']}".upper())
-        except (OSError, ValueError, LookupError, TypeError):
+            record = json.loads(path.read_bytes())
+            if all({"term", "form", "hears"} <= verdict.keys() for verdict in record["verdicts"]):
+                records.append(record)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             continue
-    return sorted(failed)
+    return records

@@ -1,0 +1,112 @@
+"""Write a trained metric into a folder that other code bases use without this package."""
+
+import json
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stccl_data.errors import UsageError
+from stccl_data.files.atomic import write_text
+from stccl_train.loss.scale import Scale, read_calibration, setting_name
+from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, load_metric
+from stccl_train.portable.card import model_card
+from stccl_train.portable.program import PortableMetric
+from stccl_train.seeding import torch_generator
+
+PROGRAM_FILE, ONNX_FILE, README = "metric.pt2", "metric.onnx", "README.md"
+
+#: Names of the inputs of both programs, in order.
+INPUTS = ("source", "generated", "random", "mouth")
+
+#: Most windows of one call.
+_MOST_WINDOWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedMetric:
+    """A metric written for other code bases."""
+
+    folder: Path
+    #: Names in the folder.
+    files: tuple[str, ...]
+    #: Largest difference of the values from those of the metric, by file.
+    differences: dict[str, float]
+
+
+def export_metric(run: str | Path, folder: str | Path) -> ExportedMetric:
+    """Write the metric of a run as weights, as programs of torch and ONNX, and a card.
+
+    Args:
+        run: the folder of the run.
+        folder: is created; must be empty.
+
+    Raises:
+        MetricError: no usable metric in ``run``.
+        UsageError: the folder is not empty.
+        ModuleNotFoundError: onnx, onnxscript or onnxruntime is missing (extra ``export``).
+    """
+    import onnxruntime
+    import onnxscript  # noqa: F401  # torch imports it late, with a message of its own
+
+    run, folder = Path(run), Path(folder)
+    metric = load_metric(run)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: not empty; give a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    calibration, scale = read_calibration(run), Scale()
+    model = PortableMetric(metric, scale)
+    if calibration is not None:
+        model.scale = calibration.scale(model.parts, setting_name(metric.config.frames, True))
+    for name in (WEIGHTS_FILE, CARD_FILE):
+        shutil.copyfile(run / name, folder / name)
+    program = _export(model)
+    torch.export.save(program, folder / PROGRAM_FILE)
+    _write_onnx(program, folder / ONNX_FILE)
+
+    inputs = example_inputs(model, windows=3)
+    expected = model(*inputs)
+    session = onnxruntime.InferenceSession(folder / ONNX_FILE)
+    arrays = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
+    differences = {
+        PROGRAM_FILE: _difference(
+            torch.export.load(folder / PROGRAM_FILE).module()(*inputs), expected
+        ),
+        ONNX_FILE: _difference(torch.from_numpy(session.run(None, arrays)[0]), expected),
+    }
+    card = json.loads((run / CARD_FILE).read_bytes()).get("card", {})
+    write_text(folder / README, model_card(run, model, card, differences))
+    files = (WEIGHTS_FILE, CARD_FILE, PROGRAM_FILE, ONNX_FILE, README)
+    return ExportedMetric(folder, files, differences)
+
+
+def example_inputs(model: PortableMetric, windows: int) -> tuple[Tensor, ...]:
+    """Return inputs of a program: noise, and a mouth in its place in a face crop."""
+    config, generator = model.metric.config, torch_generator(0)
+    shape = windows, config.frames, 3, config.size, config.size
+    source, generated = (torch.rand(shape, generator=generator) * 2 - 1 for _ in range(2))
+    random = torch.rand(windows, model.numbers, generator=generator)
+    return source, generated, random, torch.tensor([[0.3, 0.55, 0.7, 0.9]]).repeat(windows, 1)
+
+
+def _export(model: PortableMetric) -> torch.export.ExportedProgram:
+    windows = torch.export.Dim("windows", min=1, max=_MOST_WINDOWS)
+    shapes = tuple({0: windows} for _ in INPUTS)
+    return torch.export.export(model, example_inputs(model, windows=2), dynamic_shapes=shapes)
+
+
+def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
+    options: dict[str, Any] = {"external_data": False, "optimize": False, "verbose": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about torchvision, which is not used
+        torch.onnx.export(
+            program, (), path, input_names=INPUTS, output_names=["value"], dynamo=True, **options
+        )
+
+
+def _difference(values: Tensor, expected: Tensor) -> float:
+    return float((values - expected).abs().max())
