@@ -60,6 +60,8 @@ _ELSEWHERE = {
     "python content_check.py": "needs RAVDESS; prints the figures of docs/alignment.md",
     "python benchmarks": "make bench",
     "stccl measure REAL GENERATED --protocol": "tests/stccl_train/measures/test_spfem2024.py",
+    "python examples": "tests/test_examples.py",
+    "stccl export-metric": "tests/stccl_train/test_portable.py",
 }
 
 #: What a block of Python expects to exist, by words in it.
@@ -78,6 +80,7 @@ _CHECKS = {
     "assert generated.grad.isfinite().all() and generated.grad.abs().sum() > 0\n"
     "assert all(parameter.grad is None for parameter in crit.parameters())\n",
     "PrepareConfig": "    assert neutral.shape == (3, 224, 224, 3) and angry.dtype == 'uint8'\n",
+    "face_points": "assert points.shape[1:] == in_dataset.shape[1:] == (68, 2)\n",
     "shards/train": "assert source.shape == target.shape == (224, 224, 3)\n",
     "render_corpus": "assert len(source_times) == len(target_times) > 10\n",
 }

@@ -100,7 +100,7 @@ def _export(model: PortableMetric) -> torch.export.ExportedProgram:
 
 
 def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
-    options: dict[str, Any] = {"external_data": False, "optimize": False, "verbose": False}
+    options: dict[str, Any] = {"external_data": False, "verbose": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about torchvision, which is not used
         torch.onnx.export(

@@ -13,7 +13,8 @@ PAGES = (
         f"docs/{name}.md"
         for name in (
             "index", "quickstart", "corpora", "recordings", "report", "shards", "interchange",
-            "alignment", "scale", "training", "method", "evaluation", "demo", "dependencies",
+            "alignment", "scale", "training", "integrate", "method", "evaluation",
+            "demo", "dependencies",
         )
     ),
 )  # fmt: skip

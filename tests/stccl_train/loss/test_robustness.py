@@ -206,3 +206,15 @@ def test_a_run_whose_verdict_failed_is_named(tmp_path: Path) -> None:
         STCCLLoss.from_run(tmp_path)
     assert any("TCC-VD" in str(warning.message) for warning in said)
     assert any("not calibrated" in str(warning.message) for warning in said)
+
+
+def test_every_rank_looks_at_other_places(crit: STCCLLoss) -> None:
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    alone = STCCLLoss(crit.metric)(frames(0), frames(1))
+    torch.distributed.init_process_group("fake", rank=1, world_size=2, store=FakeStore())
+    try:
+        on_rank_1 = STCCLLoss(crit.metric)(frames(0), frames(1))
+    finally:
+        torch.distributed.destroy_process_group()
+    assert alone != on_rank_1
