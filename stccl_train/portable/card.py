@@ -35,7 +35,7 @@ On noise the programs differ from the metric by at most {program:.1e} and {onnx:
 | name | shape | |
 |---|---|---|
 | `source` | (B, {frames}, 3, {size}, {size}) | RGB in [-1, 1], {interval:g} s from frame to frame, faces aligned |
-| `generated` | the same | the manipulated frames; the gradient goes here |
+| `generated` | the same | the manipulated frames; the gradient goes here, to the pixels at the mouth |
 | `random` | (B, {numbers}) | uniform from 0 to 1, which decides where tokens are read: new numbers for each step of a training |
 | `mouth` | (B, 4) | x0, y0, x1, y1 of the mouth as shares of the frame |
 

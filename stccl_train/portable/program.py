@@ -1,5 +1,6 @@
 """The metric as one function of tensors, without randomness or choices of its own."""
 
+import torch
 from torch import Tensor, nn
 
 from stccl_train.loss.parts import part_sums, weighted_parts
@@ -36,7 +37,7 @@ class PortableMetric(nn.Module):
 
         Args:
             source: (B, T, 3, S, S) float32 RGB in [-1, 1].
-            generated: likewise; the gradient goes here.
+            generated: likewise; the gradient goes here, to the pixels at the mouth.
             random: (B, R) float32, uniform from 0 to 1.
             mouth: (B, 4) float32, x0, y0, x1, y1 of the part of the frame that counts, as shares of
                 its side.
@@ -45,6 +46,8 @@ class PortableMetric(nn.Module):
             (B,), 1 at chance.
         """
         shape = source.shape[:2]
+        pulled = box_mask(mouth, self._size, self._size, self._size)[:, None, None]
+        generated = torch.where(pulled, generated, generated.detach())
         sides = [
             [
                 layer.unflatten(0, shape)
