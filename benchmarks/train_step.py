@@ -2,6 +2,7 @@
 
 usage: python benchmarks/train_step.py [--device cuda] [--backbone iresnet50] [--size 224]
            [--batch 8] [--frames 9] [--steps 20] [--padding zeros|circular] [--compile]
+           [--draws 1]
 
 Defaults: iresnet50 at 224 pixels in batches of 8 on a GPU; the tiny backbone at 96 pixels in
 batches of 2 on a CPU. Each step is timed in its own process, so that its peak memory is its own.
@@ -65,6 +66,8 @@ class Task:
     steps: int
     padding: str
     compile: bool
+    #: Draws of places for one pass of the backbone; ours alone.
+    draws: int = 1
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def prepare_step(task: Task) -> tuple[Callable[[], None], float]:
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=ours and on_gpu):
-            output = model(*frames)
+            output = model(*frames, draws=task.draws) if ours else model(*frames)
         loss = output.loss if ours else output
         loss.backward()
         optimiser.step()
@@ -222,6 +225,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20 if on_gpu else 5)
     parser.add_argument("--padding", default="zeros", choices=PADDINGS)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--draws", type=int, default=1)
     options = vars(parser.parse_args())
     images = 2 * options["batch"] * options["frames"]
     rate = matrix_rate(options["device"])

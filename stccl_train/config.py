@@ -195,6 +195,11 @@ class TrainConfig:
     epochs: int = Field(default=40, ge=1, description="Epochs, of windows.per_epoch windows each.")
     batch: int = Field(default=8, ge=1, description="Windows per batch on each GPU.")
     accumulate: int = Field(default=1, ge=1, description="Batches whose gradients make one step.")
+    draws: int = Field(
+        default=1,
+        ge=1,
+        description="How often places are drawn in each window for one pass of the backbone.",
+    )
     lr: float = Field(
         default=3e-4,
         gt=0,

@@ -7,7 +7,7 @@ contrasted by InfoNCE along a cross of places and times, in both directions; tok
 disparity weigh more. docs/method.md gives the design and the reasons.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -127,6 +127,7 @@ class CorrelationMetric(nn.Module):
         target: Tensor,
         generator: Generators = None,
         source_points: Tensor | None = None,
+        draws: int = 1,
     ) -> MetricOutput:
         """Compute the loss of a batch of windows.
 
@@ -137,9 +138,11 @@ class CorrelationMetric(nn.Module):
                 window's places do not depend on its batch.
             source_points: (B, T, 68, 2), pixels of ``source``. Needed to draw ``config.mouth`` of
                 the places at the mouth; without it places are drawn evenly.
+            draws: how often places are drawn for one pass of the backbone; the result is the mean.
         """
         mouth = self.mouth_boxes(source_points, (source.shape[-1], source.shape[-2]))
-        return self.contrast(self.features(source, target), generator, mouth)
+        features = self.features(source, target)
+        return _mean([self.contrast(features, generator, mouth) for _ in range(draws)])
 
     def contrast(
         self,
@@ -327,6 +330,18 @@ class CorrelationMetric(nn.Module):
             disparity = disparity / torch.distributed.get_world_size()
         moved = torch.lerp(self.scale, disparity, _SCALE_MOMENTUM)
         self.scale.copy_(torch.where(self.scale.isinf(), disparity, moved))
+
+
+def _mean(outputs: Sequence[MetricOutput]) -> MetricOutput:
+    """Average the outputs of several draws of places."""
+    return MetricOutput(
+        loss=torch.stack([output.loss for output in outputs]).mean(),
+        statistics={
+            name: torch.stack([output.statistics[name] for output in outputs]).mean()
+            for name in outputs[0].statistics
+        },
+        windows=torch.stack([output.windows for output in outputs]).mean(0),
+    )
 
 
 def as_input(frames: Tensor, size: int) -> Tensor:

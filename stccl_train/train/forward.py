@@ -37,4 +37,4 @@ def forward(
     )
     bf16 = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
     with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        return cast(MetricOutput, model(source, target, places, points))
+        return cast(MetricOutput, model(source, target, places, points, config.draws))

@@ -54,6 +54,18 @@ def test_a_window_has_the_same_loss_alone_as_in_a_batch() -> None:
     assert torch.allclose(together.loss, together.windows.mean())
 
 
+def test_several_draws_share_one_pass_of_the_backbone_and_are_averaged() -> None:
+    metric, (source, target) = make().eval(), windows()
+    passes: list[object] = []
+    metric.backbone.register_forward_hook(lambda *_: passes.append(1))
+    together = metric(source, target, seeds(1, 2, 3), draws=2)
+    assert len(passes) == 1
+    places = seeds(1, 2, 3)  # each draw takes the next places of these
+    one, other = (metric(source, target, places) for _ in range(2))
+    assert not torch.equal(one.windows, other.windows)
+    assert torch.allclose(together.windows, (one.windows + other.windows) / 2, rtol=1e-5)
+
+
 def train_briefly(metric: CorrelationMetric) -> CorrelationMetric:
     """Train on windows with a real correspondence until partners are found."""
     optimiser = torch.optim.Adam(metric.parameters(), lr=3e-3)
