@@ -341,6 +341,7 @@ def _mean(outputs: Sequence[MetricOutput]) -> MetricOutput:
             for name in outputs[0].statistics
         },
         windows=torch.stack([output.windows for output in outputs]).mean(0),
+        disparity=torch.stack([output.disparity for output in outputs]).mean(0),
     )
 
 
