@@ -52,7 +52,9 @@ def test_the_summary_has_clips_pairs_shards_and_the_next_command(corpus, tmp_pat
     assert f"shards  1 train in {tmp_path / 'shards'}" in lines
     assert "splits  accepted pairs: 8 train" in lines
     assert any("no pair is left for the split test" in line for line in lines)
-    assert any(line.startswith(f"next    look at the pairs: stccl report {tmp_path}") for line in lines)
+    assert any(
+        line.startswith(f"next    look at the pairs: stccl report {tmp_path}") for line in lines
+    )
     assert "extract: 12 of 12" in result.stderr
 
 
