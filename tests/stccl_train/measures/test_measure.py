@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ def out(rows: list[Row], once: Any) -> tuple[Path, Measurement]:
 
     result: tuple[Path, Measurement] = once("measured", build)
     return result
+
+
+@pytest.fixture
+def folder(out: tuple[Path, Measurement], tmp_path: Path) -> Path:
+    """A copy of the finished measurement's folder, to write into."""
+    return Path(shutil.copytree(out[0], tmp_path / "out"))
 
 
 def test_every_table_has_its_controls(out: tuple[Path, Measurement]) -> None:
@@ -139,16 +146,14 @@ def test_the_text_compares_methods_by_clip(out: tuple[Path, Measurement]) -> Non
     assert "better than same by" in text and "of 2" in text and "by emotion" in text
 
 
-def test_bad_clips_are_rows_with_an_error(
-    rows: list[Row], out: tuple[Path, Measurement], tmp_path: Path
-) -> None:
+def test_bad_clips_are_rows_with_an_error(rows: list[Row], folder: Path, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     bad = [
         Row(rows[0].source, str(tmp_path / "text.mp4"), "same"),
         Row(rows[2].source, str(tmp_path / "none.mp4"), "same"),
         Row(rows[0].source, rows[0].generated, "good"),
     ]
-    measurement = measure(bad, ONE, out[0])
+    measurement = measure(bad, ONE, folder)
     errors = [r.error for r in measurement.results if not r.comparison.control]
     assert "text.mp4" in errors[0] and "none.mp4" in errors[2] and not errors[1]
     opening = next(m for m in measurement.measures if m.name == "opening")
@@ -185,9 +190,9 @@ def test_a_metric_whose_verdict_failed_is_said(rows: list[Row], tmp_path: Path) 
     assert "SCC does not hear" in warning and str(report) in warning
 
 
-def test_the_command_measures_two_files(rows: list[Row], out: tuple[Path, Measurement]) -> None:
+def test_the_command_measures_two_files(rows: list[Row], folder: Path) -> None:
     words = ["measure", rows[0].source, rows[0].generated, "--format", "json", "--workers", "1"]
-    words += ["--out", str(out[0])]
+    words += ["--out", str(folder)]
     result = CliRunner().invoke(stccl, [*words, "--measures", "opening, width"])
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
