@@ -1,6 +1,5 @@
 """`stccl scan`: list the contents of a raw corpus."""
 
-import os
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from humanize import naturalsize
 
 from stccl_data.clip import emotion_order
 from stccl_data.corpora import CORPORA, LAYOUTS, Scan, scan_corpus
+from stccl_data.executors import usable_cores
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.survey import Survey, as_dict, survey
 
@@ -105,9 +105,7 @@ def _print_table(scan: Scan, counts: Survey) -> None:
 
 def _print_estimates(counts: Survey) -> None:
     """Print the pairs and the cost of each choice of --reference."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    cores = usable_cores()
     click.echo()
     for reference, estimate in counts.estimates.items():
         alone = "".join(f"; {count:,} {reason}" for reason, count in estimate.alone.items())

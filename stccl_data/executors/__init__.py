@@ -15,6 +15,7 @@ Whatever happens to a unit becomes its `Outcome`:
 """
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from stccl_data.errors import Reason, StcclError
 
 ExecutorName = Literal["local", "inline", "ray"]
 EXECUTORS: tuple[ExecutorName, ...] = get_args(ExecutorName)
+
 
 #: Error numbers for: no space, no quota, file may not grow (`ulimit -f`, FAT).
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -153,3 +155,10 @@ def _run_and_close(
 ) -> Iterator[Outcome]:
     with closing(crew):
         yield from crew.run(units, function)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -4,7 +4,6 @@ A worker that dies or hangs loses its own unit, and another worker takes its pla
 """
 
 import math
-import os
 import signal
 import time
 from collections import Counter, deque
@@ -15,7 +14,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from stccl_data.errors import Reason
-from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
+from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit, usable_cores
 from stccl_data.executors.memory import worker_limit
 from stccl_data.executors.worker import OUT_OF_MEMORY_EXIT, Order, Worker
 
@@ -51,7 +50,7 @@ class LocalCrew:
     def run(self, units: Iterable[Unit], function: Callable[..., Any]) -> Iterator[Outcome]:
         """See `Crew.run`."""
         units = iter(units)
-        pending = deque(islice(units, self._setup.count or len(os.sched_getaffinity(0))))
+        pending = deque(islice(units, self._setup.count or usable_cores()))
         if not pending:
             return
         task = _Task(function, len(pending), worker_limit(len(pending), self._setup.memory_mb))

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from stccl_data.errors import Reason
-from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit
+from stccl_data.executors import TRIES, Outcome, Setup, StopRunError, Unit, usable_cores
 from stccl_data.executors.local import LocalCrew
 from stccl_data.executors.memory import worker_limit
 
@@ -35,7 +35,7 @@ class Supervisor:
     def __init__(self, setup: Setup) -> None:
         memory_mb = setup.memory_mb
         if memory_mb == 0:  # a machine runs at most as many supervisors as it has cores
-            memory_mb = worker_limit(len(os.sched_getaffinity(0))) // 2**20
+            memory_mb = worker_limit(usable_cores()) // 2**20
         self._crew = LocalCrew(replace(setup, count=1, memory_mb=memory_mb))
 
     def ready(self) -> None:
@@ -209,7 +209,7 @@ def _connect(address: str | None, count: int) -> tuple[Any, bool]:
     address = address or os.environ.get("RAY_ADDRESS")
     try:
         if address is None:
-            cores = count or len(os.sched_getaffinity(0))
+            cores = count or usable_cores()
             ray.init(
                 address="local",
                 num_cpus=cores,

@@ -8,7 +8,6 @@ it an interrupted export is resumed.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 import cv2
 
 from stccl_data.dataset import Dataset, UtteranceClip, open_dataset
+from stccl_data.executors import usable_cores
 from stccl_data.files.atomic import write_text
 from stccl_data.interchange.names import published_emotion, published_speaker
 from stccl_data.interchange.selection import (
@@ -99,7 +99,7 @@ def export_folders(
         }
         progress.stage("clips", len(places), len(places) - len(missing))
         written = frames = 0
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             for pair in stored_pairs(dataset, selection) if missing else ():
                 for clip in (pair.source, pair.target):
                     place = missing.pop(clip.clip_id, None)

@@ -1,6 +1,5 @@
 """What is heard in a long recording: its phonemes and its loudness, read in blocks."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason, StcclError
+from stccl_data.executors import usable_cores
 from stccl_data.features.phonemes import HOP_S, RATE, phoneme_levels, phoneme_symbols
 from stccl_data.media.audio import read_audio
 from stccl_data.media.clock import read_clock
@@ -70,7 +70,7 @@ def read_sound_track(path: Path, progress: Progress | None = None) -> SoundTrack
     info = probe(path)
     duration = info.duration_s or info.audio_duration_s or 0.0
     progress.stage("listen", int(np.ceil(duration / _PIECE_S)))
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for sound, length in _blocks(path):
             loudness.append(_loudness(sound, length))
             for piece in pool.map(phoneme_levels, _pieces(sound, length)):
@@ -127,7 +127,3 @@ def _loudness(sound: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     power = np.square(blocks, dtype=np.float64).mean(axis=1)
     decibels: NDArray[np.float32] = 10 * np.log10(power + 10 ** (_SILENCE_DB / 10))
     return decibels.astype(np.float32)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,5 @@
 """Write the report of a prepared dataset: `stccl report OUT`."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from stccl_data.dataset.layout import REPORT, SHARDS
 from stccl_data.dataset.summary import summarise
 from stccl_data.dataset.tables import Row, read_clips, read_pairs
 from stccl_data.errors import StcclError
-from stccl_data.executors import Setup, Unit
+from stccl_data.executors import Setup, Unit, usable_cores
 from stccl_data.options import config_class
 from stccl_data.pairs.gates import GateConfig
 from stccl_data.pipeline.refilter import stored_gates
@@ -194,7 +193,7 @@ def _draw(
         for stem, pair, side in content.shown_clips.values()
     ]
     views: dict[str, PairView | ClipView] = {}
-    executor = "local" if len(units) >= _WORTH_WORKERS and (os.cpu_count() or 1) > 1 else "inline"
+    executor = "local" if len(units) >= _WORTH_WORKERS and usable_cores() > 1 else "inline"
     crew = executors.open_crew(Setup(count=workers), executor)
     try:
         for name, group, function, failed in (

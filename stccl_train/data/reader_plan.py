@@ -1,11 +1,11 @@
 """How an epoch is read: how many batches, from how many readers, by how many processes."""
 
 import math
-import os
 from dataclasses import dataclass
 
 from stccl_data.dataset import Dataset
 from stccl_data.errors import UsageError
+from stccl_data.executors import usable_cores
 from stccl_train.config import WindowConfig
 from stccl_train.data.windows import WindowShape
 
@@ -101,7 +101,7 @@ def useful_workers(world: int, gpu: bool) -> int:
     """
     if not gpu:
         return 0
-    return max(0, min(_MAX_WORKERS, len(os.sched_getaffinity(0)) // world - 1))
+    return max(0, min(_MAX_WORKERS, usable_cores() // world - 1))
 
 
 def _stream_readers(config: WindowConfig, shards: int, world: int, notes: list[str]) -> int:

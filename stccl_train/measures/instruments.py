@@ -1,11 +1,11 @@
 """Which instruments a measurement uses, and why others are absent."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stccl_data.executors import usable_cores
 from stccl_train.measures.definitions import Instrument, Measure
 from stccl_train.measures.expression import Expression
 from stccl_train.measures.frechet import FAD, FaceFeatures
@@ -36,9 +36,7 @@ class MeasureConfig:
     @property
     def worker_count(self) -> int:
         """Number of processes."""
-        if self.workers:
-            return self.workers
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        return self.workers or usable_cores()
 
     def identity(self) -> tuple[object, ...]:
         """Return what results depend on: files of weights, by size and time of change."""
