@@ -38,6 +38,7 @@ from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.windows import WindowShape
 from stccl_train.eval.evaluate import untrained
 from stccl_train.loss.windows import LossWindows
+from stccl_train.model.metric import as_floats
 from stccl_train.seeding import torch_generator
 
 #: Seconds by which the start is late.
@@ -99,7 +100,7 @@ def read_windows(data: Path, metric: Any, count: int) -> Windows:
         chosen = np.linspace(0, len(windows) - 1, count).round().astype(int)
         sides.append(collate([windows[i] for i in chosen], metric.config.size))
     aligned, late = sides
-    floats = (x.float() / 127.5 - 1 for x in (aligned.source, aligned.target, late.target))
+    floats = map(as_floats, (aligned.source, aligned.target, late.target))
     return Windows(*floats, aligned.source_points)
 
 

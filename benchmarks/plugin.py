@@ -14,7 +14,7 @@ nothing, L1 to the source's pixels at the mouth, our metric untrained, its publi
 Every speech loss is weighted so that on real frames that say something else its gradient is as
 large as that of the L1. The metrics are trained on the train split of DATA (`stccl train`).
 
-WORK keeps what is done: a run that was interrupted goes on. Each generator takes a few minutes of
+WORK caches the results: an interrupted run resumes. Each generator takes a few minutes of
 one core; set OMP_NUM_THREADS=1 and start several processes with --only.
 """
 

@@ -148,7 +148,7 @@ def compare(
         else:
             counts[f"{event.kind}s"] += 1
             counts[f"{event.kind}s named"] += bool(same) and not takes
-            counts["takes of what is none"] += len(takes)
+            counts["takes outside the script"] += len(takes)
         if event.kind == "take" and said != [event.text]:
             why = "; ".join(f"{s.reason}: {s.detail}" for s in same) or "nothing"
             print(f"  {name} {event.start:.2f} {event.text!r}: {why}")

@@ -55,7 +55,7 @@ def command(
 ) -> None:
     """Find each line of a script in RECORDINGS and write a manifest for `stccl prepare`.
 
-    Lines may be spoken in any order and any number of times. What is no take has a row with a
+    Lines may be spoken in any order and any number of times. Everything else has a row with a
     reason: other speech, incomplete takes, noise. English only; for other languages give
     --annotations.
     """

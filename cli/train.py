@@ -131,7 +131,7 @@ def _format_result(result: "TrainingResult", out: Path) -> str:
     if not result.made:
         lines = [
             f"Nothing to do: {result.run} is finished after {result.steps} steps. "
-            "A larger --set epochs=N goes on"
+            "A larger --set epochs=N resumes it"
         ]
     else:
         lines = [

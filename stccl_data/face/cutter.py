@@ -136,8 +136,7 @@ class CropCutter:
         else:
             crops = cut_crops(frame, transforms, self._config)
             grey = cv2.cvtColor(crops.face, cv2.COLOR_RGB2GRAY)
-            _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-            self._sharpness.append(float(deviation[0, 0]) ** 2)
+            self._sharpness.append(sharpness(grey))
             self._exposure.append(float(cv2.mean(grey)[0]))
         self._faces.append(encode_jpeg(crops.face, self._config.jpeg_quality))
         self._mouths.append(encode_jpeg(crops.mouth, self._config.jpeg_quality))
@@ -164,3 +163,9 @@ class CropCutter:
             "sharpness": float(np.median(self._sharpness)),
             "exposure": float(np.median(self._exposure)),
         }
+
+
+def sharpness(grey: NDArray[np.uint8]) -> float:
+    """Measure the variance of the Laplacian of a grey image, (H, W)."""
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    return float(deviation[0, 0]) ** 2

@@ -22,6 +22,7 @@ from stccl_data.dataset.preview import (
 )
 from stccl_data.dataset.preview_frames import Tiles, draw_crops
 from stccl_data.errors import StcclError
+from stccl_data.face.cutter import sharpness
 from stccl_data.face.pose import eye_distance, head_pose
 from stccl_data.features.mouth import MouthFeatures, mouth_features
 from stccl_data.features.signals import Signals
@@ -317,11 +318,11 @@ def _view_clip(clip: UtteranceClip, folder: Path, strip: str) -> ClipView:
 
 
 def _sharpness(jpeg: bytes) -> float:
-    """Return the variance of the Laplacian, as `FaceCutter` measures it; NaN for a black frame."""
+    """Return the sharpness of a crop; NaN for a black frame."""
     grey = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     if grey is None or not grey.any():
         return float("nan")
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+    return sharpness(np.asarray(grey, np.uint8))
 
 
 def _moments(frames: int) -> NDArray[np.int64]:

@@ -13,17 +13,15 @@ from stccl_data.dataset import Dataset
 from stccl_train.data.collate import batches
 from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.windows import WindowShape
+from stccl_train.eval.verdict import VERDICT_SHIFT
 from stccl_train.loss.scale import Calibration, RealPairs, setting_name, write_calibration
 from stccl_train.loss.stccl_loss import STCCLLoss
 from stccl_train.model.export import load_metric
-from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.metric import CorrelationMetric, as_floats
 from stccl_train.seeding import torch_generator
 
 #: Windows that are measured, and at once.
 _WINDOWS, _BATCH = 16, 8
-
-#: Seconds that make frames unlike the source's speech, as in the verdict.
-_SHIFT = 0.4
 
 
 class _Sides(NamedTuple):
@@ -83,21 +81,18 @@ def _sides(metric: CorrelationMetric, dataset: Dataset, split: str) -> list[_Sid
     aligned, shifted = (
         batches(
             islice(
-                evaluation_windows(dataset, split, shape, 1, shift=shift, margin=_SHIFT), _WINDOWS
+                evaluation_windows(dataset, split, shape, 1, shift=shift, margin=VERDICT_SHIFT),
+                _WINDOWS,
             ),
             _BATCH,
             metric.config.size,
         )
-        for shift in (0.0, _SHIFT)
+        for shift in (0.0, VERDICT_SHIFT)
     )
     return [
-        _Sides(_floats(a.source), _floats(a.target), _floats(b.target), a.source_points)
+        _Sides(as_floats(a.source), as_floats(a.target), as_floats(b.target), a.source_points)
         for a, b in zip(aligned, shifted, strict=True)
     ]
-
-
-def _floats(frames: Tensor) -> Tensor:
-    return frames.float() / 127.5 - 1
 
 
 def _real_pairs(crit: STCCLLoss, sides: list[_Sides], frames: int) -> RealPairs:

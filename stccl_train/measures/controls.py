@@ -65,7 +65,7 @@ def _other_person(source: str, sources: dict[str, Row]) -> str | None:
     """Return the next source of another speaker, if speakers are known; else the next source."""
     order = list(sources)
     start = order.index(source) + 1
-    others = [path for path in order[start:] + order[: start - 1] if path != source]
+    others = order[start:] + order[: start - 1]
     speaker = sources[source].speaker
     strangers = [path for path in others if not speaker or sources[path].speaker != speaker]
     return next(iter(strangers), None)

@@ -333,7 +333,9 @@ class CorrelationMetric(nn.Module):
 
 
 def _mean(outputs: Sequence[MetricOutput]) -> MetricOutput:
-    """Average the outputs of several draws of places."""
+    """Average the outputs of one or more draws of places."""
+    if len(outputs) == 1:
+        return outputs[0]
     return MetricOutput(
         loss=torch.stack([output.loss for output in outputs]).mean(),
         statistics={
@@ -343,6 +345,11 @@ def _mean(outputs: Sequence[MetricOutput]) -> MetricOutput:
         windows=torch.stack([output.windows for output in outputs]).mean(0),
         disparity=torch.stack([output.disparity for output in outputs]).mean(0),
     )
+
+
+def as_floats(frames: Tensor) -> Tensor:
+    """Convert uint8 frames of any shape to float in [-1, 1]."""
+    return frames.float() / 127.5 - 1
 
 
 def as_input(frames: Tensor, size: int) -> Tensor:
@@ -357,7 +364,7 @@ def as_input(frames: Tensor, size: int) -> Tensor:
     """
     flat = frames.flatten(0, 1)
     if flat.dtype == torch.uint8:
-        flat = flat.float() / 127.5 - 1
+        flat = as_floats(flat)
     if flat.shape[-2:] != (size, size):
         # In float32: CPUs cannot resize shorter floats.
         resized = functional.interpolate(
