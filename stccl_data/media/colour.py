@@ -16,6 +16,8 @@ import numpy as np
 from av.filter import Graph
 from numpy.typing import ArrayLike, NDArray
 
+from stccl_data.media.rescale import rescale
+
 #: Values of FFmpeg's AVColorTransferCharacteristic (ITU-T H.273).
 _PQ, _HLG = 16, 18
 _HDR = {_PQ: "PQ", _HLG: "HLG"}
@@ -175,7 +177,7 @@ class ColourConverter:
 
     def to_rgb(self, frame: Any, width: int) -> NDArray[np.uint8]:
         """Convert a frame. width: of the result. Returns (H, width, 3) uint8 RGB."""
-        deep = frame.reformat(format=_DEEP, width=width)
+        deep = rescale(frame, _DEEP, width)
         if self._graph is None or self._size != (width, frame.height):
             self._graph, self._size = _open_table(deep, self._colours), (width, frame.height)
         self._graph.vpush(deep)

@@ -14,6 +14,7 @@ from stccl_data.media.colour import ColourConverter, Colours
 from stccl_data.media.container import ffmpeg_message, square_width
 from stccl_data.media.orientation import Orientation, frame_orientation
 from stccl_data.media.reduced import Picture, can_reduce
+from stccl_data.media.rescale import rescale
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, which PyAV's enumeration lacks
 
@@ -85,9 +86,7 @@ class PictureConverter:
             return self._converters[colours].to_rgb(frame, width)
         if width == frame.width:
             return _plain_rgb(frame)
-        return frame.to_ndarray(  # type: ignore[no-any-return]
-            format="rgb24", width=width, height=frame.height
-        )
+        return rescale(frame, "rgb24", width).to_ndarray()  # type: ignore[no-any-return]
 
     def _to_first_size(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Scale an image to the size of the first one; of another aspect ratio, between bars."""
@@ -114,7 +113,7 @@ def _plain_rgb(frame: Any) -> NDArray[np.uint8]:
         ]
         merged = cv2.merge([planes[0], planes[2], planes[1]])
         return np.asarray(cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB), np.uint8)
-    return frame.to_ndarray(format="rgb24")  # type: ignore[no-any-return]
+    return rescale(frame, "rgb24").to_ndarray()  # type: ignore[no-any-return]
 
 
 def fit_into(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
