@@ -1,18 +1,19 @@
 """Two videos ready to be compared frame by frame: their face crops, and which frames match."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.align import AlignConfig, align
 from stccl_data.alignment.modes import MATCHINGS, Matching
 from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.errors import UsageError
 from stccl_data.face.track import Track
 from stccl_data.features.mouth import mouth_features
 from stccl_data.features.signals import Signals, read_signals
+from stccl_data.landmarks import Landmarker, open_landmarker
 
 #: Side of the mouth crop, which nobody looks at: the smallest there is.
 _NO_MOUTH = 16
@@ -40,14 +41,19 @@ def read_tracked_clip(path: str | Path, *, sound: bool = True) -> TrackedClip:
     """
     from stccl_data.face.crop_config import CropConfig
     from stccl_data.face.tracking import track_video
-    from stccl_data.landmarks import open_landmarker
 
     signals = read_signals(path) if sound else Signals(name=str(path))
     config = CropConfig(mouth_size=_NO_MOUTH)
-    video = track_video(str(path), open_landmarker(), config, speech=signals.speech)
+    video = track_video(str(path), _landmarker(), config, speech=signals.speech)
     track = video.track
     mouth = mouth_features(track.landmarks, track.times, track.valid)
     return TrackedClip(track, replace(signals, mouth=mouth, frame_times=track.times))
+
+
+@lru_cache(1)
+def _landmarker() -> Landmarker:
+    """Load the landmark networks once in a process."""
+    return open_landmarker()
 
 
 def match_frames(source: TrackedClip, target: TrackedClip, matching: Matching) -> NDArray[np.int32]:
@@ -69,6 +75,8 @@ def match_frames(source: TrackedClip, target: TrackedClip, matching: Matching) -
     if matching not in MATCHINGS:
         raise UsageError(f"unknown alignment {matching!r}; choose one of {', '.join(MATCHINGS)}")
     if matching != "time":
+        from stccl_data.alignment.align import AlignConfig, align  # loads numba
+
         return align(source.signals, target.signals, AlignConfig(mode=matching)).frame_map
     times, target_times = (clip.track.times - clip.track.times[0] for clip in (source, target))
     step = float(np.median(np.diff(target_times)))

@@ -103,6 +103,15 @@ def nearest_frame(frames: Times, time: Times) -> Frames:
     return np.asarray(np.searchsorted((frames[1:] + frames[:-1]) / 2, time, side="right"), np.int32)
 
 
+def half_frame(times: NDArray[np.float64]) -> float:
+    """Return half the mean time from one frame to the next, in seconds.
+
+    Args:
+        times: (N,) presentation times, N >= 1.
+    """
+    return float((times[-1] - times[0]) / max(1, len(times) - 1) / 2)
+
+
 def existing_frame(frames: Times, time: Times) -> Frames:
     """Return the index of the frame nearest to each ``time``, -1 if the time is NaN."""
     return np.where(np.isnan(time), -1, nearest_frame(frames, time)).astype(np.int32)

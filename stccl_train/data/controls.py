@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.alignment.mouths import align_mouths
-from stccl_data.alignment.warping_path import nearest_frame
+from stccl_data.alignment.warping_path import half_frame, nearest_frame
 from stccl_data.dataset import Dataset, UtteranceClip
 from stccl_data.errors import ClipError
 from stccl_train.config import Crop
@@ -20,7 +20,6 @@ from stccl_train.data.windows import (
     ClipFrames,
     Window,
     WindowShape,
-    half_frame,
     read_window,
     window_starts,
 )

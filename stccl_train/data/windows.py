@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.warping_path import nearest_frame
+from stccl_data.alignment.warping_path import half_frame, nearest_frame
 from stccl_data.dataset import Utterance, UtteranceClip
 from stccl_train.config import Crop, WindowConfig
 from stccl_train.data.augmentation import NO_AUGMENTATION, Augmentation, draw_augmentation
@@ -95,15 +95,6 @@ class Window:
             for side in (self.source, self.target)
         )
         return f"{self.key}: {source} -> {target}"
-
-
-def half_frame(times: NDArray[np.float64]) -> float:
-    """Return half the mean time from one frame to the next, in seconds.
-
-    Args:
-        times: (N,) presentation times, N >= 1.
-    """
-    return float((times[-1] - times[0]) / max(1, len(times) - 1) / 2)
 
 
 def window_starts(pairing: Pairing, shape: WindowShape) -> NDArray[np.intp]:

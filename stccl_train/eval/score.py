@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from stccl_data.alignment.modes import Matching
 from stccl_data.alignment.tracked_clip import match_frames, read_tracked_clip
-from stccl_data.alignment.warping_path import nearest_frame
 from stccl_data.errors import ClipError, Reason
 from stccl_data.progress import Progress, SilentProgress
-from stccl_train.data.windows import half_frame
 from stccl_train.eval.frame_scores import SCORES, ClipFeatures, FrameScores, score_frames
-from stccl_train.eval.verdict import VERDICT_SHIFT
+from stccl_train.eval.shift import shift_partners
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.train.distributed import usable_device
@@ -96,21 +94,3 @@ def score(
         shifted=dict.fromkeys(SCORES) if shifted is None else shifted.means,
         **vars(aligned),
     )
-
-
-def shift_partners(frame_map: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Move each partner frame `VERDICT_SHIFT` later, or earlier at the end of the clip.
-
-    Args:
-        frame_map: (n_source,) target frames, -1 for none.
-        times: (n_target,) presentation times, seconds.
-
-    Returns:
-        (n_source,) target frames, -1 for none.
-    """
-    partner = times[frame_map]
-    later, earlier = partner + VERDICT_SHIFT, partner - VERDICT_SHIFT
-    half = half_frame(times)
-    moved = np.where(later < times[-1] + half, later, earlier)
-    outside = (frame_map < 0) | (moved < times[0] - half)
-    return np.where(outside, -1, nearest_frame(times, moved)).astype(np.int32)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from stccl_train.eval.conditions import ALIGNED, NOISE, OTHER_SAME_TIME, OTHER_SENTENCE
+from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.eval.statistics import (
     ALL_REGIONS,
     HEADLINE,
@@ -14,7 +15,7 @@ from stccl_train.eval.statistics import (
     Interval,
     Selection,
 )
-from stccl_train.eval.verdict import SHIFTED, VERDICT_SHIFT, cautions, verdict_line, verdicts
+from stccl_train.eval.verdict import SHIFTED, cautions, verdict_line, verdicts
 from stccl_train.model.token_kinds import Term
 
 STAGE_NAMES = {

@@ -9,6 +9,7 @@ from stccl_train.eval.conditions import (
     OTHER_SENTENCE,
     shifted,
 )
+from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.eval.statistics import (
     MANY_SPEAKERS,
     Evaluation,
@@ -17,9 +18,6 @@ from stccl_train.eval.statistics import (
     gap_coefficients,
 )
 from stccl_train.model.token_kinds import Form, Term, TokenKind
-
-#: The shift that the verdict is about, seconds: two to four sounds later.
-VERDICT_SHIFT = 0.4
 
 #: The condition of that shift.
 SHIFTED = shifted(VERDICT_SHIFT)

@@ -13,7 +13,7 @@ from stccl_data.dataset import Dataset
 from stccl_train.data.collate import batches
 from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.windows import WindowShape
-from stccl_train.eval.verdict import VERDICT_SHIFT
+from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.loss.scale import Calibration, RealPairs, setting_name, write_calibration
 from stccl_train.loss.stccl_loss import STCCLLoss
 from stccl_train.model.export import load_metric

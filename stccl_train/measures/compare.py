@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from stccl_data.alignment.tracked_clip import TrackedClip, match_frames
 from stccl_data.errors import ClipError
@@ -35,10 +34,8 @@ _MANY_FRAMES = 0.9
 _instruments: list[Instrument] = []
 
 
-def open_worker(config: MeasureConfig, workers: int) -> None:
-    """Load the networks of this worker once; one of several workers uses one core."""
-    if workers > 1:
-        torch.set_num_threads(1)
+def open_worker(config: MeasureConfig) -> None:
+    """Load the networks of this worker once."""
     _instruments[:] = open_instruments(config)
 
 

@@ -69,6 +69,8 @@ class Measure:
 class Instrument(Protocol):
     """Computes a group of measures."""
 
+    #: name of the group
+    group: str
     measures: tuple[Measure, ...]
 
     def measure(self, pair: MatchedPair) -> Values:

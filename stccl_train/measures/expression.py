@@ -25,6 +25,7 @@ class Expression:
       The reference is a real clip of the same actor in the wanted emotion; it says any sentence.
     """
 
+    group = "expression"
     measures: tuple[Measure, ...] = (
         Measure("expression_change", "expression change", None, "% of range", 2),
         Measure("expression_distance", "expression distance", "lower", "% of range", 2),

@@ -36,6 +36,7 @@ class Identity:
       and a copy has no advantage. Needs the column `speaker` and two clips of the speaker.
     """
 
+    group = "identity"
     measures: tuple[Measure, ...] = (
         Measure("identity", "identity", "higher", "cosine"),
         Measure("identity_elsewhere", "identity, other clips", "higher", "cosine"),

@@ -1,23 +1,22 @@
-"""Which instruments a measurement uses, and why others are absent."""
+"""Which instruments a measurement uses, and why others are absent.
+
+Instruments that need torch are imported once there are weights for them: importing torch takes as
+long as measuring a pair without.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stccl_data.executors import usable_cores
 from stccl_train.measures.definitions import Instrument, Measure
 from stccl_train.measures.expression import Expression
-from stccl_train.measures.frechet import FAD, FaceFeatures
-from stccl_train.measures.identity import Identity
+from stccl_train.measures.frechet import FAD
 from stccl_train.measures.lips import Lips
 from stccl_train.measures.networks.weight_files import ARCFACE, RESNET_FACE, SYNCNET
 from stccl_train.measures.realism import Realism
 from stccl_train.measures.request import Row
-from stccl_train.measures.stccl import Stccl
-from stccl_train.measures.sync import Sync
-from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, trained_on
-from stccl_train.train.distributed import usable_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,13 @@ class MeasureConfig:
 
     def identity(self) -> tuple[object, ...]:
         """Return what results depend on: files of weights, by size and time of change."""
-        files = [] if self.run is None else [Path(self.run) / n for n in (WEIGHTS_FILE, CARD_FILE)]
         weights = [file.find(self.weights) for file in (SYNCNET, ARCFACE)]
-        stats = [path.stat() for path in (*files, *weights) if path is not None]
+        files = [path for path in weights if path is not None]
+        if self.run is not None:
+            from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE
+
+            files = [Path(self.run) / WEIGHTS_FILE, Path(self.run) / CARD_FILE, *files]
+        stats = [path.stat() for path in files]
         return tuple((stat.st_size, stat.st_mtime_ns) for stat in stats)
 
 
@@ -81,31 +84,24 @@ def plan_instruments(config: MeasureConfig) -> InstrumentPlan:
         MetricError: no usable metric in ``config.run``.
         UsageError: a weights file cannot be used, or unknown device.
     """
-    open_instruments(config)
+    groups = {each.group: each.measures for each in open_instruments(config)}
     absent = {}
-    groups = {"lips": Lips.measures}
     speakers: tuple[str, ...] = ()
     doubt = ""
     if config.run is None:
         absent["stccl"] = "no metric: give --run RUN, a folder of `stccl train`"
     else:
-        groups["stccl"] = Stccl.measures
+        from stccl_train.model.export import trained_on
+
         speakers = tuple(sorted(trained_on(config.run).speakers))
         doubt = _doubt(Path(config.run))
-    for group, file, measures in (
-        ("sync", SYNCNET, Sync.measures),
-        ("identity", ARCFACE, Identity.measures),
-    ):
+    for group, file in (("sync", SYNCNET), ("identity", ARCFACE), ("FAD", RESNET_FACE)):
         if file.find(config.weights) is None:
             absent[group] = file.missing(config.weights)
-        else:
-            groups[group] = measures
-    groups |= {"expression": Expression.measures, "realism": Realism.measures}
-    faces = RESNET_FACE.find(config.weights)
-    if faces is None:
-        absent["FAD"] = RESNET_FACE.missing(config.weights)
-    else:
-        FaceFeatures(faces, usable_device(config.device))
+    if "FAD" not in absent:
+        from stccl_train.measures.face_features import open_face_worker
+
+        open_face_worker(config)
         groups["realism"] += (FAD,)
     return InstrumentPlan(groups, absent, speakers, doubt)
 
@@ -132,12 +128,23 @@ def open_instruments(config: MeasureConfig) -> list[Instrument]:
         MetricError: no usable metric in ``config.run``.
         UsageError: a weights file cannot be used, or unknown device.
     """
+    return [Lips(), *_open_networks(config), Expression(), Realism()]
+
+
+def _open_networks(config: MeasureConfig) -> Iterator[Instrument]:
+    """Load the instruments that have weights."""
+    syncnet, arcface = SYNCNET.find(config.weights), ARCFACE.find(config.weights)
+    if config.run is None and syncnet is None and arcface is None:
+        return
+    from stccl_train.measures.identity import Identity
+    from stccl_train.measures.stccl import Stccl
+    from stccl_train.measures.sync import Sync
+    from stccl_train.train.distributed import usable_device
+
     device = usable_device(config.device)
-    instruments: list[Instrument] = [Lips()]
     if config.run is not None:
-        instruments.append(Stccl(config.run, config.device))
-    if syncnet := SYNCNET.find(config.weights):
-        instruments.append(Sync(syncnet, device))
-    if arcface := ARCFACE.find(config.weights):
-        instruments.append(Identity(arcface, device))
-    return [*instruments, Expression(), Realism()]
+        yield Stccl(config.run, device)
+    if syncnet is not None:
+        yield Sync(syncnet, device)
+    if arcface is not None:
+        yield Identity(arcface, device)

@@ -41,6 +41,7 @@ class Lips:
     2018), there in pixels and with the head's motion in it.
     """
 
+    group = "lips"
     measures: tuple[Measure, ...] = (
         Measure("lip_distance", "lip distance", "lower", _PERCENT, 2, has_margin=True),
         Measure("lip_shape", "lip shape", "lower", _PERCENT, 2),

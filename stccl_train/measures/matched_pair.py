@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_train.eval.score import shift_partners
-from stccl_train.eval.verdict import VERDICT_SHIFT
+from stccl_train.eval.shift import VERDICT_SHIFT, shift_partners
 from stccl_train.measures.measured_clip import MeasuredClip
 
 

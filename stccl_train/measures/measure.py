@@ -15,7 +15,6 @@ from stccl_data.executors import Outcome, Setup, Unit, open_crew
 from stccl_data.progress import Progress, SilentProgress
 from stccl_train.measures.compare import compare_group, open_worker
 from stccl_train.measures.controls import Comparison, actor_clips, comparisons
-from stccl_train.measures.face_features import open_face_worker, store_face_features
 from stccl_train.measures.frechet import FAD, pooled_distance
 from stccl_train.measures.instruments import MeasureConfig, plan_instruments
 from stccl_train.measures.measured_clip import ClipStore
@@ -89,7 +88,7 @@ def _run(
     """Run units in this process if they are few or one worker is asked for, else in others."""
     few = not config.workers and len(units) <= _FEW
     workers = 1 if few else min(config.worker_count, len(units))
-    initargs = () if initializer is None else (config, workers)
+    initargs = () if initializer is None else (config,)
     setup = Setup(count=workers, initializer=initializer, initargs=initargs)
     crew = open_crew(setup, "inline" if workers <= 1 else "local")
     try:
@@ -180,6 +179,8 @@ def _pool_faces(
         if not result.error
         for path in (result.comparison.row.generated, *_real_faces(result.comparison))
     }
+    from stccl_train.measures.face_features import open_face_worker, store_face_features
+
     units = [Unit(path, (path, str(folder), config)) for path in sorted(clips)]
     progress.stage("faces", len(units))
     features: dict[str, NDArray[np.float32]] = {}

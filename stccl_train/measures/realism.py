@@ -19,6 +19,7 @@ class Realism:
     codec did to it.
     """
 
+    group = "realism"
     measures: tuple[Measure, ...] = (
         Measure("sharpness", "sharpness", "one", "ratio to source", 2),
         Measure("flicker", "flicker", "one", "ratio to source", 2),

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import torch
+
 from stccl_train.eval.frame_scores import ClipFeatures, score_frames
 from stccl_train.measures.definitions import Measure, Values
 from stccl_train.measures.matched_pair import MatchedPair
 from stccl_train.measures.measured_clip import MeasuredClip
 from stccl_train.model.export import load_metric
-from stccl_train.train.distributed import usable_device
 
 
 class Stccl:
@@ -22,6 +23,7 @@ class Stccl:
     STCCL (Chen et al., arXiv 2604.20226), sections 3.2 and 3.3.
     """
 
+    group = "stccl"
     measures: tuple[Measure, ...] = (
         Measure("scc_recall", "SCC R@1", "higher", has_margin=True, has_gain=True),
         Measure("tcc_recall", "TCC R@1", "higher", has_margin=True, has_gain=True),
@@ -29,18 +31,17 @@ class Stccl:
         Measure("tcc", "TCC cosine", "higher"),
     )
 
-    def __init__(self, run: str | Path, device: str = "cpu") -> None:
+    def __init__(self, run: str | Path, device: torch.device) -> None:
         """Load a metric.
 
         Args:
             run: the folder that `stccl train` wrote.
-            device: as torch names it.
+            device: where to compute.
 
         Raises:
             MetricError: no usable metric in ``run``.
-            UsageError: unknown device.
         """
-        self._metric = load_metric(run).to(usable_device(device)).eval()
+        self._metric = load_metric(run).to(device).eval()
 
     def measure(self, pair: MatchedPair) -> Values:
         """See `Instrument.measure`."""

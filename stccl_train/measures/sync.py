@@ -52,6 +52,7 @@ class Sync:
     published ones, for which see `--protocol spfem2024`.
     """
 
+    group = "sync"
     measures: tuple[Measure, ...] = (
         Measure("sync_distance", "sync distance", "lower", "SyncNet distance", 3, True, True),
         Measure("lse_d", "LSE-D", "lower", "SyncNet distance"),

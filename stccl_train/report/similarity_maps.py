@@ -15,7 +15,8 @@ from stccl_train.config import EvaluateConfig
 from stccl_train.data.collate import Batch, collate
 from stccl_train.data.windows import WindowShape
 from stccl_train.eval.conditions import ControlledWindow, ControlReader
-from stccl_train.eval.verdict import SHIFTED, VERDICT_SHIFT
+from stccl_train.eval.shift import VERDICT_SHIFT
+from stccl_train.eval.verdict import SHIFTED
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.model.token_kinds import TokenKind

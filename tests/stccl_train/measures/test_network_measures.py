@@ -9,7 +9,8 @@ import scipy.linalg
 import soundfile
 import torch
 
-from stccl_train.measures.frechet import FaceFeatures, frechet_distance, pooled_distance
+from stccl_train.measures.face_features import FaceFeatures
+from stccl_train.measures.frechet import frechet_distance, pooled_distance
 from stccl_train.measures.identity import Identity, aligned_face
 from stccl_train.measures.networks.arcface import ArcFace
 from stccl_train.measures.networks.resnet_face import ResNetFace
