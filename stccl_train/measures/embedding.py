@@ -1,6 +1,7 @@
 """Pass frames through a network once each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,18 +15,25 @@ _BATCH = 16
 
 
 def embed_all(
-    network: Callable[[Tensor], Tensor], inputs: list[NDArray[np.float32]], device: torch.device
+    network: Callable[[Tensor], Tensor],
+    inputs: Iterable[NDArray[np.float32]],
+    device: torch.device,
 ) -> NDArray[np.float32]:
     """Pass arrays of one shape through a network in batches.
+
+    Args:
+        network: maps a batch of inputs to (B, D).
+        inputs: at least one; only a batch of them is held.
+        device: of the network.
 
     Returns:
         (n, D) float32.
     """
     outputs = []
+    iterator = iter(inputs)
     with torch.no_grad():
-        for first in range(0, len(inputs), _BATCH):
-            batch = torch.from_numpy(np.stack(inputs[first : first + _BATCH]))
-            outputs.append(network(batch.to(device)).cpu())
+        while batch := list(islice(iterator, _BATCH)):
+            outputs.append(network(torch.from_numpy(np.stack(batch)).to(device)).cpu())
     return np.asarray(torch.cat(outputs).numpy(), np.float32)
 
 
@@ -53,6 +61,6 @@ def embed_frames(
     known: dict[int, NDArray[np.float32]] = clip.features.setdefault(name, {})
     missing = [int(frame) for frame in frames if int(frame) not in known]
     if missing:
-        embedded = embed_all(network, [read(clip, frame) for frame in missing], device)
+        embedded = embed_all(network, (read(clip, frame) for frame in missing), device)
         known.update(zip(missing, embedded, strict=True))
     return np.stack([known[int(frame)] for frame in frames])

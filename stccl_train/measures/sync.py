@@ -96,9 +96,9 @@ class Sync:
             return None
         sound = [cepstra[VECTORS * i : VECTORS * (i + WINDOW)].T[None] for i in range(count)]
         sounded = embed_all(self._network.embed_sound, sound, self._device)
-        windows = [
+        windows = (
             mouth[i : i + WINDOW].transpose(3, 0, 1, 2).astype(np.float32) for i in range(count)
-        ]
+        )
         looked = embed_all(self._network.embed_mouth, windows, self._device)
         looked[~seen[:count]] = np.nan
         return _Embeddings(looked, sounded)

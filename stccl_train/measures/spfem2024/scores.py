@@ -35,9 +35,10 @@ def fad(
     """Return the Frechet distance of one emotion, the actors pooled; NaN with too few images."""
     sides = []
     for videos in (real, generated):
-        inputs = [fad_input(video.image(frame)) for video in videos for frame in video.frames]
-        if len(inputs) < 2:
+        images = [(video, frame) for video in videos for frame in video.frames]
+        if len(images) < 2:
             return float("nan")
+        inputs = (fad_input(video.image(frame)) for video, frame in images)
         sides.append(embed_all(network, inputs, device))
     return frechet_distance(*sides)
 
@@ -59,7 +60,7 @@ def lse(
     if count < 1:
         return None
     pictures = [sync_input(video.image(frame)) for frame in frames[: count + _WINDOW]]
-    windows = [np.stack(pictures[i : i + _WINDOW]).transpose(3, 0, 1, 2) for i in range(count)]
+    windows = (np.stack(pictures[i : i + _WINDOW]).transpose(3, 0, 1, 2) for i in range(count))
     sounds = [cepstra[_VECTORS * i : _VECTORS * (i + _WINDOW)].T[None] for i in range(count)]
     return sync_errors(
         embed_all(network.embed_mouth, windows, device),
@@ -104,8 +105,8 @@ def csim(
             images = [(video, frame) for video in videos for frame in video.frames]
             if len(images) > _SAMPLES:
                 images = generator.sample(images, _SAMPLES)
-            inputs = [csim_input(video.image(frame)) for video, frame in images]
-            sides.append(embed_all(network, inputs, device) if inputs else np.zeros((0, 1)))
+            inputs = (csim_input(video.image(frame)) for video, frame in images)
+            sides.append(embed_all(network, inputs, device) if images else np.zeros((0, 1)))
         if all(len(side) for side in sides):
             means.append(mean_cosine(*sides))
     return float(np.mean(means)) if means else float("nan")
