@@ -1,10 +1,14 @@
 """The dataset card: README.md in OUT, with the metadata that Hugging Face reads."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from stccl_data.corpora import CORPORA
 from stccl_data.corpora.tables import table
+from stccl_data.dataset.card_picture import write_card_picture
+from stccl_data.dataset.layout import CARD, CARD_PICTURE
+from stccl_data.files.atomic import write_text
 
 
 class Licence(NamedTuple):
@@ -19,6 +23,10 @@ class Licence(NamedTuple):
 
 _PAPER = "The pairs and the metrics: Chen et al., STCCL, arXiv:2604.20226"
 
+_PICTURE = f"""
+![Moments of accepted pairs: above the source, below it the target at the same sound]({CARD_PICTURE})
+"""
+
 _OWN_LICENCE = Licence(
     "unknown",
     "own recordings",
@@ -26,8 +34,28 @@ _OWN_LICENCE = Licence(
 )
 
 
+def write_card(
+    out: Path, corpus: str, stats: Mapping[str, Any], features: str, gates: Mapping[str, float]
+) -> None:
+    """Write the dataset card and its picture into OUT, whose tables and shards are written.
+
+    Args:
+        out: folder of the dataset.
+        corpus, stats, features, gates: as for `dataset_card`.
+
+    Raises:
+        ShardError: the tables or the shards cannot be read.
+    """
+    picture = write_card_picture(out)
+    write_text(out / CARD, dataset_card(corpus, stats, features, gates, picture))
+
+
 def dataset_card(
-    corpus: str, stats: Mapping[str, Any], features: str, gates: Mapping[str, float]
+    corpus: str,
+    stats: Mapping[str, Any],
+    features: str,
+    gates: Mapping[str, float],
+    picture: bool,
 ) -> str:
     """Return the dataset card.
 
@@ -36,6 +64,7 @@ def dataset_card(
         stats: the content of stats.json.
         features: from `card_features`.
         gates: the thresholds that the pairs passed, by name; empty if unknown.
+        picture: whether the dataset has one for its card.
     """
     tag, name, terms = _licence(corpus)
     splits = [split for split, n in stats["shards"].items() if n]
@@ -58,7 +87,7 @@ tags:
 
 Made by [stccl](https://pypi.org/project/stccl/): clips in which one speaker says one sentence in two emotions, faces and
 mouths cropped and stabilised, aligned in time.
-
+{_PICTURE if picture else ""}
 | what | how much |
 |---|---|
 | clips in accepted pairs | {stats["clips_by_state"].get("paired", 0)} of {stats["clips"]} found |

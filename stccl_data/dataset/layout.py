@@ -23,6 +23,8 @@ FINDINGS = "findings.jsonl"
 STATS = "stats.json"
 PROVENANCE = "provenance.json"
 CARD = "README.md"
+#: The picture of the card; missing if the shards hold no crops.
+CARD_PICTURE = "pairs.webp"
 
 #: The folder in OUT that `stccl report` writes by default.
 REPORT = "report"

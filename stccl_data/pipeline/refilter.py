@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card import write_card
 from stccl_data.dataset.card_features import stored_features
 from stccl_data.dataset.counts import dataset_counts
-from stccl_data.dataset.layout import CARD, CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
+from stccl_data.dataset.layout import CLIPS, PAIRS, PROVENANCE, SHARDS, STATS
 from stccl_data.dataset.tables import read_table, write_table
 from stccl_data.errors import Reason, StcclError
 from stccl_data.files.atomic import write_text
@@ -115,10 +115,8 @@ def refilter(out: Path, gates: GateConfig, dry_run: bool = False) -> RefilterRes
             write_text(out / STATS, json.dumps(counts, indent=1) + "\n")
             provenance["config"] = {**provenance.get("config", {}), "gates": asdict(gates)}
             write_text(out / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
-            features = stored_features(out)
             corpus = provenance.get("corpus", "own")
-            card = dataset_card(corpus, counts, features, asdict(gates))
-            write_text(out / CARD, card)
+            write_card(out, corpus, counts, stored_features(out), asdict(gates))
     return RefilterResult(
         out=out,
         gates=gates,

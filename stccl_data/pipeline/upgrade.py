@@ -18,12 +18,11 @@ from typing import Any
 from humanize import naturalsize
 
 from stccl_data.dataset import Dataset, ShardError, ShardInfo, Utterance, open_dataset
-from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card import write_card
 from stccl_data.dataset.card_features import card_features
 from stccl_data.dataset.counts import dataset_counts
 from stccl_data.dataset.index import parse_index_entry, read_index_lines
 from stccl_data.dataset.layout import (
-    CARD,
     CLIPS,
     CROP_MEMBERS,
     FINDINGS,
@@ -292,5 +291,4 @@ def _write_other_files(out: Path, target: Path) -> None:
     write_text(target / PROVENANCE, json.dumps(provenance, indent=1) + "\n")
     gates = provenance.get("config", {}).get("gates", {})
     corpus = provenance.get("corpus", "own")
-    card = dataset_card(corpus, counts, card_features(target), gates)
-    write_text(target / CARD, card)
+    write_card(target, corpus, counts, card_features(target), gates)

@@ -9,10 +9,10 @@ from typing import Any
 
 from stccl_data.clip import Clip
 from stccl_data.corpora import Scan
-from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card import write_card
 from stccl_data.dataset.card_features import card_features
 from stccl_data.dataset.counts import dataset_counts
-from stccl_data.dataset.layout import CARD, FINDINGS, PROVENANCE, STATS
+from stccl_data.dataset.layout import FINDINGS, PROVENANCE, STATS
 from stccl_data.dataset.publish import discard_staged, finish_publishing
 from stccl_data.dataset.tables import (
     CLIP_EXPRESSION,
@@ -105,8 +105,7 @@ def write_dataset(
     faces_tracked = any("face_rate" in row.scores for row in rows.values())
     made_by = provenance(content.scan, config, content.pairs_from, faces_tracked)
     write_text(out / PROVENANCE, json.dumps(made_by, indent=1, default=str) + "\n")
-    card = dataset_card(content.scan.corpus, counts, card_features(out), asdict(config.gates))
-    write_text(out / CARD, card)
+    write_card(out, content.scan.corpus, counts, card_features(out), asdict(config.gates))
     per_split = dict(Counter(shard["split"] for shard in shards))
     return WrittenDataset(made, list(rows.values()), per_split, _few_shards_note(per_split))
 

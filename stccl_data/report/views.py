@@ -28,6 +28,7 @@ from stccl_data.features.mouth import MouthFeatures, mouth_features
 from stccl_data.features.signals import Signals
 from stccl_data.features.speech import speech_features
 from stccl_data.media.jpeg import decode_jpeg
+from stccl_data.media.webp import encode_webp
 from stccl_data.media.writer import supported_rate, write_audio
 
 #: Side of a crop in the video and on the film strip, pixels.
@@ -36,7 +37,6 @@ VIDEO_TILE, STRIP_TILE = 224, 112
 STRIP_MOMENTS = 12
 #: x264's quality, about 100 kB for three seconds.
 _CRF = 24
-_WEBP_QUALITY = 80
 #: Longest side of the picture of a cost matrix, pixels.
 _MOST_PIXELS = 360
 #: Most points of a path that is drawn.
@@ -281,10 +281,7 @@ def draw_strip(pair: Pair, moments: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def write_webp(path: Path, image: NDArray[np.uint8]) -> None:
     """Write an (H, W, 3) uint8 RGB image as WebP."""
-    quality = [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY]
-    ok, data = cv2.imencode(".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-    assert ok
-    path.write_bytes(data.tobytes())
+    path.write_bytes(encode_webp(image))
 
 
 def _view_clip(clip: UtteranceClip, folder: Path, strip: str) -> ClipView:

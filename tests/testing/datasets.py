@@ -14,10 +14,10 @@ import numpy as np
 from stccl_data.alignment.align import Alignment
 from stccl_data.alignment.warping_path import frame_map
 from stccl_data.clip import Clip
-from stccl_data.dataset.card import dataset_card
+from stccl_data.dataset.card import write_card
 from stccl_data.dataset.card_features import card_features
 from stccl_data.dataset.counts import dataset_counts
-from stccl_data.dataset.layout import CARD, INDEX, PROVENANCE, SCHEMA, SHARDS, STATS, part_key
+from stccl_data.dataset.layout import INDEX, PROVENANCE, SCHEMA, SHARDS, STATS, part_key
 from stccl_data.dataset.sample import PairRecord, clip_record, sample_content
 from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
 from stccl_data.dataset.tables import write_clips, write_pairs
@@ -309,7 +309,7 @@ def write_other_files(dataset: SmallDataset, files: list[ShardFile]) -> None:
     counts = dataset_counts(dataset.clips, dataset.pairs, shards["shards"])
     (out / STATS).write_text(json.dumps(counts))
     (out / PROVENANCE).write_text("{}")
-    (out / CARD).write_text(dataset_card("mead", counts, card_features(out), {}))
+    write_card(out, "mead", counts, card_features(out), {})
 
 
 def write_tables(out: Path, clips: list[dict], pairs: list[dict]) -> None:
