@@ -24,14 +24,16 @@ GROUPS = {
             "prompts PLAN --emotions neutral,happy,angry",
         ),
         "manifest": Entry(
-            "Write a manifest from the labels in the paths of files.", "manifest --help"
+            "Write a manifest from the labels in the paths of files.",
+            "manifest CLIPS --pattern '{speaker}/{emotion}_{sentence}.mp4'",
         ),
         "segment": Entry(
             "Find the lines of a script in long recordings, and write a manifest.",
-            "segment --help",
+            "segment anna.mp4 --script lines.txt -o anna.csv",
         ),
         "label": Entry(
-            "Propose sentence ids for clips of a manifest that have none.", "label --help"
+            "Propose sentence ids for clips of a manifest that have none.",
+            "label manifest.csv -o labelled.csv",
         ),
         "scan": Entry(
             "List the contents of a raw corpus, without reading a frame.", "scan /data/MEAD"
@@ -43,7 +45,7 @@ GROUPS = {
         "merge": Entry("Write the dataset of a finished job array.", "merge OUT"),
         "withdraw": Entry(
             "Remove a speaker from a dataset: shards, tables and every cached artefact.",
-            "withdraw --help",
+            "withdraw OUT anna",
         ),
         "upgrade": Entry(
             "Rewrite a dataset of an earlier schema in the present one.", "upgrade OUT"

@@ -33,7 +33,7 @@ def command() -> None:
     """Audit or import a published pair file, or filter and check a dataset's pairs."""
 
 
-@command.command("audit")
+@command.command("audit", epilog="Example: stccl pairs audit aligned_path36.json")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--level", type=click.IntRange(1, 3), default=3, help="Level of the file's emotional clips."
@@ -61,7 +61,7 @@ def audit_command(file: Path, level: int, transcripts: Path | None, as_json: boo
         print_audit(result)
 
 
-@command.command("import")
+@command.command("import", epilog="Example: stccl pairs import FILE --clips /data/MEAD --out OUT")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--clips",
@@ -122,7 +122,9 @@ def _print_import(result: "Imported", raw: Path) -> None:
     click.echo(format_summary(result.summary))
 
 
-@command.command("refilter")
+@command.command(
+    "refilter", epilog="Example: stccl pairs refilter OUT --dry-run --min-content-score 0.9"
+)
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options_of(GateConfig, unset=True)
 @click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")
@@ -159,7 +161,7 @@ def _print_refilter(result: "RefilterResult") -> None:
         click.echo("Nothing was written: --dry-run.")
 
 
-@command.command("listen")
+@command.command("listen", epilog="Example: stccl pairs listen OUT")
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--rivals",
