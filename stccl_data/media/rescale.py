@@ -19,12 +19,17 @@ class _Tables(threading.local):
 _TABLES = _Tables()
 
 
-def rescale(frame: Any, pixel_format: str, width: int | None = None) -> Any:
+def rescale(
+    frame: Any, pixel_format: str, width: int | None = None, colorspace: int | None = None
+) -> Any:
     """Return a PyAV frame in another pixel format and width, computed by one thread.
 
     Args:
         frame: the frame.
         pixel_format: FFmpeg's name.
         width: pixels; None for the frame's own.
+        colorspace: of the result; None for the frame's own.
     """
-    return _TABLES.reformatter.reformat(frame, width, None, pixel_format, threads=1)
+    return _TABLES.reformatter.reformat(
+        frame, width, None, pixel_format, dst_colorspace=colorspace, threads=1
+    )

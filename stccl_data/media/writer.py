@@ -11,6 +11,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from numpy.typing import NDArray
 
 from stccl_data.media.audio import Audio
+from stccl_data.media.rescale import rescale
 
 _AAC_FRAME = 1024  # samples
 #: Hz, to which audio of a rate that AAC lacks is resampled.
@@ -60,7 +61,7 @@ def write_video(
         for image in frames:
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if for_browsers:
-                frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+                frame = rescale(frame, "yuv420p", colorspace=Colorspace.ITU709)
             container.mux(video.encode(frame))
         container.mux(video.encode())
         if audio is not None:
