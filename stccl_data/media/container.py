@@ -16,6 +16,7 @@ import av
 from stccl_data.errors import ClipError, Reason
 from stccl_data.files.cache import cached_while_unchanged
 from stccl_data.files.stubs import stub_of, web_page
+from stccl_data.media.dolby_vision import has_own_colours
 from stccl_data.media.video_streams import video_stream
 
 #: Formats that FFmpeg opens although they are not recordings: playlists, which may name other
@@ -26,12 +27,6 @@ _NOT_RECORDINGS = frozenset(
 
 #: Codec tags of encrypted video and audio in MP4 (ISO/IEC 14496-12, 8.12; Apple's FairPlay).
 _ENCRYPTED = frozenset({"encv", "enca", "drmi", "drms"})
-
-#: Codec tags of Dolby Vision in HEVC and AV1. If such a stream does not state its transfer function
-#: (2, unspecified), it is of profile 5 or 10.0: its colours are Dolby's own, and without Dolby's
-#: metadata they are shown as green and purple.
-_DOLBY_VISION = frozenset({"dvh1", "dvhe", "dav1"})
-_UNSPECIFIED = 2
 
 #: What FFmpeg reports of features that it lacks, rather than of damage.
 _LACKING = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.LookupError)
@@ -238,10 +233,7 @@ def _check_streams(container: Any, path: str | Path, size: int) -> None:
             )
         if stream.codec_context.codec_tag in _ENCRYPTED:
             raise ClipError(Reason.NOT_SUPPORTED, f"{path} has encrypted {stream.type}")
-        if (
-            stream.codec_context.codec_tag in _DOLBY_VISION
-            and int(stream.codec_context.color_trc) == _UNSPECIFIED
-        ):
+        if stream.type == "video" and has_own_colours(path, container, stream):
             raise ClipError(
                 Reason.NOT_SUPPORTED,
                 f"{path} is Dolby Vision in Dolby's own colours (profile 5): export it as HLG, "

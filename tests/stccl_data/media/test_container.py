@@ -13,7 +13,7 @@ from stccl_data.errors import ClipError, Reason
 from stccl_data.media.audio import read_audio
 from stccl_data.media.container import probe
 from stccl_data.media.video import frame_times, read_frames
-from tests.testing.media import record, tone
+from tests.testing.media import record, source, tone, transcode
 from tests.testing.numbered import numbered_frames, read_numbers
 
 N = 25
@@ -70,8 +70,9 @@ def test_an_encrypted_recording_is_not_called_damaged(tmp_path, refused):
     assert error.reason is Reason.NOT_SUPPORTED and "encrypted" in error.detail
 
 
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
 @pytest.mark.parametrize(("transfer", "readable"), [(None, False), (16, True)])
-def test_dolby_vision_in_its_own_colours_is_named(tmp_path, refused, transfer, readable):
+def test_dolby_vision_in_its_own_colours_is_named(tmp_path, refused, container, transfer, readable):
     """Profile 5 states no transfer function; in others the HEVC stream is HDR10, HLG or SDR."""
     x265 = "log-level=none" + ("" if transfer is None else f":transfer={transfer}")
     path = record(
@@ -82,8 +83,16 @@ def test_dolby_vision_in_its_own_colours_is_named(tmp_path, refused, transfer, r
         options={"x265-params": x265},
     )
     content = path.read_bytes()
-    assert b"hev1\0\0\0\0" in content
-    path.write_bytes(content.replace(b"hev1\0\0\0\0", b"dvh1\0\0\0\0"))
+    if container == "mp4":
+        assert b"hev1\0\0\0\0" in content
+        path.write_bytes(content.replace(b"hev1\0\0\0\0", b"dvh1\0\0\0\0"))
+    else:  # FFmpeg copies the configuration record, put in the place of the box of bit rates
+        at = content.index(b"btrt")
+        record_of_5 = b"dvcC" + bytes([1, 0, 5 << 1, 0x35]) + bytes(8)
+        path.write_bytes(content[:at] + record_of_5 + content[at + len(record_of_5) :])
+        transcode(tmp_path / "a.mkv", source(path), c="copy")
+        path = tmp_path / "a.mkv"
+        assert b"dvcC" in path.read_bytes()
     if readable:
         assert probe(path).width
     else:
