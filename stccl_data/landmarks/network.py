@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.landmarks import ModelError
-from stccl_data.landmarks.native_log import hide_native_log
+from stccl_data.landmarks.loading import loading
 
 
 class Network:
@@ -24,28 +23,20 @@ class Network:
         Raises:
             ModelError: ai-edge-litert or the model cannot be loaded.
         """
-        try:
+        otherwise = "; where it has no build, --landmarks mediapipe-tasks needs none"
+        with loading("ai-edge-litert", name, otherwise=otherwise):
             from ai_edge_litert.interpreter import Interpreter
-        except (ImportError, OSError) as error:
-            raise ModelError(
-                f"ai-edge-litert cannot be loaded ({error}). Run `stccl doctor` to see what is "
-                "missing; where it has no build, --landmarks mediapipe-tasks needs none"
-            ) from error
-        try:
-            with hide_native_log():
-                # one process per core: a second thread would share the core of another process
-                self._interpreter: Any = Interpreter(model_content=model, num_threads=1)
-                self._interpreter.allocate_tensors()
-                (entry,) = self._interpreter.get_input_details()
-                if tuple(entry["shape"]) != tuple(input_shape):
-                    raise ValueError(f"its input is {tuple(entry['shape'])}")
-                self._input: int = entry["index"]
-                outputs = self._interpreter.get_output_details()
-                self._outputs = {output["name"]: output["index"] for output in outputs}
-                self._interpreter.invoke()  # starts XNNPACK, which logs
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"{name} cannot be run by LiteRT: {reason}") from error
+
+            # one process per core: a second thread would share the core of another process
+            self._interpreter: Any = Interpreter(model_content=model, num_threads=1)
+            self._interpreter.allocate_tensors()
+            (entry,) = self._interpreter.get_input_details()
+            if tuple(entry["shape"]) != tuple(input_shape):
+                raise ValueError(f"its input is {tuple(entry['shape'])}")
+            self._input: int = entry["index"]
+            outputs = self._interpreter.get_output_details()
+            self._outputs = {output["name"]: output["index"] for output in outputs}
+            self._interpreter.invoke()  # starts XNNPACK, which logs
 
     def run(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run the network once.

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.landmarks import ModelError
 from stccl_data.landmarks.face import Face
+from stccl_data.landmarks.loading import loading
 from stccl_data.landmarks.model_file import checked_model
-from stccl_data.landmarks.native_log import hide_native_log
 
 #: Most faces detected in an image: enough to notice that there are several. A second and a third
 #: cost nothing measurable.
@@ -37,30 +36,21 @@ class TasksLandmarker:
             ModelError: the model or mediapipe cannot be loaded.
         """
         path, _ = checked_model(model)
-        try:
+        with loading("mediapipe", str(path)):
             import mediapipe as mp
             from mediapipe.tasks.python import BaseOptions, vision
-        except (ImportError, OSError) as error:
-            raise _not_loaded(error) from error
+
+            options = vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(path)),
+                running_mode=vision.RunningMode.IMAGE,
+                num_faces=MAX_FACES,
+                output_face_blendshapes=True,
+            )
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            # the networks start, and log, at the first image
+            blank = np.zeros((64, 64, 3), np.uint8)
+            self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=blank))
         self._mp = mp
-        options = vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(path)),
-            running_mode=vision.RunningMode.IMAGE,
-            num_faces=MAX_FACES,
-            output_face_blendshapes=True,
-        )
-        try:
-            with hide_native_log():
-                self._landmarker = vision.FaceLandmarker.create_from_options(options)
-                # the networks start, and log, at the first image
-                blank = np.zeros((64, 64, 3), np.uint8)
-                self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=blank))
-        except OSError as error:  # the native library is loaded only now
-            raise _not_loaded(error) from error
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"{path} is not a face landmarker that mediapipe can open: {error}"
-            ) from error
         atexit.register(self._release)
 
     def detect(
@@ -94,9 +84,3 @@ class TasksLandmarker:
         By then its threads are gone, and nothing is left to free.
         """
         self._landmarker._handle = None
-
-
-def _not_loaded(error: Exception) -> ModelError:
-    return ModelError(
-        f"mediapipe cannot be loaded ({error}). Run `stccl doctor` to see what is missing"
-    )
