@@ -41,7 +41,7 @@ from stccl_data.landmarks.network import Network
 from stccl_data.media.container import probe
 from stccl_data.media.jpeg import encode_jpeg
 from stccl_data.media.video import read_frames
-from stccl_data.pipeline.artefacts import ClipArtefact, save_extraction
+from stccl_data.pipeline.clip_artefact import ClipArtefact, save_extraction
 
 VIDEO = {".mp4", ".mov", ".mkv", ".avi", ".mpg", ".flv", ".webm"}
 #: Frames per second and core: the goals of the project at 1080p, and for frames of 256 pixels.

@@ -11,8 +11,9 @@ from stccl_data.executors import Unit
 from stccl_data.pairs import imported
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pipeline import tasks
-from stccl_data.pipeline.artefacts import StoredAlignment, header_of, stored_alignments
+from stccl_data.pipeline.artefacts import header_of
 from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.pair_artefacts import StoredAlignment, stored_alignments
 from stccl_data.pipeline.records import Candidate
 from stccl_data.pipeline.run import Run, first_lines
 from stccl_data.pipeline.state import Store, headers, key_of, record_headers

@@ -11,8 +11,8 @@ from stccl_data.pairs import content_check as content
 from stccl_data.pairs.content_check import ClipContent, ContentScore
 from stccl_data.pairs.content_model import ContentConfig
 from stccl_data.pipeline import tasks
-from stccl_data.pipeline.artefacts import load_content
 from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.pair_artefacts import load_content
 from stccl_data.pipeline.records import Candidate, ClipRow
 from stccl_data.pipeline.run import Run, first_lines
 from stccl_data.pipeline.state import Store, key_of

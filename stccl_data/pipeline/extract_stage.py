@@ -16,7 +16,7 @@ from stccl_data.features.phonemes import phoneme_model_identity
 from stccl_data.landmarks import landmarker_identity
 from stccl_data.pairs.candidates import Candidates
 from stccl_data.pipeline import tasks
-from stccl_data.pipeline.artefacts import ClipArtefact, read_header
+from stccl_data.pipeline.clip_artefact import ClipArtefact, read_header
 from stccl_data.pipeline.config import PrepareConfig, landmark_config
 from stccl_data.pipeline.records import ClipRow
 from stccl_data.pipeline.run import Run

@@ -10,7 +10,8 @@ from stccl_data.dataset.tables import PAIR_SCORES
 from stccl_data.errors import Reason
 from stccl_data.pairs.content_check import ContentScore
 from stccl_data.pairs.gates import Refusal
-from stccl_data.pipeline.artefacts import ClipArtefact, StoredAlignment
+from stccl_data.pipeline.clip_artefact import ClipArtefact
+from stccl_data.pipeline.pair_artefacts import StoredAlignment
 
 
 @dataclass(frozen=True, slots=True)

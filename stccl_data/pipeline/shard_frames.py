@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stccl_data.dataset import Dataset, ShardError, Utterance, open_dataset
 from stccl_data.dataset.layout import CROPS
-from stccl_data.pipeline.artefacts import ClipFrames, DamagedArtefactError
+from stccl_data.pipeline.artefacts import DamagedArtefactError
+from stccl_data.pipeline.clip_artefact import ClipFrames
 from stccl_data.pipeline.records import ClipRow
 
 

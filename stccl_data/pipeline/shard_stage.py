@@ -22,8 +22,8 @@ from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
 from stccl_data.dataset.staging import Staging
 from stccl_data.files.atomic import atomic_writer
 from stccl_data.pairs.gates import Refusal
-from stccl_data.pipeline.artefacts import load_alignments
 from stccl_data.pipeline.config import PrepareConfig
+from stccl_data.pipeline.pair_artefacts import load_alignments
 from stccl_data.pipeline.records import ClipRow, PairRow
 from stccl_data.pipeline.shard_frames import FrameSource, forget_lost, lacks_frames
 from stccl_data.pipeline.staged_shards import StagedSplit, check_written, drop_frames

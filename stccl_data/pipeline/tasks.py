@@ -26,13 +26,9 @@ from stccl_data.pairs.content_check import Kind, check_content
 from stccl_data.pairs.content_model import ContentConfig
 from stccl_data.pairs.gates import Refusal
 from stccl_data.pairs.imported import follow_path
-from stccl_data.pipeline.artefacts import (
-    ClipArtefact,
-    header_of,
-    save_alignments,
-    save_content,
-    save_extraction,
-)
+from stccl_data.pipeline.artefacts import header_of
+from stccl_data.pipeline.clip_artefact import ClipArtefact, save_extraction
+from stccl_data.pipeline.pair_artefacts import save_alignments, save_content
 
 #: paths of the artefacts of the source and the target clip
 ClipFiles = tuple[str, str]

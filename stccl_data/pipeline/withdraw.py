@@ -12,8 +12,9 @@ from stccl_data.dataset.reader import open_dataset
 from stccl_data.dataset.tables import read_clips, read_table
 from stccl_data.errors import StcclError
 from stccl_data.pairs.verdicts import VERDICTS, read_verdicts, write_verdicts
-from stccl_data.pipeline.artefacts import ClipArtefact, load_content
+from stccl_data.pipeline.clip_artefact import ClipArtefact
 from stccl_data.pipeline.config import config_from_json
+from stccl_data.pipeline.pair_artefacts import load_content
 from stccl_data.pipeline.prepare import Summary, prepare
 from stccl_data.pipeline.state import Store, forget_clips
 from stccl_data.pipeline.withdrawn import is_withdrawn, record_withdrawal

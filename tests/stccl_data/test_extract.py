@@ -11,7 +11,7 @@ from stccl_data.clip import Clip
 from stccl_data.errors import ClipError, Reason
 from stccl_data.extract import extract_clip
 from stccl_data.landmarks import Landmarker
-from stccl_data.pipeline.artefacts import save_extraction
+from stccl_data.pipeline.clip_artefact import save_extraction
 from tests.testing.media import record, source, tone, transcode
 
 

@@ -16,16 +16,9 @@ from stccl_data.features.phonemes import phoneme_features
 from stccl_data.features.speech import reference_cepstra, speech_features
 from stccl_data.media.jpeg import JpegSeries, encode_jpeg
 from stccl_data.pairs.gates import Refusal
-from stccl_data.pipeline.artefacts import (
-    ClipArtefact,
-    DamagedArtefactError,
-    header_of,
-    load_alignments,
-    read_header,
-    save_alignments,
-    save_extraction,
-    stored_alignments,
-)
+from stccl_data.pipeline.artefacts import DamagedArtefactError, header_of
+from stccl_data.pipeline.clip_artefact import ClipArtefact, read_header, save_extraction
+from stccl_data.pipeline.pair_artefacts import load_alignments, save_alignments, stored_alignments
 
 CLIP = Clip(
     clip_id="own/ä/1",
