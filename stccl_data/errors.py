@@ -130,6 +130,10 @@ class Reason(StrEnum):
         "--min-speaker-margin",
     )
     SEVERAL_FACES = "several_faces", "raise --max-several-faces, or look at the clip"
+    MOUTH_HIDDEN = (
+        "mouth_hidden",
+        "a hand, a microphone or a mask? Look at the clip, or lower --min-mouth-visible",
+    )
     MOUTH_STILL = (
         "mouth_still",
         "a mask, a hand or a still picture? Look at the clip, or lower --min-mouth-range",

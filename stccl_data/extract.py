@@ -27,7 +27,7 @@ FaceTracking = Literal["always", "if_silent", "never"]
 
 #: Bump when extraction yields something else from the same input: stored results of other schemas
 #: are then recomputed.
-SCHEMA = 7
+SCHEMA = 8
 
 
 @dataclass(frozen=True, slots=True)

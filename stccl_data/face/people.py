@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stccl_data.face.appearance import describe
 from stccl_data.face.cutter import ReducedFrame
+from stccl_data.face.mouth_colours import mouth_colours
 from stccl_data.face.smoothing import is_bridged
 from stccl_data.landmarks.face import Box, Face
 
@@ -37,6 +38,8 @@ class Person:
 
     #: frame -> face, in source pixels
     faces: dict[int, Face] = field(default_factory=dict)
+    #: of each face, in the same order; see `mouth_colours`
+    mouths: list[NDArray[np.float32]] = field(default_factory=list)
     #: the frames whose face does not continue the movement of the face before: after a cut
     jumps: set[int] = field(default_factory=set)
     #: seconds, of the newest face
@@ -87,7 +90,9 @@ class People:
             faces: in source pixels.
             time: seconds.
         """
-        looks = [describe(frame.image, face.points / frame.factor) for face in faces]
+        places = [face.points / frame.factor for face in faces]
+        looks = [describe(frame.image, points) for points in places]
+        mouths = [mouth_colours(frame.image, points) for points in places]
         links = {
             (p, f): _link(
                 person, face, looks[f], time, seen_before=self._frames - 1 in person.faces
@@ -104,9 +109,11 @@ class People:
                 if not link.continues or self._was_covered(person, faces[f]):
                     person.jumps.add(self._frames)
                 self._record(person, faces[f], looks[f], time, link)
+                person.mouths.append(mouths[f])
         for f in sorted(unknown):
             self.everybody.append(Person())
             self._record(self.everybody[-1], faces[f], looks[f], time, None)
+            self.everybody[-1].mouths.append(mouths[f])
         self._frames += 1
         self._time = time
 

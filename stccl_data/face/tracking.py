@@ -11,6 +11,7 @@ from stccl_data.face.crop_config import CropConfig
 from stccl_data.face.crops import DegenerateFaceError, constant_box
 from stccl_data.face.cutter import CropCutter, CropTransforms, ReducedFrame
 from stccl_data.face.finding import FaceFinder, reduction
+from stccl_data.face.mouth_colours import mouth_visible
 from stccl_data.face.people import People, Person
 from stccl_data.face.pose import eye_distance, head_pose
 from stccl_data.face.smoothing import smooth_landmarks
@@ -28,7 +29,8 @@ class TrackedVideo:
 
     track: Track
     #: Scores by which gates may refuse the clip: those of `score_track`, `CropCutter.scores` and
-    #: `FaceFinder.scores`, and `speaker_margin`, see `Speaker.margin`.
+    #: `FaceFinder.scores`, `speaker_margin` (see `Speaker.margin`), and `mouth_visible`, if there
+    #: are enough faces for it.
     scores: dict[str, float]
     #: Pixels.
     width: int
@@ -122,6 +124,9 @@ def track_frames(
     track = _track(speaker.person, times, valid, landmarks, cut)
     scores = score_track(track) | finder.scores() | cutter.scores()
     scores["speaker_margin"] = speaker.margin
+    visible = mouth_visible(np.stack(speaker.person.mouths))
+    if visible is not None:
+        scores["mouth_visible"] = visible
     return TrackedVideo(track, scores, finder.width, finder.height, finder.notes)
 
 

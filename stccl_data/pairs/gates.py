@@ -21,6 +21,8 @@ MIN_DOUBTFUL_SCORE = 0.1
 #: Two people who stand out alike, within a fifth, are a coin toss: their places, sizes and mouths
 #: vary by more within a clip.
 MIN_SPEAKER_MARGIN = 0.2
+#: Clips without anything before the mouth have 1.0 (see docs/footage.md).
+MIN_MOUTH_VISIBLE = 0.8
 #: A mouth that opens and closes by less stands still: a fourth of the least of 34 clips of speech
 #: (0.08 to 0.28), four times that of a mask.
 MIN_MOUTH_RANGE = 0.02
@@ -36,6 +38,7 @@ GATE_REASONS = {
     "min_eye_distance": Reason.SMALL_FACE,
     "max_several_faces": Reason.SEVERAL_FACES,
     "min_speaker_margin": Reason.SPEAKER_UNCLEAR,
+    "min_mouth_visible": Reason.MOUTH_HIDDEN,
     "min_mouth_range": Reason.MOUTH_STILL,
     "min_mouth_moves_with_sound": Reason.MOUTH_WITHOUT_SOUND,
     "max_duration_ratio": Reason.DURATION_RATIO,
@@ -79,6 +82,13 @@ class GateConfig:
         le=1,
         description="Minimum by which the speaker stands out among several people, in either clip; "
         "0 is a tie.",
+    )
+    min_mouth_visible: float = Field(
+        default=MIN_MOUTH_VISIBLE,
+        ge=0,
+        le=1,
+        description="Minimum share of frames that show the mouth, in either clip; a hand or a mask "
+        "hides it.",
     )
     min_mouth_range: float = Field(
         default=MIN_MOUTH_RANGE,
@@ -146,8 +156,8 @@ def judge(
 
     Args:
         pair: mode, content_score, duration_ratio, longest_repeat, local_slope, consistency_s.
-        source: face_rate, eye_distance, several_faces, speaker_margin, mouth_range and
-            mouth_moves_with_sound of the source clip.
+        source: face_rate, eye_distance, several_faces, speaker_margin, mouth_visible, mouth_range
+            and mouth_moves_with_sound of the source clip.
         target: the same of the target clip.
         gates: all thresholds. Or some of them by name: then only these gates overrule the earlier
             decision; a refused pair that they would accept must also pass the defaults of the
@@ -173,14 +183,17 @@ def judge(
 
 
 def _refusals(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -> Iterator[Refusal]:
-    """Yield a refusal for every gate that the pair fails, in the order of precedence."""
+    """Yield a refusal for every gate that the pair fails, in the order of precedence.
+
+    Those of the clips come first: two clips do not look like one sentence if a mask hides a mouth.
+    """
+    for side, clip in (("source", source), ("target", target)):
+        yield from _clip_refusals(side, clip, gates)
     score = pair.get("content_score")
     if score is not None and score < gates.min_content_score:
         detail = f"the two clips say one sentence with probability {score:.2f}"
         doubtful = score >= gates.min_doubtful_score
         yield Refusal(Reason.CONTENT_DOUBTFUL if doubtful else Reason.CONTENT_MISMATCH, detail)
-    for side, clip in (("source", source), ("target", target)):
-        yield from _clip_refusals(side, clip, gates)
     ratio, most = pair.get("duration_ratio"), gates.max_duration_ratio
     if ratio is not None and not 1 / most <= ratio <= most:
         detail = f"the target takes {ratio:.2f} times as long as the source"
@@ -217,6 +230,10 @@ def _clip_refusals(side: str, clip: Scores, gates: GateConfig) -> Iterator[Refus
     if margin is not None and margin < gates.min_speaker_margin:
         detail = f"the {side} shows two people who stand out alike (margin {margin:.2f})"
         yield Refusal(Reason.SPEAKER_UNCLEAR, detail)
+    visible = clip.get("mouth_visible")
+    if visible is not None and visible < gates.min_mouth_visible:
+        detail = f"the {side} shows its mouth in {100 * visible:.0f} % of the frames with a face"
+        yield Refusal(Reason.MOUTH_HIDDEN, detail)
     opening = clip.get("mouth_range")
     if opening is not None and opening < gates.min_mouth_range:
         detail = f"the {side}'s mouth opens by {opening:.3f} of the eye corners' distance"

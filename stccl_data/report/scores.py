@@ -51,6 +51,7 @@ CLIP_SCORES = (
     Score("eye_distance", "pixels between the outer eye corners", 1, "min_eye_distance"),
     Score("several_faces", "share of frames with several faces", -1, "max_several_faces"),
     Score("speaker_margin", "how clearly the speaker stands out", 1, "min_speaker_margin"),
+    Score("mouth_visible", "share of frames that show the mouth", 1, "min_mouth_visible"),
     Score("mouth_range", "range of the mouth's opening, eye distances", 1, "min_mouth_range"),
     Score(
         "mouth_moves_with_sound",
@@ -60,8 +61,7 @@ CLIP_SCORES = (
     ),
     Score("sharpness", "variance of the Laplacian of the face crop", 1),
     Score("yaw", "median turn of the head, degrees", 0),
-    Score("emotion_margin", "nearer to its emotion than to another, by other faces", 1),
-    Score("longest_gap", "seconds without a face", -1),
+    Score("longest_gap", "frames in a row without a face", -1),
     Score("av_difference_s", "sound minus video, seconds", 0),
 )
 

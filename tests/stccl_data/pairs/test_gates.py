@@ -36,6 +36,7 @@ def test_missing_scores_pass():
         ({}, {}, {"face_rate": 0.89}, Reason.FEW_FACES, ["target", "89 %"]),
         ({}, {}, {"eye_distance": 20.0}, Reason.SMALL_FACE, ["target", "20 pixels"]),
         ({}, {}, {"speaker_margin": 0.1}, Reason.SPEAKER_UNCLEAR, ["target", "0.10"]),
+        ({}, {}, {"mouth_visible": 0.79}, Reason.MOUTH_HIDDEN, ["target", "79 %"]),
         ({}, {"mouth_range": 0.01}, {}, Reason.MOUTH_STILL, ["source", "0.010"]),
         ({"duration_ratio": 2.6}, {}, {}, Reason.DURATION_RATIO, ["2.60"]),
         ({"duration_ratio": 0.39}, {}, {}, Reason.DURATION_RATIO, ["0.39"]),
@@ -58,8 +59,8 @@ def test_a_score_at_its_threshold_passes():
     assert judge(pair | {"duration_ratio": 0.4}, clip, clip, GateConfig()) is None
 
 
-def test_the_first_failing_gate_gives_the_reason():
-    pair = {"duration_ratio": 9.0, "local_slope": 9.0}
+def test_the_first_failing_gate_gives_the_reason_and_those_of_the_clips_come_first():
+    pair = {"content_score": 0.05, "duration_ratio": 9.0, "local_slope": 9.0}
     refusal = judge(pair, {"face_rate": 0.1}, CLIP, GateConfig())
     assert refusal is not None and refusal.reason is Reason.FEW_FACES
 
