@@ -67,7 +67,7 @@ def training(options: Options, record: Record) -> None:
     settings = ["epochs=10", "windows.per_epoch=640", "save_every=50", "tensorboard=false"]
     if options.rehearse:
         settings = ["epochs=2", "windows.per_epoch=16", "save_every=1", "device=cpu"]
-    command = [sys.executable, "-m", "stccl_cli.main", "train", options.data, str(run)]
+    command = [sys.executable, "-m", "stccl_cli", "train", options.data, str(run)]
     command += ["--preset", "tiny" if options.rehearse else "default"]
     command += [part for setting in settings for part in ("--set", setting)]
     started = time.monotonic()
@@ -88,7 +88,7 @@ def training(options: Options, record: Record) -> None:
     record.add("loss, first and last", [losses[0], losses[-1]])
     record.add("steps", lines[-1]["step"])
     started = time.monotonic()
-    command = [sys.executable, "-m", "stccl_cli.main", "eval", str(run), options.data]
+    command = [sys.executable, "-m", "stccl_cli", "eval", str(run), options.data]
     command += ["--json", "--device", options.device]
     if options.rehearse:
         command += ["--utterances", "1", "--per-pair", "1", "--draws", "1"]
@@ -105,7 +105,7 @@ def prepare(options: Options, record: Record) -> None:
     clips = sorted(Path(options.videos).rglob("*.mp4"))
     for workers in (1, 4, 16) if not options.rehearse else (1,):
         with tempfile.TemporaryDirectory() as out:
-            command = [sys.executable, "-m", "stccl_cli.main", "prepare", options.videos, out]
+            command = [sys.executable, "-m", "stccl_cli", "prepare", options.videos, out]
             command += ["--workers", str(workers), "--align", "visual"]
             started = time.monotonic()
             result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -120,5 +120,4 @@ def prepare(options: Options, record: Record) -> None:
 
 
 def _frames(out: Path) -> int:
-
     return sum(row["n_frames"] or 0 for row in read_clips(out))

@@ -176,7 +176,7 @@ def test_doctor_runs_without_any_working_package(tmp_path):
             "raise ImportError('libGL.so.1: cannot open shared object file')\n"
         )
     result = subprocess.run(
-        [sys.executable, "-c", "from stccl_cli.main import main; main()", "doctor"],
+        [sys.executable, "-m", "stccl_cli", "doctor"],
         capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr

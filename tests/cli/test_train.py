@@ -125,7 +125,7 @@ def test_keys_have_the_values_of_the_preset(words):
 def test_ctrl_c_saves_a_checkpoint_and_exits_130(out, tmp_path):
     words = ["train", str(out), str(tmp_path / "run"), *MICRO, "--set", "epochs=100000"]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from stccl_cli.main import main; main()", *words],
+        [sys.executable, "-m", "stccl_cli", *words],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stderr:

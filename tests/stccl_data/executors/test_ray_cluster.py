@@ -26,7 +26,7 @@ def test_a_lost_machine_does_not_change_the_dataset(digests, corpus, tmp_path, m
         cluster.wait_for_nodes()
         options = ["--crops", "none", "--align", "audio", "--split", "train=1", "--json"]
         options += ["--executor", "ray", "--ray-address", cluster.address]
-        main = [sys.executable, "-c", "from stccl_cli.main import main; main()"]
+        main = [sys.executable, "-m", "stccl_cli"]
         command = [*main, "prepare", str(corpus.folder), str(out), *options]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

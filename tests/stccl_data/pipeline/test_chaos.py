@@ -39,7 +39,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_dataset(
     rng = random.Random(SEED)
     options = ["--audio", "--workers", "2", "--retry-failed=crashed"]
     out = tmp_path / "out"
-    main = [sys.executable, "-c", "from stccl_cli.main import main; main()"]
+    main = [sys.executable, "-m", "stccl_cli"]
     command = [*main, "prepare", str(corpus.folder), str(out), *options]
     command += ["--split", prepared.config.split]
     undisturbed = digests(prepared.out)

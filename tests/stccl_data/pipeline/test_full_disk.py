@@ -86,7 +86,7 @@ cp -r "$out/shards" "$out.shards"
 def test_a_disk_that_fills_up_stops_the_run_and_it_resumes(corpus, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    main = [sys.executable, "-c", "from stccl_cli.main import main; main()"]
+    main = [sys.executable, "-m", "stccl_cli"]
     command = [*main, "prepare", str(corpus.folder), str(out), *OPTIONS, "--workers", "1"]
     try:
         result = subprocess.run(

@@ -13,7 +13,7 @@ from tests.testing.runs import shard_digests, snapshot
 
 def stccl(*arguments: object) -> "subprocess.Popen[str]":
     """Start the command in a process group of its own, as a terminal does."""
-    main = [sys.executable, "-c", "from stccl_cli.main import main; main()"]
+    main = [sys.executable, "-m", "stccl_cli"]
     command = [*main, *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **pipes, process_group=0, preexec_fn=enable_ctrl_c)

@@ -1,0 +1,5 @@
+"""Run the `stccl` script by `python -m stccl_cli`, where scripts are not on the PATH."""
+
+from .main import main
+
+main()
