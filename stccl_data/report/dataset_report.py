@@ -113,6 +113,11 @@ class _Content:
     #: clip id -> (stem of its page, a shown pair that it is in, its side there)
     shown_clips: dict[str, tuple[str, ShownPair, str]]
 
+    def clip(self, clip_id: str) -> Row:
+        """Return the row of a clip; empty but for its id if clips.parquet lacks it."""
+        empty = dict.fromkeys((*_CLIP_COLUMNS, *_CLIP_DETAILS)) | {"clip_id": clip_id}
+        return self.clips.get(clip_id, empty)
+
 
 def write_dataset_report(
     out: str | Path,
@@ -218,7 +223,7 @@ def _write_pages(site: Site, content: _Content, views: Mapping[str, Any]) -> Non
         site.write_page(f"pairs/{pair.stem}.html", "pair.html.j2", **values)
     for clip_id, (stem, _, _) in content.shown_clips.items():
         view = views[f"clip-{stem}"]
-        clip = content.clips.get(clip_id, {"clip_id": clip_id})
+        clip = content.clip(clip_id)
         site.write_page(
             f"clips/{stem}.html",
             "clip.html.j2",
@@ -279,10 +284,7 @@ def _pair_values(
 ) -> dict[str, Any]:
     """Return what the page of a pair shows."""
     view: PairView = views[f"pair-{pair.stem}"]
-    clips = {
-        side: content.clips.get(pair.row[side], {"clip_id": pair.row[side]})
-        for side in ("source", "target")
-    }
+    clips = {side: content.clip(pair.row[side]) for side in ("source", "target")}
     checks = gate_checks(PAIR_SCORES, {"pair": pair.row}, content.gates, content.pair_scores)
     drawn = []
     if view.mouths is not None:

@@ -170,6 +170,15 @@ def test_a_thousand_speakers_fit(tmp_path: Path) -> None:
     assert page.count('<th scope="row"><bdi>S') == 1000 and len(page) < 1_500_000
 
 
+@pytest.mark.parametrize("listed", ["neutral", "nothing"])
+def test_a_pair_is_shown_though_a_clip_has_no_scores(tmp_path: Path, listed: str) -> None:
+    dataset = datasets.make_dataset(tmp_path / "out")
+    clips = [row for row in dataset.clips if row["emotion"] == listed]
+    datasets.write_tables(dataset.out, clips, dataset.pairs)
+    page = write(dataset.out, tmp_path / "report", pairs=1).page("pairs/0001.html")
+    assert ("eye_distance" in page) == (listed == "neutral")
+
+
 def test_a_dataset_of_schema_1_is_shown(tmp_path: Path) -> None:
     import tarfile
 
