@@ -273,6 +273,7 @@ def _write_index(
         pair_scores=[(d, charts.distribution_chart(d)) for d in content.pair_scores.values()],
         clip_scores=[(d, charts.distribution_chart(d)) for d in content.clip_scores.values()],
         table_data=site.write_data("pairs", overview.pair_table(rows, pages)),
+        clip_ids=site.write_data("clips", overview.clip_ids(rows), later=True),
         table_rows=len(rows),
         all_rows=len(content.pairs),
         sections=sections,

@@ -137,12 +137,16 @@ def pair_table(pairs: Sequence[Row], pages: Mapping[int, str]) -> dict[str, Any]
     numbers = {clip_id: number for number, clip_id in enumerate(names)}
     return {
         "columns": columns,
-        "clips": list(names),
         "names": list(names.values()),
         "source": [numbers[row["source"]] for row in pairs],
         "target": [numbers[row["target"]] for row in pairs],
         "pages": pages,
     }
+
+
+def clip_ids(pairs: Sequence[Row]) -> list[str]:
+    """Return the ids of the clips by the numbers that `pair_table` gives them."""
+    return list(dict.fromkeys(row[side] for row in pairs for side in ("source", "target")))
 
 
 def _dictionary(values: Sequence[str | None], absent: str) -> dict[str, Any]:

@@ -79,14 +79,25 @@ class Site:
         )
         return path
 
-    def write_data(self, name: str, values: Any) -> Markup:
-        """Store data for the script under ``window.stccl[name]``; return the tag that loads it."""
-        code = f"(window.stccl ??= {{}})[{json.dumps(name)}] = {safe_json(values)};\n"
+    def write_data(self, name: str, values: Any, later: bool = False) -> Markup:
+        """Store data for the script under ``window.stccl[name]``; return the tag that loads it.
+
+        Args:
+            name: of the data.
+            values: plain values.
+            later: the script loads it once the page is there.
+        """
+        # Browsers read JSON in a string several times faster than the same as code. It holds no
+        # apostrophe, see `safe_json`.
+        text = safe_json(values).replace("\\", "\\\\")
+        code = f"(window.stccl ??= {{}})[{json.dumps(name)}] = JSON.parse('{text}');\n"
         if self.single_file:
             return Markup("<script>{}</script>").format(Markup(code))
         path = self.folder / "data" / f"{name}.js"
         path.parent.mkdir(exist_ok=True)
         path.write_text(code, encoding="utf-8")
+        if later:
+            return Markup('<template class="later" data-src="data/{}.js"></template>').format(name)
         return Markup('<script src="data/{}.js" defer></script>').format(name)
 
     def embed(self, root: str, path: str) -> str:

@@ -2,6 +2,7 @@
 "use strict";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100));
 
 // ---- charts -----------------------------------------------------------------------------------
 
@@ -55,14 +56,13 @@ function setUpCharts() {
   }, { rootMargin: "600px" });
   plots.forEach((plot) => seen.observe(plot));
   // those further down follow one by one while the browser has nothing else to do
-  const idle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100));
   const drawRest = () => {
     const next = plots.find((plot) => !plot.dataset.drawn);
     if (!next) return;
     drawChart(next);
-    idle(drawRest);
+    whenIdle(drawRest);
   };
-  idle(drawRest);
+  whenIdle(drawRest);
   dark.addEventListener("change", () =>
     plots.filter((plot) => plot.dataset.drawn).forEach(drawChart));
   addEventListener("beforeprint", () => {
@@ -173,7 +173,7 @@ function setUpTable(place, data) {
     return element;
   };
   const count = data.source.length;
-  const clips = data.clips.map((clip) => clip.toLowerCase());
+  const clips = () => window.stccl.clips ?? data.names;  // ids follow the names, see loadLater
   const pair = (names, row) => `${names[data.source[row]]} → ${names[data.target[row]]}`;
   const all = Uint32Array.from({ length: count }, (_, i) => i);
   let rows = all, page = 0, sorted = { column: null, direction: 1 };
@@ -232,9 +232,10 @@ function setUpTable(place, data) {
     const wanted = selects.map((select) => (select.value === "" ? -1 : Number(select.value)));
     const active = filters.map((column, i) => [column.values, wanted[i]]).filter(([, w]) => w >= 0);
     const word = search.value.trim().toLowerCase();
+    const searched = word && clips().map((clip) => clip.toLowerCase());
     rows = all.filter((row) =>
       active.every(([values, number]) => values[row] === number)
-      && (!word || pair(clips, row).includes(word))
+      && (!word || pair(searched, row).includes(word))
       && (!shown.checked || row in data.pages));
     if (sorted.column) {
       const { column: { values }, direction } = sorted;
@@ -260,7 +261,7 @@ function setUpTable(place, data) {
   }
 
   function drawRow(row) {
-    const name = make("bdi", { textContent: pair(data.names, row), title: pair(data.clips, row) });
+    const name = make("bdi", { textContent: pair(data.names, row), title: pair(clips(), row) });
     const stem = data.pages[row];
     const single = document.getElementById(`pair-${stem}`);
     const link = stem && make("a", { href: single ? `#pair-${stem}` : `pairs/${stem}.html` }, name);
@@ -273,6 +274,16 @@ function setUpTable(place, data) {
     return make("tr", {}, make("td", {}, link || name), ...cells);
   }
   update();
+  whenIdle(() => loadLater(draw));
+}
+
+// Load what the page can be read without.
+function loadLater(then) {
+  for (const place of document.querySelectorAll("template.later")) {
+    const script = Object.assign(document.createElement("script"), { src: place.dataset.src });
+    script.addEventListener("load", then);
+    place.replaceWith(script);
+  }
 }
 
 // ---- review -----------------------------------------------------------------------------------

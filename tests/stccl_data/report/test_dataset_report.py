@@ -36,7 +36,8 @@ class Written:
     @property
     def table(self) -> dict[str, Any]:
         code = (self.folder / "data" / "pairs.js").read_text()
-        values: dict[str, Any] = json.loads(code.partition(" = ")[2].rstrip(";\n"))
+        text = code.partition("JSON.parse('")[2].removesuffix("');\n")
+        values: dict[str, Any] = json.loads(text.replace("\\\\", "\\"))
         return values
 
 
