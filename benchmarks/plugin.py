@@ -30,6 +30,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from seeds import Rows, differences, table
 from talking_faces import (
     BROWS_EYES_68,
     PointFinder,
@@ -318,40 +319,48 @@ def run_condition(arguments: argparse.Namespace, condition: str, seed: int) -> N
 
 
 def print_table(work: Path, seeds: Sequence[int]) -> None:
-    """Print the mean of each figure over the seeds, and its 95 % interval (Student's t)."""
-    from scipy.special import stdtrit
-
-    rows = {}
+    """Print the means of each condition over the seeds, and what each adds to the L1."""
+    rows: Rows = {}
     for condition in ("source", *CONDITIONS):
-        results = [work / f"{condition}-{seed}.json" for seed in seeds]
-        read = [json.loads(path.read_text()) for path in results if path.exists()]
-        if read:
-            rows[condition] = {
-                key: [float(np.nanmean([f[key] for f in figures])) for figures in read]
-                for key in read[0][0]
-            }
-    print("| | seeds | " + " | ".join(next(iter(rows.values()))) + " |")
-    for condition, values in rows.items():
-        cells = []
-        for means in values.values():
-            n = len(means)
-            half = stdtrit(n - 1, 0.975) * np.std(means, ddof=1) / np.sqrt(n) if n > 1 else 0.0
-            cells.append(f"{np.mean(means):.2f}" + (f" ± {half:.2f}" if n > 1 else ""))
-        print(f"| {condition} | {len(means)} | " + " | ".join(cells) + " |")
+        for seed in seeds:
+            result = work / f"{condition}-{seed}.json"
+            if result.exists():
+                figures = json.loads(result.read_text())
+                means = {k: float(np.nanmean([f[k] for f in figures])) for k in figures[0]}
+                rows.setdefault(condition, {})[seed] = means
+    print("\n".join(table(rows)))
+    for base in ("L1", "untrained", "published"):
+        if base in rows and "ours" in rows:
+            others = {name: rows[name] for name in (base, "ours")}
+            print(f"\nminus {base}\n" + "\n".join(table(differences(others, base))))
+
+
+#: Rows of the strips.
+SHOWN = ("source", "none", "L1", "published", "ours", "truth")
+#: Width of their names, pixels.
+_MARGIN = 76
 
 
 def write_strips(work: Path, seed: int, columns: int = 10) -> None:
-    """Write strips.png: for some clips the source, each condition and the right answer."""
-    names = ["source-0", *(f"{c}-{seed}" for c in CONDITIONS), "truth"]
-    rows = [load(work / f"{n}.npz") for n in names if (work / f"{n}.npz").exists()]
+    """Write strips.webp: of some clips the source, some conditions and the right answer."""
+    files = {name: work / f"{name}-{0 if name == 'source' else seed}.npz" for name in SHOWN}
+    files["truth"] = work / "truth.npz"
+    rows = {name: load(path) for name, path in files.items() if path.exists()}
+    count = len(rows["source"])
     blocks = []
-    for clip in range(min(3, len(rows[0]))):
-        count = len(rows[0][clip])
-        shown = np.linspace(count // 5, count - count // 5, columns).round().astype(int)
-        blocks += [np.concatenate(list(row[clip][shown]), axis=1) for row in rows]
-        blocks.append(np.full((8, columns * SIZE, 3), 255, np.uint8))
-    image = cv2.cvtColor(np.concatenate(blocks), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(work / "strips.png"), image)
+    for clip in range(0, count, -(-count // 2)):
+        frames = len(rows["source"][clip])
+        shown = np.linspace(frames // 5, frames - frames // 5, columns).round().astype(int)
+        for name, made in rows.items():
+            label = np.full((SIZE, _MARGIN, 3), 255, np.uint8)
+            where = (4, SIZE // 2 + 4)
+            cv2.putText(
+                label, name, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA
+            )
+            blocks.append(np.concatenate([label, *made[clip][shown]], axis=1))
+        blocks.append(np.full((8, _MARGIN + columns * SIZE, 3), 255, np.uint8))
+    image = cv2.cvtColor(np.concatenate(blocks[:-1]), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(work / "strips.webp"), image, [cv2.IMWRITE_WEBP_QUALITY, 85])
 
 
 def main() -> None:

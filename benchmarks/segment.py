@@ -6,7 +6,8 @@
 Each RAVDESS actor's clips, or lines spoken by a synthetic voice, are joined in random order with
 pauses of 0.3 to 1.5 s. A fifth of the lines is preceded by a take that is cut off half way, a third
 is followed by speech that is not in the script. Lines that nobody says are added to the script,
-some of which share most of their words with one that is said.
+some of which share most of their words with one that is said. With --beeps, a beep of the
+teleprompter announces each take.
 
 Truth of RAVDESS: a clip holds one line, from the first to the last instant that is within 30 dB of
 its loud parts and 10 dB above its room. Of a voice: the times of its synthesiser.
@@ -28,6 +29,7 @@ from stccl_data.demo.recording import ASIDES
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
 from stccl_data.features.speech import speech_features
 from stccl_data.media.audio import read_audio
+from stccl_data.recordings.beeps import BEEP_S, PITCHES, Beep
 from stccl_data.recordings.pronunciation import pronounce
 from stccl_data.recordings.segments import Segment, find_segments
 from stccl_data.recordings.sound_track import read_sound_track
@@ -99,13 +101,23 @@ def voices(count: int) -> Iterator[tuple[str, list[Spoken], list[Spoken]]]:
 
 
 def record(
-    lines: Sequence[Spoken], others: Sequence[Spoken], random: np.random.Generator
+    lines: Sequence[Spoken],
+    others: Sequence[Spoken],
+    random: np.random.Generator,
+    beeps: bool = False,
 ) -> tuple[np.ndarray, list[Event]]:
     """Join lines in random order with all that happens between them."""
     parts, events, length = [], [], 0
 
     def add(kind: str, text: str, samples: np.ndarray) -> None:
         nonlocal length
+        if beeps and kind != "off script":
+            time = np.arange(round(BEEP_S * RATE)) / RATE
+            beep = np.zeros(round(random.uniform(0.3, 0.8) * RATE))
+            beep[: len(time)] = 0.05 * np.sin(2 * np.pi * random.choice(PITCHES) * time)
+            events.append(Event("beep", "", length / RATE, length / RATE + BEEP_S))
+            parts.append(beep)
+            length += len(beep)
         pause = np.zeros(round(random.uniform(0.3, 1.5) * RATE))
         events.append(Event(kind, text, length / RATE, (length + len(samples)) / RATE))
         parts.extend([samples, pause])
@@ -131,11 +143,20 @@ def overlap(event: Event, segment: Segment) -> bool:
 
 
 def compare(
-    name: str, events: Sequence[Event], segments: Sequence[Segment], texts: Sequence[str]
+    name: str,
+    events: Sequence[Event],
+    segments: Sequence[Segment],
+    beeps: Sequence[Beep],
+    texts: Sequence[str],
 ) -> tuple[Counter[str], list[float]]:
     counts: Counter[str] = Counter()
     errors: list[float] = []
+    counts["beeps that are none"] += max(0, len(beeps) - sum(e.kind == "beep" for e in events))
     for event in events:
+        if event.kind == "beep":
+            counts["beeps"] += 1
+            counts["beeps found"] += any(abs(b.start - event.start) < 0.05 for b in beeps)
+            continue
         same = [segment for segment in segments if overlap(event, segment)]
         takes = [segment for segment in same if segment.reason is None]
         said = [texts[segment.line] for segment in takes if segment.line is not None]
@@ -160,6 +181,7 @@ def main() -> None:
     parser.add_argument("--ravdess", type=Path, help="folder with Actor_NN/*.wav")
     parser.add_argument("--foreign", type=Path, help="folder of *.wav in another language")
     parser.add_argument("--voices", type=int, default=0, help="synthetic voices")
+    parser.add_argument("--beeps", action="store_true", help="a beep before each take")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sources: list[Callable[[], Iterator[tuple[str, list[Spoken], list[Spoken]]]]] = []
@@ -173,7 +195,7 @@ def main() -> None:
     for source in sources:
         for number, (name, lines, others) in enumerate(source()):
             random = np.random.default_rng([options.seed, number])
-            sound, events = record(lines, others, random)
+            sound, events = record(lines, others, random, options.beeps)
             texts = [*dict.fromkeys(line.text for line in lines), *UNSPOKEN]
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"{name}.flac"
@@ -183,7 +205,7 @@ def main() -> None:
                 segments = find_segments(track, [pronounce(text) for text in texts])
                 cpu += time.process_time() - began
             seconds += len(sound) / RATE
-            counts, own = compare(name, events, segments, texts)
+            counts, own = compare(name, events, segments, track.beeps, texts)
             total.update(counts)  # keeps zeros, unlike +=
             errors += own
     for what, count in total.items():

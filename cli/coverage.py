@@ -7,6 +7,7 @@ import click
 from stccl_data.clip import emotion_order
 from stccl_data.errors import Reason
 from stccl_data.recordings.coverage import coverage
+from stccl_data.recordings.mouth_shapes import described
 
 from .printable import printable
 
@@ -44,6 +45,8 @@ def command(out: Path) -> None:
         click.echo(f"and {len(result.retakes) - _MAX_RETAKES:,} more")
     if result.missing_phonemes:
         click.echo(f"No text has the phonemes {' '.join(result.missing_phonemes)}.")
+    if result.missing_phonemes is not None:
+        click.echo(described(result.mouth_shapes))
 
 
 def _advice(reason: str) -> str:

@@ -93,6 +93,7 @@ CLIP_COLUMNS = {
     "name": "string",
     **dict.fromkeys(CLIP_SCORES, "double"),
     **dict.fromkeys(CLIP_EXPRESSION, "list<float>"),
+    "emotion_margin": "double",
     "content_trust": "double",
     "suggested_sentence": "string",
     "notes": "string",

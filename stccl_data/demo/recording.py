@@ -1,4 +1,4 @@
-"""Render an uncut recording session: takes, mistakes, other talk and noise, with the truth."""
+"""Render an uncut recording session with its truth: beeps, takes, mistakes, other talk, noise."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +18,7 @@ from stccl_data.demo.voice import SAMPLE_RATE
 from stccl_data.files.atomic import write_text
 from stccl_data.media.audio import Audio
 from stccl_data.media.writer import write_video
+from stccl_data.recordings.beeps import BEEP_S, PITCHES
 
 RECORDING, SCRIPT, TRUTH = "session.mp4", "script.csv", "truth.csv"
 
@@ -31,6 +32,8 @@ ASIDES = (
 )
 #: Seconds of silence after each event, and of a noise.
 _PAUSE, _NOISE_S = (0.3, 1.2), 1.5
+#: Seconds from the start of a beep to the start of the take, and the amplitude of a beep.
+_ANSWER_S, _BEEP = (0.4, 0.8), 0.05
 #: Share of the takes before which something else happens.
 _DISTURBED = 0.5
 #: Standard deviations of the room and of a noise, full scale 1.
@@ -47,6 +50,8 @@ class Event:
     text: str
     start: float
     end: float
+    #: start of the beep that announces it, if there is one
+    beep: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +120,16 @@ def _session(
 ) -> Iterator[_Part]:
     """Yield the parts of the session in order; the times of their events are their own."""
     disturbances = 0
-    for emotion, text in script:
+    for row, (emotion, text) in enumerate(script):
         if random.random() < disturbed:
             kind = ("incomplete_take", "off_script", "no_speech")[disturbances % 3]
             aside = ASIDES[disturbances // 3 % len(ASIDES)]
             words = text.split()
             said = {"incomplete_take": " ".join(words[: len(words) // 2 + 1]), "off_script": aside}
             disturbances += 1
-            yield _part(actor, kind, emotion, said.get(kind, ""), fps, random)
-        yield _part(actor, "take", emotion, text, fps, random)
+            part = _part(actor, kind, emotion, said.get(kind, ""), fps, random)
+            yield _announced(part, row, fps, random) if kind == "incomplete_take" else part
+        yield _announced(_part(actor, "take", emotion, text, fps, random), row, fps, random)
 
 
 def _part(
@@ -139,17 +145,35 @@ def _part(
         samples = random.normal(0, _NOISE, length).astype(np.float32)
         poses, start, end = (replace(poses[0], opening=0.0),) * frames, 0.0, length / SAMPLE_RATE
     pause = round(random.uniform(*_PAUSE) * fps)
-    room = random.normal(0, _ROOM, round(pause * SAMPLE_RATE / fps)).astype(np.float32)
     still = (poses[-1],) * pause
     event = Event(kind, emotion, text, start, end)
-    return _Part(np.concatenate([samples, room]), (*poses, *still), event)
+    return _Part(np.concatenate([samples, _room(pause, fps, random)]), (*poses, *still), event)
+
+
+def _announced(part: _Part, row: int, fps: Fraction, random: np.random.Generator) -> _Part:
+    """Return the part with the beep of a row of the script before it."""
+    frames = round(random.uniform(*_ANSWER_S) * fps)
+    before = _room(frames, fps, random)
+    time = np.arange(round(BEEP_S * SAMPLE_RATE)) / SAMPLE_RATE
+    before[: len(time)] += _BEEP * np.sin(2 * np.pi * PITCHES[row % len(PITCHES)] * time)
+    shift = len(before) / SAMPLE_RATE
+    event = replace(part.event, start=part.event.start + shift, end=part.event.end + shift, beep=0)
+    poses = (part.poses[0],) * frames + part.poses
+    return _Part(np.concatenate([before, part.samples]), poses, event)
+
+
+def _room(frames: int, fps: Fraction, random: np.random.Generator) -> np.ndarray:
+    """Return the sound of the empty room."""
+    return random.normal(0, _ROOM, round(frames * SAMPLE_RATE / fps)).astype(np.float32)
 
 
 def _on_one_clock(parts: Sequence[_Part]) -> Iterator[Event]:
     begin = 0.0
     for part in parts:
         event = part.event
-        yield replace(event, start=round(begin + event.start, 4), end=round(begin + event.end, 4))
+        start, end = round(begin + event.start, 4), round(begin + event.end, 4)
+        beep = None if event.beep is None else round(begin + event.beep, 4)
+        yield replace(event, start=start, end=end, beep=beep)
         begin += len(part.samples) / SAMPLE_RATE
 
 
@@ -159,5 +183,5 @@ def _write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:
 
 
 def _cell(value: object) -> str:
-    text = str(value)
+    text = "" if value is None else str(value)
     return f'"{text}"' if "," in text else text

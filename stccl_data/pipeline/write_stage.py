@@ -23,6 +23,7 @@ from stccl_data.dataset.tables import (
 )
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
+from stccl_data.pairs.emotion_check import emotion_margins
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.provenance import provenance
 from stccl_data.pipeline.records import ClipRow, PairDecision, PairRow, settle_clips, with_refusal
@@ -95,7 +96,14 @@ def write_dataset(
     discard_staged(out)
 
     name_of = {i: name for of_utterance in names.values() for i, name in of_utterance.items()}
-    clip_table = [_clip_record(row, name_of, content.split_of) for _, row in sorted(rows.items())]
+    margins = emotion_margins(
+        [row.clip for row in rows.values()],
+        {i: row.expression["blendshapes_mean"] for i, row in rows.items() if row.expression},
+    )
+    clip_table = [
+        _clip_record(row, name_of, content.split_of) | {"emotion_margin": margins.get(clip_id)}
+        for clip_id, row in sorted(rows.items())
+    ]
     pair_table = [_pair_record(row, name_of, content.split_of) for row in content.pairs]
     write_clips(out, clip_table)
     write_pairs(out, pair_table)
@@ -107,7 +115,8 @@ def write_dataset(
     write_text(out / PROVENANCE, json.dumps(made_by, indent=1, default=str) + "\n")
     write_card(out, content.scan.corpus, counts, card_features(out), asdict(config.gates))
     per_split = dict(Counter(shard["split"] for shard in shards))
-    return WrittenDataset(made, list(rows.values()), per_split, _few_shards_note(per_split))
+    notes = [*_few_shards_note(per_split), *_emotions_note(margins)]
+    return WrittenDataset(made, list(rows.values()), per_split, notes)
 
 
 def _settled_rows(content: DatasetContent) -> dict[str, ClipRow]:
@@ -221,4 +230,17 @@ def _few_shards_note(shards: Mapping[str, int]) -> list[str]:
     return [
         f"{train} train shard{'s' if train > 1 else ''}: with more workers than shards, some "
         "workers stay idle; a smaller --shard-mb makes more shards"
+    ]
+
+
+def _emotions_note(margins: Mapping[str, float]) -> list[str]:
+    doubted = sorted((margin, clip_id) for clip_id, margin in margins.items() if margin < 0)
+    if not doubted:
+        return []
+    names = ", ".join(clip_id for _, clip_id in doubted[:5])
+    more = f" and {len(doubted) - 5:,} more" if len(doubted) > 5 else ""
+    clips = "clip looks" if len(doubted) == 1 else "clips look"
+    return [
+        f"{len(doubted):,} {clips} more like another emotion than like the label, judged by other "
+        f"speakers' faces; see emotion_margin in clips.parquet: {names}{more}"
     ]

@@ -1,14 +1,16 @@
 """What a dataset of own recordings still lacks: takes, emotions, phonemes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import emotion_order
 from stccl_data.dataset.tables import read_clips
 from stccl_data.errors import Reason
+from stccl_data.recordings.mouth_shapes import count_mouth_shapes
 from stccl_data.recordings.pronunciation import (
     CLASSES,
     COLUMN,
@@ -40,6 +42,8 @@ class Coverage:
     retakes: tuple[Retake, ...]
     #: English phonemes that no text of a used clip has; None if no clip has an English text
     missing_phonemes: tuple[str, ...] | None
+    #: how often these texts have each mouth shape, the rarest first
+    mouth_shapes: Mapping[str, int]
 
 
 def coverage(out: Path) -> Coverage:
@@ -65,7 +69,9 @@ def coverage(out: Path) -> Coverage:
         for speaker in sorted(by_speaker)
         for retake in _retakes(*speaker, by_speaker[speaker])
     ]
-    return Coverage(minutes, tuple(retakes), _missing_phonemes(used))
+    spoken = Counter(column for row in used for column in _phonemes(row["text"]))
+    missing = tuple(name for name in CLASSES if COLUMN[name] not in spoken) if spoken else None
+    return Coverage(minutes, tuple(retakes), missing, count_mouth_shapes(spoken))
 
 
 def _retakes(speaker: str, view: str, rows: Sequence[Mapping[str, Any]]) -> list[Retake]:
@@ -88,11 +94,11 @@ def _retakes(speaker: str, view: str, rows: Sequence[Mapping[str, Any]]) -> list
     return retakes
 
 
-def _missing_phonemes(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
-    spoken: set[int] = set()
-    for text in {row["text"] for row in rows if row["text"]}:
-        try:
-            spoken |= {c for word in pronounce(text) for p in word.pronunciations[:1] for c in p}
-        except (PronunciationError, DictionaryError):
-            continue
-    return tuple(name for name in CLASSES if COLUMN[name] not in spoken) if spoken else None
+@cache
+def _phonemes(text: str | None) -> tuple[int, ...]:
+    """Return the phonemes of an English text; none of another one."""
+    try:
+        words = pronounce(text or "")
+    except (PronunciationError, DictionaryError):
+        return ()
+    return tuple(column for word in words for column in word.pronunciations[0])

@@ -1,11 +1,13 @@
 """Where sound is louder than its surroundings: the edges of speech, which no phoneme tells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from stccl_data.recordings.beeps import Beep
 from stccl_data.recordings.sound_track import LOUDNESS_HOP_S
 
 #: Seconds over which the room and the voice are measured.
@@ -16,6 +18,8 @@ _ROOM, _VOICE = 0.1, 0.95
 _LOUD_SHARE, _LEAST_DB = 0.15, 4.0
 #: Seconds over which the loudness is averaged.
 _SMOOTHING_S = 0.03
+#: Seconds around a beep that count as part of it.
+_BEEP_MARGIN_S = 0.02
 #: Seconds of quiet inside speech: the closure of a plosive.
 _CLOSURE_S = 0.12
 #: Seconds that speech can begin before its first phoneme is recognised, and end after its last.
@@ -32,8 +36,8 @@ class Loudness:
     loud: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, loudness: NDArray[np.float32]) -> "Loudness":
-        """Compare loudness with its surroundings."""
+    def of(cls, loudness: NDArray[np.float32], beeps: Sequence[Beep] = ()) -> "Loudness":
+        """Compare loudness with its surroundings; beeps count as quiet."""
         size = max(1, round(_SMOOTHING_S / LOUDNESS_HOP_S))
         level = uniform_filter1d(loudness.astype(np.float64), size)
         block = round(_SURROUNDINGS_S / 2 / LOUDNESS_HOP_S)
@@ -45,7 +49,11 @@ class Loudness:
         ]
         room, voice = np.array([np.quantile(part, [_ROOM, _VOICE]) for part in edges]).T
         threshold = room + np.maximum(_LEAST_DB, _LOUD_SHARE * (voice - room))
-        return cls(level, level > np.interp(np.arange(len(level)), centres, threshold))
+        loud = level > np.interp(np.arange(len(level)), centres, threshold)
+        for beep in beeps:
+            first, last = beep.start - _BEEP_MARGIN_S, beep.end + _BEEP_MARGIN_S
+            loud[max(0, round(first / LOUDNESS_HOP_S)) : round(last / LOUDNESS_HOP_S)] = False
+        return cls(level, loud)
 
     def begin(self, first: float, earliest: float) -> float:
         """Return when speech begins whose first phoneme is recognised at `first`, seconds."""

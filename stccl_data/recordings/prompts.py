@@ -6,7 +6,7 @@ in the same shares in each emotion, since every emotion says the same lines.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from stccl_data.clip import emotion_label
 from stccl_data.corpora.manifest_writer import write_manifest
 from stccl_data.errors import UsageError
 from stccl_data.files.atomic import write_text
+from stccl_data.recordings.beeps import BEEP_S, PITCHES
+from stccl_data.recordings.mouth_shapes import count_mouth_shapes
 from stccl_data.recordings.pronunciation import CLASSES, COLUMN, pronounce
 
 #: Lines of our own, short enough to say in one breath.
@@ -57,6 +59,8 @@ class Prompts:
     takes: tuple[tuple[str, str], ...]
     #: English phonemes that no line has
     missing: tuple[str, ...]
+    #: how often the lines have each mouth shape, the rarest first
+    mouth_shapes: Mapping[str, int]
 
 
 def make_prompts(
@@ -85,10 +89,10 @@ def make_prompts(
     if len(set(labels)) < len(labels) or len(labels) < 2:
         raise PromptError("give at least two different emotions: pairs join two")
     chosen = _choose(sentences, lines)
-    spoken = {c for line in chosen for c in _phonemes(line)}
+    spoken = Counter(c for line in chosen for c in _phonemes(line))
     missing = tuple(name for name in CLASSES if COLUMN[name] not in spoken)
     order = [(e, text) for e in labels for text in chosen for _ in range(takes)]
-    return Prompts(tuple(order), missing)
+    return Prompts(tuple(order), missing, count_mouth_shapes(spoken))
 
 
 def _choose(count: int, lines: Sequence[str]) -> list[str]:
@@ -117,8 +121,10 @@ def write_prompts(prompts: Prompts, folder: Path) -> tuple[Path, Path]:
     rows = dict.fromkeys(prompts.takes)  # takes of one row follow each other
     script, page = folder / "script.csv", folder / "prompts.html"
     write_manifest(script, [{"text": text, "emotion": emotion} for emotion, text in rows])
-    takes = json.dumps([{"emotion": e, "text": t} for e, t in prompts.takes], ensure_ascii=False)
-    write_text(page, _PAGE.replace("TAKES", takes.replace("<", "\\u003c")))
+    pitch = {row: PITCHES[number % len(PITCHES)] for number, row in enumerate(rows)}
+    takes = [{"emotion": row[0], "text": row[1], "pitch": pitch[row]} for row in prompts.takes]
+    data = json.dumps(takes, ensure_ascii=False).replace("<", "\\u003c")
+    write_text(page, _PAGE.replace("BEEP_S", str(BEEP_S)).replace("TAKES", data))
     return script, page
 
 
@@ -142,13 +148,13 @@ _PAGE = """<!DOCTYPE html>
   const takes = JSON.parse(document.getElementById("takes").textContent);
   const show = (id, text) => { document.getElementById(id).textContent = text; };
   let number = -1, timers = [], sound = null;
-  function beep() {
+  function beep(pitch) {
     sound = sound || new AudioContext();
     const tone = sound.createOscillator();
-    tone.frequency.value = 1000;
+    tone.frequency.value = pitch;
     tone.connect(sound.destination);
     tone.start();
-    tone.stop(sound.currentTime + 0.15);
+    tone.stop(sound.currentTime + BEEP_S);
     document.body.className = "flash";
     setTimeout(() => { document.body.className = ""; }, 150);
   }
@@ -160,7 +166,7 @@ _PAGE = """<!DOCTYPE html>
     show("text", take.text);
     timers = [3, 2, 1].map((count, i) =>
       setTimeout(() => show("emotion", `${take.emotion} · ${count}`), 700 * i));
-    timers.push(setTimeout(() => { beep(); show("emotion", take.emotion); }, 2100));
+    timers.push(setTimeout(() => { beep(take.pitch); show("emotion", take.emotion); }, 2100));
   }
   document.addEventListener("keydown", (event) => {
     if (event.key === " ") number = Math.min(number + 1, takes.length);

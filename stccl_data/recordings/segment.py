@@ -154,10 +154,11 @@ def _label(
     found: Sequence[tuple[Path, Segment]], script: Script, emotion: str | None, limit: int
 ) -> list[Take]:
     """Give each take its text and emotion."""
-    spoken = [s.line for _, s in found if s.reason is None and s.line is not None]
-    rows = iter(rows_by_position(spoken, [row.text for row in script.rows], limit))
+    spoken = [(s.line, s.prompt) for _, s in found if s.reason is None and s.line is not None]
+    lines, prompts = [line for line, _ in spoken], [prompt for _, prompt in spoken]
+    rows = iter(rows_by_position(lines, [row.text for row in script.rows], limit, prompts))
     emotions = {
-        text: {row.emotion for row in script.rows if row.text == text} for text in set(spoken)
+        text: {row.emotion for row in script.rows if row.text == text} for text in set(lines)
     }
     takes = []
     for path, segment in found:

@@ -8,6 +8,7 @@ import numpy as np
 
 from stccl_data.errors import Reason
 from stccl_data.features.phonemes import HOP_S
+from stccl_data.recordings.beeps import Beep, beep_before
 from stccl_data.recordings.forced_alignment import AlignedPhoneme, align_phonemes
 from stccl_data.recordings.loudness import Loudness
 from stccl_data.recordings.pronunciation import BLANK, Word
@@ -23,6 +24,8 @@ _OTHER_PHONEMES = 1.5
 _LONGEST_PAUSE_S = 3.0
 #: Seconds of quiet that separate two stretches of speech, and of the shortest one that is named.
 _PAUSE_S, _LEAST_S = 0.6, 0.4
+#: Seconds after a beep in which a take begins, at most.
+_ANSWER_S = 15.0
 #: Phonemes per second of speech, at least; laughter, music and noise have fewer.
 _SPEECH_RATE = 2.0
 
@@ -41,6 +44,8 @@ class Segment:
     detail: str = ""
     #: share of the line's phonemes that are heard, about; 0 for what is none
     heard: float = 0.0
+    #: pitch of the beep that announced it, see `beeps`
+    prompt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +70,13 @@ def find_segments(track: SoundTrack, lines: Sequence[Sequence[Word]]) -> list[Se
     """
     if not len(track.loudness):
         return []
-    loudness = Loudness.of(track.loudness)
+    loudness = Loudness.of(track.loudness, track.beeps)
     spoken = [
         judged
         for match in search(track.levels, lines)
         if (judged := _judge(track, lines[match.line], match)) is not None
     ]
-    placed = _place(spoken, loudness, track.duration)
+    placed = _place(spoken, loudness, track.beeps, track.duration)
     edges = [0.0, *(t for segment in placed for t in (segment.start, segment.end)), track.duration]
     others = [
         other
@@ -123,21 +128,29 @@ def _with(spoken: _Spoken, reason: Reason, detail: str) -> _Spoken:
     return replace(spoken, segment=replace(spoken.segment, reason=reason, detail=detail))
 
 
-def _place(spoken: Sequence[_Spoken], loudness: Loudness, duration: float) -> list[Segment]:
+def _place(
+    spoken: Sequence[_Spoken], loudness: Loudness, beeps: Sequence[Beep], duration: float
+) -> list[Segment]:
     """Set the begin and the end of each to where its sound begins and ends."""
     if not spoken:
         return []
     borders = [0.0]
     borders += [loudness.quietest(a.last, b.first) for a, b in pairwise(spoken)]
     borders += [duration]
-    return [
-        replace(
+    placed = []
+    for one, (before, after) in zip(spoken, pairwise(borders), strict=True):
+        announced = beep_before(beeps, one.first, _ANSWER_S)
+        segment = replace(
             one.segment,
             start=loudness.begin(one.first, before),
             end=loudness.end(one.last, after),
+            prompt=None if announced is None else announced.pitch,
         )
-        for one, (before, after) in zip(spoken, pairwise(borders), strict=True)
-    ]
+        if any(one.first < beep.start < one.last for beep in beeps) and segment.reason is None:
+            reason, detail = Reason.INCOMPLETE_TAKE, "a beep sounds while it is spoken"
+            segment = replace(segment, reason=reason, detail=detail)
+        placed.append(segment)
+    return placed
 
 
 def _others(track: SoundTrack, loudness: Loudness, begin: float, end: float) -> Iterator[Segment]:

@@ -1,4 +1,4 @@
-"""What is heard in a long recording: its phonemes and its loudness, read in blocks."""
+"""What is heard in a long recording: phonemes, loudness and beeps, read in blocks."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +17,7 @@ from stccl_data.media.container import probe
 from stccl_data.media.cut import Cut
 from stccl_data.media.seeking import cut_origin
 from stccl_data.progress import Progress, SilentProgress
+from stccl_data.recordings.beeps import Beep, find_beeps, tone_shares
 from stccl_data.recordings.pronunciation import class_levels
 
 #: Seconds of sound that are held at a time.
@@ -43,6 +44,8 @@ class SoundTrack:
     levels: NDArray[np.uint8]
     #: (L,) float32 dB, every 10 ms from 0 s
     loudness: NDArray[np.float32]
+    #: the beeps of a teleprompter
+    beeps: tuple[Beep, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -67,12 +70,15 @@ def read_sound_track(path: Path, progress: Progress | None = None) -> SoundTrack
     symbols = phoneme_symbols()
     levels: list[NDArray[np.uint8]] = []
     loudness: list[NDArray[np.float32]] = []
+    tones: list[NDArray[np.float32]] = []
     info = probe(path)
     duration = info.duration_s or info.audio_duration_s or 0.0
     progress.stage("listen", int(np.ceil(duration / _PIECE_S)))
     with ThreadPoolExecutor(usable_cores()) as pool:
         for sound, length in _blocks(path):
-            loudness.append(_loudness(sound, length))
+            hops = _hops(sound, length)
+            loudness.append(_loudness(hops))
+            tones.append(tone_shares(hops, RATE))
             for piece in pool.map(phoneme_levels, _pieces(sound, length)):
                 kept = piece[round(_CONTEXT_S / HOP_S) :][: round(_PIECE_S / HOP_S)]
                 levels.append(class_levels(kept, symbols))
@@ -81,7 +87,8 @@ def read_sound_track(path: Path, progress: Progress | None = None) -> SoundTrack
     if before is None or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise RecordingError(f"{path} changed while it was read; wait until it is complete")
     rows = round(sum(map(len, loudness)) * LOUDNESS_HOP_S / HOP_S)
-    return SoundTrack(np.concatenate(levels)[:rows], np.concatenate(loudness))
+    beeps = find_beeps(np.concatenate(tones), LOUDNESS_HOP_S)
+    return SoundTrack(np.concatenate(levels)[:rows], np.concatenate(loudness), beeps)
 
 
 def _blocks(path: Path) -> Iterator[tuple[NDArray[np.float32], int]]:
@@ -119,11 +126,15 @@ def _pieces(sound: NDArray[np.float32], length: int) -> Iterator[NDArray[np.floa
         yield sound[begin : min(begin + size, length) + 2 * margin]
 
 
-def _loudness(sound: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+def _hops(sound: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """Return the sound without rumble, (L, samples of `LOUDNESS_HOP_S`)."""
     margin, hop = round(_CONTEXT_S * RATE), round(LOUDNESS_HOP_S * RATE)
     inner = sound[margin - 1 : margin + length]
     filtered = inner[1:] - _PRE_EMPHASIS * inner[:-1]
-    blocks = filtered[: len(filtered) // hop * hop].reshape(-1, hop)
-    power = np.square(blocks, dtype=np.float64).mean(axis=1)
+    return filtered[: len(filtered) // hop * hop].reshape(-1, hop)
+
+
+def _loudness(hops: NDArray[np.float32]) -> NDArray[np.float32]:
+    power = np.square(hops, dtype=np.float64).mean(axis=1)
     decibels: NDArray[np.float32] = 10 * np.log10(power + 10 ** (_SILENCE_DB / 10))
     return decibels.astype(np.float32)

@@ -61,6 +61,7 @@ CLIP_SCORES = (
     ),
     Score("sharpness", "variance of the Laplacian of the face crop", 1),
     Score("yaw", "median turn of the head, degrees", 0),
+    Score("emotion_margin", "nearer to its emotion than to another, by other faces", 1),
     Score("longest_gap", "frames in a row without a face", -1),
     Score("av_difference_s", "sound minus video, seconds", 0),
 )

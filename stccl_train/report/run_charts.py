@@ -46,7 +46,7 @@ def condition_chart(record: Mapping[str, Any], term: str) -> Chart:
         "shapes": shapes,
     }
     label = f"R@1 of {term.upper()} at the mouth by condition; the dashed line is chance"
-    return Chart(label, data, layout, 320)
+    return Chart(label, data, layout, 380)
 
 
 def region_chart(record: Mapping[str, Any], term: str) -> Chart:

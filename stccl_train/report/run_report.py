@@ -21,6 +21,7 @@ from stccl_train.eval.plots import read_training_curves
 from stccl_train.model.export import load_metric
 from stccl_train.report import run_charts
 from stccl_train.report.similarity_maps import SimilarityMaps, WindowResult, similarity_maps
+from stccl_train.threads import threads
 from stccl_train.train.metrics_log import METRICS
 
 #: Strips of the best and of the worst windows.
@@ -154,7 +155,9 @@ def _maps(
     progress.stage("maps", 1)
     try:
         dataset = open_dataset(record["data"])
-        maps = similarity_maps(load_metric(run).eval(), dataset, record["split"])
+        metric = load_metric(run).eval()
+        with threads(None, metric.config.backbone, metric.scale.device):
+            maps = similarity_maps(metric, dataset, record["split"])
     except (StcclError, KeyError) as error:
         return None, f"the maps could not be made: {error}"
     progress.step()

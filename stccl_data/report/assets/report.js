@@ -68,6 +68,12 @@ function setUpCharts() {
   addEventListener("beforeprint", () => {
     plots.filter((plot) => !plot.dataset.drawn).forEach(drawChart);
     for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
+    document.body.classList.add("paper");  // as wide as paper, so that charts get its width
+    plots.forEach((plot) => Plotly.relayout(plot, { width: plot.clientWidth }));
+  });
+  addEventListener("afterprint", () => {
+    document.body.classList.remove("paper");
+    plots.forEach((plot) => Plotly.relayout(plot, { width: null, autosize: true }));
   });
 }
 

@@ -179,11 +179,19 @@ def test_chunks_and_checkpointing_change_memory_alone(crit: STCCLLoss, options: 
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-8)
 
 
-def test_the_middle_of_frames_that_are_not_square_is_compared(crit: STCCLLoss) -> None:
-    wide = [torch.nn.functional.pad(frames(seed), (8, 8)) for seed in (0, 1)]
-    moved = points() + torch.tensor([8.0, 0.0])
+@pytest.mark.parametrize("sides", [(8, 8, 0, 0), (0, 0, 8, 8)])
+def test_the_middle_of_frames_that_are_not_square_is_compared(
+    crit: STCCLLoss, sides: tuple[int, ...]
+) -> None:
+    source, generated = (torch.nn.functional.pad(frames(seed), sides) for seed in (0, 1))
     expected = crit(frames(0), frames(1), seeded(), points())
-    assert torch.allclose(crit(*wide, seeded(), moved), expected, rtol=1e-5)
+    generated.requires_grad_()
+    loss = crit(source, generated, seeded(), points() + torch.tensor([sides[0], sides[2]]))
+    loss.backward()
+    assert torch.allclose(loss, expected, rtol=1e-5)
+    assert generated.grad is not None
+    middle = torch.nn.functional.pad(torch.ones(64, 64), sides) > 0
+    assert (generated.grad * ~middle == 0).all() and (generated.grad != 0).any()
 
 
 def test_it_takes_part_in_a_compiled_step(crit: STCCLLoss) -> None:

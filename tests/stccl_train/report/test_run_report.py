@@ -1,6 +1,7 @@
 """The reports of a run and of a measurement."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stccl_train.report.measure_report import MeasureReportError
 from stccl_train.report.run_report import RunReportError
 from stccl_train.report.similarity_maps import SIDE, similarity_maps
 from tests.conftest import Prepared
+from tests.testing.browser import Visit, open_browser
 from tests.testing.metrics import tiny_metric
 
 
@@ -36,14 +38,20 @@ def run(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def test_a_run_is_shown_with_curves_controls_maps_and_windows(run: Path, tmp_path: Path) -> None:
-    page = write_run_report(run, tmp_path / "report").page.read_text()
+@pytest.fixture(scope="module")
+def run_page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run_report(run, tmp_path_factory.mktemp("report") / "report").page
+
+
+def test_a_run_is_shown_with_curves_controls_maps_and_windows(run_page: Path) -> None:
+    page = run_page.read_text()
     for words in ("loss by training step", "SCC under each condition", "Where on the face",
                   "Match best", "other sentence"):  # fmt: skip
         assert words in page, words
-    differences = list((tmp_path / "report/media").glob("*-less.webp"))
+    media = run_page.parent / "media"
+    differences = list(media.glob("*-less.webp"))
     assert len(differences) == len(tiny_metric().kinds)
-    assert list((tmp_path / "report/media").glob("best-*.webp"))
+    assert list(media.glob("best-*.webp"))
 
 
 def test_a_clip_matches_itself_everywhere(prepared: Prepared) -> None:
@@ -95,7 +103,26 @@ def test_another_file_is_refused_with_its_name(tmp_path: Path, text: str) -> Non
         write_measure_report(tmp_path / "other.json")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+def test_the_pages_are_accessible_fit_and_report_no_error(
+    run_page: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    (tmp_path / "measure.json").write_text(json.dumps(measurement()))
+    pages = (run_page, write_measure_report(tmp_path / "measure.json").page)
+    with open_browser() as browser:
+        for page in pages:
+            window = Visit(browser, width, scheme)
+            window.open(page)
+            window.draw_charts()
+            assert not window.is_too_wide()
+            assert window.accessibility_faults() == []
+            window.close()
+            assert window.problems == [], window.problems
+
+
 def test_the_command_tells_a_run_from_a_dataset(run: Path, tmp_path: Path) -> None:
-    to = tmp_path / "report"
-    result = CliRunner().invoke(stccl, ["report", str(run), "--to", str(to)])
-    assert result.exit_code == 0 and "Training report" in (to / "index.html").read_text()
+    shutil.copy(run / "metrics.jsonl", tmp_path)
+    result = CliRunner().invoke(stccl, ["report", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "Training report" in (tmp_path / "report/index.html").read_text()
