@@ -10,7 +10,9 @@ some of which share most of their words with one that is said. With --beeps, a b
 teleprompter announces each take.
 
 Truth of RAVDESS: a clip holds one line, from the first to the last instant that is within 30 dB of
-its loud parts and 10 dB above its room. Of a voice: the times of its synthesiser.
+its loud parts and 10 dB above its room. That counts breaths and sighs. A second truth ("words")
+leaves out stretches between pauses of 0.15 s that hold none of the words that pocketsphinx aligns
+with the clip. Of a voice: the times of its synthesiser.
 """
 
 import argparse
@@ -27,7 +29,7 @@ import soundfile
 from stccl_data.demo.layouts import TEXTS
 from stccl_data.demo.recording import ASIDES
 from stccl_data.demo.voice import SAMPLE_RATE, Prosody, speak
-from stccl_data.features.speech import speech_features
+from stccl_data.features.speech import HOP_S, speech_features
 from stccl_data.media.audio import read_audio
 from stccl_data.recordings.beeps import BEEP_S, PITCHES, Beep
 from stccl_data.recordings.pronunciation import pronounce
@@ -55,6 +57,8 @@ class Spoken:
 
     samples: np.ndarray
     text: str
+    #: seconds without breaths; None if not known
+    words: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,23 +67,50 @@ class Event:
     text: str
     start: float
     end: float
+    #: the same without breaths; None if not known
+    words: tuple[float, float] | None = None
 
 
-def trim(path: Path) -> np.ndarray:
+def trim(path: Path, text: str = "") -> Spoken:
+    """Read a clip without the silence around it; with a text, find its words."""
     samples = read_audio(path).samples
     features = speech_features(samples, RATE)
     assert features is not None
     level = features.level
     loud = np.flatnonzero(level > max(np.quantile(level, 0.98) - 30, np.quantile(level, 0.1) + 10))
-    begin, end = features.times[loud[0]] - 0.005, features.times[loud[-1]] + 0.005
-    return samples[max(0, round(begin * RATE)) : round(end * RATE)]
+    begins, ends = features.times[loud] - HOP_S / 2, features.times[loud] + HOP_S / 2
+    splits = np.flatnonzero(np.diff(loud) * HOP_S > 0.15)
+    stretches = zip(begins[[0, *splits + 1]], ends[[*splits, -1]], strict=True)
+    words = align_words(samples, text) if text else []
+    spoken = [
+        time - begins[0]
+        for begin, end in stretches
+        if any(min(end, b) - max(begin, a) > min(0.05, (end - begin) / 2) for a, b in words)
+        for time in (begin, end)
+    ]
+    part = samples[max(0, round(begins[0] * RATE)) : round(ends[-1] * RATE)]
+    return Spoken(part, text, (spoken[0], spoken[-1]) if spoken else None)
+
+
+def align_words(samples: np.ndarray, text: str) -> list[tuple[float, float]]:
+    """Return begin and end of each word, by another recogniser than that of `stccl segment`."""
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(samprate=RATE, bestpath=False, cmn="batch", loglevel="FATAL")
+    decoder.set_align_text(text.lower())
+    decoder.start_utt()
+    loud = samples / np.abs(samples).max() * 0.7 * 32767
+    decoder.process_raw(loud.astype("<i2").tobytes(), full_utt=True)
+    decoder.end_utt()
+    words = [segment for segment in decoder.seg() or () if segment.word[0] not in "<["]
+    return [(word.start_frame / 100, (word.end_frame + 1) / 100) for word in words]
 
 
 def actors(ravdess: Path, foreign: Path | None) -> Iterator[tuple[str, list[Spoken], list[Spoken]]]:
-    others = [] if foreign is None else [Spoken(trim(p), "") for p in sorted(foreign.glob("*.wav"))]
+    others = [] if foreign is None else [trim(path) for path in sorted(foreign.glob("*.wav"))]
     for folder in sorted(ravdess.glob("Actor_*")):
         files = sorted(folder.glob("*.wav"))
-        lines = [Spoken(trim(file), STATEMENTS[file.name.split("-")[4]]) for file in files]
+        lines = [trim(file, STATEMENTS[file.name.split("-")[4]]) for file in files]
         yield folder.name, lines, others
 
 
@@ -109,8 +140,9 @@ def record(
     """Join lines in random order with all that happens between them."""
     parts, events, length = [], [], 0
 
-    def add(kind: str, text: str, samples: np.ndarray) -> None:
+    def add(kind: str, spoken: Spoken) -> None:
         nonlocal length
+        samples = spoken.samples
         if beeps and kind != "off script":
             time = np.arange(round(BEEP_S * RATE)) / RATE
             beep = np.zeros(round(random.uniform(0.3, 0.8) * RATE))
@@ -119,7 +151,9 @@ def record(
             parts.append(beep)
             length += len(beep)
         pause = np.zeros(round(random.uniform(0.3, 1.5) * RATE))
-        events.append(Event(kind, text, length / RATE, (length + len(samples)) / RATE))
+        begin = length / RATE
+        words = spoken.words and (begin + spoken.words[0], begin + spoken.words[1])
+        events.append(Event(kind, spoken.text, begin, begin + len(samples) / RATE, words))
         parts.extend([samples, pause])
         length += len(samples) + len(pause)
 
@@ -127,12 +161,12 @@ def record(
         line = lines[number]
         if random.random() < 0.2:
             part = round(random.uniform(0.4, 0.6) * len(line.samples))
-            add("cut take", line.text, line.samples[:part])
-        add("take", line.text, line.samples)
+            add("cut take", Spoken(line.samples[:part], line.text))
+        add("take", line)
         if others and random.random() < 0.35:
             other = others[random.integers(len(others))]
             gain = np.abs(line.samples).max() / np.abs(other.samples).max()
-            add("off script", "", other.samples * gain)
+            add("off script", Spoken(other.samples * gain, ""))
     sound = np.concatenate(parts)
     return sound + random.normal(0, 10 ** (-75 / 20), len(sound)), events
 
@@ -148,9 +182,9 @@ def compare(
     segments: Sequence[Segment],
     beeps: Sequence[Beep],
     texts: Sequence[str],
-) -> tuple[Counter[str], list[float]]:
+) -> tuple[Counter[str], dict[str, list[float]]]:
     counts: Counter[str] = Counter()
-    errors: list[float] = []
+    errors: dict[str, list[float]] = {"loud": [], "words": []}
     counts["beeps that are none"] += max(0, len(beeps) - sum(e.kind == "beep" for e in events))
     for event in events:
         if event.kind == "beep":
@@ -165,7 +199,10 @@ def compare(
             counts["takes found"] += said == [event.text]
             counts["takes on a wrong line"] += any(text != event.text for text in said)
             if said == [event.text]:
-                errors += [abs(takes[0].start - event.start), abs(takes[0].end - event.end)]
+                times = np.array([takes[0].start, takes[0].end])
+                errors["loud"] += np.abs(times - (event.start, event.end)).tolist()
+                if event.words:
+                    errors["words"] += np.abs(times - event.words).tolist()
         else:
             counts[f"{event.kind}s"] += 1
             counts[f"{event.kind}s named"] += bool(same) and not takes
@@ -174,6 +211,15 @@ def compare(
             why = "; ".join(f"{s.reason}: {s.detail}" for s in same) or "nothing"
             print(f"  {name} {event.start:.2f} {event.text!r}: {why}")
     return counts, errors
+
+
+def describe(errors: dict[str, list[float]]) -> str:
+    return "; ".join(
+        f"to {truth} parts median {1000 * np.median(values):.0f} ms, "
+        f"p90 {1000 * np.quantile(values, 0.9):.0f} ms"
+        for truth, values in errors.items()
+        if values
+    )
 
 
 def main() -> None:
@@ -190,7 +236,7 @@ def main() -> None:
     if options.voices:
         sources.append(lambda: voices(options.voices))
     total: Counter[str] = Counter()
-    errors: list[float] = []
+    errors: dict[str, list[float]] = {"loud": [], "words": []}
     seconds = cpu = 0.0
     for source in sources:
         for number, (name, lines, others) in enumerate(source()):
@@ -207,13 +253,12 @@ def main() -> None:
             seconds += len(sound) / RATE
             counts, own = compare(name, events, segments, track.beeps, texts)
             total.update(counts)  # keeps zeros, unlike +=
-            errors += own
+            for truth, values in own.items():
+                errors[truth] += values
+            print(f"{name}: {describe(own)}")
     for what, count in total.items():
         print(f"{what}: {count}")
-    print(
-        f"boundaries: median {1000 * np.median(errors):.0f} ms, p90 "
-        f"{1000 * np.quantile(errors, 0.9):.0f} ms"
-    )
+    print(f"borders: {describe(errors)}")
     print(f"{seconds / 60:.1f} minutes of sound, {60 * cpu / seconds:.1f} s of CPU per minute")
 
 

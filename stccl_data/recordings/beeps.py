@@ -16,7 +16,7 @@ BEEP_S = 0.15
 #: Hops over which a tone is measured.
 _WINDOW = 5
 #: Share of the sound's power that a beep has; and its duration, which echoes prolong, seconds.
-_SHARE, _SHORTEST_S, _LONGEST_S = 0.35, 0.08, 0.5
+_SHARE, _SHORTEST_S, _LONGEST_S = 0.4, 0.11, 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,17 @@ from stccl_data.recordings.sound_track import LOUDNESS_HOP_S
 
 #: Seconds over which the room and the voice are measured.
 _SURROUNDINGS_S = 20.0
-#: Quantiles of the loudness that stand for the room and for the voice.
-_ROOM, _VOICE = 0.1, 0.95
-#: Share of the range between room and voice, in dB, that counts as loud; and the least, dB.
-_LOUD_SHARE, _LEAST_DB = 0.15, 4.0
+#: Quantiles of the loudness that stand for the quietest moments, the room, and the voice.
+_QUIETEST, _ROOM, _VOICE = 0.02, 0.1, 0.95
+#: Sound is loud above the room by so many times the room's own variation (room - quietest), but at
+#: least so many dB, and at most this share of the range between room and voice.
+_VARIATIONS, _LEAST_DB, _MOST_SHARE = 5.0, 3.0, 0.3
 #: Seconds over which the loudness is averaged.
 _SMOOTHING_S = 0.03
 #: Seconds around a beep that count as part of it.
 _BEEP_MARGIN_S = 0.02
-#: Seconds of quiet inside speech: the closure of a plosive.
-_CLOSURE_S = 0.12
-#: Seconds that speech can begin before its first phoneme is recognised, and end after its last.
-_BEFORE_S, _AFTER_S = 0.5, 0.8
+#: Seconds of quiet inside speech: the closure of a plosive, a breath before a line.
+_CLOSURE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,10 @@ class Loudness:
             level[max(0, round(c) - block) : round(c) + block] if len(level) else np.zeros(1)
             for c in centres
         ]
-        room, voice = np.array([np.quantile(part, [_ROOM, _VOICE]) for part in edges]).T
-        threshold = room + np.maximum(_LEAST_DB, _LOUD_SHARE * (voice - room))
+        quantiles = [np.quantile(part, [_QUIETEST, _ROOM, _VOICE]) for part in edges]
+        quietest, room, voice = np.array(quantiles).T
+        most = np.maximum(_LEAST_DB, _MOST_SHARE * (voice - room))
+        threshold = room + np.clip(_VARIATIONS * (room - quietest), _LEAST_DB, most)
         loud = level > np.interp(np.arange(len(level)), centres, threshold)
         for beep in beeps:
             first, last = beep.start - _BEEP_MARGIN_S, beep.end + _BEEP_MARGIN_S
@@ -57,14 +58,11 @@ class Loudness:
 
     def begin(self, first: float, earliest: float) -> float:
         """Return when speech begins whose first phoneme is recognised at `first`, seconds."""
-        limit = max(earliest, first - _BEFORE_S)
-        at = self._edge(first, limit, -1)
-        return max(limit, at)
+        return max(earliest, self._edge(first, earliest, -1))
 
     def end(self, last: float, latest: float) -> float:
         """Return when speech ends whose last phoneme is recognised at `last`, seconds."""
-        limit = min(latest, last + _AFTER_S)
-        return min(limit, self._edge(last, limit, 1))
+        return min(latest, self._edge(last, latest, 1))
 
     def _edge(self, start: float, limit: float, step: int) -> float:
         """Walk from `start` to `limit` and return where the last loud instant is."""

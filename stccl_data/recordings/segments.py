@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stccl_data.errors import Reason
 from stccl_data.features.phonemes import HOP_S
-from stccl_data.recordings.beeps import Beep, beep_before
+from stccl_data.recordings.beeps import beep_before
 from stccl_data.recordings.forced_alignment import AlignedPhoneme, align_phonemes
 from stccl_data.recordings.loudness import Loudness
 from stccl_data.recordings.pronunciation import BLANK, Word
@@ -24,6 +25,9 @@ _OTHER_PHONEMES = 1.5
 _LONGEST_PAUSE_S = 3.0
 #: Seconds of quiet that separate two stretches of speech, and of the shortest one that is named.
 _PAUSE_S, _LEAST_S = 0.6, 0.4
+#: Seconds that a take can begin before its first phoneme is recognised, and end after its last;
+#: and that three phonemes last at most, if they are speech and not a breath or a click.
+_LONGEST_S, _SYLLABLES_S = 1.0, 0.6
 #: Seconds after a beep in which a take begins, at most.
 _ANSWER_S = 15.0
 #: Phonemes per second of speech, at least; laughter, music and noise have fewer.
@@ -76,12 +80,13 @@ def find_segments(track: SoundTrack, lines: Sequence[Sequence[Word]]) -> list[Se
         for match in search(track.levels, lines)
         if (judged := _judge(track, lines[match.line], match)) is not None
     ]
-    placed = _place(spoken, loudness, track.beeps, track.duration)
+    onsets = _onsets(track.levels)
+    placed = _place(spoken, loudness, track, onsets)
     edges = [0.0, *(t for segment in placed for t in (segment.start, segment.end)), track.duration]
     others = [
         other
         for begin, end in zip(edges[::2], edges[1::2], strict=True)
-        for other in _others(track, loudness, begin, end)
+        for other in _others(onsets, loudness, begin, end)
     ]
     return sorted([*placed, *others], key=lambda segment: segment.start)
 
@@ -129,38 +134,51 @@ def _with(spoken: _Spoken, reason: Reason, detail: str) -> _Spoken:
 
 
 def _place(
-    spoken: Sequence[_Spoken], loudness: Loudness, beeps: Sequence[Beep], duration: float
+    spoken: Sequence[_Spoken], loudness: Loudness, track: SoundTrack, onsets: NDArray[np.float64]
 ) -> list[Segment]:
     """Set the begin and the end of each to where its sound begins and ends."""
-    if not spoken:
-        return []
-    borders = [0.0]
-    borders += [loudness.quietest(a.last, b.first) for a, b in pairwise(spoken)]
-    borders += [duration]
+    takes = np.array([(one.first, one.last) for one in spoken]).reshape(-1, 2)
     placed = []
-    for one, (before, after) in zip(spoken, pairwise(borders), strict=True):
-        announced = beep_before(beeps, one.first, _ANSWER_S)
+    for number, one in enumerate(spoken):
+        before = [*takes[:number, 1][-1:], *_speech(onsets, one.first - _LONGEST_S, one.first)[-1:]]
+        after = [*takes[number + 1 :, 0][:1], *_speech(onsets, one.last, one.last + _LONGEST_S)[:1]]
+        earliest = loudness.quietest(max(before), one.first) if before else 0.0
+        latest = loudness.quietest(one.last, min(after)) if after else track.duration
+        announced = beep_before(track.beeps, one.first, _ANSWER_S)
         segment = replace(
             one.segment,
-            start=loudness.begin(one.first, before),
-            end=loudness.end(one.last, after),
+            start=loudness.begin(one.first, max(earliest, one.first - _LONGEST_S)),
+            end=loudness.end(one.last, min(latest, one.last + _LONGEST_S)),
             prompt=None if announced is None else announced.pitch,
         )
-        if any(one.first < beep.start < one.last for beep in beeps) and segment.reason is None:
+        if any(one.first < beep.start < one.last for beep in track.beeps) and not segment.reason:
             reason, detail = Reason.INCOMPLETE_TAKE, "a beep sounds while it is spoken"
             segment = replace(segment, reason=reason, detail=detail)
         placed.append(segment)
     return placed
 
 
-def _others(track: SoundTrack, loudness: Loudness, begin: float, end: float) -> Iterator[Segment]:
+def _onsets(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return when phonemes are recognised, in order, seconds."""
+    blank = levels[:, BLANK] == 0
+    return (np.flatnonzero(blank[:-1] & ~blank[1:]) + 1.5) * HOP_S
+
+
+def _speech(onsets: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+    """Return the phonemes between two times, without single ones: breath, a click."""
+    inside = onsets[np.searchsorted(onsets, start + HOP_S) : np.searchsorted(onsets, end - HOP_S)]
+    dense = np.flatnonzero(inside[2:] - inside[:-2] < _SYLLABLES_S)
+    return inside[np.unique(dense[:, None] + np.arange(3))]
+
+
+def _others(
+    onsets: NDArray[np.float64], loudness: Loudness, begin: float, end: float
+) -> Iterator[Segment]:
     """Name what is loud between two takes."""
     for start, stop in loudness.stretches(begin, end, _PAUSE_S):
         if stop - start < _LEAST_S:
             continue
-        blank = track.levels[round(start / HOP_S) : round(stop / HOP_S), BLANK] == 0
-        phonemes = int(np.count_nonzero(blank[:-1] & ~blank[1:]))
-        if phonemes >= _SPEECH_RATE * (stop - start):
+        if np.count_nonzero((onsets > start) & (onsets < stop)) >= _SPEECH_RATE * (stop - start):
             yield Segment(start, stop, None, Reason.OFF_SCRIPT, "other speech")
         else:
             yield Segment(start, stop, None, Reason.NO_SPEECH, "noise, laughter or music")

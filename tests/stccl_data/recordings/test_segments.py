@@ -48,6 +48,18 @@ def test_other_speech_is_named():
     assert said(OTHER, LINES[0]) == [(None, Reason.OFF_SCRIPT), (0, None)]
 
 
+def test_other_speech_right_after_a_take_is_not_part_of_it():
+    levels = spoken_levels(0.5, LINES[0], OTHER, 0.5, pause=6)
+    border = len(spoken_levels(0.5, LINES[0], pause=6)) * HOP_S
+    take, other = segments(levels)
+    assert (take.line, other.reason) == (0, Reason.OFF_SCRIPT)
+    assert border - 0.15 < take.end < border
+    levels = spoken_levels(0.5, OTHER, LINES[0], 0.5, pause=6)
+    border = len(spoken_levels(0.5, OTHER, pause=6)) * HOP_S
+    other, take = segments(levels)
+    assert border - 0.15 < take.start < border
+
+
 def test_a_line_with_another_word_is_no_take():
     (segment,) = segments(spoken_levels(0.5, "Cats are sitting by the door", 0.5), LINES[:1])
     assert (segment.reason, segment.detail) == (Reason.INCOMPLETE_TAKE, "not heard: Dogs")
