@@ -1,7 +1,8 @@
 """Propose sentences: group the clips of a speaker by what is said in them.
 
 Two clips are compared by how well each spells the phonemes of the other (`phoneme_cost`), which no
-emotion and no language hides. Groups are joined while their clips are alike on average.
+emotion and no language hides. Groups are joined while their clips are alike on average. A clip that
+is left alone is added to the one group that is far nearer than any other.
 """
 
 from collections import Counter, defaultdict
@@ -27,9 +28,11 @@ from stccl_data.media.container import probe
 from stccl_data.pairs.comparison import Spelling, phoneme_cost, spell
 from stccl_data.progress import Progress, SilentProgress
 
-#: Nats per phoneme up to which two clips say one sentence: clips of one sentence in two emotions
-#: have about 1, of two sentences 3 or 4 (see `phoneme_cost`).
-SAME_SENTENCE = 2.0
+#: Nats per phoneme up to which groups say one sentence on average: clips of one sentence in two
+#: emotions cost about 1, of two sentences 2 to 4 (see `phoneme_cost`).
+SAME_SENTENCE = 1.8
+#: The same for a clip that is alone, if every other group costs so much more.
+_LONE_CLIP, _NEARER = 2.3, 0.6
 
 
 class LabelError(UsageError):
@@ -98,7 +101,7 @@ def label_manifest(manifest: Path, target: Path, progress: Progress | None = Non
         spellings: dict[int, Spelling] = {}
         for row in rows:
             try:
-                spellings[row] = _spelling(clips[row])
+                spellings[row] = read_spelling(clips[row])
             except ClipError as error:
                 unusable[row] = error.detail
             progress.step()
@@ -144,20 +147,32 @@ def group_clips(
 
 
 def _clusters(costs: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Cut the tree of clips where its groups are most distinct, at `SAME_SENTENCE` or below."""
+    """Return the number of each clip's group."""
     count = len(costs)
     if count < 2:
         return np.ones(count, np.int64)
     tree = linkage(squareform(costs, checks=False), "average")
-    heights = [SAME_SENTENCE, *(h for h in tree[:, 2] if h < SAME_SENTENCE)]
-    cuts = [np.asarray(fcluster(tree, height, "distance"), np.int64) for height in heights]
-    return max(cuts, key=lambda groups: _distinctness(costs, groups))
+    groups = np.asarray(fcluster(tree, SAME_SENTENCE, "distance"), np.int64)
+    while (adoption := _next_adoption(costs, groups)) is not None:
+        clip, group = adoption
+        groups[clip] = group
+    return groups
 
 
-def _distinctness(costs: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """Return the mean silhouette of the clips, 0 for those that are alone."""
-    paired = [i for i in range(len(groups)) if np.count_nonzero(groups == groups[i]) > 1]
-    return sum(_confidence(costs, groups, i) for i in paired) / len(groups)
+def _next_adoption(costs: NDArray[np.float64], groups: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Return the clip that is alone and clearly belongs to a group, and this group."""
+    names, sizes = np.unique(groups, return_counts=True)
+    candidates = []
+    for clip in np.flatnonzero(np.isin(groups, names[sizes == 1])).tolist():
+        near = sorted(
+            (float(costs[clip, groups == name].mean()), int(name), int(size))
+            for name, size in zip(names, sizes, strict=True)
+            if name != groups[clip]
+        )
+        second = near[1][0] if len(near) > 1 else np.inf
+        if near and near[0][2] > 1 and near[0][0] < min(_LONE_CLIP, second - _NEARER):
+            candidates.append((near[0][0], clip, near[0][1]))
+    return min(candidates)[1:] if candidates else None
 
 
 def _confidence(costs: NDArray[np.float64], groups: NDArray[np.int64], i: int) -> float:
@@ -171,7 +186,7 @@ def _confidence(costs: NDArray[np.float64], groups: NDArray[np.int64], i: int) -
     return round(max(0.0, (outside - inside) / max(outside, inside, 1e-9)), 2)
 
 
-def _spelling(clip: Clip) -> Spelling:
+def read_spelling(clip: Clip) -> Spelling:
     """Read what is said in a clip. Raises ClipError."""
     info = probe(clip.path)
     source = audio_source(clip, info) or clip.path
