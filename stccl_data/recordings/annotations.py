@@ -12,6 +12,9 @@ from pathlib import Path
 from stccl_data.corpora.csv_text import decode
 from stccl_data.errors import UsageError
 
+#: Seconds that two marks may share: people mark generously.
+OVERLAP_S = 0.25
+
 
 class AnnotationError(UsageError):
     """A file of annotations cannot be used."""
@@ -24,6 +27,8 @@ class Interval:
     start: float
     end: float
     text: str
+    #: the tier of somebody else who speaks meanwhile
+    meanwhile: str | None = None
 
 
 def read_annotations(path: Path, recording: Path, tier: str | None = None) -> list[Interval]:
@@ -101,8 +106,22 @@ def _read_elan(path: Path, tier: str | None) -> list[Interval]:
     document = Eaf(str(path))
     tiers = [name for name in document.get_tier_names() if document.tiers[name][0]]
     chosen = _choose_tier(path, tiers, tier)
-    data = document.get_annotation_data_for_tier(chosen)
-    return [Interval(entry[0] / 1000, entry[1] / 1000, entry[2]) for entry in data]
+    kind = document.tiers[chosen][2].get("LINGUISTIC_TYPE_REF")
+    others = [  # a tier of its own, not one that describes another, of the same kind
+        (name, start / 1000, end / 1000)
+        for name in tiers
+        if name != chosen
+        and "PARENT_REF" not in document.tiers[name][2]
+        and document.tiers[name][2].get("LINGUISTIC_TYPE_REF") == kind
+        for start, end, *_ in document.get_annotation_data_for_tier(name)
+    ]
+    intervals = []
+    for start_ms, end_ms, text, *_ in document.get_annotation_data_for_tier(chosen):
+        start, end = start_ms / 1000, end_ms / 1000
+        shared = ((min(end, e) - max(start, s), name) for name, s, e in others)
+        meanwhile = next((name for seconds, name in shared if seconds > OVERLAP_S), None)
+        intervals.append(Interval(start, end, text, meanwhile))
+    return intervals
 
 
 def _read_subtitles(path: Path, tier: str | None) -> list[Interval]:

@@ -9,7 +9,7 @@ from stccl_data.clip import emotion_label
 from stccl_data.corpora.manifest_writer import path_in, write_manifest
 from stccl_data.errors import Reason, UsageError
 from stccl_data.progress import Progress
-from stccl_data.recordings.annotations import Interval, read_annotations
+from stccl_data.recordings.annotations import OVERLAP_S, Interval, read_annotations
 from stccl_data.recordings.position import rows_by_position
 from stccl_data.recordings.script import Script, ScriptRow, plain_words, read_script
 from stccl_data.recordings.segments import Segment, find_segments
@@ -143,7 +143,10 @@ def _marked(intervals: Sequence[Interval], script: Script) -> list[Segment]:
         if line is None:
             detail = f"marked as {interval.text.strip()[:60]!r}"
             segment = replace(segment, reason=Reason.OFF_SCRIPT, detail=detail)
-        elif segments and segments[-1].end > interval.start + MARGIN_S:
+        elif interval.meanwhile is not None:
+            detail = f"{interval.meanwhile!r} is marked at the same time"
+            segment = replace(segment, reason=Reason.OVERLAPPING, detail=detail)
+        elif segments and segments[-1].end > interval.start + OVERLAP_S:
             detail = "the interval before it ends later than this one begins"
             segment = replace(segment, reason=Reason.OVERLAPPING, detail=detail)
         segments.append(segment)

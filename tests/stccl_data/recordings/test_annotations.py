@@ -67,6 +67,17 @@ def test_one_of_several_tiers_has_to_be_chosen(tmp_path):
     assert len(read_annotations(path, tmp_path / "talk.mp4", "bob")) == 1
 
 
+def test_somebody_else_who_speaks_meanwhile_is_named(tmp_path):
+    path = tmp_path / "a.eaf"
+    tier = EAF[EAF.index("<TIER ") : EAF.index("<LINGUISTIC_TYPE ")]
+    bob = tier.replace('"ann"', '"bob"').replace('"a1"', '"a2"')
+    gloss = bob.replace('"bob"', '"gloss" PARENT_REF="ann"')
+    path.write_text(EAF.replace(tier, tier + bob))
+    assert read_annotations(path, path, "ann") == [Interval(1.5, 2.25, "Dogs sit", "bob")]
+    path.write_text(EAF.replace(tier, tier + gloss))
+    assert read_annotations(path, path, "ann") == [Interval(1.5, 2.25, "Dogs sit")]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
