@@ -17,6 +17,8 @@ _QUIETEST, _ROOM, _VOICE = 0.02, 0.1, 0.95
 #: Sound is loud above the room by so many times the room's own variation (room - quietest), but at
 #: least so many dB, and at most this share of the range between room and voice.
 _VARIATIONS, _LEAST_DB, _MOST_SHARE = 5.0, 3.0, 0.3
+#: Sound that is so much quieter than a take's own voice is not part of it, dB.
+_RANGE_DB = 35.0
 #: Seconds over which the loudness is averaged.
 _SMOOTHING_S = 0.03
 #: Seconds around a beep that count as part of it.
@@ -56,25 +58,22 @@ class Loudness:
             loud[max(0, round(first / LOUDNESS_HOP_S)) : round(last / LOUDNESS_HOP_S)] = False
         return cls(level, loud)
 
-    def begin(self, first: float, earliest: float) -> float:
-        """Return when speech begins whose first phoneme is recognised at `first`, seconds."""
-        return max(earliest, self._edge(first, earliest, -1))
+    def extent(
+        self, first: float, last: float, earliest: float, latest: float
+    ) -> tuple[float, float]:
+        """Return when the sound around some speech begins and ends, seconds.
 
-    def end(self, last: float, latest: float) -> float:
-        """Return when speech ends whose last phoneme is recognised at `last`, seconds."""
-        return min(latest, self._edge(last, latest, 1))
-
-    def _edge(self, start: float, limit: float, step: int) -> float:
-        """Walk from `start` to `limit` and return where the last loud instant is."""
-        closure = round(_CLOSURE_S / LOUDNESS_HOP_S)
-        at = min(max(round(start / LOUDNESS_HOP_S), 0), len(self.loud) - 1)
-        stop = min(max(round(limit / LOUDNESS_HOP_S), 0), len(self.loud) - 1)
-        edge, quiet = at, 0
-        while at != stop and quiet <= closure:
-            quiet = 0 if self.loud[at] else quiet + 1
-            edge = at if self.loud[at] else edge
-            at += 1 if stop > at else -1
-        return (edge + (step + 1) / 2) * LOUDNESS_HOP_S
+        Args:
+            first, last: when the first and the last phoneme are recognised.
+            earliest, latest: limits of the result.
+        """
+        rows = slice(_row(first), max(_row(first) + 1, _row(last)))
+        voice = np.quantile(self.level[rows], _VOICE) if len(self.level[rows]) else -np.inf
+        loud = self.loud & (self.level > voice - _RANGE_DB)
+        return (
+            max(earliest, _walk(loud, first, earliest) * LOUDNESS_HOP_S),
+            min(latest, (_walk(loud, last, latest) + 1) * LOUDNESS_HOP_S),
+        )
 
     def quietest(self, start: float, end: float) -> float:
         """Return the quietest instant between two times, seconds."""
@@ -95,3 +94,20 @@ class Loudness:
             ((first + b) * LOUDNESS_HOP_S, (first + e) * LOUDNESS_HOP_S)
             for b, e in zip(begins, ends, strict=True)
         ]
+
+
+def _row(time: float) -> int:
+    return round(time / LOUDNESS_HOP_S)
+
+
+def _walk(loud: NDArray[np.bool_], start: float, limit: float) -> int:
+    """Walk from a time to another and return the last loud row before it is quiet."""
+    closure = round(_CLOSURE_S / LOUDNESS_HOP_S)
+    at = min(max(_row(start), 0), len(loud) - 1)
+    stop = min(max(_row(limit), 0), len(loud) - 1)
+    edge, quiet = at, 0
+    while at != stop and quiet <= closure:
+        quiet = 0 if loud[at] else quiet + 1
+        edge = at if loud[at] else edge
+        at += 1 if stop > at else -1
+    return edge

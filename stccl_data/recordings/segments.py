@@ -145,12 +145,11 @@ def _place(
         earliest = loudness.quietest(max(before), one.first) if before else 0.0
         latest = loudness.quietest(one.last, min(after)) if after else track.duration
         announced = beep_before(track.beeps, one.first, _ANSWER_S)
-        segment = replace(
-            one.segment,
-            start=loudness.begin(one.first, max(earliest, one.first - _LONGEST_S)),
-            end=loudness.end(one.last, min(latest, one.last + _LONGEST_S)),
-            prompt=None if announced is None else announced.pitch,
-        )
+        earliest = max(earliest, one.first - _LONGEST_S)
+        latest = min(latest, one.last + _LONGEST_S)
+        start, end = loudness.extent(one.first, one.last, earliest, latest)
+        prompt = None if announced is None else announced.pitch
+        segment = replace(one.segment, start=start, end=end, prompt=prompt)
         if any(one.first < beep.start < one.last for beep in track.beeps) and not segment.reason:
             reason, detail = Reason.INCOMPLETE_TAKE, "a beep sounds while it is spoken"
             segment = replace(segment, reason=reason, detail=detail)
