@@ -160,7 +160,7 @@ def _place(
 def _onsets(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return when phonemes are recognised, in order, seconds."""
     blank = levels[:, BLANK] == 0
-    return (np.flatnonzero(blank[:-1] & ~blank[1:]) + 1.5) * HOP_S
+    return np.asarray((np.flatnonzero(blank[:-1] & ~blank[1:]) + 1.5) * HOP_S, np.float64)
 
 
 def _speech(onsets: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
