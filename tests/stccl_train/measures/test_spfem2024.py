@@ -3,6 +3,7 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,10 +12,13 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from stccl_cli.main import stccl
+from torch import nn
 from torch.nn import functional
 
 from stccl_data.errors import UsageError
 from stccl_train.measures.networks.efficient_face import EfficientFace
+from stccl_train.measures.networks.resnet_face import ResNetFace
+from stccl_train.measures.networks.syncnet import SyncNet
 from stccl_train.measures.spfem2024.faces import FaceVideo, read_folder
 from stccl_train.measures.spfem2024.inputs import csim_input, fad_input, sync_cepstra, sync_input
 from stccl_train.measures.spfem2024.scores import csim, fad, mean_cosine, sync_errors
@@ -164,13 +168,35 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
         video.image(0)
 
 
-def test_the_command_computes_what_it_has_weights_for(folders: Path, tmp_path: Path) -> None:
-    state = {f"module.{k}": v for k, v in EfficientFace().state_dict().items()}
-    torch.save({"state_dict": state}, tmp_path / "EfficientFace_Trained_on_AffectNet7.pth.tar")
+def prefixed(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the state dict of a network that was trained on several GPUs."""
+    return {f"module.{name}": value for name, value in network.state_dict().items()}
+
+
+def run_command(folders: Path, weights: Path) -> dict[str, Any]:
     words = ["measure", str(folders / "real"), str(folders / "ours"), "--protocol", "spfem2024"]
-    result = CliRunner().invoke(stccl, [*words, "--weights", str(tmp_path), "--format", "json"])
+    result = CliRunner().invoke(stccl, [*words, "--weights", str(weights), "--format", "json"])
     assert result.exit_code == 0, result.output
-    record = json.loads(result.stdout)
+    record: dict[str, Any] = json.loads(result.stdout)
+    return record
+
+
+def test_the_command_computes_all_scores_with_files_as_published(
+    folders: Path, tmp_path: Path
+) -> None:
+    torch.save(prefixed(ResNetFace()), tmp_path / "resnet18_110.pth")
+    torch.save(SyncNet().state_dict(), tmp_path / "syncnet_v2.model")
+    record = run_command(folders, tmp_path)
+    values = {row["score"]: row["value"] for row in record["table"] if row["emotion"] == "happy"}
+    assert set(values) == {"FAD", "LSE-D", "LSE-C"}
+    assert values["FAD"] > 0 and values["LSE-D"] > 0 and values["LSE-C"] >= 0
+    assert not record["dropped"] and set(record["absent"]) == {"CSIM"}
+
+
+def test_the_command_computes_what_it_has_weights_for(folders: Path, tmp_path: Path) -> None:
+    name = "EfficientFace_Trained_on_AffectNet7.pth.tar"
+    torch.save({"state_dict": prefixed(EfficientFace())}, tmp_path / name)
+    record = run_command(folders, tmp_path)
     scores = {(row["score"], row["emotion"]) for row in record["table"]}
     assert scores == {("CSIM", "happy"), ("CSIM", "average")}
     assert "resnet18_110.pth" in record["absent"]["FAD"]
