@@ -8,9 +8,11 @@ from typing import Any
 import av
 
 from stccl_data.errors import StcclError
+from stccl_data.media.rescale import rescale
 from stccl_data.report import ReportResult
 from stccl_data.report.charts import Chart, axis
 from stccl_data.report.site import Site
+from stccl_data.report.views import write_webp
 from stccl_train.measures.request import CONTROLS
 
 #: Clips that are shown with players.
@@ -89,7 +91,9 @@ def _best(
 def _chart(
     measure: Mapping[str, Any], labels: Sequence[str], means: Mapping[tuple[str, str], float]
 ) -> Chart:
-    shown = [label for label in labels if means.get((measure["name"], label)) is not None]
+    """Draw a measure; without the copy, beside which all else would be flat."""
+    known = [label for label in labels if means.get((measure["name"], label)) is not None]
+    shown = [label for label in known if label != "copy"]
     colours = ["--soft" if label in CONTROLS else "--source" for label in shown]
     bars = {
         "type": "bar",
@@ -103,7 +107,10 @@ def _chart(
 
 
 def _clips(folder: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Copy the videos of some clips into the report: the source, and what each method made."""
+    """Copy the videos of some clips into the report: the source, and what each method made.
+
+    Each has its first frame as a poster, for paper, and until the browser has loaded it.
+    """
     clips: dict[str, dict[str, Any]] = {}
     for pair in record["pairs"]:
         if pair["row"] in CONTROLS or pair.get("error"):
@@ -114,25 +121,32 @@ def _clips(folder: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     for number, clip in enumerate(list(clips.values())[:_SHOWN], 1):
         videos = [("source", clip["source"])]
         videos += [(pair["row"], pair["generated"]) for pair in clip["rows"]]
-        names = [
-            (label, _copy(folder, path, f"{number:02d}-{place}"))
+        copies = [
+            (label, *_copy(folder, path, f"{number:02d}-{place}"))
             for place, (label, path) in enumerate(videos)
         ]
-        shown.append({**clip, "videos": names})
+        name = "/".join(Path(clip["source"]).parts[-2:])
+        shown.append({**clip, "name": name, "videos": copies})
     return shown
 
 
-def _copy(folder: Path, path: str, stem: str) -> str:
-    """Copy a video that browsers play; return its path in the report, empty if there is none."""
+def _copy(folder: Path, path: str, stem: str) -> tuple[str, str]:
+    """Copy a video that browsers play, and its poster.
+
+    Returns:
+        Their paths in the report; empty for a video that browsers do not play, or that is gone.
+    """
     suffix = Path(path).suffix.lower()
-    name = f"media/{stem}{suffix}"
+    name, poster = f"media/{stem}{suffix}", f"media/{stem}.webp"
+    (folder / "media").mkdir(exist_ok=True)
     try:
         with av.open(path) as container:
             codec = container.streams.video[0].codec_context.name
+            first = next(container.decode(video=0))
+        write_webp(folder / poster, rescale(first, "rgb24").to_ndarray())
         if codec not in ("h264", "vp8", "vp9", "av1") or suffix not in (".mp4", ".webm", ".mov"):
-            return ""
-        (folder / "media").mkdir(exist_ok=True)
+            return "", poster
         (folder / name).write_bytes(Path(path).read_bytes())
-    except (OSError, IndexError, av.FFmpegError):
-        return ""
-    return name
+    except (OSError, IndexError, StopIteration, av.FFmpegError):
+        return "", ""
+    return name, poster
