@@ -1,5 +1,7 @@
 """The metric as one function of tensors, without randomness or choices of its own."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -18,13 +20,19 @@ class PortableMetric(nn.Module):
     Args:
         metric: the metric.
         scale: of the values.
+        layers: weight of each layer, as of `STCCLLoss`.
     """
 
-    def __init__(self, metric: CorrelationMetric, scale: Scale) -> None:
+    def __init__(
+        self,
+        metric: CorrelationMetric,
+        scale: Scale,
+        layers: Sequence[float] = (1, 1, 1, 1),
+    ) -> None:
         super().__init__()
         self.metric = metric.requires_grad_(False).eval()
         self.scale = scale
-        parts = weighted_parts(metric, {}, (1,) * len(metric.backbone.channels))
+        parts = weighted_parts(metric, {}, layers)
         self.parts = [part for part in parts if part.kind.exists_in(metric.config.frames)]
 
     @property

@@ -3,9 +3,9 @@
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,12 +38,15 @@ class ExportedMetric:
     differences: dict[str, float]
 
 
-def export_metric(run: str | Path, folder: str | Path) -> ExportedMetric:
+def export_metric(
+    run: str | Path, folder: str | Path, layers: Sequence[float] = (1, 1, 1, 1)
+) -> ExportedMetric:
     """Write the metric of a run as weights, as programs of torch and ONNX, and a card.
 
     Args:
         run: the folder of the run.
         folder: is created; must be empty.
+        layers: weight of each layer, as of `STCCLLoss`.
 
     Raises:
         MetricError: no usable metric in ``run``.
@@ -59,7 +62,7 @@ def export_metric(run: str | Path, folder: str | Path) -> ExportedMetric:
         raise UsageError(f"{folder}: not empty; give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     calibration, scale = read_calibration(run), Scale()
-    model = PortableMetric(metric, scale)
+    model = PortableMetric(metric, scale, layers)
     if calibration is not None:
         model.scale = calibration.scale(model.parts, setting_name(metric.config.frames, True))
     for name in (WEIGHTS_FILE, CARD_FILE):
@@ -100,12 +103,28 @@ def _export(model: PortableMetric) -> torch.export.ExportedProgram:
 
 
 def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
-    options: dict[str, Any] = {"external_data": False, "verbose": False}
+    """Write a program as ONNX.
+
+    Only its constants are folded: the exporter's optimiser takes longer than all the rest, and
+    runtimes optimise when they load.
+    """
+    from onnxscript import optimizer
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about torchvision, which is not used
-        torch.onnx.export(
-            program, (), path, input_names=INPUTS, output_names=["value"], dynamo=True, **options
+        exported = torch.onnx.export(
+            program,
+            (),
+            input_names=INPUTS,
+            output_names=["value"],
+            dynamo=True,
+            optimize=False,
+            verbose=False,
         )
+    assert exported is not None
+    optimizer.fold_constants(exported.model)
+    optimizer.remove_unused_nodes(exported.model)
+    exported.save(path, external_data=False)
 
 
 def _difference(values: Tensor, expected: Tensor) -> float:
