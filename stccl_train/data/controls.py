@@ -5,7 +5,7 @@ The controls are windows whose target does not match: shifted in time, or anothe
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from stccl_train.data.windows import (
 #: How the frames of another sentence are chosen: those whose mouth is most like the source's, or
 #: those at the target's relative time.
 Other = Literal["by_mouth", "same_time"]
+
+T = TypeVar("T")
 
 
 def evaluation_windows(
@@ -91,6 +93,13 @@ def evaluation_windows(
                         continue
                     target = replacement
                 yield read_window(utterance, crop, source, target)
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Pick at most ``count`` items, evenly spread."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
 def _spread_windows(

@@ -7,13 +7,13 @@ an untrained metric. There are figures for each region, layer and emotion; the v
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from stccl_data.dataset import Dataset, open_dataset
 from stccl_data.errors import StcclError
 from stccl_data.progress import Progress, SilentProgress
 from stccl_train.config import EvaluateConfig
+from stccl_train.data.controls import spread
 from stccl_train.data.windows import WindowShape
 from stccl_train.eval.conditions import ControlReader
 from stccl_train.eval.counting import Counter
@@ -72,7 +72,7 @@ def _count(
     reader = ControlReader(dataset, shape, config)
     fresh = [untrained(metric, config.seed + i) for i in range(config.untrained)]
     counter = Counter(metric, fresh, config)
-    keys = _spread(dataset.keys(config.split), config.utterances)
+    keys = spread(dataset.keys(config.split), config.utterances)
     expected = [config.per_pair * len(dataset[key].pairs()) for key in keys]
     progress.stage("evaluate", sum(expected))
     for key, most in zip(keys, expected, strict=True):
@@ -91,13 +91,6 @@ def _count(
             "use smaller --shifts"
         )
     return counter
-
-
-def _spread(keys: list[str], count: int) -> list[str]:
-    """Pick at most ``count`` keys, evenly spread."""
-    if len(keys) <= count:
-        return keys
-    return [keys[i] for i in np.linspace(0, len(keys) - 1, count).round().astype(int)]
 
 
 def untrained(metric: CorrelationMetric, seed: int = 0) -> CorrelationMetric:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from stccl_data.dataset import Dataset
-from stccl_train.data.collate import batches
-from stccl_train.data.controls import evaluation_windows
+from stccl_train.data.collate import Batch, batches
+from stccl_train.data.controls import evaluation_windows, spread
 from stccl_train.data.windows import WindowShape
 from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.loss.scale import Calibration, RealPairs, setting_name, write_calibration
@@ -22,6 +22,8 @@ from stccl_train.seeding import torch_generator
 
 #: Windows that are measured, and at once.
 _WINDOWS, _BATCH = 16, 8
+#: Utterances that they are taken from, and windows of each pair; the most of each.
+_UTTERANCES, _PER_PAIR = 16, 2
 
 
 class _Sides(NamedTuple):
@@ -32,6 +34,11 @@ class _Sides(NamedTuple):
     shifted: Tensor
     #: (B, T, 68, 2), pixels of `source`.
     points: Tensor
+
+    def single_frames(self) -> "_Sides":
+        """Return the first, middle and last frame of each window as windows of their own."""
+        rows = [0, self.source.shape[1] // 2, -1]
+        return _Sides(*(side[:, rows].flatten(0, 1)[:, None] for side in self))
 
 
 def calibrate(metric: CorrelationMetric, dataset: Dataset, **options: Any) -> Calibration | None:
@@ -57,7 +64,8 @@ def calibrate(metric: CorrelationMetric, dataset: Dataset, **options: Any) -> Ca
                 crit = STCCLLoss(metric, region=region, check_range=False, **options)
                 for frames in sorted({1, metric.config.frames}):
                     if crit.accepts(frames):
-                        settings[setting_name(frames, mouth)] = _real_pairs(crit, sides, frames)
+                        shown = sides if frames > 1 else [s.single_frames() for s in sides]
+                        settings[setting_name(frames, mouth)] = _real_pairs(crit, shown)
             windows = sum(len(batch.source) for batch in sides)
             return Calibration(split=split, windows=windows, settings=settings)
     return None
@@ -76,34 +84,32 @@ def calibrate_run(run: str | Path, dataset: Dataset, device: torch.device) -> No
 
 
 def _sides(metric: CorrelationMetric, dataset: Dataset, split: str) -> list[_Sides]:
-    """Read the same windows aligned and shifted, as floats."""
+    """Read the same windows aligned and shifted, as floats, evenly spread over the split."""
     shape = WindowShape(metric.config.frames, metric.config.interval)
-    aligned, shifted = (
-        batches(
-            islice(
-                evaluation_windows(dataset, split, shape, 1, shift=shift, margin=VERDICT_SHIFT),
-                _WINDOWS,
-            ),
-            _BATCH,
-            metric.config.size,
+    keys = spread(dataset.keys(split), _UTTERANCES)
+
+    def read(shift: float) -> Iterator[Batch]:
+        windows = evaluation_windows(
+            dataset, split, shape, _PER_PAIR, shift=shift, margin=VERDICT_SHIFT, keys=keys
         )
-        for shift in (0.0, VERDICT_SHIFT)
-    )
+        return batches(spread(list(windows), _WINDOWS), _BATCH, metric.config.size)
+
     return [
         _Sides(as_floats(a.source), as_floats(a.target), as_floats(b.target), a.source_points)
-        for a, b in zip(aligned, shifted, strict=True)
+        for a, b in zip(read(0.0), read(VERDICT_SHIFT), strict=True)
     ]
 
 
-def _real_pairs(crit: STCCLLoss, sides: list[_Sides], frames: int) -> RealPairs:
-    """Return means over all windows; the pull is the geometric mean over them."""
+def _real_pairs(crit: STCCLLoss, sides: list[_Sides]) -> RealPairs:
+    """Return means over all windows; the pull is the geometric mean over them.
+
+    A few single frames pull ten times as hard as the others: no other mean of so few is steady.
+    """
     values = {name: defaultdict[str, float](float) for name in ("itself", "aligned", "shifted")}
     pulls = []
     count = sum(len(batch.source) for batch in sides)
     for number, batch in enumerate(sides):
-        source, aligned, shifted, points = (
-            side[:, :frames].to(crit.metric.scale.device) for side in batch
-        )
+        source, aligned, shifted, points = (side.to(crit.metric.scale.device) for side in batch)
         aligned.requires_grad_()
         for name, target in (("itself", source), ("aligned", aligned), ("shifted", shifted)):
             places = torch_generator(0, number)
