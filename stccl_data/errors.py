@@ -105,7 +105,10 @@ class Reason(StrEnum):
         "part of a line is missing; remove the reason and give a sentence to use it anyway",
     )
     NO_SPEECH = "no_speech", "noise, laughter or music; nothing to do"
-    OVERLAPPING = "overlapping", "several marks or speakers at once; correct the annotations"
+    OVERLAPPING = (
+        "overlapping",
+        "several speakers or marks at once; record it again, or correct the annotations",
+    )
     EMOTION_UNKNOWN = (
         "emotion_unknown",
         "write the emotion into the row and remove the reason, or use --takes or --emotion",

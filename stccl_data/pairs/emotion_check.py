@@ -15,6 +15,10 @@ from stccl_data.clip import Clip
 
 Array = NDArray[np.float64]
 
+#: A clip with a smaller margin is named to the user. On rendered clips of four speakers 99 % of
+#: wrong emotions and no right one are below, on MEAD with one other speaker 70 and 5 %.
+DOUBTFUL_MARGIN = -0.15
+
 
 def emotion_margins(
     clips: Sequence[Clip], blendshapes: Mapping[str, Sequence[float]]

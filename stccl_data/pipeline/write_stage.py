@@ -23,7 +23,7 @@ from stccl_data.dataset.tables import (
 )
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
-from stccl_data.pairs.emotion_check import emotion_margins
+from stccl_data.pairs.emotion_check import DOUBTFUL_MARGIN, emotion_margins
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.provenance import provenance
 from stccl_data.pipeline.records import ClipRow, PairDecision, PairRow, settle_clips, with_refusal
@@ -234,7 +234,9 @@ def _few_shards_note(shards: Mapping[str, int]) -> list[str]:
 
 
 def _emotions_note(margins: Mapping[str, float]) -> list[str]:
-    doubted = sorted((margin, clip_id) for clip_id, margin in margins.items() if margin < 0)
+    doubted = sorted(
+        (margin, clip_id) for clip_id, margin in margins.items() if margin < DOUBTFUL_MARGIN
+    )
     if not doubted:
         return []
     names = ", ".join(clip_id for _, clip_id in doubted[:5])

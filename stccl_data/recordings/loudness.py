@@ -67,8 +67,8 @@ class Loudness:
             first, last: when the first and the last phoneme are recognised.
             earliest, latest: limits of the result.
         """
-        rows = slice(_row(first), max(_row(first) + 1, _row(last)))
-        voice = np.quantile(self.level[rows], _VOICE) if len(self.level[rows]) else -np.inf
+        own = self.level[_row(first) : max(_row(first) + 1, _row(last))]
+        voice = np.quantile(own, _VOICE) if len(own) else -np.inf
         loud = self.loud & (self.level > voice - _RANGE_DB)
         return (
             max(earliest, _walk(loud, first, earliest) * LOUDNESS_HOP_S),
@@ -80,6 +80,10 @@ class Loudness:
         first = round(start / LOUDNESS_HOP_S)
         part = self.level[first : max(first + 1, round(end / LOUDNESS_HOP_S))]
         return start if not len(part) else (first + int(np.argmin(part)) + 0.5) * LOUDNESS_HOP_S
+
+    def unbroken(self, start: float, end: float) -> bool:
+        """Tell whether all is loud between two times, seconds."""
+        return bool(self.loud[_row(start) : max(_row(start) + 1, _row(end))].all())
 
     def stretches(self, start: float, end: float, pause: float) -> list[tuple[float, float]]:
         """Return the loud stretches between two times, joined over pauses, seconds."""

@@ -137,22 +137,33 @@ def _place(
     spoken: Sequence[_Spoken], loudness: Loudness, track: SoundTrack, onsets: NDArray[np.float64]
 ) -> list[Segment]:
     """Set the begin and the end of each to where its sound begins and ends."""
-    takes = np.array([(one.first, one.last) for one in spoken]).reshape(-1, 2)
     placed = []
     for number, one in enumerate(spoken):
-        before = [*takes[:number, 1][-1:], *_speech(onsets, one.first - _LONGEST_S, one.first)[-1:]]
-        after = [*takes[number + 1 :, 0][:1], *_speech(onsets, one.last, one.last + _LONGEST_S)[:1]]
-        earliest = loudness.quietest(max(before), one.first) if before else 0.0
-        latest = loudness.quietest(one.last, min(after)) if after else track.duration
+        ended = spoken[number - 1].last if number else 0.0
+        begun = spoken[number + 1].first if number + 1 < len(spoken) else track.duration
+        before = _speech(onsets, max(ended, one.first - _LONGEST_S), one.first)[-1:]
+        after = _speech(onsets, one.last, min(begun, one.last + _LONGEST_S))[:1]
+        earliest, latest = 0.0, track.duration
+        if number or len(before):
+            earliest = loudness.quietest(max([ended, *before]), one.first)
+        if number + 1 < len(spoken) or len(after):
+            latest = loudness.quietest(one.last, min([begun, *after]))
+        start, end = loudness.extent(
+            one.first,
+            one.last,
+            max(earliest, one.first - _LONGEST_S),
+            min(latest, one.last + _LONGEST_S),
+        )
         announced = beep_before(track.beeps, one.first, _ANSWER_S)
-        earliest = max(earliest, one.first - _LONGEST_S)
-        latest = min(latest, one.last + _LONGEST_S)
-        start, end = loudness.extent(one.first, one.last, earliest, latest)
         prompt = None if announced is None else announced.pitch
         segment = replace(one.segment, start=start, end=end, prompt=prompt)
-        if any(one.first < beep.start < one.last for beep in track.beeps) and not segment.reason:
-            reason, detail = Reason.INCOMPLETE_TAKE, "a beep sounds while it is spoken"
-            segment = replace(segment, reason=reason, detail=detail)
+        pauses = [(time, one.first) for time in before] + [(one.last, time) for time in after]
+        if segment.reason is None and any(loudness.unbroken(*pause) for pause in pauses):
+            detail = "other speech runs into it without a pause"
+            segment = replace(segment, reason=Reason.OVERLAPPING, detail=detail)
+        elif segment.reason is None and any(one.first < b.start < one.last for b in track.beeps):
+            detail = "a beep sounds while it is spoken"
+            segment = replace(segment, reason=Reason.INCOMPLETE_TAKE, detail=detail)
         placed.append(segment)
     return placed
 

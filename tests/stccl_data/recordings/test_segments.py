@@ -60,6 +60,13 @@ def test_other_speech_right_after_a_take_is_not_part_of_it():
     assert border - 0.15 < take.start < border
 
 
+def test_a_take_into_which_somebody_else_talks_is_named():
+    levels = spoken_levels(0.5, OTHER, LINES[0], OTHER, 0.5, pause=0)
+    before, take, after = segments(levels)
+    assert (take.line, take.reason) == (0, Reason.OVERLAPPING)
+    assert before.reason is after.reason is Reason.OFF_SCRIPT
+
+
 def test_a_line_with_another_word_is_no_take():
     (segment,) = segments(spoken_levels(0.5, "Cats are sitting by the door", 0.5), LINES[:1])
     assert (segment.reason, segment.detail) == (Reason.INCOMPLETE_TAKE, "not heard: Dogs")
