@@ -1,6 +1,6 @@
 """Turn long recordings into a manifest: one row for each take, and for what is none."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,7 +119,11 @@ def segment_recordings(
             for path in recordings
             for segment in find_segments(read_sound_track(path, progress), words)
         ]
-    takes = _label(found, lines, emotion, labels.takes)
+    takes = [
+        take
+        for of_speaker in _by_speaker(found, labels)
+        for take in _label(of_speaker, lines, emotion, labels.takes)
+    ]
     write_manifest(target, _rows(target, takes, labels))
     spoken = {take.text for take in takes if take.segment.reason is None}
     return SegmentReport(tuple(takes), tuple(text for text in lines.texts if text not in spoken))
@@ -151,6 +155,20 @@ def _marked(intervals: Sequence[Interval], script: Script) -> list[Segment]:
             segment = replace(segment, reason=Reason.OVERLAPPING, detail=detail)
         segments.append(segment)
     return segments
+
+
+def _by_speaker(
+    found: Sequence[tuple[Path, Segment]], labels: Labels
+) -> list[list[tuple[Path, Segment]]]:
+    """Group segments by who speaks, since each speaker goes through the script."""
+    groups: defaultdict[str, list[tuple[Path, Segment]]] = defaultdict(list)
+    for path, segment in found:
+        groups[_speaker(path, labels)].append((path, segment))
+    return list(groups.values())
+
+
+def _speaker(path: Path, labels: Labels) -> str:
+    return labels.speaker or path.stem
 
 
 def _label(
@@ -195,7 +213,7 @@ def _rows(target: Path, takes: Sequence[Take], labels: Labels) -> list[dict[str,
         rows.append(
             {
                 "path": path_in(target, take.path),
-                "speaker": labels.speaker or take.path.stem,
+                "speaker": _speaker(take.path, labels),
                 "emotion": take.emotion,
                 "sentence": take.sentence,
                 "start": f"{segment.start - begin:.3f}",

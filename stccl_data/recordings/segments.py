@@ -25,9 +25,9 @@ _OTHER_PHONEMES = 1.5
 _LONGEST_PAUSE_S = 3.0
 #: Seconds of quiet that separate two stretches of speech, and of the shortest one that is named.
 _PAUSE_S, _LEAST_S = 0.6, 0.4
-#: Seconds that a take can begin before its first phoneme is recognised, and end after its last;
-#: and that three phonemes last at most, if they are speech and not a breath or a click.
-_LONGEST_S, _SYLLABLES_S = 1.0, 0.6
+#: Seconds that a take can begin before its first phoneme is recognised, and end after its last; and
+#: phonemes in that time that are other speech, and neither a breath nor the rest of a word.
+_LONGEST_S, _OTHER_SPEECH = 1.0, 5
 #: Seconds after a beep in which a take begins, at most.
 _ANSWER_S = 15.0
 #: Phonemes per second of speech, at least; laughter, music and noise have fewer.
@@ -175,10 +175,9 @@ def _onsets(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _speech(onsets: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
-    """Return the phonemes between two times, without single ones: breath, a click."""
+    """Return the phonemes between two times; none if they are too few for other speech."""
     inside = onsets[np.searchsorted(onsets, start + HOP_S) : np.searchsorted(onsets, end - HOP_S)]
-    dense = np.flatnonzero(inside[2:] - inside[:-2] < _SYLLABLES_S)
-    return inside[np.unique(dense[:, None] + np.arange(3))]
+    return inside if len(inside) >= _OTHER_SPEECH else inside[:0]
 
 
 def _others(
