@@ -183,6 +183,9 @@ def _score_slots(
 ) -> NDArray[np.float64]:
     """Sum cosine and R@1 over the mouth tokens of each time slot.
 
+    Other tokens are candidates, but need not find their partners: places at the mouth come first,
+    and only their tokens are compared with all.
+
     Args:
         metric: the metric.
         kind: of token.
@@ -198,12 +201,17 @@ def _score_slots(
     mask = box_mask(mouth, h, w, metric.config.size)
     likelihood = place_likelihood(mask, _MOUTH_SHARE)
     places = draw_places(b, kind.places[layer], h, w, generator, likelihood)
-    z, k = (metric.embed(kind, layer, kind.build(side, places).values) for side in sides)
+    rows = torch.arange(b, device=places.device)[:, None]
+    at_mouth = mask[rows, places[..., 0], places[..., 1]]
+    at_mouth, order = at_mouth.sort(dim=1, descending=True, stable=True)
+    places = places[rows, order]
+    anchors = int(at_mouth.sum(1).max()) * kind.tokens_per_place
+    source, target = (kind.build(side, places).values for side in sides)
+    z = metric.embed(kind, layer, source[:, :, :anchors])
+    k = metric.embed(kind, layer, target)
     across_time = HEADLINE[kind.term] == "place+time"
     result = retrieval(compare(z, k, across_time, times=kind.slot_frames(t, z.device)))
-    rows = torch.arange(b, device=z.device)[:, None]
-    at_mouth = mask[rows, places[..., 0], places[..., 1]]
-    at_mouth = at_mouth.repeat_interleave(kind.tokens_per_place, dim=1).float()
+    at_mouth = at_mouth.repeat_interleave(kind.tokens_per_place, dim=1)[:, :anchors].float()
     values = torch.stack([result.matched, result.recall, torch.ones_like(result.matched)], dim=-1)
     return torch.einsum("basm,bs->bam", values, at_mouth).double().cpu().numpy()
 

@@ -46,7 +46,7 @@ def compare(
 
     Args:
         z: (B, A, S, D) anchors of unit length. Slot (a, s) of ``z`` and of ``k`` are partners.
-        k: (B, A, S, D) candidates of unit length.
+        k: (B, A, S, D) candidates of unit length; there may be more of them than anchors.
         across_time: whether the candidates of (a, s) include (a', s) at other times a', beside
             (a, t) at all places t.
         guard: slots nearer in time than this are not negatives: nearly the same is said there.
@@ -61,7 +61,8 @@ def compare(
             return Similarities(places)
         slots = torch.arange(a, device=z.device)[:, None] if times is None else times
         apart = (slots[:, None] - slots[None]).abs().amax(-1) >= max(guard, 1)
-        return Similarities(places, z.transpose(1, 2) @ k.permute(0, 2, 3, 1), apart)
+        partners = k[:, :, : z.shape[2]]
+        return Similarities(places, z.transpose(1, 2) @ partners.permute(0, 2, 3, 1), apart)
 
 
 def info_nce(similarities: Similarities, tau: float) -> Tensor:
