@@ -114,6 +114,7 @@ def write_pair_video(
     draw: Callable[[int], NDArray[np.uint8]],
     size: tuple[int, int],
     crf: int = 17,
+    preset: str = "veryfast",
 ) -> Preview:
     """Write an MP4 of a pair at `preview_rate`, with the source's sound.
 
@@ -123,7 +124,7 @@ def write_pair_video(
         sound: from `source_sound`.
         draw: returns the (H, W, 3) uint8 RGB frame for a source frame.
         size: (H, W), both even.
-        crf: quality of the encoder, lower is better.
+        crf, preset: as for `write_video`.
 
     Raises:
         OSError: the file cannot be written.
@@ -137,7 +138,7 @@ def write_pair_video(
         audio, origin = _cut(sound.audio, sound.begin, float(len(indices) / fps)), sound.origin
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder, "preview.mp4")
-        write_video(video, frames, size, fps, audio, for_browsers=True, crf=crf)
+        write_video(video, frames, size, fps, audio, for_browsers=True, crf=crf, preset=preset)
         write_bytes(path, video.read_bytes())
     return Preview(path, len(indices), fps, size, origin)
 

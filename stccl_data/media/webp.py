@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_QUALITY = 80
+_QUALITY = 70
 
 
 def encode_webp(image: NDArray[np.uint8]) -> bytes:

@@ -28,6 +28,7 @@ def write_video(
     *,
     for_browsers: bool = False,
     crf: int = 17,
+    preset: str = "veryfast",
 ) -> None:
     """Write an MP4 at a constant frame rate.
 
@@ -41,10 +42,11 @@ def write_video(
             shows the right colours and starts before it has the whole file. Otherwise the file is
             written as the corpora write theirs.
         crf: constant rate factor of x264: 17 looks like the original, 23 takes half the bytes.
+        preset: of x264: `superfast` takes two thirds of the time and a fifth more bytes.
     """
     options = {**_BIT_EXACT, "movflags": "+faststart"} if for_browsers else _BIT_EXACT
     with av.open(str(path), "w", options=options) as container:
-        encoder = {"preset": "veryfast", "crf": str(crf), "g": "50"}
+        encoder = {"preset": preset, "crf": str(crf), "g": "50"}
         video: Any = container.add_stream("libx264", rate=fps, options=encoder)
         video.height, video.width = size
         video.pix_fmt = "yuv420p"

@@ -35,8 +35,8 @@ from stccl_data.media.writer import supported_rate, write_audio
 VIDEO_TILE, STRIP_TILE = 224, 112
 #: Moments on the film strip.
 STRIP_MOMENTS = 12
-#: x264's quality, about 100 kB for three seconds.
-_CRF = 24
+#: x264's quality and speed, about 100 kB for three seconds: a report may have a thousand pairs.
+_CRF, _PRESET = 26, "superfast"
 #: Longest side of the picture of a cost matrix, pixels.
 _MOST_PIXELS = 360
 #: Most points of a path that is drawn.
@@ -180,7 +180,7 @@ class _PairViewer:
         size = (2 * VIDEO_TILE, 2 * VIDEO_TILE)
         video = self._name(".mp4")
         sound = self._sounds[0]
-        preview = write_pair_video(pair, self._folder / video, sound, draw, size, _CRF)
+        preview = write_pair_video(pair, self._folder / video, sound, draw, size, _CRF, _PRESET)
         indices = constant_rate(pair.source.times, preview_rate(pair))
         middle = int(np.flatnonzero(pair.frame_map >= 0)[len(pair.source) // 2 :][:1].sum())
         poster, strip = self._name(".webp"), self._name("-strip.webp")
