@@ -360,7 +360,7 @@ def write_strips(work: Path, seed: int, columns: int = 10) -> None:
             blocks.append(np.concatenate([label, *made[clip][shown]], axis=1))
         blocks.append(np.full((8, _MARGIN + columns * SIZE, 3), 255, np.uint8))
     image = cv2.cvtColor(np.concatenate(blocks[:-1]), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(work / "strips.webp"), image, [cv2.IMWRITE_WEBP_QUALITY, 85])
+    cv2.imwrite(str(work / "strips.webp"), image, [cv2.IMWRITE_WEBP_QUALITY, 78])
 
 
 def main() -> None:
