@@ -115,7 +115,7 @@ def _check_words(
     """Look for words that are missing, words that are added, and long pauses."""
     for before, after in pairwise(phonemes):
         place = f"between {words[before.word].text!r} and {words[after.word].text!r}"
-        if after.cost_before > _OTHER_PHONEMES * MISS:
+        if before.word != after.word and after.cost_before > _OTHER_PHONEMES * MISS:
             return _with(spoken, Reason.OFF_SCRIPT, f"other words {place}")
         if after.time - before.time > _LONGEST_PAUSE_S:
             return _with(spoken, Reason.INCOMPLETE_TAKE, f"a long pause {place}")
