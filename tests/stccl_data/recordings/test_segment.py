@@ -9,8 +9,9 @@ from stccl_data.dataset.verify import verify
 from stccl_data.errors import Reason
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import prepare
-from stccl_data.recordings import sound_track
+from stccl_data.recordings import segment, sound_track
 from stccl_data.recordings.segment import Labels, SegmentError, segment_recordings
+from stccl_data.recordings.segments import Segment
 from stccl_data.recordings.sound_track import RecordingError, read_sound_track
 
 
@@ -63,6 +64,19 @@ def test_the_emotion_has_to_be_known(session, tmp_path):
     assert [take.segment.reason for take in report.takes] == [None, Reason.OFF_SCRIPT]
     (clip,) = scan_corpus(tmp_path / "m.csv").clips
     assert (clip.speaker, clip.emotion, clip.start) == ("ann", "angry", 2.75)
+
+
+def test_each_speaker_goes_through_the_script(tmp_path, monkeypatch):
+    script = tmp_path / "lines.csv"
+    script.write_text("text,emotion\nDogs sit,neutral\nDogs sit,sad\n")
+    takes = [Segment(1.0, 2.0, 0), Segment(3.0, 4.0, 0)]
+    monkeypatch.setattr(segment, "read_sound_track", lambda path, progress: path)
+    monkeypatch.setattr(segment, "find_segments", lambda track, words: takes)
+    recordings = [tmp_path / "ann.wav", tmp_path / "bob.wav"]
+    report = segment_recordings(recordings, script, tmp_path / "m.csv")
+    assert [take.emotion for take in report.takes] == ["neutral", "sad", "neutral", "sad"]
+    report = segment_recordings(recordings, script, tmp_path / "m.csv", Labels(speaker="ann"))
+    assert [take.emotion for take in report.takes] == ["neutral", "", "", "sad"]
 
 
 def test_marks_that_overlap_are_named(session, tmp_path):
