@@ -12,7 +12,7 @@ from stccl_data.recordings.mouth_shapes import described
 from .printable import printable
 
 #: Takes that are listed.
-_MAX_RETAKES = 40
+_MAX_RETAKES, _MAX_BROKEN = 40, 10
 
 
 @click.command("coverage")
@@ -43,6 +43,12 @@ def command(out: Path) -> None:
         click.echo(printable(f"record {what}{text}: {why}"))
     if len(result.retakes) > _MAX_RETAKES:
         click.echo(f"and {len(result.retakes) - _MAX_RETAKES:,} more")
+    if result.broken_takes:
+        click.echo(f"{len(result.broken_takes):,} takes were recorded, but are no clips:")
+        for take in result.broken_takes[:_MAX_BROKEN]:
+            click.echo(printable(f"    {take}"))
+        if len(result.broken_takes) > _MAX_BROKEN:
+            click.echo(f"    and {len(result.broken_takes) - _MAX_BROKEN:,} more")
     if result.missing_phonemes:
         click.echo(f"No text has the phonemes {' '.join(result.missing_phonemes)}.")
     if result.missing_phonemes is not None:

@@ -1,5 +1,6 @@
 """What a dataset of own recordings still lacks: takes, emotions, phonemes."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stccl_data.clip import emotion_order
+from stccl_data.dataset.layout import FINDINGS
 from stccl_data.dataset.tables import read_clips
 from stccl_data.errors import Reason
 from stccl_data.recordings.mouth_shapes import count_mouth_shapes
@@ -18,6 +20,9 @@ from stccl_data.recordings.pronunciation import (
     PronunciationError,
     pronounce,
 )
+
+#: Why a take of a line is no clip; see `stccl_data.recordings.segments`.
+_BROKEN = (Reason.INCOMPLETE_TAKE, Reason.OVERLAPPING, Reason.EMOTION_UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Coverage:
     missing_phonemes: tuple[str, ...] | None
     #: how often these texts have each mouth shape, the rarest first
     mouth_shapes: Mapping[str, int]
+    #: takes of a recording that are no clips, with row of the manifest and reason
+    broken_takes: tuple[str, ...]
 
 
 def coverage(out: Path) -> Coverage:
@@ -71,7 +78,15 @@ def coverage(out: Path) -> Coverage:
     ]
     spoken = Counter(column for row in used for column in _phonemes(row["text"]))
     missing = tuple(name for name in CLASSES if COLUMN[name] not in spoken) if spoken else None
-    return Coverage(minutes, tuple(retakes), missing, count_mouth_shapes(spoken))
+    shapes = count_mouth_shapes(spoken)
+    return Coverage(minutes, tuple(retakes), missing, shapes, _broken_takes(out))
+
+
+def _broken_takes(out: Path) -> tuple[str, ...]:
+    path = out / FINDINGS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    findings = [json.loads(line) for line in lines]
+    return tuple(f"{f['reason']}: {f['detail']}" for f in findings if f["reason"] in _BROKEN)
 
 
 def _retakes(speaker: str, view: str, rows: Sequence[Mapping[str, Any]]) -> list[Retake]:

@@ -1,12 +1,13 @@
 """What a dataset lacks."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from stccl_cli.main import stccl
 
-from stccl_data.dataset.layout import CLIPS
+from stccl_data.dataset.layout import CLIPS, FINDINGS
 from stccl_data.dataset.tables import CLIP_COLUMNS, read_clips, write_clips
 from stccl_data.recordings.coverage import Retake, coverage
 
@@ -46,6 +47,13 @@ def test_usable_minutes_and_missing_phonemes_are_counted(out):
     assert result.minutes == {"ann": {"neutral": 0.5, "sad": 0.5, "happy": 0.5}}
     assert result.missing_phonemes is not None
     assert "D" not in result.missing_phonemes and "ZH" in result.missing_phonemes
+
+
+def test_takes_that_are_no_clips_are_listed(out):
+    findings = [("incomplete_take", "m.csv, row 3: ends after 'sit'"), ("off_script", "row 4")]
+    lines = [json.dumps({"reason": reason, "detail": detail}) for reason, detail in findings]
+    (out / FINDINGS).write_text("\n".join(lines))
+    assert coverage(out).broken_takes == ("incomplete_take: m.csv, row 3: ends after 'sit'",)
 
 
 def test_the_command_says_what_to_record(out):
