@@ -56,6 +56,18 @@ class Person:
         return next(reversed(self.faces.values()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A face in the newest frame."""
+
+    #: in source pixels
+    face: Face
+    #: see `describe`
+    look: NDArray[np.float32] | None
+    #: see `mouth_colours`
+    mouth: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class _Link:
     """A person and a face that may be this person's."""
@@ -90,15 +102,11 @@ class People:
             faces: in source pixels.
             time: seconds.
         """
-        places = [face.points / frame.factor for face in faces]
-        looks = [describe(frame.image, points) for points in places]
-        mouths = [mouth_colours(frame.image, points) for points in places]
+        seen = [_see(frame, face) for face in faces]
         links = {
-            (p, f): _link(
-                person, face, looks[f], time, seen_before=self._frames - 1 in person.faces
-            )
+            (p, f): _link(person, new, time, seen_before=self._frames - 1 in person.faces)
             for p, person in enumerate(self.everybody)
-            for f, face in enumerate(faces)
+            for f, new in enumerate(seen)
         }
         free, unknown = set(range(len(self.everybody))), set(range(len(faces)))
         for (p, f), link in sorted(links.items(), key=lambda item: -item[1].score):
@@ -108,12 +116,10 @@ class People:
                 person = self.everybody[p]
                 if not link.continues or self._was_covered(person, faces[f]):
                     person.jumps.add(self._frames)
-                self._record(person, faces[f], looks[f], time, link)
-                person.mouths.append(mouths[f])
+                self._record(person, seen[f], time, link)
         for f in sorted(unknown):
             self.everybody.append(Person())
-            self._record(self.everybody[-1], faces[f], looks[f], time, None)
-            self.everybody[-1].mouths.append(mouths[f])
+            self._record(self.everybody[-1], seen[f], time, None)
         self._frames += 1
         self._time = time
 
@@ -127,44 +133,36 @@ class People:
             if frame in other.faces
         )
 
-    def _record(
-        self,
-        person: Person,
-        face: Face,
-        look: NDArray[np.float32] | None,
-        time: float,
-        link: _Link | None,
-    ) -> None:
+    def _record(self, person: Person, new: _Seen, time: float, link: _Link | None) -> None:
         consecutive = self._frames - 1 in person.faces
         if link is not None and consecutive and link.continues and link.similarity is not None:
             usual = link.similarity if person.similarity is None else person.similarity
             person.similarity = usual + _NEWEST * (link.similarity - usual)
-        person.faces[self._frames] = face
+        person.faces[self._frames] = new.face
+        person.mouths.append(new.mouth)
         person.time = time
-        if look is not None:
-            person.look = look
-            person.looks = look.copy() if person.looks is None else person.looks + look
+        if new.look is not None:
+            person.look = new.look
+            person.looks = new.look.copy() if person.looks is None else person.looks + new.look
 
 
-def _link(
-    person: Person,
-    face: Face,
-    look: NDArray[np.float32] | None,
-    time: float,
-    *,
-    seen_before: bool,
-) -> _Link:
+def _see(frame: ReducedFrame, face: Face) -> _Seen:
+    points = face.points / frame.factor
+    return _Seen(face, describe(frame.image, points), mouth_colours(frame.image, points))
+
+
+def _link(person: Person, new: _Seen, time: float, *, seen_before: bool) -> _Link:
     """Judge whether a face is a person's. seen_before: the person is in the frame before."""
-    overlap = _overlap(face.box, person.newest.box)
+    overlap = _overlap(new.face.box, person.newest.box)
     recent = is_bridged(person.time, time)
-    if look is None or person.look is None or person.looks is None:  # nothing to see
+    if new.look is None or person.look is None or person.looks is None:  # nothing to see
         continues = recent and overlap > _OVERLAP
         return _Link(2 + overlap if continues else 0.0, continues=continues)
-    similarity = float(look @ person.look)
+    similarity = float(new.look @ person.look)
     usual = _FIRST_SIMILARITY if person.similarity is None else person.similarity - _LESS_SIMILAR
     if recent and overlap > _OVERLAP and similarity >= usual:
         return _Link(2 + overlap + similarity, similarity, continues=True)
-    average = float(look @ person.looks) / float(np.linalg.norm(person.looks))
+    average = float(new.look @ person.looks) / float(np.linalg.norm(person.looks))
     alike = max(similarity, average)
     in_place = overlap > _OVERLAP and not seen_before
     known = alike >= (_ALIKE_IN_PLACE if in_place else _ALIKE)
