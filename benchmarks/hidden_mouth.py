@@ -9,7 +9,10 @@ light, as grey and as small pictures. With --clear, nothing is drawn, and all fr
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -24,12 +27,14 @@ from stccl_data.face.tracking import TrackedVideo, track_frames
 from stccl_data.landmarks import Landmarker, ibug68, open_landmarker
 from stccl_data.media.reduced import Picture
 from stccl_data.media.video import Frame, read_frames
-from stccl_data.pairs.gates import MIN_MOUTH_VISIBLE
+from stccl_data.pairs.gates import GateConfig, judge
 
 Image = NDArray[np.uint8]
 Colour = tuple[float, float, float]
 #: Every frame is used if there are fewer, else evenly spaced ones: movement is slow beside this.
 _LONGEST = 90
+#: Taller frames are halved, so that drawing takes less time.
+_TALLEST = 720
 #: Height of the mouth below the eye line, in units of the outer eye corners' distance.
 _MOUTH = 0.79
 _BLACK, _WHITE, _BLUE = (28.0, 28.0, 32.0), (225.0, 222.0, 215.0), (170.0, 195.0, 205.0)
@@ -77,15 +82,16 @@ class Easel:
 
     def finished(self) -> Image:
         """Return the drawing, with the noise and the uneven light that things have."""
-        rng = np.random.default_rng(0)
         drawn = (self.image != self._before).any(axis=2)
-        height, width = drawn.shape
-        uneven = cv2.resize(
-            rng.normal(size=(12, 20)), (width, height), interpolation=cv2.INTER_CUBIC
-        )
-        noise = 7 * uneven + 3 * rng.normal(size=drawn.shape)
-        shaded = np.clip(self.image + noise[..., None], 0, 255).astype(np.uint8)
+        shaded = np.clip(self.image + _surface(drawn.shape)[..., None], 0, 255).astype(np.uint8)
         return np.where(drawn[..., None], shaded, self.image)
+
+
+@cache
+def _surface(shape: tuple[int, int]) -> NDArray[np.float64]:
+    rng = np.random.default_rng(0)
+    light = cv2.resize(rng.normal(size=(12, 20)), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(7 * light + 3 * rng.normal(size=shape))
 
 
 def _fingers(easel: Easel) -> None:
@@ -162,36 +168,51 @@ def track(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> TrackedV
     return track_frames("drawn", lambda: iter(pictures), landmarker, CropConfig(crops="none"))
 
 
-def score(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> float:
-    """Return `mouth_visible`; NaN if the face was lost altogether or is unknown."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gates of a clip say."""
+
+    #: why a pair with the clip would be refused; `accepted` otherwise
+    reason: str
+    #: NaN without a face
+    mouth_visible: float
+
+
+def judged(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> Verdict:
+    """Judge a clip by the default thresholds."""
     try:
-        return track(landmarker, frames).scores.get("mouth_visible", float("nan"))
-    except ClipError:
-        return float("nan")
+        scores = track(landmarker, frames).scores
+    except ClipError as error:
+        return Verdict(error.reason.value, float("nan"))
+    refusal = judge({}, scores, {}, GateConfig(min_eye_distance=0))
+    reason = "accepted" if refusal is None else refusal.reason.value
+    return Verdict(reason, scores.get("mouth_visible", float("nan")))
 
 
 def read(path: Path, limit: int | None) -> list[tuple[float, Image]]:
     """Read the frames of a clip: at most `limit`, evenly spaced."""
     if limit is None:
         return [(frame.time, frame.image) for frame in read_frames(path)]
-    frames = [(frame.time, frame.image) for frame in islice(read_frames(path), _LONGEST)]
-    return frames[:: max(1, len(frames) // limit)]
+    frames = list(islice(read_frames(path), _LONGEST))
+    factor = 2 if frames[0].picture.height > _TALLEST else 1
+    step = max(1, len(frames) // limit)
+    return [(frame.time, frame.picture.reduced(factor)) for frame in frames[::step]]
 
 
-def measure(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> dict[str, float] | None:
-    """Return the scores under each look and with each thing drawn; None if it lacks faces."""
+def measure(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> dict[str, Verdict] | None:
+    """Judge a clip under each look and with each thing drawn; None if a frame has no face."""
     tracked = track(landmarker, frames).track
     if not tracked.valid.all():
         return None
     points = ibug68(tracked.landmarks)
     places = np.linspace(0, 1, len(frames))
-    scores = {}
+    verdicts = {}
     for name, look in LOOKS.items():
         shown = [
             (time, look(image, marks, place))
             for (time, image), marks, place in zip(frames, points, places, strict=True)
         ]
-        scores[name] = score(landmarker, shown)
+        verdicts[name] = judged(landmarker, shown)
     for name, draw in THINGS.items():
         for share in (0.5, 1.0):
             drawn = []
@@ -200,12 +221,12 @@ def measure(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> dict[s
                 if abs(place - 0.5) <= share / 2:
                     draw(easel)
                 drawn.append((time, easel.finished()))
-            scores[f"{name}, {share:.0%}"] = score(landmarker, drawn)
-    return scores
+            verdicts[f"{name}, {share:.0%}"] = judged(landmarker, drawn)
+    return verdicts
 
 
 def main() -> None:
-    """Print a line per clip, and what is refused of each kind."""
+    """Print a line per clip, and for each kind the scores and the reasons."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--frames", type=int, default=20)
@@ -213,23 +234,24 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     landmarker = open_landmarker()
-    everything: dict[str, list[float]] = {}
+    everything: dict[str, list[Verdict]] = {}
     for folder in options.folders:
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO):
             frames = read(path, None if options.clear else options.frames)
-            clear = options.clear
-            scores = {"clear": score(landmarker, frames)} if clear else measure(landmarker, frames)
-            if scores is None:
+            if options.clear:
+                verdicts = {"clear": judged(landmarker, frames)}
+            elif (verdicts := measure(landmarker, frames) or {}) == {}:
                 continue
-            print(f"{str(path)[-50:]:50} {next(iter(scores.values())):.2f}", flush=True)
-            for name, value in scores.items():
-                everything.setdefault(name, []).append(value)
-    print(f"\n{'':34} refused (below {MIN_MOUTH_VISIBLE})  least median  most")
-    for name, values in everything.items():
-        known = np.array(values)[~np.isnan(values)]
-        refused = f"{(known < MIN_MOUTH_VISIBLE).sum()} of {len(known)}"
-        quantiles = np.quantile(known, [0, 0.5, 1])
-        print(f"{name:34} {refused:>20}  " + "   ".join(f"{q:.2f}" for q in quantiles))
+            first = next(iter(verdicts.values()))
+            print(f"{str(path)[-50:]:50} {first.reason} {first.mouth_visible:.2f}", flush=True)
+            for name, verdict in verdicts.items():
+                everything.setdefault(name, []).append(verdict)
+    print(f"\n{'mouth_visible':30}  least median  most  reasons")
+    for name, kind in everything.items():
+        quantiles = np.nanquantile([verdict.mouth_visible for verdict in kind], [0, 0.5, 1])
+        reasons = Counter(verdict.reason for verdict in kind).most_common()
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
+        print(f"{name:30}  " + "   ".join(f"{q:.2f}" for q in quantiles) + f"  {counts}")
 
 
 if __name__ == "__main__":
