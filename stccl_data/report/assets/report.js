@@ -153,6 +153,7 @@ function setUpPlayer(player) {
       button("play").textContent = video.paused ? "Play" : "Pause";
       watch();
     });
+  show();
   return actions;
 }
 
