@@ -25,7 +25,7 @@ demo: $(VENV)/installed-demo $(VENV)/installed-train
 	$(BIN)/stccl report $(DEMO)/prepared --pairs 12
 	@echo
 	@echo "The shards are in $(DEMO)/prepared/shards, the metric is in $(DEMO)/run. Look at the pairs in a browser:"
-	@echo "  $(CURDIR)/$(DEMO)/prepared/report/index.html"
+	@echo "  $(abspath $(DEMO))/prepared/report/index.html"
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff check .
