@@ -6,6 +6,7 @@ beeps in a row tell whether the row was repeated, followed by the next one, or b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,16 +40,23 @@ def tone_shares(blocks: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     Returns:
         (T, 3), the share of the power in the `_WINDOW` hops around each hop.
     """
-    window = np.ones(_WINDOW, np.float32)
     size = blocks.shape[1]
-    power = np.convolve(np.square(blocks).sum(axis=1), window, "same") * size * _WINDOW
+    power = _around(np.square(blocks).sum(axis=1)) * size * _WINDOW
     time = np.arange(blocks.size).reshape(blocks.shape) / rate
     shares = np.empty((len(blocks), len(PITCHES)), np.float32)
     for number, pitch in enumerate(PITCHES):
         phase = np.exp(-2j * np.pi * pitch * time).astype(np.complex64)
-        tone = np.convolve((blocks * phase).sum(axis=1), window, "same")
+        tone = _around((blocks * phase).sum(axis=1))
         shares[:, number] = 2 * np.abs(tone) ** 2 / np.maximum(power, 1e-12)
     return shares
+
+
+def _around(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the sums over the window around each value."""
+    if not len(values):  # which np.convolve refuses
+        return values
+    sums: NDArray[Any] = np.convolve(values, np.ones(_WINDOW, np.float32))
+    return sums[_WINDOW // 2 :][: len(values)]
 
 
 def find_beeps(shares: NDArray[np.float32], hop_s: float) -> tuple[Beep, ...]:

@@ -34,6 +34,13 @@ def test_other_tones_are_no_beeps():
     assert tones((1, 0.15, 1100), (2, 1.5, PITCHES[0]), (3.7, 0.03, PITCHES[1])) == ()
 
 
+@pytest.mark.parametrize("hops", [0, 1, 4])
+def test_sound_shorter_than_a_beep_has_none(hops):
+    shares = tone_shares(np.zeros((hops, HOP), np.float32), RATE)
+    assert shares.shape == (hops, len(PITCHES))
+    assert find_beeps(shares, HOP / RATE) == ()
+
+
 def test_the_beeps_of_a_session_are_found_and_its_speech_is_none(session):
     beeps = read_sound_track(session.folder / "session.mp4").beeps
     truth = [event.beep for event in session.events if event.beep is not None]
