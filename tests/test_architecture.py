@@ -130,6 +130,18 @@ def test_the_pipeline_imports_neither_torch_nor_mediapipe() -> None:
     )
 
 
+def test_measuring_without_weights_imports_neither_torch_nor_numba(tmp_path: Path) -> None:
+    code = (
+        "import sys; from stccl_train.measures import instruments, measure\n"
+        f"instruments.open_instruments(instruments.MeasureConfig(weights={str(tmp_path)!r}))\n"
+        "print([m for m in ('torch', 'numba') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
 def test_no_room_is_called_after_nothing() -> None:
     nameless = {"utils.py", "helpers.py", "common.py", "misc.py"}
     rooms = (

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
 from stccl_data.errors import StcclError
-from stccl_data.media.rescale import rescale
 from stccl_data.report import ReportResult
 from stccl_data.report.charts import Chart, axis
 from stccl_data.report.site import Site
@@ -143,7 +143,7 @@ def _copy(folder: Path, path: str, stem: str) -> tuple[str, str]:
         with av.open(path) as container:
             codec = container.streams.video[0].codec_context.name
             first = next(container.decode(video=0))
-        write_webp(folder / poster, rescale(first, "rgb24").to_ndarray())
+        write_webp(folder / poster, np.asarray(first.to_ndarray(format="rgb24"), np.uint8))
         if codec not in ("h264", "vp8", "vp9", "av1") or suffix not in (".mp4", ".webm", ".mov"):
             return "", poster
         (folder / name).write_bytes(Path(path).read_bytes())
