@@ -12,7 +12,7 @@ from stccl_data.dataset.members import ShardError
 from stccl_data.dataset.reader import Dataset, open_dataset
 from stccl_data.dataset.tables import Row, read_pairs
 from stccl_data.dataset.utterance import Pair
-from stccl_data.files.atomic import write_bytes
+from stccl_data.files.atomic import replace_bytes
 from stccl_data.media.jpeg import decode_jpeg
 from stccl_data.media.webp import encode_webp
 
@@ -42,7 +42,7 @@ def write_card_picture(out: Path) -> bool:
         return False
     gap = np.full((_GAP, _SIDE * _MOMENTS, 3), 255, np.uint8)
     parts = [part for strip in strips for part in (gap, strip)][1:]
-    write_bytes(out / CARD_PICTURE, encode_webp(np.vstack(parts)))
+    replace_bytes(out / CARD_PICTURE, encode_webp(np.vstack(parts)))
     return True
 
 
