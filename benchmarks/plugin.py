@@ -14,8 +14,9 @@ nothing, L1 to the source's pixels at the mouth, our metric untrained, its publi
 Every speech loss is weighted so that on real frames that say something else its gradient is as
 large as that of the L1. The metrics are trained on the train split of DATA (`stccl train`).
 
-WORK caches the results: an interrupted run resumes. Each generator takes a few minutes of
-one core; set OMP_NUM_THREADS=1 and start several processes with --only.
+WORK caches the results: an interrupted run resumes; strips.webp shows some frames. Each generator
+takes a minute of one idle core, with its metric two; set OMP_NUM_THREADS=1 and start several
+processes with --only.
 """
 
 import argparse
@@ -55,6 +56,9 @@ from stccl_train.train.trainer import fit
 
 SIZE = 64
 CONDITIONS = ("none", "L1", "untrained", "published", "ours")
+#: Rows of the strips, and the width of their names in pixels.
+SHOWN = ("source", "none", "L1", "published", "ours", "truth")
+MARGIN = 76
 #: Settings of the metrics: the published form with the backbone, size and schedule of `tiny`.
 PUBLISHED = (
     "metric.backbone=tiny", "metric.size=96", "windows.per_epoch=64", "epochs=10", "batch=4",
@@ -319,7 +323,7 @@ def run_condition(arguments: argparse.Namespace, condition: str, seed: int) -> N
 
 
 def print_table(work: Path, seeds: Sequence[int]) -> None:
-    """Print the means of each condition over the seeds, and what each adds to the L1."""
+    """Print the means of each condition over the seeds, and how ours differs from others."""
     rows: Rows = {}
     for condition in ("source", *CONDITIONS):
         for seed in seeds:
@@ -335,12 +339,6 @@ def print_table(work: Path, seeds: Sequence[int]) -> None:
             print(f"\nminus {base}\n" + "\n".join(table(differences(others, base))))
 
 
-#: Rows of the strips.
-SHOWN = ("source", "none", "L1", "published", "ours", "truth")
-#: Width of their names, pixels.
-_MARGIN = 76
-
-
 def write_strips(work: Path, seed: int, columns: int = 10) -> None:
     """Write strips.webp: of some clips the source, some conditions and the right answer."""
     files = {name: work / f"{name}-{0 if name == 'source' else seed}.npz" for name in SHOWN}
@@ -352,13 +350,13 @@ def write_strips(work: Path, seed: int, columns: int = 10) -> None:
         frames = len(rows["source"][clip])
         shown = np.linspace(frames // 5, frames - frames // 5, columns).round().astype(int)
         for name, made in rows.items():
-            label = np.full((SIZE, _MARGIN, 3), 255, np.uint8)
+            label = np.full((SIZE, MARGIN, 3), 255, np.uint8)
             where = (4, SIZE // 2 + 4)
             cv2.putText(
                 label, name, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA
             )
             blocks.append(np.concatenate([label, *made[clip][shown]], axis=1))
-        blocks.append(np.full((8, _MARGIN + columns * SIZE, 3), 255, np.uint8))
+        blocks.append(np.full((8, MARGIN + columns * SIZE, 3), 255, np.uint8))
     image = cv2.cvtColor(np.concatenate(blocks[:-1]), cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(work / "strips.webp"), image, [cv2.IMWRITE_WEBP_QUALITY, 78])
 
