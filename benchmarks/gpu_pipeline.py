@@ -94,8 +94,8 @@ def training(options: Options, record: Record) -> None:
         command += ["--utterances", "1", "--per-pair", "1", "--draws", "1"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     record.add("seconds of evaluation", time.monotonic() - started)
-    evaluation = json.loads(result.stdout)
-    record.add("verdict", evaluation["verdict"])
+    failed = result.returncode != 0
+    record.add("verdict", result.stderr[-300:] if failed else json.loads(result.stdout)["verdict"])
     shutil.rmtree(folder)
 
 
