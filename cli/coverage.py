@@ -7,7 +7,7 @@ import click
 from stccl_data.clip import emotion_order
 from stccl_data.errors import Reason
 from stccl_data.recordings.coverage import coverage
-from stccl_data.recordings.mouth_shapes import described
+from stccl_data.recordings.mouth_shapes import describe_mouth_shapes
 
 from .printable import printable
 
@@ -52,7 +52,7 @@ def command(out: Path) -> None:
     if result.missing_phonemes:
         click.echo(f"No text has the phonemes {' '.join(result.missing_phonemes)}.")
     if result.missing_phonemes is not None:
-        click.echo(described(result.mouth_shapes))
+        click.echo(describe_mouth_shapes(result.mouth_shapes))
 
 
 def _advice(reason: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stccl_data.recordings.label import described, label_manifest
+from stccl_data.recordings.label import describe_report, label_manifest
 
 from .printable import printable
 from .progress import open_progress
@@ -27,5 +27,5 @@ def command(manifest: Path, output: Path) -> None:
     """
     with open_progress() as progress:
         report = label_manifest(manifest, output, progress)
-    for line in described(report):
+    for line in describe_report(report):
         click.echo(printable(line))

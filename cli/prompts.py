@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stccl_data.recordings.mouth_shapes import described
+from stccl_data.recordings.mouth_shapes import describe_mouth_shapes
 from stccl_data.recordings.prompts import LINES, make_prompts, write_prompts
 from stccl_data.recordings.script import read_script
 
@@ -31,5 +31,5 @@ def command(folder: Path, sentences: int, emotions: str, takes: int, lines: Path
     script, page = write_prompts(prompts, folder)
     missing = f"; no line has {' '.join(prompts.missing)}" if prompts.missing else ""
     click.echo(f"{len(prompts.takes)} takes in {page}{missing}")
-    click.echo(described(prompts.mouth_shapes))
+    click.echo(describe_mouth_shapes(prompts.mouth_shapes))
     click.echo(f"Then: stccl segment RECORDING --script {script} -o manifest.csv")

@@ -211,7 +211,7 @@ def _write(manifest: Path, target: Path, proposals: Mapping[int, Proposal]) -> N
     write_manifest(target, rows)
 
 
-def described(report: LabelReport) -> Sequence[str]:
+def describe_report(report: LabelReport) -> Sequence[str]:
     """Return the report as lines for the user."""
     lines = [f"{len(report.proposals):,} clips in {report.groups:,} proposed sentences"]
     lines.append(f"{report.paired_groups:,} of them are in two emotions; the others make no pair")

@@ -34,6 +34,6 @@ def count_mouth_shapes(phonemes: Mapping[int, int]) -> Mapping[str, int]:
     return dict(sorted(counts.items(), key=lambda item: item[1]))
 
 
-def described(shapes: Mapping[str, int]) -> str:
+def describe_mouth_shapes(shapes: Mapping[str, int]) -> str:
     """Return counts as a line for the user."""
     return "mouth shapes: " + ", ".join(f"{name} {count}" for name, count in shapes.items())

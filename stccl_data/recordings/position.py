@@ -59,10 +59,9 @@ def _best_ends(fits: NDArray[np.bool_], repeated: bool) -> NDArray[np.int64]:
         repeated: whether several takes can be of one slot.
     """
     scores = np.full(fits.shape, -(10**15), np.int64)
-    best_in = np.zeros(
-        fits.shape[1] + 1, np.int64
-    )  # up to the take before, if slot - 1 is the last
-    best_in[1:] = -(10**15)
+    # up to the take before, if slot - 1 is the last
+    best_in = np.full(fits.shape[1] + 1, -(10**15), np.int64)
+    best_in[0] = 0
     for number, possible in enumerate(fits):
         before = np.maximum.accumulate(best_in)[:-1] + _TAKE + 1  # in an earlier slot
         if repeated:
