@@ -6,6 +6,7 @@ import click
 
 from stccl_data.recordings.label import describe_report, label_manifest
 
+from .new_file import NewFile
 from .printable import printable
 from .progress import open_progress
 
@@ -16,8 +17,8 @@ from .progress import open_progress
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The table to write, beside MANIFEST.",
+    type=NewFile(),
+    help="The table to write, beside MANIFEST; it must not exist.",
 )
 def command(manifest: Path, output: Path) -> None:
     """Group the clips of each speaker in MANIFEST by what is said, and propose sentence ids.

@@ -7,6 +7,7 @@ import click
 from stccl_data.corpora.manifest_writer import manifest_of_folder
 
 from .findings import echo_findings
+from .new_file import NewFile, check_new
 from .printable import printable
 
 
@@ -24,8 +25,8 @@ from .printable import printable
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The table.  [default: manifest.csv in FOLDER]",
+    type=NewFile(),
+    help="The table; it must not exist.  [default: manifest.csv in FOLDER]",
 )
 def command(
     folder: Path,
@@ -38,8 +39,10 @@ def command(
 
     Files that do not match are named, and have no row.
     """
+    target = output or folder / "manifest.csv"
+    check_new(target)
     written = manifest_of_folder(
-        folder, pattern, output, translations=translations, constants=constants
+        folder, pattern, target, translations=translations, constants=constants
     )
     click.echo(f"{written.rows:,} rows in {printable(str(written.path))}")
     echo_findings(written.findings)

@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from stccl_data.recordings.mouth_shapes import describe_mouth_shapes
-from stccl_data.recordings.prompts import LINES, make_prompts, write_prompts
+from stccl_data.recordings.prompts import LINES, PAGE, SCRIPT, make_prompts, write_prompts
 from stccl_data.recordings.script import read_script
+
+from .new_file import check_new
 
 
 @click.command("prompts")
@@ -28,6 +30,8 @@ def command(folder: Path, sentences: int, emotions: str, takes: int, lines: Path
     texts = LINES if lines is None else read_script(lines).texts
     words = [word.strip() for word in emotions.split(",") if word.strip()]
     prompts = make_prompts(sentences, words, takes, texts)
+    for name in (SCRIPT, PAGE):
+        check_new(folder / name)
     script, page = write_prompts(prompts, folder)
     missing = f"; no line has {' '.join(prompts.missing)}" if prompts.missing else ""
     click.echo(f"{len(prompts.takes)} takes in {page}{missing}")

@@ -7,6 +7,7 @@ import click
 
 from stccl_data.recordings.segment import Labels, SegmentReport, segment_recordings
 
+from .new_file import NewFile
 from .printable import printable
 from .progress import open_progress
 
@@ -25,8 +26,8 @@ _MAX_MISSING = 10
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The manifest to write.",
+    type=NewFile(),
+    help="The manifest to write; it must not exist.",
 )
 @click.option("--speaker", help="Who speaks.  [default: the name of the file]")
 @click.option("--emotion", help="Emotion of all takes, if the script has none.")

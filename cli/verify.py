@@ -10,6 +10,7 @@ import click
 from humanize import naturalsize
 
 from stccl_data.pipeline.withdraw import find_speaker
+from stccl_data.pipeline.withdrawn import is_withdrawn
 
 from .output import echo_json
 from .progress import open_progress
@@ -44,6 +45,9 @@ def command(out: Path, decode: bool, absent: str | None, as_json: bool) -> None:
             Problem(trace.file, trace.what, f"run `stccl withdraw {out} {absent}`")
             for trace in find_speaker(out, absent)
         ]
+        if not problems and not is_withdrawn(out, absent):
+            note = f"{absent!r} was never withdrawn from {out}: check how the name is spelled"
+            click.echo(f"note    {note}", err=True)
         _report(out, problems, as_json)
         return
     with open_progress() as progress:

@@ -18,6 +18,9 @@ from stccl_data.recordings.beeps import BEEP_S, PITCHES
 from stccl_data.recordings.mouth_shapes import count_mouth_shapes
 from stccl_data.recordings.pronunciation import CLASSES, COLUMN, pronounce
 
+#: Names of the files of a plan.
+SCRIPT, PAGE = "script.csv", "prompts.html"
+
 #: Lines of our own, short enough to say in one breath.
 LINES = (
     "We should measure the garage before Thursday.",
@@ -119,7 +122,7 @@ def write_prompts(prompts: Prompts, folder: Path) -> tuple[Path, Path]:
         Their paths.
     """
     rows = dict.fromkeys(prompts.takes)  # takes of one row follow each other
-    script, page = folder / "script.csv", folder / "prompts.html"
+    script, page = folder / SCRIPT, folder / PAGE
     write_manifest(script, [{"text": text, "emotion": emotion} for emotion, text in rows])
     pitch = {row: PITCHES[number % len(PITCHES)] for number, row in enumerate(rows)}
     takes = [{"emotion": row[0], "text": row[1], "pitch": pitch[row]} for row in prompts.takes]

@@ -50,7 +50,7 @@ class Script:
             try:
                 words.append(pronounce(text))
             except PronunciationError as error:
-                raise ScriptError(f"script, {text!r}: {error}") from error
+                raise ScriptError(f"{text!r}: {error}") from error
         return tuple(words)
 
     def find(self, text: str) -> int | None:

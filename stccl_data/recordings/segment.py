@@ -11,7 +11,7 @@ from stccl_data.errors import Reason, UsageError
 from stccl_data.progress import Progress
 from stccl_data.recordings.annotations import OVERLAP_S, Interval, read_annotations
 from stccl_data.recordings.position import rows_by_position
-from stccl_data.recordings.script import Script, ScriptRow, plain_words, read_script
+from stccl_data.recordings.script import Script, ScriptError, ScriptRow, plain_words, read_script
 from stccl_data.recordings.segments import Segment, find_segments
 from stccl_data.recordings.sound_track import read_sound_track
 
@@ -96,6 +96,12 @@ def segment_recordings(
         )
     if annotations is None and script is None:
         raise SegmentError("give the lines with --script, or the parts with --annotations")
+    stems = Counter(path.stem for path in recordings)
+    if labels.speaker is None and (alike := [p for p in recordings if stems[p.stem] > 1]):
+        raise SegmentError(
+            f"{alike[0]} and {alike[1]} would be one speaker, {alike[0].stem!r}: say who speaks "
+            "with --speaker, or segment them one by one"
+        )
     emotion = None
     if labels.emotion is not None:
         try:
@@ -110,10 +116,15 @@ def segment_recordings(
         raise SegmentError(
             "the emotion is not known: give the script a column emotion, or use --emotion"
         )
+    if emotion is not None and all(row.emotion is not None for row in lines.rows):
+        raise SegmentError(f"every row of {script} has an emotion: leave out --emotion {emotion}")
     if annotations is not None:
         found = [(recordings[0], segment) for segment in _marked(intervals, lines)]
     else:
-        words = lines.pronounced()
+        try:
+            words = lines.pronounced()
+        except ScriptError as error:
+            raise SegmentError(f"{script}, which has to be English: {error}") from error
         found = [
             (path, segment)
             for path in recordings

@@ -50,7 +50,12 @@ def test_the_command_says_what_is_left(prepared):
     result = CliRunner().invoke(stccl, ["verify", str(prepared.out), "--absent", "M003"])
     assert result.exit_code == 1
     assert "clips.parquet: 6 clips" in result.output
-    assert CliRunner().invoke(stccl, ["verify", str(prepared.out), "--absent", "X"]).exit_code == 0
+
+
+def test_a_name_that_never_withdrew_is_questioned(prepared):
+    result = CliRunner().invoke(stccl, ["verify", str(prepared.out), "--absent", "m003"])
+    assert result.exit_code == 0
+    assert "'m003' was never withdrawn" in result.stderr
 
 
 def test_an_unknown_speaker_is_named(prepared):

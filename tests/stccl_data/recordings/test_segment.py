@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
+from stccl_cli.main import stccl
 
 from stccl_data.corpora import scan_corpus
 from stccl_data.dataset.verify import verify
@@ -64,6 +66,35 @@ def test_the_emotion_has_to_be_known(session, tmp_path):
     assert [take.segment.reason for take in report.takes] == [None, Reason.OFF_SCRIPT]
     (clip,) = scan_corpus(tmp_path / "m.csv").clips
     assert (clip.speaker, clip.emotion, clip.start) == ("ann", "angry", 2.75)
+
+
+def test_an_emotion_beside_those_of_the_script_is_refused(tmp_path):
+    script = tmp_path / "lines.csv"
+    script.write_text("text,emotion\nDogs sit,neutral\n")
+    with pytest.raises(SegmentError, match="leave out --emotion sad"):
+        segment_recordings([tmp_path / "a.wav"], script, tmp_path / "m.csv", Labels(emotion="sad"))
+
+
+def test_recordings_of_one_name_need_a_speaker(tmp_path):
+    recordings = [tmp_path / "monday" / "talk.mp4", tmp_path / "tuesday" / "talk.mp4"]
+    with pytest.raises(SegmentError, match="would be one speaker, 'talk'"):
+        segment_recordings(recordings, tmp_path / "lines.txt", tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("command", ["segment", "manifest", "label", "prompts"])
+def test_no_command_overwrites_a_file_that_somebody_may_have_corrected(command, tmp_path):
+    table = tmp_path / "script.csv"
+    table.write_text("path,speaker,emotion,sentence\n")
+    arguments = {
+        "segment": [str(table), "--script", str(table), "-o", str(table)],
+        "manifest": [str(tmp_path), "--pattern", "{speaker}.mp4", "-o", str(table)],
+        "label": [str(table), "-o", str(table)],
+        "prompts": [str(tmp_path)],
+    }
+    result = CliRunner().invoke(stccl, [command, *arguments[command]])
+    assert result.exit_code == 2
+    assert f"{table} exists" in result.stderr
+    assert table.read_text() == "path,speaker,emotion,sentence\n"
 
 
 def test_each_speaker_goes_through_the_script(tmp_path, monkeypatch):
