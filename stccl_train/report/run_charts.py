@@ -11,7 +11,7 @@ _COLOURS = {
     "after": "--source",
     "before": "--target",
     "untrained": "--soft",
-    "untrained_before": "--line",
+    "untrained_before": "--soft-faint",
 }
 
 
