@@ -11,6 +11,8 @@ from stccl_data.dataset.tables import Row
 from stccl_data.pairs.gates import GateConfig
 
 _BINS = 40
+#: Values nearer than this to each other, relative to the largest, are equal but for rounding.
+_NOISE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,10 @@ class Distribution:
         """Return the share of values below this one, ties counted half; None if unknown."""
         if value is None or not math.isfinite(value) or not len(self.values):
             return None
-        below = np.searchsorted(self.values, value, "left")
-        return float(below + np.searchsorted(self.values, value, "right")) / (2 * len(self.values))
+        noise = _noise(self.values[0], self.values[-1])
+        below = np.searchsorted(self.values, value - noise, "left")
+        up_to = np.searchsorted(self.values, value + noise, "right")
+        return float(below + up_to) / (2 * len(self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,11 @@ def _rule(score: Score, limits: tuple[float, ...]) -> str:
     return f"{word} {limits[0]:g}"
 
 
+def _noise(low: float, high: float) -> float:
+    """Return the difference up to which values between these are equal but for rounding."""
+    return _NOISE * max(abs(low), abs(high))
+
+
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return bins over all but the outermost thousandths; those count in the first and last."""
     low, high = (
@@ -215,6 +224,6 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
             values.max(),
         )
     )
-    if low == high:
+    if high - low <= _noise(low, high):
         low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, min(_BINS, max(10, len(values) // 2)) + 1)

@@ -109,6 +109,13 @@ def test_the_shown_pairs_are_the_worst_the_best_and_one_of_each_reason() -> None
     assert len({pair.index for pair in shown}) == 8
 
 
+def test_values_that_differ_by_rounding_are_equal() -> None:
+    rows = [{"content_score": 1 - 5e-7 + 1e-15 * i, "accepted": True} for i in range(9)]
+    known = distributions(PAIR_SCORES, rows, lambda row: True, GateConfig())["content_score"]
+    assert known.edges[-1] - known.edges[0] == pytest.approx(1)
+    assert {known.place(row["content_score"]) for row in rows} == {0.5}
+
+
 def test_pairs_that_were_never_aligned_are_not_shown() -> None:
     assert choose_pairs([{"mode": None, "accepted": False, "reason": "no_face"}], {}, 5) == []
 
