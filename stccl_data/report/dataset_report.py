@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from stccl_data import executors
+from stccl_data.dataset.index import read_shard_list
 from stccl_data.dataset.layout import REPORT, SHARDS
 from stccl_data.dataset.summary import summarise
 from stccl_data.dataset.tables import Row, read_clips, read_pairs
@@ -109,6 +110,8 @@ class _Content:
     pairs: list[Row]
     pair_scores: dict[str, Distribution]
     clip_scores: dict[str, Distribution]
+    #: shards that shards.json lists and that are not there
+    missing_shards: list[Path]
     shown: list[ShownPair]
     #: clip id -> (stem of its page, a shown pair that it is in, its side there)
     shown_clips: dict[str, tuple[str, ShownPair, str]]
@@ -131,7 +134,7 @@ def write_dataset_report(
         out: folder of the dataset.
         to: folder for the report; by default `out`/report.
         config: what to show.
-        progress: told about each pair and clip that is drawn.
+        progress: told about each pair and clip that is drawn, and about each missing shard.
 
     Raises:
         ReportError: the dataset is not finished.
@@ -141,6 +144,8 @@ def write_dataset_report(
     out, config, progress = Path(out), config or ReportConfig(), progress or SilentProgress()
     _check_finished(out)
     content = _read(out, config)
+    for path in content.missing_shards:
+        progress.note(f"{path} is missing; run `stccl verify {out}`")
     site = Site(Path(to) if to is not None else out / REPORT, config.single_file)
     views = _draw(content, site.folder, config.workers, progress)
     if config.single_file:
@@ -182,7 +187,18 @@ def _read(out: Path, config: ReportConfig) -> _Content:
         for side in ("source", "target"):
             place = (f"{len(shown_clips) + 1:04d}", pair, side)
             shown_clips.setdefault(pair.row[side], place)
-    return _Content(out, gates, by_id, pairs, pair_scores, clip_scores, shown, shown_clips)
+    shards = [out / shard.path for shard in read_shard_list(out)]
+    return _Content(
+        out,
+        gates,
+        by_id,
+        pairs,
+        pair_scores,
+        clip_scores,
+        [path for path in shards if not path.exists()],
+        shown,
+        shown_clips,
+    )
 
 
 def _draw(
@@ -264,6 +280,7 @@ def _write_index(
         "dataset.html.j2",
         name=", ".join(summary.corpora) or "an empty dataset",
         out=str(content.out.resolve()),
+        missing_shards=content.missing_shards,
         tiles=overview.tiles(summary),
         heat=overview.heat_map(clips),
         gallery=[(pair, views[f"pair-{pair.stem}"]) for pair in shown],

@@ -197,10 +197,18 @@ def test_a_dataset_of_schema_1_is_shown(tmp_path: Path) -> None:
     assert (report.folder / "media" / "0001.mp4").stat().st_size > 500
 
 
-def test_a_damaged_shard_costs_the_pictures_of_its_pairs_alone(tmp_path: Path) -> None:
+def test_a_missing_shard_is_named_and_costs_the_pictures_of_its_pairs_alone(
+    tmp_path: Path,
+) -> None:
     dataset = datasets.make_dataset(tmp_path / "out")
-    next(dataset.out.glob("shards/val/*.tar")).unlink()
-    report = write(dataset.out, tmp_path / "report", pairs=12)
+    missing = next(dataset.out.glob("shards/val/*.tar"))
+    missing.unlink()
+    report = Written(tmp_path / "report")
+    words = ["report", str(dataset.out), "--to", str(report.folder), "--pairs", "12"]
+    result = CliRunner().invoke(stccl, words)
+    assert result.exit_code == 0
+    assert f"{missing} is missing; run `stccl verify {dataset.out}`" in result.stderr
+    assert f"<bdi>{missing}</bdi> is missing" in report.page()
     pages = [report.page(f"pairs/{number:04}.html") for number in range(1, 13)]
     assert sum("cannot be shown" in page for page in pages) == 2
 
