@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stccl_data.dataset.layout import CLIPS, PAIRS, SHARDS
+from stccl_data.errors import UsageError
 from stccl_data.report import ReportConfig
 
 from .options import config_of, options_of
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Files that `stccl train` and `stccl eval` leave in a run.
 _RUN_FILES = ("metrics.jsonl", "metric.json", "config.yaml")
+#: What `stccl prepare` leaves in a dataset, finished or not.
+_DATASET_FILES = (SHARDS, CLIPS, PAIRS, "work")
 
 
 @click.command("report", context_settings={"show_default": True})
@@ -57,6 +61,11 @@ def _write(
         from stccl_train.report import write_run_report
 
         return write_run_report(path, to, config.single_file, progress)
+    if not any((path / name).exists() for name in _DATASET_FILES):
+        raise UsageError(
+            f"{path} is neither a dataset, a run nor a measurement; give the folder of "
+            "`stccl prepare` or of `stccl train`, or the file of `stccl measure --out`"
+        )
     from stccl_data.report import write_dataset_report
 
     return write_dataset_report(path, to, config, progress)

@@ -247,3 +247,9 @@ def test_the_command_prints_the_page_to_open(prepared: Prepared, tmp_path: Path)
     words = ["report", str(prepared.out), "--to", str(tmp_path / "report"), "--pairs", "1"]
     result = CliRunner().invoke(stccl, words)
     assert result.exit_code == 0 and f"{tmp_path / 'report' / 'index.html'}" in result.stdout
+
+
+def test_a_folder_of_something_else_is_refused_with_what_to_give(tmp_path: Path) -> None:
+    result = CliRunner().invoke(stccl, ["report", str(tmp_path)])
+    assert result.exit_code != 0
+    assert "is neither a dataset, a run nor a measurement" in result.output
