@@ -224,6 +224,8 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
             values.max(),
         )
     )
+    bins = min(_BINS, max(10, len(values) // 2))
     if high - low <= _noise(low, high):
         low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, min(_BINS, max(10, len(values) // 2)) + 1)
+        bins |= 1  # the values lie within the bin in the middle, not at an edge
+    return np.linspace(low, high, bins + 1)

@@ -113,6 +113,7 @@ def test_values_that_differ_by_rounding_are_equal() -> None:
     rows = [{"content_score": 1 - 5e-7 + 1e-15 * i, "accepted": True} for i in range(9)]
     known = distributions(PAIR_SCORES, rows, lambda row: True, GateConfig())["content_score"]
     assert known.edges[-1] - known.edges[0] == pytest.approx(1)
+    assert known.used.max() == len(rows)
     assert {known.place(row["content_score"]) for row in rows} == {0.5}
 
 
