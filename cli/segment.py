@@ -72,7 +72,7 @@ def command(
             progress=progress,
         )
     _print(report, output)
-    if not report.counts.get("take"):
+    if report.unreadable or not report.counts.get("take"):
         sys.exit(1)
 
 
@@ -81,6 +81,8 @@ def _print(report: SegmentReport, output: Path) -> None:
     click.echo(f"{counts.pop('take', 0):,} takes in {printable(str(output))}")
     for reason, count in sorted(counts.items()):
         click.echo(f"{count:,} {reason}")
+    for why in report.unreadable.values():
+        click.echo(f"left out: {printable(why)}", err=True)
     if report.missing:
         click.echo(f"No take of {len(report.missing):,} lines:")
         for text in report.missing[:_MAX_MISSING]:

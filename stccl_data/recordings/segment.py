@@ -2,18 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stccl_data.clip import emotion_label
 from stccl_data.corpora.manifest_writer import path_in, write_manifest
-from stccl_data.errors import Reason, UsageError
+from stccl_data.errors import ClipError, Reason, UsageError
 from stccl_data.progress import Progress
 from stccl_data.recordings.annotations import OVERLAP_S, Interval, read_annotations
 from stccl_data.recordings.position import rows_by_position
 from stccl_data.recordings.script import Script, ScriptError, ScriptRow, plain_words, read_script
 from stccl_data.recordings.segments import Segment, find_segments
-from stccl_data.recordings.sound_track import read_sound_track
+from stccl_data.recordings.sound_track import RecordingError, read_sound_track
 
 #: Seconds that a clip begins before its speech and ends after it, where the neighbours allow: lips
 #: move before they are heard, and alignment looks at the silence around.
@@ -57,6 +57,8 @@ class SegmentReport:
     takes: tuple[Take, ...]
     #: texts of the script of which no take was found
     missing: tuple[str, ...]
+    #: recordings that cannot be read -> why
+    unreadable: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -85,6 +87,8 @@ def segment_recordings(
             language does not matter.
         tier: see `read_annotations`.
         progress: see `read_sound_track`.
+
+    Of several recordings those that cannot be read are left out, and named in the report.
 
     Raises:
         SegmentError: the request is contradictory, or the emotions are not known.
@@ -118,6 +122,7 @@ def segment_recordings(
         )
     if emotion is not None and all(row.emotion is not None for row in lines.rows):
         raise SegmentError(f"every row of {script} has an emotion: leave out --emotion {emotion}")
+    unreadable: dict[Path, str] = {}
     if annotations is not None:
         found = [(recordings[0], segment) for segment in _marked(intervals, lines)]
     else:
@@ -125,11 +130,16 @@ def segment_recordings(
             words = lines.pronounced()
         except ScriptError as error:
             raise SegmentError(f"{script}, which has to be English: {error}") from error
-        found = [
-            (path, segment)
-            for path in recordings
-            for segment in find_segments(read_sound_track(path, progress), words)
-        ]
+        found = []
+        for path in recordings:
+            try:
+                track = read_sound_track(path, progress)
+            except (ClipError, RecordingError) as error:
+                if len(recordings) == 1:
+                    raise
+                unreadable[path] = str(error)
+                continue
+            found += [(path, segment) for segment in find_segments(track, words)]
     takes = [
         take
         for of_speaker in _by_speaker(found, labels)
@@ -137,7 +147,8 @@ def segment_recordings(
     ]
     write_manifest(target, _rows(target, takes, labels))
     spoken = {take.text for take in takes if take.segment.reason is None}
-    return SegmentReport(tuple(takes), tuple(text for text in lines.texts if text not in spoken))
+    missing = tuple(text for text in lines.texts if text not in spoken)
+    return SegmentReport(tuple(takes), missing, unreadable)
 
 
 def _script_of(intervals: Iterable[Interval]) -> Script:

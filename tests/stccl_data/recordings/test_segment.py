@@ -75,6 +75,15 @@ def test_an_emotion_beside_those_of_the_script_is_refused(tmp_path):
         segment_recordings([tmp_path / "a.wav"], script, tmp_path / "m.csv", Labels(emotion="sad"))
 
 
+def test_a_recording_that_cannot_be_read_does_not_cost_the_others(session, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    recordings = [broken, session.folder / "session.mp4"]
+    report = segment_recordings(recordings, session.folder / "script.csv", tmp_path / "m.csv")
+    assert list(report.unreadable) == [broken]
+    assert report.counts["take"] == session.report.counts["take"]
+
+
 def test_recordings_of_one_name_need_a_speaker(tmp_path):
     recordings = [tmp_path / "monday" / "talk.mp4", tmp_path / "tuesday" / "talk.mp4"]
     with pytest.raises(SegmentError, match="would be one speaker, 'talk'"):
