@@ -161,18 +161,19 @@ def _clusters(costs: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _next_adoption(costs: NDArray[np.float64], groups: NDArray[np.int64]) -> tuple[int, int] | None:
     """Return the clip that is alone and clearly belongs to a group, and this group."""
-    names, sizes = np.unique(groups, return_counts=True)
-    candidates = []
-    for clip in np.flatnonzero(np.isin(groups, names[sizes == 1])).tolist():
-        near = sorted(
-            (float(costs[clip, groups == name].mean()), int(name), int(size))
-            for name, size in zip(names, sizes, strict=True)
-            if name != groups[clip]
-        )
-        second = near[1][0] if len(near) > 1 else np.inf
-        if near and near[0][2] > 1 and near[0][0] < min(_LONE_CLIP, second - _NEARER):
-            candidates.append((near[0][0], clip, near[0][1]))
-    return min(candidates)[1:] if candidates else None
+    names, of_clip, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    alone = np.flatnonzero(sizes[of_clip] == 1)
+    if not len(alone) or len(names) < 2:
+        return None
+    near = (costs[alone] @ np.eye(len(names))[of_clip]) / sizes  # mean cost to each group
+    near[np.arange(len(alone)), of_clip[alone]] = np.inf
+    nearest = near.argmin(axis=1)
+    first, second = np.partition(near, 1, axis=1)[:, :2].T
+    clear = (sizes[nearest] > 1) & (first < np.minimum(_LONE_CLIP, second - _NEARER))
+    if not clear.any():
+        return None
+    best = int(np.where(clear, first, np.inf).argmin())
+    return int(alone[best]), int(names[nearest[best]])
 
 
 def _confidence(costs: NDArray[np.float64], groups: NDArray[np.int64], i: int) -> float:

@@ -69,11 +69,28 @@ class Loudness:
         """
         own = self.level[_row(first) : max(_row(first) + 1, _row(last))]
         voice = np.quantile(own, _VOICE) if len(own) else -np.inf
-        loud = self.loud & (self.level > voice - _RANGE_DB)
+        least = float(voice) - _RANGE_DB
         return (
-            max(earliest, _walk(loud, first, earliest) * LOUDNESS_HOP_S),
-            min(latest, (_walk(loud, last, latest) + 1) * LOUDNESS_HOP_S),
+            max(earliest, self._walk(first, earliest, least) * LOUDNESS_HOP_S),
+            min(latest, (self._walk(last, latest, least) + 1) * LOUDNESS_HOP_S),
         )
+
+    def _walk(self, start: float, limit: float, least: float) -> int:
+        """Walk from a time to another; return the last row that is loud, before it is quiet.
+
+        Args:
+            start, limit: seconds.
+            least: dB; what is quieter is not loud.
+        """
+        closure = round(_CLOSURE_S / LOUDNESS_HOP_S)
+        last = len(self.loud) - 1
+        at, stop = (min(max(_row(time), 0), last) for time in (start, limit))
+        edge, quiet = at, 0
+        while at != stop and quiet <= closure:
+            loud = self.loud[at] and self.level[at] > least
+            edge, quiet = (at, 0) if loud else (edge, quiet + 1)
+            at += 1 if stop > at else -1
+        return edge
 
     def quietest(self, start: float, end: float) -> float:
         """Return the quietest instant between two times, seconds."""
@@ -102,16 +119,3 @@ class Loudness:
 
 def _row(time: float) -> int:
     return round(time / LOUDNESS_HOP_S)
-
-
-def _walk(loud: NDArray[np.bool_], start: float, limit: float) -> int:
-    """Walk from a time to another and return the last loud row before it is quiet."""
-    closure = round(_CLOSURE_S / LOUDNESS_HOP_S)
-    at = min(max(_row(start), 0), len(loud) - 1)
-    stop = min(max(_row(limit), 0), len(loud) - 1)
-    edge, quiet = at, 0
-    while at != stop and quiet <= closure:
-        quiet = 0 if loud[at] else quiet + 1
-        edge = at if loud[at] else edge
-        at += 1 if stop > at else -1
-    return edge
