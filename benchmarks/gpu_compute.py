@@ -16,15 +16,12 @@ from train_step import Task, Timing, matrix_rate, measure, prepare_step
 PUBLISHED_FRAME_PAIRS = 70_303
 #: Images per second in the published training log; its card is unknown.
 PUBLISHED_RATE = 322
-#: Of IResNet-50 at 224 pixels, forward.
-IRESNET50_GMAC = 25.2
 #: What the project aims at, as shares of the measured bf16 matrix rate.
 TARGETS = {"trained": 0.25, "frozen": 0.35}
 
 
 def card(options: Options, record: Record) -> None:
     """The card, its driver, and what it reaches at matrix products and copies."""
-
     record.add("torch", torch.__version__)
     if options.device == "cuda":
         record.add("name", torch.cuda.get_device_name())
@@ -61,7 +58,6 @@ def tests(options: Options, record: Record) -> None:
 
 def step(options: Options, record: Record) -> None:
     """A training step, eager and compiled, beside a step shaped like the published one."""
-
     rate = matrix_rate(options.device)
 
     def show(name: str, timing: Timing, batch: int) -> None:
@@ -109,7 +105,6 @@ def step(options: Options, record: Record) -> None:
 
 def batches(options: Options, record: Record) -> None:
     """Images per second by windows in a batch."""
-
     for compiled in (False, True):
         for batch in (4, 16, 32, 64) if not options.rehearse else (1, 2):
             name = f"{batch} windows{', compiled' if compiled else ''}"
@@ -129,8 +124,7 @@ def batches(options: Options, record: Record) -> None:
             torch.compiler.reset()
 
 
-def _task(step: str, options: Options, **changes: Any) -> Any:
-
+def _task(step: str, options: Options, **changes: Any) -> Task:
     if options.rehearse:
         changes = {**changes, "compile": False, "batch": min(2, changes.get("batch", 2))}
         values = {"backbone": "tiny", "size": 64, "steps": 2}
@@ -142,7 +136,6 @@ def _task(step: str, options: Options, **changes: Any) -> Any:
 
 def profile(options: Options, record: Record) -> None:
     """Where the time of a compiled step with a trained backbone goes, by kind of kernel."""
-
     run, _ = prepare_step(_task("ours, backbone trained", options, compile=True))
     for _ in range(3):
         run()

@@ -25,11 +25,9 @@ from stccl_train.train.trainer import fit
 
 def reader(options: Options, record: Record) -> None:
     """JPEG decoding on CPU threads and on the GPU, and the share of a step spent waiting."""
-
     assert options.data is not None
     cv2.setNumThreads(1)
     config = load_config("default")
-
     dataset = open_dataset(options.data)
     stream = WindowStreams(dataset, "train", config.windows, plan(dataset, config)).windows(0, 0)
     jpegs = [jpeg for _ in range(32) for jpeg in next(stream).source.jpegs]

@@ -5,7 +5,7 @@ FOLDERs hold clips that show one face each, its mouth in all frames.
 
 Things are drawn before the mouth in half of the frames (the middle ones) and in all, at their place
 on the face, and the clip is tracked as `prepare` does it. Clear clips are also scored in other
-light, as grey and as small pictures. With --clear, nothing is drawn, and all frames are used.
+light, in grey and at a small size. With --clear nothing is drawn, and every frame is used.
 """
 
 import argparse
@@ -164,8 +164,8 @@ LOOKS: dict[str, Callable[[Image, NDArray[np.floating], float], Image]] = {
 
 def track(landmarker: Landmarker, frames: list[tuple[float, Image]]) -> TrackedVideo:
     """Track frames (seconds, image) as `prepare` does, without crops."""
-    pictures = [Frame(time, Picture.of_image(image), corrupt=False) for time, image in frames]
-    return track_frames("drawn", lambda: iter(pictures), landmarker, CropConfig(crops="none"))
+    shown = [Frame(time, Picture.of_image(image), corrupt=False) for time, image in frames]
+    return track_frames("drawn", lambda: iter(shown), landmarker, CropConfig(crops="none"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def compare(
 ) -> tuple[Counter[str], dict[str, list[float]]]:
     counts: Counter[str] = Counter()
     errors: dict[str, list[float]] = {"loud": [], "words": []}
-    counts["beeps that are none"] += max(0, len(beeps) - sum(e.kind == "beep" for e in events))
+    counts["false beeps"] += max(0, len(beeps) - sum(e.kind == "beep" for e in events))
     for event in events:
         if event.kind == "beep":
             counts["beeps"] += 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stccl_data.corpora.manifest_writer import manifest_of_folder
+from stccl_data.corpora.manifest_writer import MANIFEST, manifest_of_folder
 
 from .findings import echo_findings
 from .new_file import NewFile, check_new
@@ -39,7 +39,7 @@ def command(
 
     Files that do not match are named, and have no row.
     """
-    target = output or folder / "manifest.csv"
+    target = output or folder / MANIFEST
     check_new(target)
     written = manifest_of_folder(
         folder, pattern, target, translations=translations, constants=constants

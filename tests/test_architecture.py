@@ -1,9 +1,9 @@
 """The walls between the packages: which module may import which."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.testing.processes import run_python
 
 ROOT = Path(__file__).parent.parent
 
@@ -122,12 +122,7 @@ def test_only_the_fan_backend_imports_torch() -> None:
 def test_the_pipeline_imports_neither_torch_nor_mediapipe() -> None:
     modules = "[m for m in ('torch', 'mediapipe') if m in sys.modules]"
     code = f"import sys, stccl_data.pipeline.prepare; print({modules})"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "[]"
-    )
+    assert run_python(code).stdout.strip() == "[]"
 
 
 def test_measuring_without_weights_imports_neither_torch_nor_numba(tmp_path: Path) -> None:
@@ -136,10 +131,7 @@ def test_measuring_without_weights_imports_neither_torch_nor_numba(tmp_path: Pat
         f"instruments.open_instruments(instruments.MeasureConfig(weights={str(tmp_path)!r}))\n"
         "print([m for m in ('torch', 'numba') if m in sys.modules])"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
+    assert run_python(code).stdout.strip() == "[]"
 
 
 def test_no_room_is_called_after_nothing() -> None:

@@ -20,6 +20,9 @@ from stccl_data.corpora.walk import walk
 from stccl_data.errors import Reason
 from stccl_data.files.atomic import write_text
 
+#: Name of the manifest of a folder.
+MANIFEST = "manifest.csv"
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenManifest:
@@ -55,7 +58,7 @@ def manifest_of_folder(
     """
     form, table = PathPattern.parse(pattern), parse_values(tuple(translations))
     shared = parse_constants(tuple(constants))
-    target = target or folder / "manifest.csv"
+    target = target or folder / MANIFEST
     if not folder.is_dir():
         raise PatternError(f"{folder} is not a folder")
     if missing := [label for label in REQUIRED[1:] if label not in (*form.labels, *shared)]:

@@ -25,8 +25,8 @@ _SIDE, _GAP = 96, 8
 def write_card_picture(out: Path) -> bool:
     """Draw accepted pairs of different speakers into OUT.
 
-    The same dataset gives the same bytes. Without an accepted pair that has crops there is no
-    picture, and an earlier one is removed. Pairs whose shard is missing or damaged are skipped.
+    The same dataset gives the same bytes. If no accepted pair has crops, an existing picture is
+    removed. Pairs whose shard is missing or damaged are skipped.
 
     Returns:
         Whether there is a picture.

@@ -14,7 +14,7 @@ def loading(library: str, model: str, *, otherwise: str = "") -> Iterator[None]:
     Args:
         library: what the block imports.
         model: what it loads.
-        otherwise: what to do where there is no such library; follows "what is missing".
+        otherwise: advice if the library is missing, appended to the message.
 
     Raises:
         ModelError: the library or the model cannot be loaded.

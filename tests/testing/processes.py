@@ -1,7 +1,14 @@
-"""Look at the processes that a test has started."""
+"""Start processes, and look at those that a test has started."""
 
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter of its own; it has to succeed."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 
 def workers_of(pid: int) -> list[int]:

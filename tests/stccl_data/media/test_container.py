@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from stccl_data.media.container import probe
 from stccl_data.media.video import frame_times, read_frames
 from tests.testing.media import record, source, tone, transcode
 from tests.testing.numbered import numbered_frames, read_numbers
+from tests.testing.processes import run_python
 
 N = 25
 
@@ -228,7 +227,5 @@ def test_ffmpeg_prints_nothing_about_a_broken_file(tmp_path, clip):
         f"try: probe({str(truncated)!r})\n"
         "except Exception as error: print(type(error).__name__)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = run_python(code)
     assert result.stdout == "ClipError\n" and result.stderr == ""
