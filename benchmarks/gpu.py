@@ -1,13 +1,14 @@
 """Prove the GPU stage on a GPU, in under eight minutes.
 
 usage: python benchmarks/gpu.py [--data PREPARED] [--videos FOLDER] [--report gpu.json]
-           [--only card,step] [--rehearse]
+           [--only card,step] [--traces FOLDER] [--rehearse]
 
 Each part runs in a process of its own under a time limit of its own; none stops the next, and what
 a part measured before its limit is kept. PREPARED is a dataset with face crops of 224 pixels
 (`make demo` leaves one in demo/prepared); VIDEOS holds 1080p clips for `prepare`. Parts whose input
-is missing are skipped with the reason. `--rehearse` runs every part on the CPU with small networks,
-so that a machine with a GPU is not the first to run this script; its figures mean nothing.
+is missing are skipped with the reason. FOLDER receives the profiler's traces. `--rehearse` runs
+every part on the CPU with small networks, so that a machine with a GPU is not the first to run this
+script; its figures mean nothing.
 """
 
 import argparse
@@ -46,10 +47,11 @@ class Part:
 
 PARTS = (
     Part("card", 30, "gpu_compute"),
-    Part("tests", 80, "gpu_compute"),
-    Part("step", 110, "gpu_compute"),
-    Part("profile", 40, "gpu_compute"),
-    Part("batches", 60, "gpu_compute"),
+    Part("tests", 120, "gpu_compute"),
+    Part("step", 200, "gpu_compute"),
+    Part("loss", 100, "gpu_compute"),
+    Part("profile", 90, "gpu_compute"),
+    Part("batches", 70, "gpu_compute"),
     Part("reader", 40, "gpu_pipeline", needs="data"),
     Part("training", 100, "gpu_pipeline", needs="data"),
     Part("fan", 20, "gpu_compute"),
@@ -65,12 +67,13 @@ def main() -> int:
     parser.add_argument("--videos", type=Path)
     parser.add_argument("--report", type=Path, default=Path("gpu.json"))
     parser.add_argument("--only", default=",".join(part.name for part in PARTS))
+    parser.add_argument("--traces", type=Path)
     parser.add_argument("--rehearse", action="store_true")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     parser.add_argument("--figures", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    data, videos = (str(path.resolve()) if path else None for path in (args.data, args.videos))
-    options = Options(data, videos, args.rehearse)
+    folders = (args.data, args.videos, args.traces)
+    options = Options(*(str(path.resolve()) if path else None for path in folders), args.rehearse)
     parts = {part.name: part for part in PARTS}
     if args.part:
         parts[args.part].run(options, Record(args.figures))
@@ -92,7 +95,7 @@ def run_part(part: Part, options: Options) -> dict[str, Any]:
         figures = Path(folder) / "figures.json"
         command = [sys.executable, __file__, "--part", part.name, "--figures", str(figures)]
         command += ["--rehearse"] if options.rehearse else []
-        for name in ("data", "videos"):
+        for name in ("data", "videos", "traces"):
             if (value := getattr(options, name)) is not None:
                 command += [f"--{name}", value]
         started = time.monotonic()

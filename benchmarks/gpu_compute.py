@@ -5,12 +5,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from gpu_record import ROOT, Options, Record, mean_seconds
 from torch.profiler import ProfilerActivity
 from train_step import Task, Timing, matrix_rate, measure, prepare_step
+
+from stccl_train.config import MetricConfig
+from stccl_train.loss import STCCLLoss
+from stccl_train.model.metric import CorrelationMetric
 
 #: Frame pairs in the published pair file, twice that many images: an epoch of the published kind.
 PUBLISHED_FRAME_PAIRS = 70_303
@@ -103,10 +109,41 @@ def step(options: Options, record: Record) -> None:
     show("ours, backbone trained, compiled, circular padding", circular, 8)
 
 
+def loss(options: Options, record: Record) -> None:
+    """`STCCLLoss` with its gradient, eager and compiled, beside its backbone's passes alone."""
+    backbone, size = ("tiny", 64) if options.rehearse else ("iresnet18", 224)
+    batch, device = (1, "cpu") if options.rehearse else (8, "cuda")
+    metric = CorrelationMetric(MetricConfig(backbone=backbone, size=size), freeze_backbone=False)
+    crit = STCCLLoss(metric.to(device, memory_format=torch.channels_last))
+    source, generated = torch.rand(2, batch, 9, 3, size, size, device=device) * 2 - 1
+    generated.requires_grad_()
+
+    def both() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            crit(source, generated).backward()
+
+    def backbone_alone() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            with torch.no_grad():
+                metric.features(source)
+            sum(layer.float().mean() for (layer,) in metric.features(generated)).backward()
+
+    for name in ("eager", "compiled"):
+        for what, call in (("backbone alone", backbone_alone), ("loss", both)):
+            record.add(f"{what}, {name}, ms", 1000 * mean_seconds(call, 10, device))
+        if options.rehearse:
+            break
+        started = time.perf_counter()
+        crit.compile()
+        both()
+        record.add("seconds of compilation", time.perf_counter() - started)
+
+
 def batches(options: Options, record: Record) -> None:
     """Images per second by windows in a batch."""
     for compiled in (False, True):
-        for batch in (4, 16, 32, 64) if not options.rehearse else (1, 2):
+        sizes = (4, 16, 64) if compiled else (4, 16, 32, 64)  # each size is compiled anew
+        for batch in sizes if not options.rehearse else (1, 2):
             name = f"{batch} windows{', compiled' if compiled else ''}"
             task = _task("ours, backbone trained", options, batch=batch, steps=5, compile=compiled)
             try:
@@ -135,32 +172,46 @@ def _task(step: str, options: Options, **changes: Any) -> Task:
 
 
 def profile(options: Options, record: Record) -> None:
-    """Where the time of a compiled step with a trained backbone goes, by kind of kernel."""
-    run, _ = prepare_step(_task("ours, backbone trained", options, compile=True))
+    """Where the time of a compiled step goes, by kind of kernel."""
+    for state in ("trained", "frozen"):
+        run, _ = prepare_step(_task(f"ours, backbone {state}", options, compile=True))
+        record.add(state, _profile(run, options, state))
+
+
+def _profile(run: Callable[[], None], options: Options, name: str) -> dict[str, Any]:
     for _ in range(3):
         run()
     on_gpu = options.device == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     synchronise = torch.cuda.synchronize if on_gpu else lambda: None
     synchronise()
+    rounds = 5
     started = time.perf_counter()
     with torch.profiler.profile(activities=activities) as trace:
-        for _ in range(5):
+        for _ in range(rounds):
             run()
         synchronise()
-    wall = (time.perf_counter() - started) / 5
+    wall = (time.perf_counter() - started) / rounds
+    if options.traces is not None:
+        trace.export_chrome_trace(str(Path(options.traces) / f"{name}.json.gz"))
     kinds: Counter[str] = Counter()
     kernels: Counter[str] = Counter()
+    calls = 0
     for event in trace.key_averages():
-        seconds = (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 5e6
-        if on_gpu and event.device_type != torch.autograd.DeviceType.CUDA:
+        seconds = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        on_device = event.device_type == torch.autograd.DeviceType.CUDA
+        if on_gpu and (not on_device or event.is_user_annotation):
             continue
-        kinds[_kind(event.key)] += seconds
-        kernels[event.key[:90]] += seconds
-    record.add("ms of a step while profiled", 1000 * wall)
-    record.add("ms by kind", {kind: 1000 * s for kind, s in kinds.most_common()})
-    record.add("device busy", sum(kinds.values()) / wall)
-    record.add("largest, ms", {name: 1000 * s for name, s in kernels.most_common(15)})
+        kinds[_kind(event.key)] += seconds / rounds / 1e3
+        kernels[event.key[:90]] += seconds / rounds / 1e3
+        calls += event.count
+    return {
+        "ms of a step while profiled": 1000 * wall,
+        "device busy": sum(kinds.values()) / 1000 / wall,
+        "kernels in a step": calls / rounds,
+        "ms by kind": dict(kinds.most_common()),
+        "largest, ms": dict(kernels.most_common(25)),
+    }
 
 
 def _kind(kernel: str) -> str:

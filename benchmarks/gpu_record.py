@@ -20,6 +20,8 @@ class Options:
     data: str | None
     #: A folder of 1080p clips, or None.
     videos: str | None
+    #: Receives the profiler's traces, or None.
+    traces: str | None
     #: Run on the CPU with small networks.
     rehearse: bool
 

@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from stccl_train.config import MetricConfig
 from stccl_train.model.backbone import PADDINGS, make_backbone
 from stccl_train.model.contrastive_loss import compare, info_nce
-from stccl_train.model.metric import CorrelationMetric
+from stccl_train.model.metric import CorrelationMetric, as_floats
 from stccl_train.model.token_kinds import CENTRES, LOCATIONS
 from stccl_train.model.tokens import (
     draw_places,
@@ -122,6 +122,7 @@ class PublishedShape(nn.Module):
 def prepare_step(task: Task) -> tuple[Callable[[], None], float]:
     """Return a function that takes one training step, and the operations of the model in it."""
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True  # as in training
     device = torch.device(task.device)
     on_gpu = device.type == "cuda"
     freeze = task.step.endswith("frozen")
@@ -138,11 +139,15 @@ def prepare_step(task: Task) -> tuple[Callable[[], None], float]:
     optimiser = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=on_gpu or None
     )
-    frames = torch.rand(2, task.batch, task.frames, 3, task.size, task.size, device=device) * 2 - 1
+    shape = (2, task.batch, task.frames, 3, task.size, task.size)
+    frames = torch.randint(256, shape, dtype=torch.uint8, device=device)
+    if not ours:
+        frames = as_floats(frames)
+    generators = [torch.Generator(device) for _ in range(task.batch)]  # of the windows' places
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=ours and on_gpu):
-            output = model(*frames, draws=task.draws) if ours else model(*frames)
+            output = model(*frames, generators, draws=task.draws) if ours else model(*frames)
         loss = output.loss if ours else output
         loss.backward()
         optimiser.step()
@@ -151,7 +156,7 @@ def prepare_step(task: Task) -> tuple[Callable[[], None], float]:
     with FlopCounterMode(display=False) as counter:
         step()
     if task.compile and ours:  # counted before: the counter does not see into compiled code
-        model.backbone.compile()
+        model.compile()
     return step, float(counter.get_total_flops())
 
 

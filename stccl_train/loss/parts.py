@@ -102,10 +102,9 @@ def part_sums(
     x, y = kind.build(source, places.where), kind.build(generated, places.where)
     # What does not pull is not pulled either: as a negative it would be pushed away.
     y = y._replace(values=torch.where(pulls[..., None], y.values, y.values.detach()))
-    sums = []
     pair = TokenPair(kind, part.layer, x, y)
-    for loss, weight, similarities in metric.token_losses(pair, source.shape[1]):
-        value = (loss / similarities.candidates.clamp_min(2).log()).clamp_min(margin)
-        weight = weight * pulls
-        sums.append(torch.stack([(weight * value).sum((1, 2)), weight.sum((1, 2))], dim=-1))
-    return sums[0] + sums[1]
+    loss, weight, similarities = metric.token_losses(pair, source.shape[1])
+    value = (loss / similarities.candidates.clamp_min(2).log()).clamp_min(margin)
+    weight = weight * pulls.repeat(2, 1, 1)
+    sums = torch.stack([(weight * value).sum((1, 2)), weight.sum((1, 2))], dim=-1)
+    return sums.view(2, -1, 2).sum(0)

@@ -1,7 +1,7 @@
 """`STCCLLoss`: the module that trainers add to their loss."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -93,6 +93,7 @@ class STCCLLoss(nn.Module):
         self.strict, self.check_range, self.seed = strict, check_range, seed
         self._parts = weighted_parts(metric, terms or {}, layers)
         self._calls = 0
+        self._compiled: Callable[..., Tensor] | None = None
         self._said: set[str] = set()
         self.register_load_state_dict_pre_hook(_skip_metric)  # type: ignore[no-untyped-call]
 
@@ -134,12 +135,12 @@ class STCCLLoss(nn.Module):
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
     def compile(self, *args: Any, **options: Any) -> None:
-        """Compile the backbone, where the work is; arguments are those of `torch.compile`.
+        """Compile the backbone and the comparison; arguments are those of `torch.compile`.
 
-        The rest always runs as it is: a dozen parts of small operations, which take minutes to
-        compile (``torch.compile`` of a whole training step passes them by as well).
+        ``torch.compile`` of a whole training step passes the loss by.
         """
         self.metric.backbone.compile(*args, **options)
+        self._compiled = torch.compile(self._part_sums, *args, **options)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(
@@ -262,23 +263,34 @@ class STCCLLoss(nn.Module):
 
         def compute(generated: Tensor) -> Tensor:
             features = self.metric.features(generated.to(dtype))
-            sums = [
-                part_sums(
-                    self.metric,
-                    part,
-                    place,
-                    source_features[part.layer][0],
-                    features[part.layer][0],
-                    self.margin,
-                ).sum(0)
-                for part, place in zip(parts, places, strict=True)
-            ]
-            return torch.stack(sums)
+            compare = self._compiled or self._part_sums
+            return compare(source_features, features, parts, places)
 
         if self.checkpointing and torch.is_grad_enabled():
             result: Tensor = checkpoint(compute, generated, use_reentrant=False)
             return result
         return compute(generated)
+
+    def _part_sums(
+        self,
+        source: Sequence[Sequence[Tensor]],
+        generated: Sequence[Sequence[Tensor]],
+        parts: Sequence[Part],
+        places: Sequence[Places],
+    ) -> Tensor:
+        """Return what `_sums` does, from the features of each layer."""
+        sums = [
+            part_sums(
+                self.metric,
+                part,
+                place,
+                source[part.layer][0],
+                generated[part.layer][0],
+                self.margin,
+            ).sum(0)
+            for part, place in zip(parts, places, strict=True)
+        ]
+        return torch.stack(sums)
 
     def _look(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
         """Look at values and landmarks, and say once what is wrong with them."""

@@ -38,6 +38,12 @@ class Similarities(NamedTuple):
         """Leave out the negatives at other times."""
         return Similarities(self.places)
 
+    def first_half(self) -> "Similarities":
+        """Return those of the first half of the windows."""
+        half = len(self.places) // 2
+        times = None if self.times is None else self.times[:half]
+        return Similarities(self.places[:half], times, self.apart)
+
 
 def compare(
     z: Tensor, k: Tensor, across_time: bool, guard: int = 0, times: Tensor | None = None

@@ -7,8 +7,8 @@ contrasted by InfoNCE along a cross of places and times, in both directions; tok
 disparity weigh more. docs/method.md gives the design and the reasons.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ class TokenPair(NamedTuple):
 
 
 class TokenLosses(NamedTuple):
-    """The contrastive loss of each token of one side, which has to find its partner."""
+    """The contrastive loss of each token, which has to find its partner."""
 
     #: (B, A, S), InfoNCE, or `one_to_one`; chance is ln(candidates).
     loss: Tensor
@@ -104,6 +104,7 @@ class CorrelationMetric(nn.Module):
         self.backbone.requires_grad_(not freeze_backbone)
         channels = self.backbone.channels
         self.kinds = select_kinds(config.terms, config.variant, config.motion, config.frames)
+        self._rows = {kind.name: row for row, kind in enumerate(self.kinds)}
         self.heads = nn.ModuleDict(
             {
                 kind.name: nn.ModuleList(Head(kind.head_sizes(c, config.frames)) for c in channels)
@@ -112,6 +113,7 @@ class CorrelationMetric(nn.Module):
         )
         unknown = torch.full((len(self.kinds), len(channels)), torch.inf)
         self.register_buffer("scale", unknown)
+        self._compiled: Callable[..., MetricOutput] | None = None
         self.train()
 
     def train(self, mode: bool = True) -> "CorrelationMetric":
@@ -120,6 +122,15 @@ class CorrelationMetric(nn.Module):
         if self.freeze_backbone:
             self.backbone.eval()
         return self
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Compile the backbone and `contrast`; arguments are those of `torch.compile`.
+
+        The draw of places between them stays as it is: a compiler has no generator of its own for
+        each window.
+        """
+        self.backbone.compile(*args, **options)
+        self._compiled = torch.compile(self.contrast, *args, **options)
 
     def forward(
         self,
@@ -142,20 +153,19 @@ class CorrelationMetric(nn.Module):
         """
         mouth = self.mouth_boxes(source_points, (source.shape[-1], source.shape[-2]))
         features = self.features(source, target)
-        return _mean([self.contrast(features, generator, mouth) for _ in range(draws)])
+        contrast = self._compiled or self.contrast
+        return _mean(
+            [contrast(features, self.draw(features, generator, mouth)) for _ in range(draws)]
+        )
 
     def contrast(
-        self,
-        features: list[list[Tensor]],
-        generator: Generators = None,
-        mouth: Tensor | None = None,
+        self, features: Sequence[Sequence[Tensor]], places: Sequence[Tensor]
     ) -> MetricOutput:
         """Compute the loss from features of source and target.
 
         Args:
             features: for each layer (B, T, C, H_l, W_l) of source and of target.
-            generator: as in `forward`.
-            mouth: (B, 4) boxes from `mouth_boxes`, or None to draw places evenly.
+            places: from `draw`.
         """
         source = features[0][0]
         frames = source.shape[1]
@@ -163,16 +173,15 @@ class CorrelationMetric(nn.Module):
         statistics: dict[str, Tensor] = {}
         disparity = self.scale.clone()
         kinds = [kind for kind in self.kinds if kind.exists_in(frames)]
-        for pair in self.tokens(features, generator, mouth):
+        for pair in self.tokens(features, places):
             kind, layer, x, y = pair
-            loss, figures = self._contrast(pair, frames)
+            loss, figures = self._window_losses(pair, frames)
             weight = self.config.eta if kind.term == "tcc" else 1.0
             forms = sum(other.term == kind.term for other in kinds)  # they share the term's weight
             total = total + weight / (len(features) * forms) * loss
             for name, value in figures.items():
                 statistics[f"{kind.name}.{layer + 1}.{name}"] = value
-            row = self.kinds.index(kind)
-            disparity[row, layer] = (x.disparity.mean() + y.disparity.mean()) / 2
+            disparity[self._rows[kind.name], layer] = (x.disparity.mean() + y.disparity.mean()) / 2
         for kind in kinds:
             for name in _STATISTICS:
                 layers = range(1, len(features) + 1)
@@ -217,19 +226,37 @@ class CorrelationMetric(nn.Module):
         return region_boxes(points, size)[:, 0]
 
     def tokens(
-        self,
-        features: list[list[Tensor]],
-        generator: Generators = None,
-        mouth: Tensor | None = None,
+        self, features: Sequence[Sequence[Tensor]], places: Sequence[Tensor]
     ) -> Iterator[TokenPair]:
         """Yield the tokens of each kind and layer, kind by kind. Arguments as in `contrast`."""
-        for kind in self.kinds:
-            for layer, (source, target) in enumerate(features):
-                if kind.exists_in(source.shape[1]):
-                    places = self.places(kind, layer, source, generator, mouth)
-                    yield TokenPair(
-                        kind, layer, kind.build(source, places), kind.build(target, places)
-                    )
+        frames = features[0][0].shape[1]
+        for (kind, layer), where in zip(self._kinds_and_layers(frames), places, strict=True):
+            both = kind.relate(torch.cat([kind.read(side, where) for side in features[layer]]))
+            (x, y), (dx, dy) = both.values.chunk(2), both.disparity.chunk(2)
+            yield TokenPair(kind, layer, Tokens(x, dx), Tokens(y, dy))
+
+    def draw(
+        self,
+        features: Sequence[Sequence[Tensor]],
+        generator: Generators = None,
+        mouth: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Draw the places of each kind and layer, in the order of `tokens`.
+
+        Args:
+            features: as in `contrast`; shapes and devices matter.
+            generator: as in `forward`.
+            mouth: (B, 4) boxes from `mouth_boxes`, or None to draw places evenly.
+        """
+        frames = features[0][0].shape[1]
+        return [
+            self.places(kind, layer, features[layer][0], generator, mouth)
+            for kind, layer in self._kinds_and_layers(frames)
+        ]
+
+    def _kinds_and_layers(self, frames: int) -> list[tuple[TokenKind, int]]:
+        layers = range(len(self.backbone.channels))
+        return [(kind, i) for kind in self.kinds if kind.exists_in(frames) for i in layers]
 
     def places(
         self,
@@ -246,7 +273,7 @@ class CorrelationMetric(nn.Module):
             layer: 0 to 3.
             features: (B, T, C, H, W) of one side; its shape and device matter.
             generator: as in `forward`.
-            mouth: as in `contrast`.
+            mouth: as in `draw`.
 
         Returns:
             (B, L, 2) int64, (y, x).
@@ -277,37 +304,38 @@ class CorrelationMetric(nn.Module):
         times = kind.slot_frames(frames, z.device)
         return compare(z, k, across_time, self.config.guard, times)
 
-    def token_losses(self, pair: TokenPair, frames: int) -> tuple[TokenLosses, TokenLosses]:
-        """Return the loss of each token, with the source's tokens as anchors and the target's.
+    def token_losses(self, pair: TokenPair, frames: int) -> TokenLosses:
+        """Return the loss of each token of B windows, in both directions.
 
         Args:
             pair: from `tokens`.
             frames: T, frames of the windows.
+
+        Returns:
+            2 B windows: first with the source's tokens as anchors, then with the target's.
         """
         kind, layer, x, y = pair
-        z, k = self.embed(kind, layer, x.values), self.embed(kind, layer, y.values)
-        scale = self.scale[self.kinds.index(kind), layer]
-        directions = []
-        for anchors, partners, tokens in ((z, k, x), (k, z, y)):
-            similarities = self.compare(kind, anchors, partners, frames)
-            weight = torch.ones_like(similarities.matched)
-            if self.config.adaptive:
-                weight = adaptive_weight(
-                    tokens.disparity, scale, self.config.lam, self.config.r, self.config.theta
-                )
-            if kind.form == "cm" and self.config.cm == "match":
-                loss = one_to_one(similarities)
-            else:
-                loss = info_nce(similarities, self.config.tau)
-            directions.append(TokenLosses(loss, weight, similarities))
-        return directions[0], directions[1]
+        # The rows of both directions are computed together: half as many operations to start.
+        embedded = self.embed(kind, layer, torch.cat([x.values, y.values]))
+        similarities = self.compare(kind, embedded, torch.cat(embedded.chunk(2)[::-1]), frames)
+        weight = torch.ones_like(similarities.matched)
+        if self.config.adaptive:
+            scale = self.scale[self._rows[kind.name], layer]
+            disparity = torch.cat([x.disparity, y.disparity])
+            weight = adaptive_weight(
+                disparity, scale, self.config.lam, self.config.r, self.config.theta
+            )
+        if kind.form == "cm" and self.config.cm == "match":
+            loss = one_to_one(similarities)
+        else:
+            loss = info_nce(similarities, self.config.tau)
+        return TokenLosses(loss, weight, similarities)
 
-    def _contrast(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def _window_losses(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of each window, (B,), over tokens and both directions; and statistics."""
-        directions = self.token_losses(pair, frames)
-        losses = [(tokens.loss * tokens.weight).mean(dim=(1, 2)) for tokens in directions]
-        total = (losses[0] + losses[1]) / 2
-        result = retrieval(directions[0].similarities)
+        tokens = self.token_losses(pair, frames)
+        total = (tokens.loss * tokens.weight).mean(dim=(1, 2)).view(2, -1).mean(0)
+        result = retrieval(tokens.similarities.first_half())
         return total, {
             "loss": total.detach().mean(),
             "positive": result.matched.mean(),
@@ -362,7 +390,8 @@ def as_input(frames: Tensor, size: int) -> Tensor:
     Returns:
         (B T, 3, size, size) float in [-1, 1], channels last in memory.
     """
-    flat = frames.flatten(0, 1)
+    # Bytes are reordered faster than floats.
+    flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
     if flat.dtype == torch.uint8:
         flat = as_floats(flat)
     if flat.shape[-2:] != (size, size):

@@ -7,7 +7,8 @@ one, on a CPU bit for bit.
 """
 
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ def fit(
     with (
         open_ranks(config.device) as ranks,
         threads(config.threads, config.metric.backbone, ranks.device),
+        _timed_convolutions(ranks.device),
         catch_stop_signals() as stop,
     ):
         setup = RunSetup(run, dataset, config, plan_training(dataset, config, ranks), ranks)
@@ -331,6 +333,21 @@ class Trainer:
         save_state(self.setup, self.state, self.metric, self._optimiser, improved)
 
 
+@contextmanager
+def _timed_convolutions(device: torch.device) -> Iterator[None]:
+    """Let a GPU try its ways to compute a convolution, and take the fastest from then on.
+
+    Not if the caller asked for deterministic algorithms: each process may find another one.
+    """
+    before = torch.backends.cudnn.benchmark
+    wanted = device.type == "cuda" and not torch.are_deterministic_algorithms_enabled()
+    torch.backends.cudnn.benchmark = before or wanted
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
 def _create_metric(config: TrainConfig, device: torch.device) -> CorrelationMetric:
     """Create the metric with fresh weights, the same on every rank."""
     torch.manual_seed(config.seed)
@@ -352,9 +369,9 @@ def _start_from(metric: CorrelationMetric, run: str) -> None:
 
 
 def _wrap(metric: CorrelationMetric, config: TrainConfig, ranks: Ranks) -> torch.nn.Module:
-    """Compile the backbone, and average gradients and batch norms over the ranks."""
+    """Compile the metric, and average gradients and batch norms over the ranks."""
     if config.compile:
-        metric.backbone.compile()
+        metric.compile()
     if ranks.device.type == "cuda" and ranks.world > 1 and not config.frozen:
         metric.backbone = torch.nn.SyncBatchNorm.convert_sync_batchnorm(metric.backbone)  # type: ignore[no-untyped-call]
     return average_gradients(metric, ranks)

@@ -8,6 +8,7 @@ No fixture of a conftest.py is used, so that they run with pytest, torch and thi
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -100,14 +101,37 @@ def test_bf16_changes_the_loss_by_a_percent_and_keeps_the_direction_of_the_gradi
 
 
 @pytest.mark.parametrize("padding", ["circular", "zeros"])
-def test_the_compiled_backbone_equals_the_eager_one(device: torch.device, padding: str) -> None:
+def test_the_compiled_metric_equals_the_eager_one(device: torch.device, padding: str) -> None:
     expected, reference = loss_and_gradient(make_metric(device, padding=padding), device)
     metric = make_metric(device, padding=padding)
-    # The CPU's compiler takes minutes; tracing alone shows that the graph has no break.
-    metric.backbone.compile(
-        fullgraph=True, backend="inductor" if device.type == "cuda" else "aot_eager"
-    )
+    metric.compile(**compiler(device))
     loss, gradient = loss_and_gradient(metric, device)
+    assert loss == pytest.approx(expected, rel=1e-4)
+    assert cosine(gradient, reference) > 0.9999
+
+
+def compiler(device: torch.device) -> dict[str, Any]:
+    """Return options of `torch.compile` that allow no break in the graph.
+
+    The CPU's compiler takes minutes; tracing alone shows that there is none.
+    """
+    return {"fullgraph": True, "backend": "inductor" if device.type == "cuda" else "aot_eager"}
+
+
+def test_the_compiled_loss_equals_the_eager_one(device: torch.device) -> None:
+    source, target = make_windows(device)
+    crit = STCCLLoss(make_metric(device, motion=False, terms=["tcc"]))
+
+    def loss_and_pull() -> tuple[float, Tensor]:
+        generated = target.clone().requires_grad_()
+        loss = crit(source, generated, torch.Generator().manual_seed(0))
+        loss.backward()
+        assert generated.grad is not None
+        return loss.item(), generated.grad
+
+    expected, reference = loss_and_pull()
+    crit.compile(**compiler(device))
+    loss, gradient = loss_and_pull()
     assert loss == pytest.approx(expected, rel=1e-4)
     assert cosine(gradient, reference) > 0.9999
 

@@ -111,7 +111,8 @@ def test_noise_is_found_no_more_often_at_its_own_place_than_at_another() -> None
         generator = torch.Generator().manual_seed(1000 + step)
         noise = torch.randn(2, 4, 4, 3, 48, 48, generator=generator)
         with torch.no_grad():
-            for kind, layer, x, y in metric.tokens(metric.features(*noise)):
+            features = metric.features(*noise)
+            for kind, layer, x, y in metric.tokens(features, metric.draw(features, generator)):
                 z, k = metric.embed(kind, layer, x.values), metric.embed(kind, layer, y.values)
                 own, wrong = (
                     retrieval(metric.compare(kind, z, other, 4)).recall.mean()
@@ -179,7 +180,8 @@ def test_the_loss_is_the_mean_over_forms_and_layers_with_eta() -> None:
 
 def test_there_are_as_many_tokens_as_in_the_paper() -> None:
     metric, (source, target) = make(size=224), windows(b=1, size=224)
-    for kind, layer, x, _ in metric.tokens(metric.features(source, target)):
+    features = metric.features(source, target)
+    for kind, layer, x, _ in metric.tokens(features, metric.draw(features)):
         expected = {
             "scc_vd": (1, 4, 8 * CENTRES[layer]),
             "scc_md": (1, 4, 8 * CENTRES[layer]),
@@ -192,7 +194,8 @@ def test_there_are_as_many_tokens_as_in_the_paper() -> None:
 
 def test_source_and_target_are_read_at_the_same_places() -> None:
     metric, (source, _) = make(), windows()
-    for _, _, x, y in metric.tokens(metric.features(source, source)):
+    features = metric.features(source, source)
+    for _, _, x, y in metric.tokens(features, metric.draw(features)):
         assert torch.equal(x.values, y.values)
 
 
