@@ -46,7 +46,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/train_step.py
 	test ! -d $(DEMO)/prepared || $(BIN)/python benchmarks/reader.py $(DEMO)/prepared
 
-# On a machine with a GPU: its figures go to gpu.json, in under eight minutes.
+# On a machine with a GPU: its figures go to gpu.json, in a quarter of an hour.
 gpu: $(VENV)/installed-test
 	test -d $(DEMO)/prepared || $(MAKE) demo
 	test -d $(DEMO)/videos || $(BIN)/stccl demo $(DEMO)/videos --size 1080 --speakers 2 --emotions neutral,happy --sentences 4

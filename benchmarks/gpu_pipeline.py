@@ -43,14 +43,14 @@ def reader(options: Options, record: Record) -> None:
         record.add("decoded by nvjpeg, images/s", len(jpegs) / seconds)
     except Exception as error:  # whatever the build lacks, the CPU's figures stand
         record.add("decoded by nvjpeg, images/s", f"{type(error).__name__}: {error}"[:200])
-    settings = ["epochs=1", "windows.per_epoch=480", "tensorboard=false", "compile=true"]
+    settings = ["epochs=1", "windows.per_epoch=480", "tensorboard=false"]
     if options.rehearse:
         settings = ["epochs=1", "windows.per_epoch=16", "tensorboard=false", "device=cpu"]
     log = StepLog()
     with tempfile.TemporaryDirectory() as run:
         preset = "tiny" if options.rehearse else "default"
         fit(options.data, Path(run), load_config(preset, settings=settings), log)
-    settled = slice(len(log.waiting) // 2, None)  # compiled, and the buffers are full
+    settled = slice(len(log.waiting) // 2, None)  # warm, and the buffers are full
     record.add(
         "waiting for data, share of a step", sum(log.waiting[settled]) / len(log.waiting[settled])
     )
@@ -62,7 +62,7 @@ def training(options: Options, record: Record) -> None:
     assert options.data is not None
     folder = Path(tempfile.mkdtemp())
     run = folder / "run"
-    settings = ["epochs=10", "windows.per_epoch=640", "save_every=50", "tensorboard=false"]
+    settings = ["epochs=4", "windows.per_epoch=640", "save_every=50", "tensorboard=false"]
     if options.rehearse:
         settings = ["epochs=2", "windows.per_epoch=16", "save_every=1", "device=cpu"]
     command = [sys.executable, "-m", "stccl_cli", "train", options.data, str(run)]

@@ -122,7 +122,6 @@ class PublishedShape(nn.Module):
 def prepare_step(task: Task) -> tuple[Callable[[], None], float]:
     """Return a function that takes one training step, and the operations of the model in it."""
     torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True  # as in training
     device = torch.device(task.device)
     on_gpu = device.type == "cuda"
     freeze = task.step.endswith("frozen")

@@ -7,6 +7,7 @@ contrasted by InfoNCE along a cross of places and times, in both directions; tok
 disparity weigh more. docs/method.md gives the design and the reasons.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -26,7 +27,14 @@ from stccl_train.model.contrastive_loss import (
 from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
 from stccl_train.model.retrieval import retrieval
 from stccl_train.model.token_kinds import HeadSizes, TokenKind, select_kinds
-from stccl_train.model.tokens import Generators, Tokens, draw_places, unit
+from stccl_train.model.tokens import (
+    Generators,
+    Tokens,
+    choose_places,
+    draw_places,
+    random_numbers,
+    unit,
+)
 
 #: Share of the newest batch in the running mean of disparities.
 _SCALE_MOMENTUM = 0.01
@@ -248,11 +256,18 @@ class CorrelationMetric(nn.Module):
             generator: as in `forward`.
             mouth: (B, 4) boxes from `mouth_boxes`, or None to draw places evenly.
         """
-        frames = features[0][0].shape[1]
-        return [
-            self.places(kind, layer, features[layer][0], generator, mouth)
-            for kind, layer in self._kinds_and_layers(frames)
+        maps = [source for source, _ in features]
+        batch, frames = maps[0].shape[:2]
+        likelihoods = [self._likelihood(each, mouth) for each in maps]
+        parts = self._kinds_and_layers(frames)
+        inner = [(each.shape[-2] - 2, each.shape[-1] - 2) for each in maps]
+        counts = [math.prod(inner[layer]) for _, layer in parts]
+        numbers = random_numbers(batch, counts, generator)
+        places = [
+            choose_places(own, kind.places[layer], inner[layer][1], likelihoods[layer])
+            for (kind, layer), own in zip(parts, numbers, strict=True)
         ]
+        return [where.to(maps[0].device) for where in places]
 
     def _kinds_and_layers(self, frames: int) -> list[tuple[TokenKind, int]]:
         layers = range(len(self.backbone.channels))
@@ -279,12 +294,17 @@ class CorrelationMetric(nn.Module):
             (B, L, 2) int64, (y, x).
         """
         b, _, _, h, w = features.shape
-        likelihood = None
-        if mouth is not None:
-            mask = box_mask(mouth, h, w, self.config.size)
-            likelihood = place_likelihood(mask, self.config.mouth)
+        likelihood = self._likelihood(features, mouth)
         places = draw_places(b, kind.places[layer], h, w, generator, likelihood)
         return places.to(features.device)
+
+    def _likelihood(self, features: Tensor, mouth: Tensor | None) -> Tensor | None:
+        """Return the relative chance of each place of a map to be drawn; None: all alike."""
+        if mouth is None:
+            return None
+        h, w = features.shape[-2:]
+        mask = box_mask(mouth, h, w, self.config.size)
+        return place_likelihood(mask, self.config.mouth)
 
     def embed(self, kind: TokenKind, layer: int, tokens: Tensor) -> Tensor:
         """Map tokens (..., D) through their head to unit length."""

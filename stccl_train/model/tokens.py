@@ -65,18 +65,36 @@ def draw_places(
             f"a feature map of {height} x {width} has no place with eight neighbours; "
             "use larger frames"
         )
-    if isinstance(generator, Sequence):
-        if len(generator) != batch:
-            raise UsageError(
-                f"{len(generator)} generators for {batch} windows; give one, or one per window"
-            )
-        uniform = torch.stack(
-            [torch.rand(rows * columns, generator=g, device=g.device) for g in generator]
-        )
-    else:
-        device = generator.device if generator is not None else None
-        uniform = torch.rand(batch, rows * columns, generator=generator, device=device)
+    (uniform,) = random_numbers(batch, [rows * columns], generator)
     return choose_places(uniform, count, columns, likelihood)
+
+
+def random_numbers(
+    batch: int, counts: Sequence[int], generator: Generators = None
+) -> Sequence[Tensor]:
+    """Draw uniform numbers from 0 to 1 for each window.
+
+    Args:
+        batch: B, number of windows.
+        counts: how many numbers of a window each of the results has.
+        generator: as in `draw_places`. The numbers are on its device.
+
+    Returns:
+        (B, count) float32 for each of ``counts``.
+
+    Raises:
+        UsageError: there are not B generators.
+    """
+    if not isinstance(generator, Sequence):
+        device = generator.device if generator is not None else None
+        return [torch.rand(batch, n, generator=generator, device=device) for n in counts]
+    if len(generator) != batch:
+        raise UsageError(
+            f"{len(generator)} generators for {batch} windows; give one, or one per window"
+        )
+    # One draw for each window: a GPU takes as long to start a small one as a large one.
+    rows = [torch.rand(sum(counts), generator=g, device=g.device) for g in generator]
+    return torch.split(torch.stack(rows), list(counts), dim=1)
 
 
 def choose_places(

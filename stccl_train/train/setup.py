@@ -12,6 +12,9 @@ from stccl_train.train.errors import TrainingError
 
 TRAIN, VAL = "train", "val"
 
+#: Steps from which compilation is worth its minutes.
+_LONG_RUN = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
@@ -79,6 +82,8 @@ def setup_notes(setup: RunSetup) -> tuple[str, ...]:
             f"{config.metric.backbone} takes tens of seconds per window on a CPU; use "
             "`--preset tiny` there"
         )
+    if setup.ranks.device.type == "cuda" and not config.compile and setup.steps > _LONG_RUN:
+        notes.append("`--compile` takes minutes at the start; then steps are about twice as fast")
     if config.frozen and config.backbone_weights is None:
         notes.append(
             "The backbone is frozen and has no published weights: the metric is learned on random "

@@ -7,8 +7,7 @@ one, on a CPU bit for bit.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +125,6 @@ def fit(
     with (
         open_ranks(config.device) as ranks,
         threads(config.threads, config.metric.backbone, ranks.device),
-        _timed_convolutions(ranks.device),
         catch_stop_signals() as stop,
     ):
         setup = RunSetup(run, dataset, config, plan_training(dataset, config, ranks), ranks)
@@ -331,21 +329,6 @@ class Trainer:
     def save(self, improved: bool) -> None:
         """Write the checkpoint; export the metric if it improved or nothing can be validated."""
         save_state(self.setup, self.state, self.metric, self._optimiser, improved)
-
-
-@contextmanager
-def _timed_convolutions(device: torch.device) -> Iterator[None]:
-    """Let a GPU try its ways to compute a convolution, and take the fastest from then on.
-
-    Not if the caller asked for deterministic algorithms: each process may find another one.
-    """
-    before = torch.backends.cudnn.benchmark
-    wanted = device.type == "cuda" and not torch.are_deterministic_algorithms_enabled()
-    torch.backends.cudnn.benchmark = before or wanted
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
 
 
 def _create_metric(config: TrainConfig, device: torch.device) -> CorrelationMetric:

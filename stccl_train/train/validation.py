@@ -43,7 +43,9 @@ def validate(
     count = 0
     for batch in batches(own, config.batch, config.metric.size):
         first, end = (ranks.rank + ranks.world * n for n in (count, count + len(batch)))
-        output = forward(metric, batch, range(first, end, ranks.world), config, ranks.device)
+        # Compiled, the other mode and each other size of a batch would take minutes of compilation.
+        with torch.compiler.set_stance("force_eager"):
+            output = forward(metric, batch, range(first, end, ranks.world), config, ranks.device)
         for name, value in {"loss": output.loss, **output.statistics}.items():
             sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
         count += len(batch)
