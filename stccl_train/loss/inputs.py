@@ -89,18 +89,24 @@ def range_faults(source: Tensor, generated: Tensor) -> list[RangeFault]:
     return faults
 
 
-def check_points(points: Tensor, source: Tensor) -> None:
-    """Check that landmarks lie on the frames. NaN, for a frame without a face, is allowed.
-
-    Raises:
-        UsageError: the shape is invalid, or the landmarks are of another scale.
-    """
+def check_points_shape(points: Tensor, source: Tensor) -> None:
+    """Check that there are 68 landmarks for each frame. Raises UsageError."""
     expected = (*source.shape[:2], 68, 2)
     if tuple(points.shape) != expected:
         raise UsageError(
             f"source_points has the shape {tuple(points.shape)}; "
             f"give {expected}, in pixels of source"
         )
+
+
+def check_points(points: Tensor, source: Tensor) -> None:
+    """Check that landmarks lie on the frames. NaN, for a frame without a face, is allowed.
+
+    Waits for the GPU.
+
+    Raises:
+        UsageError: the landmarks are of another scale.
+    """
     height, width = source.shape[-2:]
     shares = points.detach().float() / points.new_tensor([width, height]).float()
     known = shares[shares.isfinite().all(-1).all(-1)]  # (n, 68, 2)

@@ -11,7 +11,13 @@ from torch.utils.checkpoint import checkpoint
 
 from stccl_data.errors import UsageError
 from stccl_train.config import MetricConfig
-from stccl_train.loss.inputs import check_frames, check_points, range_faults, warn
+from stccl_train.loss.inputs import (
+    check_frames,
+    check_points,
+    check_points_shape,
+    range_faults,
+    warn,
+)
 from stccl_train.loss.parts import Part, Places, part_sums, weighted_parts
 from stccl_train.loss.places import draw_all_places
 from stccl_train.loss.scale import (
@@ -64,7 +70,8 @@ class STCCLLoss(nn.Module):
         checkpointing: compute the features again in the backward pass instead of keeping them.
         calibration: of the metric; without one, ``weight`` multiplies the bare value.
         strict: raise where otherwise a warning says once that frames are out of range.
-        check_range: look at the values of frames, which waits for the GPU once per call.
+        check_range: look at the values of frames and landmarks, which waits for the GPU; nothing
+            else in a call does.
         seed: of the random places; the rank and the number of the call count too.
     """
 
@@ -191,7 +198,8 @@ class STCCLLoss(nn.Module):
         parts = self._parts_of(windows.source.shape[1])
         places = self._draw(windows, parts, generator)
         values, total = self._values(windows, parts, places)
-        weights = values.new_tensor([part.weight for part in parts]) * (total > 0)
+        # Made on the device: a copy to it would wait for the backbone.
+        weights = torch.stack([values.new_full((), part.weight) for part in parts]) * (total > 0)
         value = (values * weights).sum() / weights.sum().clamp_min(1e-6)
         scale = self._scale(windows, parts)
         value = 1 - scale.stretch * (1 - value)
@@ -295,14 +303,16 @@ class STCCLLoss(nn.Module):
     def _look(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
         """Look at values and landmarks, and say once what is wrong with them."""
         if points is not None:
+            check_points_shape(points, source)
+        if not (self.strict or self.check_range):
+            return
+        if points is not None:
             check_points(points, source)
             if not points.isfinite().flatten(1).any(1).all():
                 self._say(
                     "points",
                     "source_points knows no face in some windows; there, the whole frame pulls",
                 )
-        if not (self.strict or self.check_range):
-            return
         for code, message in range_faults(source, generated):
             if self.strict:
                 raise UsageError(message)

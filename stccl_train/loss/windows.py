@@ -29,7 +29,8 @@ class LossWindows(NamedTuple):
         if points is not None:
             height, width = source.shape[-2:]
             side = min(height, width)
-            points = points - points.new_tensor([(width - side) // 2, (height - side) // 2])
+            cut = (width - side) // 2, (height - side) // 2
+            points = torch.stack([points[..., i] - cut[i] for i in (0, 1)], dim=-1)
         return cls(
             _centre_square(_clamp(source.detach())),
             _centre_square(_clamp(generated)),
@@ -45,7 +46,7 @@ class LossWindows(NamedTuple):
             stride: frames from one frame of a window to the next.
         """
         count = self.source.shape[1]
-        rows = window_frames(count, frames, stride).to(self.source.device)
+        rows = window_frames(count, frames, stride, self.source.device)
         if rows.shape == (1, count):
             return self
         return LossWindows(
@@ -74,7 +75,9 @@ class LossWindows(NamedTuple):
         return self._replace(generated=held)
 
 
-def window_frames(count: int, frames: int, stride: int = 1) -> Tensor:
+def window_frames(
+    count: int, frames: int, stride: int = 1, device: torch.device | None = None
+) -> Tensor:
     """Return which frames of a sequence are in each window.
 
     Every frame that a whole window can reach is in one.
@@ -83,18 +86,21 @@ def window_frames(count: int, frames: int, stride: int = 1) -> Tensor:
         count: N, frames of the sequence.
         frames: T, of a window.
         stride: frames from one frame of a window to the next.
+        device: where the result is made.
 
     Returns:
         (n, T) int64; (1, fewer than T) if no whole window fits.
     """
     span = (frames - 1) * stride + 1
     if count < span:
-        return torch.arange(0, count, stride)[None]
+        return torch.arange(0, count, stride, device=device)[None]
     starts: list[int] = []
     for first in range(min(stride, count - span + 1)):
         last = first + (count - span - first) // stride * stride
         starts += dict.fromkeys([*range(first, last + 1, frames * stride), last])
-    return torch.tensor(starts)[:, None] + stride * torch.arange(frames)
+    return torch.stack(
+        [torch.arange(start, start + span, stride, device=device) for start in starts]
+    )
 
 
 def _clamp(frames: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 REGIONS = ("mouth", "eyes")
 
 #: iBUG points of each region; the eyes include the brows.
-_REGION_POINTS = (range(48, 68), (*range(17, 27), *range(36, 48)))
+_REGION_POINTS = ((slice(48, 68),), (slice(17, 27), slice(36, 48)))
 
 
 def region_boxes(points: Tensor, size: int | tuple[int, int]) -> Tensor:
@@ -24,10 +24,11 @@ def region_boxes(points: Tensor, size: int | tuple[int, int]) -> Tensor:
         (B, 2, 4): x0, y0, x1, y1 of each of `REGIONS`, as shares of the frame's width and height.
         A region without any known point gets a box that contains nothing.
     """
-    sides = torch.tensor(size, dtype=points.dtype, device=points.device)
+    width, height = size if isinstance(size, tuple) else (size, size)
+    points = torch.stack([points[..., 0] / width, points[..., 1] / height], dim=-1)
     boxes = []
-    for numbers in _REGION_POINTS:
-        part = points[:, :, list(numbers)].flatten(1, 2) / sides
+    for slices in _REGION_POINTS:
+        part = torch.cat([points[:, :, each] for each in slices], dim=2).flatten(1, 2)
         low = torch.where(part.isnan(), torch.inf, part).amin(1)
         high = torch.where(part.isnan(), -torch.inf, part).amax(1)
         margin = (high - low) / 4

@@ -129,7 +129,8 @@ def patches(features: Tensor, places: Tensor) -> Tensor:
     Returns:
         (B, T, L, 9, C).
     """
-    offsets = torch.tensor([*NEIGHBOURS[:4], (0, 0), *NEIGHBOURS[4:]], device=places.device)
+    steps = torch.arange(-1, 2, device=places.device)
+    offsets = torch.cartesian_prod(steps, steps)  # row by row, as `NEIGHBOURS`
     return _vectors(features, places[:, :, None] + offsets)
 
 

@@ -18,9 +18,12 @@ from torch.nn import functional
 from stccl_train.config import MetricConfig
 from stccl_train.loss import STCCLLoss
 from stccl_train.model.metric import CorrelationMetric
+from stccl_train.seeding import torch_generator
 from stccl_train.train.distributed import open_ranks
 from stccl_train.train.trainer import fit
 from tests.testing import datasets
+from tests.testing.landmarks import mouth_points
+from tests.testing.metrics import tiny_metric
 from tests.testing.training import AtStep, assert_same_run, log_of, micro
 
 pytestmark = pytest.mark.gpu
@@ -181,6 +184,30 @@ def test_the_loss_under_autocast_pulls_generated_frames_the_same_way(
     lower = gradient(True)
     assert lower.isfinite().all()
     assert cosine(lower, gradient(False)) > 0.95
+
+
+def test_neither_step_nor_loss_waits_for_the_gpu(device: torch.device) -> None:
+    metric = tiny_metric().to(device)
+    crit = STCCLLoss(metric, check_range=False)
+    frames = torch.randint(256, (2, 3, 3, 3, 64, 64), dtype=torch.uint8, device=device)
+    points = mouth_points(3, 3).to(device)
+    generated = (frames[1] / 127.5 - 1).requires_grad_()
+
+    def step() -> None:
+        places = [torch_generator(0, number, device=device) for number in range(3)]
+        output = metric(*frames, places, points)
+        output.loss.backward()
+        metric.update_scale(output.disparity)
+        crit(frames[0] / 127.5 - 1, generated, places, points).backward()
+
+    step()  # libraries may wait while they load
+    if device.type == "cuda":
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        step()
+    finally:
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(
