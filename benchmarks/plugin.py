@@ -1,7 +1,8 @@
 """Does the loss help a generator? Trained without pairs, measured against the right answer.
 
-usage: python benchmarks/plugin.py DATA WORK [--raw RAW] [--only CONDITION] [--seeds 0,1,2]
-           [--steps 120] [--table]
+usage: python benchmarks/plugin.py DATA WORK [--raw RAW] [--only CONDITIONS] [--seeds 0,1,2]
+           [--steps 120] [--batch 1] [--size 64] [--channels 32] [--device cpu] [--set KEY=VALUE]
+           [--answers | --unmeasured | --table]
 
 DATA is a prepared dataset; with --raw, of the demo corpus in RAW, whose renderer then draws the
 right answer: the source's speech, head and blinks with the target's expression. Without it only the
@@ -16,12 +17,15 @@ large as that of the L1. The metrics are trained on the train split of DATA (`st
 
 WORK caches the results: an interrupted run resumes; strips.webp shows some frames. Each generator
 takes a minute of one idle core, with its metric two; set OMP_NUM_THREADS=1 and start several
-processes with --only.
+processes with --only. For a machine without a renderer and landmark networks, such as one with a
+GPU: draw the right answers with --answers, copy DATA and WORK, train there with --unmeasured (and
+--device cuda), copy WORK back and measure without either.
 """
 
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,23 +50,25 @@ from talking_faces import (
 from torch import Tensor
 from toy_generator import Generator
 
-from stccl_data.dataset import Dataset, open_dataset
+from stccl_data.dataset import open_dataset
 from stccl_data.files.atomic import atomic_writer, write_text
+from stccl_data.media.jpeg import decode_jpeg, encode_jpeg
 from stccl_train import STCCLLoss
-from stccl_train.config import load_config
+from stccl_train.config import load_config, value_of
 from stccl_train.eval.evaluate import untrained
 from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.train.trainer import fit
 
-SIZE = 64
 CONDITIONS = ("none", "L1", "untrained", "published", "ours")
+#: JPEG quality of the right answers and of generated frames in WORK.
+QUALITY = 95
 #: Rows of the strips, and the width of their names in pixels.
 SHOWN = ("source", "none", "L1", "published", "ours", "truth")
 MARGIN = 76
-#: Settings of the metrics: the published form with the backbone, size and schedule of `tiny`.
-PUBLISHED = (
-    "metric.backbone=tiny", "metric.size=96", "windows.per_epoch=64", "epochs=10", "batch=4",
-    "lr=2.0e-3", "warmup=0.5", "tensorboard=false",
+#: Settings of our metric that its published form shares.
+SHARED = (
+    "metric.backbone", "metric.size", "windows.per_epoch", "epochs", "batch", "lr", "warmup",
+    "tensorboard", "seed",
 )  # fmt: skip
 #: Weights of the reference and of the L1 on the mouth; the other speech losses follow the last.
 KEEP, SPEECH = 1.0, 3.0
@@ -83,58 +89,85 @@ class Speech:
     weight: float
 
 
-def as_tensor(frames: NDArray[np.uint8]) -> Tensor:
+def as_tensor(frames: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Map (..., S, S, 3) uint8 to (..., 3, S, S) in [-1, 1]."""
-    return torch.from_numpy(frames).movedim(-1, -3).float() / 127.5 - 1
+    return torch.from_numpy(frames).to(device).movedim(-1, -3).float() / 127.5 - 1
 
 
 def as_frames(images: Tensor) -> NDArray[np.uint8]:
     """Map (N, 3, S, S) in [-1, 1] to (N, S, S, 3) uint8."""
-    return ((images.detach() + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).numpy()
+    return ((images.detach() + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().numpy()
 
 
 def mouth_l1(source: Tensor, generated: Tensor, points: Tensor) -> Tensor:
     """Compute the mean L1 over the box of the mouth."""
-    boxes = region_boxes(points, source.shape[-1])[:, 0]
-    mask = box_mask(boxes, SIZE, SIZE, SIZE).float()[:, None, None]
+    size = source.shape[-1]
+    mask = box_mask(region_boxes(points, size)[:, 0], size, size, size).float()[:, None, None]
     apart = (source - generated).abs().mean(2, keepdim=True) * mask
     return apart.sum() / (mask.sum() * source.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A neutral window, and a reference of its speaker in an emotion."""
+class Windows:
+    """Neutral windows, and a reference of each speaker in an emotion."""
 
-    #: (1, T, 3, S, S)
+    #: (B, T, 3, S, S)
     source: Tensor
-    #: (1, T, 68, 2) pixels
+    #: (B, T, 68, 2) pixels
     points: Tensor
-    #: (3, S, S)
+    #: (B, 3, S, S)
     reference: Tensor
 
 
 class Faces:
-    """The clips that a generator learns from, and how its windows are drawn."""
+    """The clips that a generator learns from, and how its windows are drawn.
 
-    def __init__(self, clips: Sequence[TalkingClip], seed: int) -> None:
-        self._neutral = [clip for clip in clips if clip.emotion == "neutral"]
-        self._emotional = [clip for clip in clips if clip.emotion != "neutral"]
+    Args:
+        clips: the clips.
+        seed: of the draws.
+        device: where frames are kept and windows made.
+    """
+
+    def __init__(self, clips: Sequence[TalkingClip], seed: int, device: torch.device) -> None:
+        self.device = device
+        self._clips = clips
+        self._first = np.cumsum([0, *(len(clip.frames) for clip in clips)])
+        self._frames = torch.from_numpy(np.concatenate([clip.frames for clip in clips])).to(device)
+        self._points = torch.from_numpy(np.concatenate([clip.points for clip in clips])).to(device)
+        self._neutral = [i for i, clip in enumerate(clips) if clip.emotion == "neutral"]
         self._random = np.random.default_rng(seed)
 
-    def draw(self, interval: float) -> Window:
-        """Draw a window, in changed colours: there are few speakers to learn from."""
-        clip = self._neutral[self._random.integers(len(self._neutral))]
+    def draw(self, interval: float, batch: int) -> Windows:
+        """Draw windows, in changed colours: there are few speakers to learn from."""
+        rows, references = zip(*(self._draw_rows(interval) for _ in range(batch)), strict=True)
+        gains = self._random.uniform(0.75, 1.1, (batch, 3, 1, 1)).astype(np.float32)
+        factors = torch.from_numpy(gains).to(self.device, non_blocking=True)
+        windows = torch.from_numpy(np.stack(rows)).to(self.device, non_blocking=True)
+        reference = torch.tensor(references).to(self.device, non_blocking=True)
+        return Windows(
+            self._read(windows, factors[:, None]),
+            self._points[windows],
+            self._read(reference, factors),
+        )
+
+    def _draw_rows(self, interval: float) -> tuple[NDArray[np.intp], int]:
+        """Draw which frames are a window, (T,), and which one is its reference."""
+        number = self._neutral[self._random.integers(len(self._neutral))]
+        clip = self._clips[number]
         windows = clip.windows(FRAMES, interval)
         window = windows[self._random.integers(len(windows))]
-        gains = torch.from_numpy(self._random.uniform(0.75, 1.1, (3, 1, 1))).float()
-        own = [other for other in self._emotional if other.speaker == clip.speaker]
+        own = [
+            i
+            for i, other in enumerate(self._clips)
+            if other.speaker == clip.speaker and other.emotion != "neutral"
+        ]
         other = own[self._random.integers(len(own))]
-        reference = other.frames[self._random.choice(known_frames(other))]
-        source, reference = (
-            ((as_tensor(frames) + 1) * gains - 1).clamp(-1, 1)
-            for frames in (clip.frames[window], reference)
-        )
-        return Window(source[None], torch.from_numpy(clip.points[window])[None], reference)
+        reference = self._random.choice(known_frames(self._clips[other]))
+        return self._first[number] + window, int(self._first[other] + reference)
+
+    def _read(self, rows: Tensor, factors: Tensor) -> Tensor:
+        frames = self._frames[rows].movedim(-1, -3).float() / 127.5
+        return (frames * factors - 1).clamp(-1, 1)
 
 
 def known_frames(clip: TalkingClip) -> NDArray[np.intp]:
@@ -142,24 +175,28 @@ def known_frames(clip: TalkingClip) -> NDArray[np.intp]:
     return np.flatnonzero(~np.isnan(clip.points).any((1, 2)))
 
 
-def train_metric(condition: str, data: Path, work: Path) -> Path:
+def train_metric(condition: str, arguments: argparse.Namespace) -> Path:
     """Train the metric of a condition, unless WORK has it, and return its run."""
-    published = condition == "published"
-    config = load_config("paper", settings=PUBLISHED) if published else load_config("tiny")
-    return fit(data, work / f"metric-{condition}", config).run
+    config = load_config(arguments.preset, settings=[*arguments.set, f"device={arguments.device}"])
+    if condition == "published":
+        shared = [f"{key}={value_of(config, key)}" for key in (*SHARED, "device")]
+        config = load_config("paper", settings=shared)
+    return fit(arguments.data, arguments.work / f"metric-{condition}", config).run
 
 
-def speech_loss(condition: str, faces: Faces, data: Path, work: Path) -> Speech | None:
+def speech_loss(condition: str, faces: Faces, arguments: argparse.Namespace) -> Speech | None:
     """Return the speech loss of a condition, weighted."""
     if condition == "none":
         return None
     if condition == "L1":
         return Speech(mouth_l1, 0.12, SPEECH)
     published = condition == "published"  # its places are drawn evenly over the face
-    run = train_metric("published" if published else "ours", data, work)
-    loss = STCCLLoss.from_run(run, region="face" if published else "mouth")
+    run = train_metric("published" if published else "ours", arguments)
+    region: Any = "face" if published else "mouth"
+    loss = STCCLLoss.from_run(run, region=region, check_range=False)
     if condition == "untrained":
-        loss = STCCLLoss(untrained(loss.metric))
+        loss = STCCLLoss(untrained(loss.metric), check_range=False)
+    loss.to(faces.device)
 
     def call(source: Tensor, generated: Tensor, points: Tensor) -> Tensor:
         return loss(source, generated, source_points=None if published else points)
@@ -173,33 +210,39 @@ def gradient_norm(loss: SpeechLoss, faces: Faces, interval: float, draws: int = 
     """Return the mean norm of a loss's gradient on real frames that say something else."""
     norms = []
     for _ in range(draws):
-        window, other = faces.draw(interval), faces.draw(interval).source.requires_grad_()
-        value = loss(window.source, other, window.points)
+        windows = faces.draw(interval, 1)
+        other = faces.draw(interval, 1).source.requires_grad_()
+        value = loss(windows.source, other, windows.points)
         norms.append(torch.autograd.grad(value, other)[0].norm().item())
     return float(np.mean(norms))
 
 
-def train(faces: Faces, speech: Speech | None, steps: int, seed: int) -> Generator:
+def train(
+    faces: Faces, speech: Speech | None, arguments: argparse.Namespace, seed: int
+) -> Generator:
     """Train one generator."""
     torch.manual_seed(seed)
-    generator = Generator()
+    generator = Generator(arguments.channels).to(faces.device)
     optimiser = torch.optim.Adam(generator.parameters(), 2e-3, (0.8, 0.99))
+    steps = arguments.steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, 2 * (1 - step / steps)) + 1e-3
     )
+    shown = max(1, steps // 6)
     for step in range(steps):
-        window = faces.draw(speech.interval if speech else 0.12)
-        reference = window.reference.expand_as(window.source[0])
-        generated = generator(window.source[0], reference)
+        windows = faces.draw(speech.interval if speech else 0.12, arguments.batch)
+        reference = windows.reference[:, None].expand_as(windows.source)
+        generated = generator(windows.source.flatten(0, 1), reference.flatten(0, 1))
+        generated = generated.unflatten(0, reference.shape[:2])
         losses = {"keep": KEEP * (generated - reference).abs().mean()}
         if speech is not None:
-            said = speech.loss(window.source, generated[None], window.points)
+            said = speech.loss(windows.source, generated, windows.points)
             losses["speech"] = speech.weight * said
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         optimiser.step()
         schedule.step()
-        if step % 20 == 19:
+        if step % shown == shown - 1:
             print(step + 1, {k: round(v.item(), 4) for k, v in losses.items()}, flush=True)
     return generator
 
@@ -218,11 +261,11 @@ class Answer:
     points: NDArray[np.float64]
 
 
-def answers(dataset: Dataset, raw: Path | None, work: Path) -> list[Answer]:
+def answers(arguments: argparse.Namespace) -> list[Answer]:
     """Draw what the neutral clips of the held-out speakers should become; WORK keeps it."""
-    stored = {name: work / f"{name}.npz" for name in ("truth", "points")}
-    finder = PointFinder()
-    clips = [c for s in ("val", "test") for c in load_clips(dataset, s, SIZE)]
+    stored = {name: arguments.work / f"{name}.npz" for name in ("truth", "points")}
+    dataset, raw = open_dataset(arguments.data), arguments.raw
+    clips = [c for s in ("val", "test") for c in load_clips(dataset, s, arguments.size)]
     tasks = [
         (clip, reference_of(clip, emotion, clips))
         for clip in clips
@@ -232,9 +275,10 @@ def answers(dataset: Dataset, raw: Path | None, work: Path) -> list[Answer]:
     chosen = [known_frames(clip)[::MEASURED_STEP] for clip, _ in tasks]
     if not stored["truth"].exists():
         frames = [c.frames if raw is None else cut(draw(raw, c, r.emotion), c) for c, r in tasks]
-        save(stored["truth"], [f[i] for f, i in zip(frames, chosen, strict=True)])
-    frames = load(stored["truth"])
+        save_frames(stored["truth"], [f[i] for f, i in zip(frames, chosen, strict=True)])
+    frames = load_frames(stored["truth"])
     if not stored["points"].exists():
+        finder = PointFinder()
         save(stored["points"], [finder.find(f) for f in frames])
     points = load(stored["points"])
     return [Answer(*task, *rest) for task, *rest in zip(tasks, chosen, frames, points, strict=True)]
@@ -258,6 +302,18 @@ def load(path: Path) -> list[NDArray[Any]]:
     return [stored[str(i)] for i in range(len(stored.files))]
 
 
+def save_frames(path: Path, clips: Sequence[NDArray[np.uint8]]) -> None:
+    """Write clips of frames (N, S, S, 3), those of a clip side by side as one JPEG."""
+    images = [encode_jpeg(np.concatenate(list(frames), axis=1), QUALITY) for frames in clips]
+    save(path, [np.frombuffer(image, np.uint8) for image in images])
+
+
+def load_frames(path: Path) -> list[NDArray[np.uint8]]:
+    """Read what `save_frames` wrote."""
+    images = [decode_jpeg(data.tobytes()) for data in load(path)]
+    return [np.stack(np.split(image, image.shape[1] // len(image), axis=1)) for image in images]
+
+
 def draw(raw: Path, clip: TalkingClip, emotion: str) -> NDArray[np.uint8]:
     """Draw a clip of the demo corpus with another expression."""
     from stccl_data.demo import draw_manipulated, load_corpus
@@ -269,8 +325,9 @@ def draw(raw: Path, clip: TalkingClip, emotion: str) -> NDArray[np.uint8]:
 def measure(frames: NDArray[np.uint8], answer: Answer, finder: PointFinder) -> dict[str, float]:
     """Measure what was made of one clip, against the right answer."""
     points, truth = finder.find(frames), answer.points
-    boxes = region_boxes(torch.from_numpy(answer.points.astype(np.float32))[None], SIZE)[0]
-    mouth, eyes = (box_mask(box[None], SIZE, SIZE, SIZE)[0].numpy() for box in boxes)
+    size = frames.shape[1]
+    boxes = region_boxes(torch.from_numpy(answer.points.astype(np.float32))[None], size)[0]
+    mouth, eyes = (box_mask(box[None], size, size, size)[0].numpy() for box in boxes)
     masks = {"mouth": mouth, "eye": eyes & ~mouth, "other": ~mouth & ~eyes}
     apart = np.abs(frames.astype(float) - answer.frames).mean((0, 3))
     return {
@@ -282,44 +339,45 @@ def measure(frames: NDArray[np.uint8], answer: Answer, finder: PointFinder) -> d
     }
 
 
-def evaluate(
-    generator: Generator | None, right: Sequence[Answer], finder: PointFinder
-) -> tuple[list[dict[str, float]], list[NDArray[np.uint8]]]:
-    """Measure a generator, or None for the source itself. Returns figures and frames by answer."""
-    figures, made = [], []
+def generate(
+    generator: Generator | None, right: Sequence[Answer], device: torch.device
+) -> list[NDArray[np.uint8]]:
+    """Return the measured frames of each answer as a generator makes them, or as they were."""
+    made = []
     for answer in right:
         frames = answer.clip.frames[answer.chosen]
         if generator is not None:
             known = known_frames(answer.reference)
-            reference = as_tensor(answer.reference.frames[known[len(known) // 3]])
+            reference = as_tensor(answer.reference.frames[known[len(known) // 3]], device)
             with torch.no_grad():
-                source = as_tensor(frames)
+                source = as_tensor(frames, device)
                 frames = as_frames(generator(source, reference.expand_as(source)))
         made.append(frames)
-        figures.append(measure(frames, answer, finder))
-    return figures, made
+    return made
 
 
 def run_condition(arguments: argparse.Namespace, condition: str, seed: int) -> None:
     """Train and measure one generator, unless WORK has it."""
     name = f"{condition}-{seed}"
-    result = arguments.work / f"{name}.json"
-    if result.exists():
-        return
-    dataset = open_dataset(arguments.data)
-    clips = load_clips(dataset, "train", SIZE)
-    generator = None
-    if condition != "source":
-        print(name, flush=True)
-        speech = speech_loss(condition, Faces(clips, 1000 + seed), arguments.data, arguments.work)
-        generator = train(Faces(clips, seed), speech, arguments.steps, seed)
-        with atomic_writer(arguments.work / f"{name}.pt") as file:
-            torch.save(generator.state_dict(), file)
-    right = answers(dataset, arguments.raw, arguments.work)
-    figures, made = evaluate(generator, right, PointFinder())
-    save(arguments.work / f"{name}.npz", made)
-    write_text(result, json.dumps(figures, indent=1))
-    print(name, {key: round(float(np.nanmean([f[key] for f in figures])), 3) for key in figures[0]})
+    made, result = (arguments.work / f"{name}.{suffix}" for suffix in ("npz", "json"))
+    device = torch.device(arguments.device)
+    if not made.exists():
+        generator = None
+        if condition != "source":
+            started = time.monotonic()
+            clips = load_clips(open_dataset(arguments.data), "train", arguments.size)
+            speech = speech_loss(condition, Faces(clips, 1000 + seed, device), arguments)
+            print(f"{name}: {time.monotonic() - started:.0f} s for its loss", flush=True)
+            generator = train(Faces(clips, seed, device), speech, arguments, seed)
+            print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+        save_frames(made, generate(generator, answers(arguments), device))
+    if not (result.exists() or arguments.unmeasured):
+        finder = PointFinder()
+        pairs = zip(load_frames(made), answers(arguments), strict=True)
+        figures = [measure(frames, answer, finder) for frames, answer in pairs]
+        write_text(result, json.dumps(figures, indent=1))
+        means = {k: round(float(np.nanmean([f[k] for f in figures])), 3) for k in figures[0]}
+        print(name, means, flush=True)
 
 
 def print_table(work: Path, seeds: Sequence[int]) -> None:
@@ -343,20 +401,21 @@ def write_strips(work: Path, seed: int, columns: int = 10) -> None:
     """Write strips.webp: of some clips the source, some conditions and the right answer."""
     files = {name: work / f"{name}-{0 if name == 'source' else seed}.npz" for name in SHOWN}
     files["truth"] = work / "truth.npz"
-    rows = {name: load(path) for name, path in files.items() if path.exists()}
+    rows = {name: load_frames(path) for name, path in files.items() if path.exists()}
     count = len(rows["source"])
+    size = rows["source"][0].shape[1]
     blocks = []
     for clip in range(0, count, -(-count // 2)):
         frames = len(rows["source"][clip])
         shown = np.linspace(frames // 5, frames - frames // 5, columns).round().astype(int)
         for name, made in rows.items():
-            label = np.full((SIZE, MARGIN, 3), 255, np.uint8)
-            where = (4, SIZE // 2 + 4)
+            label = np.full((size, MARGIN, 3), 255, np.uint8)
+            where = (4, size // 2 + 4)
             cv2.putText(
                 label, name, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA
             )
             blocks.append(np.concatenate([label, *made[clip][shown]], axis=1))
-        blocks.append(np.full((8, MARGIN + columns * SIZE, 3), 255, np.uint8))
+        blocks.append(np.full((8, MARGIN + columns * size, 3), 255, np.uint8))
     image = cv2.cvtColor(np.concatenate(blocks[:-1]), cv2.COLOR_RGB2BGR)
     cv2.imwrite(str(work / "strips.webp"), image, [cv2.IMWRITE_WEBP_QUALITY, 78])
 
@@ -369,21 +428,38 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--raw", type=Path)
-    parser.add_argument("--only", choices=CONDITIONS)
+    parser.add_argument("--only", default=",".join(CONDITIONS), help="conditions")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--batch", type=int, default=1, help="windows of a step")
+    parser.add_argument("--size", type=int, default=64, help="of the frames, a multiple of 16")
+    parser.add_argument("--channels", type=int, default=32, help="of the generator")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--preset", default="tiny", help="of our metric")
+    parser.add_argument("--set", action="append", default=[], help="setting of our metric")
+    stage = parser.add_mutually_exclusive_group()
+    stage.add_argument("--answers", action="store_true", help="draw the right answers alone")
+    stage.add_argument("--unmeasured", action="store_true", help="measure nothing")
+    stage.add_argument("--table", action="store_true", help="train nothing")
     arguments = parser.parse_args()
+    conditions = arguments.only.split(",")
+    if unknown := set(conditions) - set(CONDITIONS):
+        parser.error(f"--only: unknown {', '.join(sorted(unknown))}")
     seeds = [int(word) for word in arguments.seeds.split(",")]
+    arguments.work.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
+    torch.set_float32_matmul_precision("high")
+    if arguments.answers:
+        answers(arguments)
+        return
     if not arguments.table:
         run_condition(arguments, "source", 0)
         for seed in seeds:
-            for condition in CONDITIONS:
-                if arguments.only in (None, condition):
-                    run_condition(arguments, condition, seed)
-    print_table(arguments.work, seeds)
-    write_strips(arguments.work, seeds[0])
+            for condition in conditions:
+                run_condition(arguments, condition, seed)
+    if not arguments.unmeasured:
+        print_table(arguments.work, seeds)
+        write_strips(arguments.work, seeds[0])
 
 
 if __name__ == "__main__":

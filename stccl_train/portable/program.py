@@ -59,7 +59,9 @@ class PortableMetric(nn.Module):
         sides = [
             [
                 layer.unflatten(0, shape)
-                for layer in self.metric.backbone(as_input(side, self._size))
+                for layer in self.metric.backbone(
+                    as_input(side, self._size, self.metric.config.grey)
+                )
             ]
             for side in (source.detach(), generated)
         ]

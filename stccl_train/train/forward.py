@@ -3,10 +3,11 @@
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from stccl_train.config import TrainConfig
 from stccl_train.data.collate import Batch
-from stccl_train.model.metric import MetricOutput
+from stccl_train.model.metric import MetricOutput, as_floats
 from stccl_train.seeding import torch_generator
 
 
@@ -30,11 +31,22 @@ def forward(
             in float32 by itself.
         device: the device of the model.
     """
-    places = [torch_generator(config.seed, number, device=device) for number in windows]
     source, target, points = (
         side.to(device, non_blocking=True)
         for side in (batch.source, batch.target, batch.source_points)
     )
     bf16 = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        return cast(MetricOutput, model(source, target, places, points, config.draws))
+
+    def run(model: torch.nn.Module, source: Tensor, target: Tensor) -> MetricOutput:
+        places = [torch_generator(config.seed, number, device=device) for number in windows]
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            return cast(MetricOutput, model(source, target, places, points, config.draws))
+
+    if model.training and config.attack:
+        sides = [as_floats(side).requires_grad_() for side in (source, target)]
+        gradients = torch.autograd.grad(run(getattr(model, "module", model), *sides).loss, sides)
+        source, target = (
+            (side + config.attack * gradient.sign()).clamp(-1, 1).detach()
+            for side, gradient in zip(sides, gradients, strict=True)
+        )
+    return run(model, source, target)
