@@ -152,6 +152,12 @@ class WindowConfig:
         lt=1,
         description="Largest change of brightness and contrast, the same on both sides.",
     )
+    light: float = Field(
+        default=0.0,
+        ge=0,
+        description="Light every frame by a smooth random field of its own, which changes values "
+        "by about this share.",
+    )
     balance: bool = Field(
         default=True, description="Draw each speaker, and each pair of emotions, equally often."
     )
