@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from stccl_data.errors import UsageError
+from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.metric import CorrelationMetric, TokenPair
 from stccl_train.model.token_kinds import TokenKind
 
@@ -83,6 +84,7 @@ def part_sums(
     source: Tensor,
     generated: Tensor,
     margin: float = 0.0,
+    form: LossForm = "contrast",
 ) -> Tensor:
     """Compare the tokens of one part: contrastive losses divided by that of chance.
 
@@ -93,6 +95,7 @@ def part_sums(
         source: (B, T, C, H, W) features.
         generated: likewise.
         margin: a token below it counts as this much.
+        form: see `STCCLLoss`.
 
     Returns:
         (B, 2), the weighted sum over the tokens that pull in each window, and their weight.
@@ -103,7 +106,7 @@ def part_sums(
     # What does not pull is not pulled either: as a negative it would be pushed away.
     y = y._replace(values=torch.where(pulls[..., None], y.values, y.values.detach()))
     pair = TokenPair(kind, part.layer, x, y)
-    loss, weight, similarities = metric.token_losses(pair, source.shape[1])
+    loss, weight, similarities = metric.token_losses(pair, source.shape[1], form)
     value = (loss / similarities.candidates.clamp_min(2).log()).clamp_min(margin)
     weight = weight * pulls.repeat(2, 1, 1)
     sums = torch.stack([(weight * value).sum((1, 2)), weight.sum((1, 2))], dim=-1)

@@ -28,6 +28,7 @@ from stccl_train.loss.scale import (
     setting_name,
 )
 from stccl_train.loss.windows import LossWindows
+from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.token_kinds import TCC_CM
@@ -83,6 +84,7 @@ class STCCLLoss(nn.Module):
         terms: Mapping[str, float] | None = None,
         layers: Sequence[float] = (1, 1, 1, 1),
         region: Literal["mouth", "face"] = "mouth",
+        form: LossForm = "contrast",
         margin: float = 0.0,
         chunk: int | None = None,
         checkpointing: bool = False,
@@ -95,6 +97,7 @@ class STCCLLoss(nn.Module):
         # In a tuple, so that it is no submodule: parents cannot save, load, train or unfreeze it.
         self._held = (copy.deepcopy(metric).requires_grad_(False).eval(),)
         self.weight, self.region, self.margin = weight, region, margin
+        self.form: LossForm = form
         self.chunk, self.checkpointing = chunk, checkpointing
         self.calibration = calibration
         self.strict, self.check_range, self.seed = strict, check_range, seed

@@ -18,9 +18,11 @@ from torch.nn import functional
 from stccl_train.config import MetricConfig
 from stccl_train.model.backbone import make_backbone
 from stccl_train.model.contrastive_loss import (
+    LossForm,
     Similarities,
     adaptive_weight,
     compare,
+    distance,
     info_nce,
     one_to_one,
 )
@@ -327,7 +329,9 @@ class CorrelationMetric(nn.Module):
         times = kind.slot_frames(frames, z.device)
         return compare(z, k, across_time, self.config.guard, times)
 
-    def token_losses(self, pair: TokenPair, frames: int) -> TokenLosses:
+    def token_losses(
+        self, pair: TokenPair, frames: int, form: LossForm = "contrast"
+    ) -> TokenLosses:
         """Return the loss of each token of B windows, in both directions.
 
         Args:
@@ -349,7 +353,9 @@ class CorrelationMetric(nn.Module):
             weight = adaptive_weight(
                 disparity, scale, self.config.lam, self.config.r, self.config.theta
             )
-        if kind.form == "cm" and self.config.cm == "match":
+        if form == "distance":
+            loss = distance(similarities)
+        elif kind.form == "cm" and self.config.cm == "match":
             loss = one_to_one(similarities)
         else:
             loss = info_nce(similarities, self.config.tau)
