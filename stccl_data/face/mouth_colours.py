@@ -7,7 +7,6 @@ turns of the head change them; and what covers the mouth has no lips.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from stccl_data.landmarks import ibug68
 
@@ -92,7 +91,8 @@ def mouth_visible(colours: NDArray[np.float32]) -> float | None:
     flat, lips = colours.reshape(len(colours), -1), _contrast(colours)
     squares = np.square(lips).sum(axis=1)
     compared = slice(None, None, -(-len(colours) // _MAX_COMPARED))
-    similar = cdist(flat[compared], flat) < _SAME_MOUTH
+    # Not SciPy's cdist, which is slow to import.
+    similar = np.stack([np.linalg.norm(flat - one, axis=1) for one in flat[compared]]) < _SAME_MOUTH
     similar &= lips[compared] @ lips.T >= _SAME_LIPS * np.maximum.outer(squares[compared], squares)
     return max(float(s.mean()) if np.median(squares[s]) >= _LIPS**2 else 0.0 for s in similar)
 

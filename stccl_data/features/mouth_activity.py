@@ -5,7 +5,6 @@ Behind a mask or a hand the landmark network invents a mouth; these scores show 
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from stccl_data.features.mouth import MouthFeatures
 from stccl_data.features.speech import HOP_S, SpeechFeatures
@@ -67,6 +66,8 @@ def mouth_moves_with_sound(mouth: MouthFeatures, speech: SpeechFeatures) -> floa
 
 def _without_trend(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the values of a 10 ms clock, (N,), minus their Gaussian average over time."""
+    from scipy.ndimage import gaussian_filter1d  # slow to import, and silent clips need none
+
     trend = gaussian_filter1d(values.astype(np.float64), _TREND_S / HOP_S, mode="nearest")
     return np.asarray(values - trend)
 

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.errors import ClipError, Reason
 from stccl_data.features.mouth import MouthFeatures, mouth_features
-from stccl_data.features.phonemes import PhonemeFeatures, phoneme_features
 from stccl_data.features.speech import SpeechFeatures, reference_cepstra, speech_features
+
+if TYPE_CHECKING:
+    from stccl_data.features.phonemes import PhonemeFeatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Signals:
     #: None if the face was not tracked.
     mouth: MouthFeatures | None = None
     #: None for a silent clip, or for less than 40 ms of speech.
-    phonemes: PhonemeFeatures | None = None
+    phonemes: "PhonemeFeatures | None" = None
     #: (N,) float64, seconds of the video frames since the first; empty for sound alone.
     frame_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     #: (R, 13) float64, cepstra at 30 Hz; used only to align as published.
@@ -55,6 +58,8 @@ def read_signals(path: str | Path, *, mouth: bool = False, reference: bool = Fal
         notes = audio.notes
         speech = speech_features(audio.samples, audio.rate, audio.start)
         if speech is not None:
+            from stccl_data.features.phonemes import phoneme_features  # loads SciPy
+
             phonemes = phoneme_features(audio.samples, audio.rate, speech)
         if reference and speech is not None:
             cepstra = reference_cepstra(audio.from_zero(), audio.rate)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dct, rfft
 
 HOP_S = 0.010
 WINDOW_S = 0.025
@@ -64,6 +63,8 @@ def speech_features(
     Returns:
         None without audible sound: too few samples, or a peak below AUDIBLE.
     """
+    from scipy.fft import dct, rfft  # slow to import, and silent clips need none
+
     x = np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     if len(x) < rate * WINDOW_S or np.abs(x - x.mean()).max() < AUDIBLE:
         return None
