@@ -1,8 +1,9 @@
 """Frame scores: how well mouth tokens of one clip match those of another, frame by frame."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from stccl_train.eval.statistics import HEADLINE
 from stccl_train.model.contrastive_loss import compare
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, place_likelihood, region_boxes
-from stccl_train.model.retrieval import retrieval
+from stccl_train.model.retrieval import recall_at_1
 from stccl_train.model.token_kinds import Term, TokenKind
 from stccl_train.model.tokens import draw_places
+from stccl_train.threads import threads
 
 #: Windows that contain a frame, on average.
 _OVERLAP = 3
@@ -79,6 +81,8 @@ class ClipFeatures:
         self.size = self._crops.decode([0]).shape[1]
         #: Frame -> its features in each layer, (H, W, C).
         self._frames: OrderedDict[int, list[Tensor]] = OrderedDict()
+        #: Windows, and what `anchors` returns for them.
+        self._anchors: tuple[bytes, list[_Anchors]] = b"", []
 
     def windows(self, windows: Sequence[NDArray[np.integer]]) -> list[Tensor]:
         """Return the features of windows in each layer, (B, T, C, H, W).
@@ -102,6 +106,16 @@ class ClipFeatures:
         while len(self._frames) * size > _KEPT_BYTES:
             self._frames.popitem(last=False)
         return batch
+
+    def anchors(self, windows: Sequence[NDArray[np.intp]]) -> "list[_Anchors]":
+        """Return the tokens of windows that look for their partners in another clip.
+
+        They are the same whatever clip that is: those of the latest windows are kept.
+        """
+        key = np.stack(windows).tobytes()
+        if self._anchors[0] != key:
+            self._anchors = key, list(_draw_anchors(self._metric, self, windows))
+        return self._anchors[1]
 
     def _compute(self, numbers: Sequence[int]) -> None:
         crops = torch.from_numpy(self._crops.decode(numbers)).permute(0, 3, 1, 2)[None]
@@ -136,19 +150,13 @@ def score_frames(
     if not windows:
         return None
     sums = _FrameSums(len(a))
-    generator = torch.Generator().manual_seed(0)
-    for first in range(0, len(windows), _BATCH):
-        batch = windows[first : first + _BATCH]
-        sides = source.windows(batch), target.windows([frame_map[frames] for frames in batch])
-        points = [
-            points_in_crop(a.landmarks[frames], a.face_transforms[frames]) for frames in batch
-        ]
-        boxes = region_boxes(torch.from_numpy(np.stack(points)), source.size)
-        mouth = boxes[:, 0].to(metric.scale.device)
-        for layer, features in enumerate(zip(*sides, strict=True)):
-            for kind in metric.kinds:
-                scores = _score_slots(metric, kind, layer, features, mouth, generator)
-                sums.add(kind, batch, scores)
+    batch: Sequence[NDArray[np.intp]] = ()
+    with threads(None, metric.config.backbone, metric.scale.device):
+        for anchors in source.anchors(windows):
+            if anchors.windows is not batch:
+                batch = anchors.windows
+                features = target.windows([frame_map[frames] for frames in batch])
+            sums.add(anchors.kind, batch, _score_slots(metric, anchors, features))
     return sums.scores()
 
 
@@ -173,47 +181,76 @@ def _spread_windows(shape: WindowShape, times: NDArray[np.float64]) -> list[NDAr
     ]
 
 
-def _score_slots(
-    metric: CorrelationMetric,
-    kind: TokenKind,
-    layer: int,
-    sides: Sequence[Tensor],
-    mouth: Tensor,
-    generator: torch.Generator,
-) -> NDArray[np.float64]:
-    """Sum cosine and R@1 over the mouth tokens of each time slot.
+def _draw_anchors(
+    metric: CorrelationMetric, source: ClipFeatures, windows: Sequence[NDArray[np.intp]]
+) -> Iterator["_Anchors"]:
+    """Yield the anchors of each batch of windows, layer and kind of token.
 
     Other tokens are candidates, but need not find their partners: places at the mouth come first,
     and only their tokens are compared with all.
+    """
+    generator = torch.Generator().manual_seed(0)
+    track = source.track
+    for first in range(0, len(windows), _BATCH):
+        batch = windows[first : first + _BATCH]
+        points = [
+            points_in_crop(track.landmarks[frames], track.face_transforms[frames])
+            for frames in batch
+        ]
+        boxes = region_boxes(torch.from_numpy(np.stack(points)), source.size)
+        mouth = boxes[:, 0].to(metric.scale.device)
+        for layer, features in enumerate(source.windows(batch)):
+            b, _, _, h, w = features.shape
+            mask = box_mask(mouth, h, w, metric.config.size)
+            likelihood = place_likelihood(mask, _MOUTH_SHARE)
+            rows = torch.arange(b, device=mask.device)[:, None]
+            for kind in metric.kinds:
+                places = draw_places(b, kind.places[layer], h, w, generator, likelihood)
+                at_mouth = mask[rows, places[..., 0], places[..., 1]]
+                at_mouth, order = at_mouth.sort(dim=1, descending=True, stable=True)
+                places = places[rows, order]
+                count = int(at_mouth.sum(1).max()) * kind.tokens_per_place
+                at_mouth = at_mouth.repeat_interleave(kind.tokens_per_place, dim=1)[:, :count]
+                tokens = kind.build(features, places).values[:, :, :count]
+                z = metric.embed(kind, layer, tokens)
+                yield _Anchors(batch, kind, layer, places, at_mouth.float(), z)
+
+
+def _score_slots(
+    metric: CorrelationMetric, anchors: "_Anchors", target: Sequence[Tensor]
+) -> NDArray[np.float64]:
+    """Sum cosine and R@1 over the mouth tokens of each time slot.
 
     Args:
         metric: the metric.
-        kind: of token.
-        layer: 0 to 3.
-        sides: features (B, T, C, H, W) of source and target.
-        mouth: (B, 4) boxes.
-        generator: source of the places.
+        anchors: of the source.
+        target: features of the target in each layer, (B, T, C, H, W).
 
     Returns:
         (B, A, 3): sum of cosines, sum of R@1, number of tokens.
     """
-    b, t, _, h, w = sides[0].shape
-    mask = box_mask(mouth, h, w, metric.config.size)
-    likelihood = place_likelihood(mask, _MOUTH_SHARE)
-    places = draw_places(b, kind.places[layer], h, w, generator, likelihood)
-    rows = torch.arange(b, device=places.device)[:, None]
-    at_mouth = mask[rows, places[..., 0], places[..., 1]]
-    at_mouth, order = at_mouth.sort(dim=1, descending=True, stable=True)
-    places = places[rows, order]
-    anchors = int(at_mouth.sum(1).max()) * kind.tokens_per_place
-    source, target = (kind.build(side, places).values for side in sides)
-    z = metric.embed(kind, layer, source[:, :, :anchors])
-    k = metric.embed(kind, layer, target)
+    kind, features = anchors.kind, target[anchors.layer]
+    k = metric.embed(kind, anchors.layer, kind.build(features, anchors.places).values)
     across_time = HEADLINE[kind.term] == "place+time"
-    result = retrieval(compare(z, k, across_time, times=kind.slot_frames(t, z.device)))
-    at_mouth = at_mouth.repeat_interleave(kind.tokens_per_place, dim=1)[:, :anchors].float()
-    values = torch.stack([result.matched, result.recall, torch.ones_like(result.matched)], dim=-1)
-    return torch.einsum("basm,bs->bam", values, at_mouth).double().cpu().numpy()
+    times = kind.slot_frames(features.shape[1], k.device)
+    matched, recall = recall_at_1(compare(anchors.z, k, across_time, times=times))
+    values = torch.stack([matched, recall, torch.ones_like(matched)], dim=-1)
+    return torch.einsum("basm,bs->bam", values, anchors.at_mouth).double().cpu().numpy()
+
+
+class _Anchors(NamedTuple):
+    """The source's tokens of one kind in one layer, of a batch of windows."""
+
+    #: (T,) frames of each window.
+    windows: Sequence[NDArray[np.intp]]
+    kind: TokenKind
+    layer: int
+    #: (B, L, 2), those at the mouth first.
+    places: Tensor
+    #: (B, S) float32, 1 for tokens at the mouth.
+    at_mouth: Tensor
+    #: (B, A, S, D), embedded.
+    z: Tensor
 
 
 class _FrameSums:
@@ -229,10 +266,11 @@ class _FrameSums:
         self, kind: TokenKind, windows: Sequence[NDArray[np.intp]], scores: NDArray[np.float64]
     ) -> None:
         """Add the scores of a batch, (B, A, 3), to all frames that each time slot covers."""
-        covered = kind.slot_frames(len(windows[0])).numpy()
-        for frames, slots in zip(windows, scores, strict=True):
-            for slot, values in zip(covered, slots, strict=True):
-                self._sums[kind.term][frames[slot]] += values
+        length = len(windows[0])
+        covers = np.zeros((scores.shape[1], length))
+        np.put_along_axis(covers, kind.slot_frames(length).numpy(), 1, axis=1)
+        for frames, values in zip(windows, np.einsum("at,bas->bts", covers, scores), strict=True):
+            self._sums[kind.term][frames] += values
 
     def scores(self) -> FrameScores:
         """Return the means over tokens."""

@@ -57,6 +57,20 @@ def retrieval(similarities: Similarities) -> Retrieval:
     )
 
 
+@torch.no_grad()
+def recall_at_1(similarities: Similarities) -> tuple[Tensor, Tensor]:
+    """Return ``matched`` and ``recall`` of `retrieval` alone, in a third of its time."""
+    places = similarities.places
+    matched = places.diagonal(dim1=-2, dim2=-1)
+    highest, equal = places.amax(-1), (places == matched[..., None]).sum(-1)
+    if similarities.times is not None and similarities.apart is not None:
+        negatives = similarities.times.masked_fill(~similarities.apart, -torch.inf)
+        partners = matched.transpose(1, 2)
+        highest = torch.maximum(highest, negatives.amax(-1).transpose(1, 2))
+        equal = equal + (negatives == partners[..., None]).sum(-1).transpose(1, 2)
+    return matched, torch.where(highest <= matched, 1 / equal, 0.0)
+
+
 def _lead(candidates: Tensor, matched: Tensor) -> Tensor:
     """Return how many more candidates are above the partner than below."""
     return torch.sign(candidates - matched[..., None]).sum(-1)

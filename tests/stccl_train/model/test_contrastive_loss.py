@@ -12,7 +12,7 @@ from stccl_train.model.contrastive_loss import (
     info_nce,
     one_to_one,
 )
-from stccl_train.model.retrieval import retrieval
+from stccl_train.model.retrieval import recall_at_1, retrieval
 from stccl_train.model.tokens import time_pairs, unit
 
 
@@ -51,6 +51,8 @@ def test_loss_and_retrieval_equal_slow_loops(across_time: bool, guard: int, pair
     )
     similarities = compare(z, k, across_time, guard, times)
     loss, result = info_nce(similarities, 0.07), retrieval(similarities)
+    matched, recall = recall_at_1(similarities)
+    assert torch.equal(matched, result.matched) and torch.allclose(recall, result.recall)
     for b in range(2):
         for a in range(slots):
             for s in range(3):
