@@ -14,6 +14,7 @@ from stccl_data.report.charts import Chart, axis
 from stccl_data.report.site import Site
 from stccl_data.report.views import write_webp
 from stccl_train.measures.request import CONTROLS
+from stccl_train.measures.text_table import number
 
 #: Clips that are shown with players.
 _SHOWN = 12
@@ -42,6 +43,11 @@ def write_measure_report(
     site = Site(Path(to) if to is not None else file.parent / "report", single_file)
     labels = list(dict.fromkeys(cell["row"] for cell in record["table"]))
     means = {(c["measure"], c["row"]): c["mean"] for c in record["table"] if c["emotion"] == "all"}
+    doubtful = {
+        (c["measure"], c["row"])
+        for c in record["table"]
+        if c["emotion"] == "all" and not c.get("evidence", True) and c["row"] in _judged(record)
+    }
     measures = [m for m in record["measures"] if any((m["name"], row) in means for row in labels)]
     site.write_page(
         "index.html",
@@ -51,7 +57,13 @@ def write_measure_report(
         labels=labels,
         controls=CONTROLS,
         measures=measures,
-        means=means,
+        figures={
+            (measure["name"], row): number(means[measure["name"], row], measure.get("digits", 3))
+            for measure in measures
+            for row in labels
+            if (measure["name"], row) in means
+        },
+        doubtful=doubtful,
         best={m["name"]: _best(m, record["methods"], means) for m in measures},
         charts=[_chart(m, labels, means) for m in measures if m["headline"]],
         clips=_clips(site.folder, record),
@@ -59,6 +71,11 @@ def write_measure_report(
     page = site.finish()
     size = sum(path.stat().st_size for path in site.folder.rglob("*") if path.is_file())
     return ReportResult(page, (), size)
+
+
+def _judged(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the rows whose headline numbers claim that speech is kept."""
+    return (*record["methods"], "real")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -118,11 +135,11 @@ def _clips(folder: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         clip = clips.setdefault(pair["source"], {"source": pair["source"], "rows": []})
         clip["rows"].append(pair)
     shown = []
-    for number, clip in enumerate(list(clips.values())[:_SHOWN], 1):
+    for n, clip in enumerate(list(clips.values())[:_SHOWN], 1):
         videos = [("source", clip["source"])]
         videos += [(pair["row"], pair["generated"]) for pair in clip["rows"]]
         copies = [
-            (label, *_copy(folder, path, f"{number:02d}-{place}"))
+            (label, *_copy(folder, path, f"{n:02d}-{place}"))
             for place, (label, path) in enumerate(videos)
         ]
         name = "/".join(Path(clip["source"]).parts[-2:])

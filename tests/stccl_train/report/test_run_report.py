@@ -79,7 +79,7 @@ def test_a_run_without_anything_names_the_command(tmp_path: Path) -> None:
 
 def measurement(**changes: Any) -> dict[str, Any]:
     measure = {"name": "lips", "label": "lip distance", "better": "lower", "unit": "%",
-               "group": "lips", "headline": True, "marks": ""}  # fmt: skip
+               "group": "lips", "headline": True, "marks": "", "digits": 2}  # fmt: skip
     cells = [("ours", 1.0), ("theirs", 2.0), ("copy", 0.0)]
     table = [{"measure": "lips", "emotion": "all", "row": row, "n": 3, "mean": mean}
              for row, mean in cells]  # fmt: skip
@@ -92,8 +92,18 @@ def measurement(**changes: Any) -> dict[str, Any]:
 def test_the_better_method_of_a_measurement_is_bold(tmp_path: Path) -> None:
     (tmp_path / "measure.json").write_text(json.dumps(measurement()))
     page = write_measure_report(tmp_path / "measure.json").page.read_text()
-    assert "<b>1</b>" in page and "<b>2</b>" not in page and "<b>0</b>" not in page
+    assert "<b>1.00</b>" in page and "<b>2.00</b>" not in page and "<b>0.00</b>" not in page
     assert "lower is better" in page and "<script>.mp4" not in page
+    assert "no evidence" not in page
+
+
+def test_a_number_that_is_no_evidence_is_neither_bold_nor_bare(tmp_path: Path) -> None:
+    record = measurement(warnings=["The metric is deaf. Every test of it failed."])
+    record["table"] = [{**cell, "evidence": cell["row"] == "theirs"} for cell in record["table"]]
+    (tmp_path / "measure.json").write_text(json.dumps(record))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    assert "1.00<abbr" in page and page.count("<abbr") == 1 and "<b>1.00" not in page
+    assert "<summary>The metric is deaf.</summary>" in page
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"methods": 3}'])
