@@ -27,8 +27,11 @@ from stccl_train.measures.request import Row
 from stccl_train.measures.text_table import align, number
 from stccl_train.train.trainer import fit
 
-METRIC = ("scc_recall", "scc_recall_gain", "tcc_recall", "tcc_recall_gain", "scc", "tcc")
-LIPS = ("lip_distance", "lip_distance_margin", "lip_motion", "opening", "opening_gain")
+METRIC = (
+    "scc_recall", "scc_recall_gain", "tcc_recall", "tcc_recall_gain",
+    "scc", "scc_gain", "tcc", "tcc_gain",
+)  # fmt: skip
+LIPS = ("lip_distance", "lip_motion", "lip_correlation", "opening", "opening_gain")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """`stccl measure`: measure generated clips against their sources, beside control rows."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,11 @@ def command(
     \b
     PATHS are one of
       SOURCE GENERATED...   videos
-      SOURCE GENERATED...   folders with equal file names, one GENERATED for each method
+      SOURCE GENERATED...   folders with equal file names, one GENERATED for each method; those
+                            in SPEAKER/EMOTION/ are compared by emotion, with the source
+                            SPEAKER/EMOTION/, SPEAKER/neutral/ or SPEAKER/
       ROWS.csv              with the columns source,generated and, if you like, method,
-                            speaker,emotion,reference,audio
+                            speaker,emotion,reference,audio,sentence
 
     --protocol takes the CSV with speaker and emotion, or folders REAL GENERATED... of face images,
     ACTOR/EMOTION/VIDEO/IMAGE, with the sound in ACTOR/EMOTION/VIDEO.wav.
@@ -87,6 +90,7 @@ def command(
         weights=None if weights is None else str(weights),
         device=device,
         workers=workers,
+        only=tuple(name.strip() for name in (measures or "").split(",") if name.strip()),
     )
     with open_progress() if out is None else resumable_progress(out) as progress:
         if protocol is not None:
@@ -96,8 +100,6 @@ def command(
     if protocol is not None:
         click.echo(text, nl=False)
         return
-    if measures is not None:
-        measurement = measurement.only([name.strip() for name in measures.split(",")])
     if out is not None:
         write_report(out, measurement)
     click.echo(format_measurement(measurement, form), nl=False)  # type: ignore[arg-type]
@@ -125,7 +127,7 @@ def _run_protocol(
     if form not in ("text", "json"):
         raise click.UsageError("--protocol prints text or json")
     with work_folder(out) as work:
-        ours = measure(rows, config, work.parent, progress) if rows else None
+        ours = measure(rows, replace(config, only=()), work.parent, progress) if rows else None
         faces = faces_of_rows(rows, work) if rows else faces_of_folders(paths[0], paths[1:])
         result = run_protocol(faces, config.weights, config.device, progress)
     return format_protocol(result, ours) if form == "text" else protocol_json(result, ours)

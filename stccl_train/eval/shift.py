@@ -9,19 +9,25 @@ from stccl_data.alignment.warping_path import half_frame, nearest_frame
 VERDICT_SHIFT = 0.4
 
 
-def shift_partners(frame_map: NDArray[np.int32], times: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Move each partner frame `VERDICT_SHIFT` later, or earlier at the end of the clip.
+def shift_partners(
+    frame_map: NDArray[np.int32], times: NDArray[np.float64], seconds: float = VERDICT_SHIFT
+) -> NDArray[np.int32]:
+    """Move each partner frame, or where the clip ends, move it the other way.
 
     Args:
         frame_map: (n_source,) target frames, -1 for none.
         times: (n_target,) presentation times, seconds.
+        seconds: how far; later, if positive.
 
     Returns:
         (n_source,) target frames, -1 for none.
     """
     partner = times[frame_map]
-    later, earlier = partner + VERDICT_SHIFT, partner - VERDICT_SHIFT
     half = half_frame(times)
-    moved = np.where(later < times[-1] + half, later, earlier)
-    outside = (frame_map < 0) | (moved < times[0] - half)
+
+    def exists(time: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray((time >= times[0] - half) & (time < times[-1] + half))
+
+    moved = np.where(exists(partner + seconds), partner + seconds, partner - seconds)
+    outside = (frame_map < 0) | ~exists(moved)
     return np.where(outside, -1, nearest_frame(times, moved)).astype(np.int32)

@@ -2,25 +2,34 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stccl_data.alignment.tracked_clip import TrackedClip, match_frames
 from stccl_data.errors import ClipError
 from stccl_data.features.signals import read_signals
 from stccl_data.files.atomic import write_text
+from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.measures.controls import Comparison
-from stccl_train.measures.definitions import Instrument, Measure, Values, gains, margins
+from stccl_train.measures.definitions import (
+    Instrument,
+    Measure,
+    Values,
+    gains,
+    margins,
+    mean_values,
+)
 from stccl_train.measures.instruments import MeasureConfig, open_instruments
 from stccl_train.measures.matched_pair import MatchedPair
 from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
 from stccl_train.measures.measurement import PairResult
 
 #: Format of the stored results. Bump when a measure changes.
-VERSION = 2
+VERSION = 3
 
 #: Clips whose length differs by more than this many frames are said to differ.
 _LENGTH_TOLERANCE = 1.5
@@ -51,22 +60,14 @@ def compare_group(
     stored = _read_results(file, group)
     if stored is not None:
         return stored
-    clips: dict[str, MeasuredClip] = {}
-
-    def clip(path: str) -> MeasuredClip:
-        if path not in clips:
-            clips[path] = store.read(path)
-        return clips[path]
-
+    clips = _Clips(store)
     results = []
     for comparison in group:
         try:
-            pair = _match(comparison, clip, actor)
+            pair = _match(comparison, clips, actor)
             results.append(_measure_pair(comparison, pair))
         except ClipError as error:
             results.append(PairResult(comparison, error=error.detail))
-        if comparison.row.generated != comparison.row.source:
-            clips.pop(comparison.row.generated, None)  # frees the features
     results = [_with_gains(result, results) for result in results]
     record = [{**asdict(result), "comparison": None} for result in results]
     write_text(file, json.dumps(record) + "\n")
@@ -100,27 +101,59 @@ def _read_results(file: Path, group: list[Comparison]) -> list[PairResult] | Non
         return None
 
 
-def _match(
-    comparison: Comparison, clip: Callable[[str], MeasuredClip], actor: list[str]
-) -> MatchedPair:
+class _Clips:
+    """The clips of a group, and their frames that belong together."""
+
+    def __init__(self, store: ClipStore) -> None:
+        self._store = store
+        self._clips: dict[str, MeasuredClip] = {}
+        self._with_sound: dict[str, TrackedClip] = {}
+        self._aligned: dict[tuple[str, str], NDArray[np.int32]] = {}
+
+    def read(self, path: str) -> MeasuredClip:
+        """Return a clip."""
+        if path not in self._clips:
+            self._clips[path] = self._store.read(path)
+        return self._clips[path]
+
+    def keep(self, *paths: str) -> None:
+        """Forget all clips but these: the features of networks are large."""
+        self._clips = {path: clip for path, clip in self._clips.items() if path in paths}
+
+    def align(self, source: str, target: str) -> NDArray[np.int32]:
+        """Align two clips by sound, or by the mouth if one is silent."""
+        if (source, target) not in self._aligned:
+            sides = self._read_sound(source), self._read_sound(target)
+            self._aligned[source, target] = match_frames(*sides, "auto")
+        return self._aligned[source, target]
+
+    def _read_sound(self, path: str) -> TrackedClip:
+        if path not in self._with_sound:
+            clip = self.read(path).tracked()
+            signals = replace(read_signals(path), mouth=clip.signals.mouth)
+            self._with_sound[path] = replace(clip, signals=signals)
+        return self._with_sound[path]
+
+
+def _match(comparison: Comparison, clips: _Clips, actor: list[str]) -> MatchedPair:
     """Find the frames that belong together.
 
     A generated clip has the source's time; a real one of the same sentence has its own, and is
-    aligned by sound, or by the mouth if a clip is silent.
+    aligned by sound, or by the mouth if a clip is silent, and so are the others beside it.
     """
     row = comparison.row
-    source, generated = clip(row.source), clip(row.generated)
-    sides = source.tracked(), generated.tracked()
-    if comparison.control == "real":
-        frame_map = match_frames(_with_sound(sides[0]), _with_sound(sides[1]), "auto")
+    clips.keep(row.source, row.generated, row.reference, *actor)
+    source, generated = clips.read(row.source), clips.read(row.generated)
+    if comparison.is_aligned:
+        frame_map = clips.align(row.source, row.generated)
     else:
-        frame_map = match_frames(*sides, "time")
+        frame_map = match_frames(source.tracked(), generated.tracked(), "time")
     return MatchedPair(
         source,
         generated,
         frame_map,
-        reference=clip(row.reference) if row.reference else None,
-        actor=tuple(clip(path) for path in actor),
+        reference=clips.read(row.reference) if row.reference else None,
+        actor=tuple(clips.read(path) for path in actor),
         sounds=_sounds(comparison),
     )
 
@@ -132,23 +165,20 @@ def _sounds(comparison: Comparison) -> tuple[str, ...]:
         return (row.generated,)
     if row.audio:
         return (row.audio,)
-    return (row.source,) if comparison.control == "other" else (row.generated, row.source)
-
-
-def _with_sound(clip: TrackedClip) -> TrackedClip:
-    """Read the sound of a clip, by which it is aligned."""
-    signals = replace(read_signals(clip.signals.name), mouth=clip.signals.mouth)
-    return replace(clip, signals=signals)
+    if comparison.control in ("other", "other aligned"):
+        return (row.source,)
+    return (row.generated, row.source)
 
 
 def _measure_pair(comparison: Comparison, pair: MatchedPair) -> PairResult:
-    """Measure a pair, and the same pair shifted."""
-    moved = pair.shifted()
-    values: Values = {}
-    shifted: Values = {}
-    for instrument in _instruments:
-        values |= _finite(instrument.measure(pair))
-        shifted |= _finite(instrument.measure(moved))
+    """Measure a pair, and the same pair shifted: the mean of later and earlier.
+
+    One shift may hit a moment at which the mouth does the same: means of two depend less on that.
+    """
+    values, *moved = (
+        _measure(each) for each in (pair, pair.shifted(VERDICT_SHIFT), pair.shifted(-VERDICT_SHIFT))
+    )
+    shifted = mean_values(moved)
     margin = margins(_measures(), values, shifted)
     return PairResult(
         comparison,
@@ -160,14 +190,19 @@ def _measure_pair(comparison: Comparison, pair: MatchedPair) -> PairResult:
 
 
 def _with_gains(result: PairResult, group: Sequence[PairResult]) -> PairResult:
-    """Add the gains over the controls: the pair shifted, and another person of the group."""
+    """Add the gains over the controls: the pair shifted, and the mean of other people.
+
+    One of the others is compared with the mean of the rest.
+    """
     emotion = result.comparison.row.emotion
+    kind = "other aligned" if result.comparison.is_aligned else "other"
     others = [
-        each.values
+        each
         for each in group
-        if each.comparison.control == "other" and each.comparison.row.emotion == emotion
+        if each.comparison.control == kind and each.comparison.row.emotion == emotion
     ]
-    controls = [result.shifted, *others]
+    rest = [each for each in others if each is not result] or others
+    controls = [result.shifted, mean_values([each.values for each in rest])]
     return replace(
         result,
         values=result.values | gains(_measures(), result.values, controls),
@@ -175,12 +210,15 @@ def _with_gains(result: PairResult, group: Sequence[PairResult]) -> PairResult:
     )
 
 
+def _measure(pair: MatchedPair) -> Values:
+    values: Values = {}
+    for instrument in _instruments:
+        values |= instrument.measure(pair)
+    return {name: value for name, value in values.items() if np.isfinite(value)}
+
+
 def _measures() -> list[Measure]:
     return [measure for instrument in _instruments for measure in instrument.measures]
-
-
-def _finite(values: Values) -> Values:
-    return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def _notes(pair: MatchedPair) -> Iterator[str]:

@@ -28,12 +28,13 @@ class Measure:
     #: digits after the point
     digits: int = 3
     #: Whether its margin over a shift is measured too: by how much it is better than that of the
-    #: same two clips with the generated one 0.4 s away. What the clips share whatever is said, such
-    #: as the shape of a face, is in both and drops out.
+    #: same two clips with the generated one 0.4 s early or late. What the clips share whatever is
+    #: said, such as the shape of a face, is in both and drops out.
     has_margin: bool = False
     #: Whether its gain over the controls is measured too, a headline number: by how much it is
-    #: better than the better of that shift and another person, who says something else. Two people
-    #: who begin and end in silence share that, which a shift alone would count as speech.
+    #: better than the better of that shift and the mean of other people, who say something else.
+    #: Two people who begin and end in silence share that, which a shift alone would count as
+    #: speech.
     has_gain: bool = False
 
     @property
@@ -107,6 +108,15 @@ def gains(measures: Sequence[Measure], values: Values, controls: Sequence[Values
         if m.has_gain and m.name in values and known:
             result[f"{m.name}_gain"] = min(m.gain(values[m.name], control) for control in known)
     return result
+
+
+def mean_values(several: Sequence[Values]) -> Values:
+    """Return the mean of each measure over those that have it."""
+    names = dict.fromkeys(name for values in several for name in values)
+    return {
+        name: float(np.mean([values[name] for values in several if name in values]))
+        for name in names
+    }
 
 
 def finite_mean(values: np.ndarray) -> float:

@@ -31,6 +31,8 @@ class MeasureConfig:
     device: str = "cpu"
     #: processes; 0: one per core
     workers: int = 0
+    #: names of the measures that are wanted; empty: all
+    only: tuple[str, ...] = ()
 
     @property
     def worker_count(self) -> int:

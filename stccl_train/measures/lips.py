@@ -30,6 +30,9 @@ class Lips:
 
     - `lip_distance`: mean over k and points of |p - q|. 0 and up, lower is better.
     - `lip_shape`: the same, each frame's lips moved to a common centroid.
+    - `lip_correlation`: Pearson's correlation of all coordinates of p and q, each less its mean
+      over k: whether the lips move alike, however wide a smile holds them and however far they
+      move. -1 to 1, higher is better.
     - `lip_motion`: mean of |p' - q'|, velocities by central differences over 0.16 s, percent of
       the eye distance per second. Lower is better.
     - `opening`, `width`: Pearson correlation over k of the inner opening, and of the distance of
@@ -45,6 +48,14 @@ class Lips:
     measures: tuple[Measure, ...] = (
         Measure("lip_distance", "lip distance", "lower", _PERCENT, 2, has_margin=True),
         Measure("lip_shape", "lip shape", "lower", _PERCENT, 2),
+        Measure(
+            "lip_correlation",
+            "lip correlation",
+            "higher",
+            "correlation",
+            has_margin=True,
+            has_gain=True,
+        ),
         Measure("lip_motion", "lip motion", "lower", f"{_PERCENT} per second", 1),
         Measure("opening", "opening", "higher", "correlation", has_margin=True, has_gain=True),
         Measure("width", "width", "higher", "correlation"),
@@ -66,6 +77,7 @@ class Lips:
         return {
             "lip_distance": distance(source[a], generated[b]),
             "lip_shape": distance(_centred(source[a]), _centred(generated[b])),
+            "lip_correlation": points_correlation(source[a], generated[b]),
             "lip_motion": distance(
                 velocity(source, pair.source.track.times)[a],
                 velocity(generated, pair.generated.track.times)[b],
@@ -106,6 +118,13 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     if len(x) < _LEAST_FRAMES or x.std() < 1e-9 or y.std() < 1e-9:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def points_correlation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
+    """Return the correlation of all coordinates of points (n, K, 2), each less its mean over n."""
+    if len(p) < _LEAST_FRAMES:
+        return float("nan")
+    return correlation(*((points - points.mean(axis=0)).ravel() for points in (p, q)))
 
 
 def lag(

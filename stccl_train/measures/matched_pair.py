@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_train.eval.shift import VERDICT_SHIFT, shift_partners
+from stccl_train.eval.shift import shift_partners
 from stccl_train.measures.measured_clip import MeasuredClip
 
 
@@ -23,13 +23,13 @@ class MatchedPair:
     actor: tuple[MeasuredClip, ...] = ()
     #: The files whose sound the generated clip should be in sync with: the first that has some.
     sounds: tuple[str, ...] = ()
-    #: Seconds by which the generated clip was shifted against source and sound.
+    #: Seconds by which the generated clip was shifted against source and sound, see `shifted`.
     shift: float = 0.0
 
-    def shifted(self) -> "MatchedPair":
-        """Return the pair with the generated clip `VERDICT_SHIFT` (0.4 s) away."""
-        moved = shift_partners(self.frame_map, self.generated.track.times)
-        return replace(self, frame_map=moved, shift=VERDICT_SHIFT)
+    def shifted(self, seconds: float) -> "MatchedPair":
+        """Return the pair with the generated clip shifted; later, if ``seconds`` is positive."""
+        moved = shift_partners(self.frame_map, self.generated.track.times, seconds)
+        return replace(self, frame_map=moved, shift=seconds)
 
     @property
     def frames(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -48,25 +48,27 @@ def measure(
 
     Raises:
         MetricError: no usable metric in ``config.run``.
-        UsageError: a weights file that was asked for cannot be used.
+        UsageError: a weights file cannot be used, or there is no such measure.
         StopRunError: workers cannot be started.
     """
     config = config or MeasureConfig()
     progress = progress or SilentProgress()
     plan = plan_instruments(config)
+    empty = Measurement(
+        groups=tuple(as_group(name, measures) for name, measures in plan.groups.items()),
+        results=(),
+        absent=plan.absent,
+        warnings=plan.warnings(rows),
+    )
+    empty.only(config.only)  # a misspelt name costs no time
     by_source = comparisons(rows)
     with work_folder(out) as folder:
         failures = _read_clips(by_source, folder, config, progress)
         results = _compare_all(by_source, failures, actor_clips(rows), folder, config, progress)
-        measured = Measurement(
-            groups=tuple(as_group(name, measures) for name, measures in plan.groups.items()),
-            results=tuple(results),
-            absent=plan.absent,
-            warnings=plan.warnings(rows),
-        )
-        if FAD not in measured.measures:
-            return measured
-        return replace(measured, pooled=_pool_faces(measured, folder, config, progress))
+        measured = replace(empty, results=tuple(results))
+        if FAD in measured.measures:
+            measured = replace(measured, pooled=_pool_faces(measured, folder, config, progress))
+        return measured.only(config.only)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The Measurement record: every value of every pair, and the means and differences they give."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,12 @@ from stccl_data.errors import UsageError
 from stccl_train.measures.controls import Comparison
 from stccl_train.measures.definitions import Measure, Values
 from stccl_train.measures.request import CONTROLS
-from stccl_train.measures.statistics import PairedDifference, paired_difference
+from stccl_train.measures.statistics import (
+    Interval,
+    PairedDifference,
+    mean_interval,
+    paired_difference,
+)
 
 #: The column of all emotions together.
 ALL = "all"
@@ -22,7 +28,7 @@ class PairResult:
     comparison: Comparison
     #: by measure, margins and gains included; a measure without a value is missing
     values: Values = field(default_factory=dict)
-    #: the same with the generated clip 0.4 s away
+    #: the mean of the same with the generated clip 0.4 s early and late
     shifted: Values = field(default_factory=dict)
     #: frames that were compared
     frames: int = 0
@@ -90,15 +96,22 @@ class Measurement:
         """Return the same with some measures alone.
 
         Args:
-            names: of measures, in any order.
+            names: of measures, in any order; none: all.
 
         Raises:
             UsageError: there is no such measure.
         """
+        if not names:
+            return self
         known = [measure.name for measure in self.measures]
         for name in names:
             if name not in known:
-                raise UsageError(f"no measure {name!r} here; choose from {', '.join(known)}")
+                near = difflib.get_close_matches(name, known, n=3)
+                guess = f"; did you mean {' or '.join(near)}?" if near else ""
+                absent = "".join(f"\nabsent: {group}: {why}" for group, why in self.absent.items())
+                raise UsageError(
+                    f"no measure {name!r} here{guess}\nmeasures: {', '.join(known)}{absent}"
+                )
         groups = (
             Group(group.name, tuple(m for m in group.measures if m.name in names))
             for group in self.groups
@@ -144,6 +157,31 @@ class Measurement:
         gains = [measure.gain(ours[key], theirs[key]) for key in ours if key in theirs]
         return paired_difference([gain for gain in gains if np.isfinite(gain)])
 
+    def interval(self, label: str, measure: Measure, emotion: str = ALL) -> Interval | None:
+        """Return the 95 % interval of `mean`; None with fewer than two clips."""
+        return mean_interval(list(self._values(label, measure, emotion).values()))
+
+    def is_evidence(self, label: str, measure: Measure, emotion: str = ALL) -> bool:
+        """Whether a headline number is above the controls beyond chance.
+
+        It is if its interval is above 0 and other people were among the controls.
+        """
+        interval = self.interval(label, measure, emotion)
+        compared = any(result.values for result in self.rows("other", emotion))
+        return compared and interval is not None and interval.low > 0
+
+    def is_doubtful(self, label: str, measure: Measure, emotion: str = ALL) -> bool:
+        """Whether a table has to say that a number is no evidence: see `is_evidence`.
+
+        It says so of the headline numbers of methods and real clips.
+        """
+        return (
+            measure.is_headline
+            and label in (*self.methods, "real")
+            and self.mean(label, measure, emotion).n > 0
+            and not self.is_evidence(label, measure, emotion)
+        )
+
     def marks(self, measure: Measure) -> str:
         """Return the marks of a measure: what its controls say against it.
 
@@ -162,12 +200,14 @@ class Measurement:
         return marks
 
     def _values(self, label: str, measure: Measure, emotion: str) -> dict[tuple[str, ...], float]:
-        """Return a measure's value by what was compared: source, emotion and reference."""
+        """Return a measure's value by what was compared: source, emotion, reference, control."""
         values: dict[tuple[str, ...], float] = {}
         for result in self.rows(label, emotion):
             row = result.comparison.row
             key: tuple[str, ...] = (row.source, row.emotion, row.reference)
             known = result.values
+            if label in ("other", "other aligned"):  # several for each source
+                key = (*key, row.generated)
             if label == "shifted":  # a row for each method's clip
                 key, known = (*key, row.method), result.shifted
             if measure.name in known:

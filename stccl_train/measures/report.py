@@ -5,7 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -35,11 +35,14 @@ _LATEX_ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "one": r"$\t
 _MAX_NOTES = 5
 
 _LEGEND = """\
-over shift: by how much better than the same two clips with the generated one 0.4 s away.
-over controls (*): by how much better than the better of that and of other; these columns alone tell
-  how well speech is kept: at 0 or below, somebody who says something else does as well.
+over shift: by how much better than the same two clips with the generated one 0.4 s early or late.
+over controls (*): by how much better than the better of that and of the mean of others; these
+  columns alone tell how well speech is kept: at 0 or below, somebody else's clip does as well.
+?: not above another person's clip beyond chance (the 95 % interval over clips reaches 0, or there
+  is one clip only): no evidence that speech is kept.
 copy: the source itself; real: a clip of the actor in the wanted emotion; shifted: the generated
-  clips 0.4 s late; other: another person, who says something else.
+  clips 0.4 s early and late; other: other people, who say something else; other aligned: the same
+  people, aligned with the source as real is.
 c: a copy of the input wins; o: other comes out above a method.
 """
 
@@ -75,10 +78,16 @@ def _group_table(measurement: Measurement, group: Group) -> str:
         return ""
     rows = [[group.name, "n", *(_heading(measurement, measure, measures) for measure in measures)]]
     for label in measurement.labels:
-        means = [measurement.mean(label, measure) for measure in measures]
-        cells = [number(m.mean, measure.digits) for m, measure in zip(means, measures, strict=True)]
-        rows.append([label, str(max(mean.n for mean in means)), *cells])
+        n = max(measurement.mean(label, measure).n for measure in measures)
+        cells = (_cell(measurement, label, measure, ALL) for measure in measures)
+        rows.append([label, str(n), *cells])
     return align(rows)
+
+
+def _cell(measurement: Measurement, label: str, measure: Measure, emotion: str) -> str:
+    """Format a mean, with a mark if it is no evidence, else with a space in its place."""
+    mark = "?" if measurement.is_doubtful(label, measure, emotion) else " "
+    return number(measurement.mean(label, measure, emotion).mean, measure.digits) + mark
 
 
 def _has_values(measurement: Measurement, measure: Measure) -> bool:
@@ -105,8 +114,8 @@ def _emotion_table(measurement: Measurement) -> str:
         for label in measurement.labels:
             first = label == measurement.labels[0]
             shown = f"{measure.label} {_ARROWS[measure.better]}" if first else ""
-            means = (measurement.mean(label, measure, emotion).mean for emotion in columns)
-            rows.append([shown, label, *(number(mean, measure.digits) for mean in means)])
+            cells = (_cell(measurement, label, measure, emotion) for emotion in columns)
+            rows.append([shown, label, *cells])
     return align(rows, left=2)
 
 
@@ -159,14 +168,25 @@ def foot(measurement: Measurement) -> Iterator[str]:
 def _csv(measurement: Measurement) -> str:
     """Format the means: a line for each measure, emotion and row of the table."""
     header = ["measure", "unit", "better", "headline", "marks", "emotion", "row", "n", "mean"]
-    lines = [header]
+    lines = [[*header, "low", "high", "evidence"]]
     for measure, emotion, label in _cells(measurement):
         mean = measurement.mean(label, measure, emotion)
         if mean.n:
             about = [measure.name, measure.unit, measure.better or "", int(measure.is_headline)]
             cells = [measurement.marks(measure), emotion, label, mean.n, f"{mean.mean:.6g}"]
-            lines.append([str(value) for value in (*about, *cells)])
+            interval = measurement.interval(label, measure, emotion)
+            ends = ["", ""] if interval is None else [f"{v:.6g}" for v in astuple(interval)]
+            evidence = _evidence(measurement, label, measure, emotion)
+            ends.append("" if evidence is None else str(int(evidence)))
+            lines.append([str(value) for value in (*about, *cells, *ends)])
     return _to_csv(lines)
+
+
+def _evidence(measurement: Measurement, label: str, measure: Measure, emotion: str) -> bool | None:
+    """Return whether a headline number is evidence; None if the number is no headline."""
+    if not measure.is_headline:
+        return None
+    return measurement.is_evidence(label, measure, emotion)
 
 
 def _pairs_csv(measurement: Measurement) -> str:
@@ -197,7 +217,11 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         mean = measurement.mean(label, measure, emotion)
         if mean.n:
             cell = {"measure": measure.name, "emotion": emotion, "row": label}
-            table.append({**cell, "n": mean.n, "mean": mean.mean})
+            interval = measurement.interval(label, measure, emotion)
+            evidence = _evidence(measurement, label, measure, emotion)
+            about = {} if evidence is None else {"evidence": evidence}
+            ends = None if interval is None else astuple(interval)
+            table.append({**cell, "n": mean.n, "mean": mean.mean, "interval": ends, **about})
     differences = []
     for measure in measurement.measures:
         for emotion in _emotion_columns(measurement):
@@ -240,7 +264,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
 
 
 #: Fields of a Measure that measure.json has.
-_DESCRIBED = ("name", "label", "better", "unit")
+_DESCRIBED = ("name", "label", "better", "unit", "digits")
 
 
 def _json(measurement: Measurement) -> str:
@@ -250,7 +274,8 @@ def _json(measurement: Measurement) -> str:
 def _latex(measurement: Measurement) -> str:
     """Format the measures with a direction: a booktabs table with a column for each emotion.
 
-    The best method of a column is bold, controls are in italics.
+    The best method of a column is bold unless its number is no evidence, which a question mark
+    says; controls are in italics.
     """
     columns = _emotion_columns(measurement)
     header = " & ".join(["Measure", "Method", *(_escape(column) for column in columns)])
@@ -270,13 +295,16 @@ def _latex(measurement: Measurement) -> str:
             shown = rf"\textit{{{label}}}" if label in CONTROLS else _escape(label)
             cells = (_latex_cell(measurement, label, measure, column) for column in columns)
             lines.append(" & ".join([name, shown, *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {line}" for line in foot(measurement))]
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [f"% {line}" for line in (*_LEGEND.splitlines(), *foot(measurement))]
     return "\n".join(lines) + "\n"
 
 
 def _latex_cell(measurement: Measurement, label: str, measure: Measure, emotion: str) -> str:
     value = measurement.mean(label, measure, emotion).mean
     text = number(value, measure.digits)
+    if measurement.is_doubtful(label, measure, emotion):
+        return f"{text}$^{{?}}$"
     others = [measurement.mean(method, measure, emotion).mean for method in measurement.methods]
     beaten = [measure.gain(value, other) >= 0 for other in others if np.isfinite(other)]
     best = label in measurement.methods and len(beaten) > 1 and all(beaten)

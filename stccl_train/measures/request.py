@@ -1,14 +1,15 @@
 """What is to be measured: rows of a source clip and a clip that was generated from it."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from stccl_data.clip import parse_emotion
 from stccl_data.errors import UsageError
 
 #: Names of the control rows, which no method may have.
-CONTROLS = ("copy", "real", "shifted", "other")
+CONTROLS = ("copy", "real", "shifted", "other", "other aligned")
 
 #: Suffixes of the files that are looked for in folders.
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -30,6 +31,8 @@ class Row:
     #: the file whose sound belongs to the generated clip; else the generated clip's own, else the
     #: source's
     audio: str = ""
+    #: what the source says: a name or the text, by which controls that say the same are left out
+    sentence: str = ""
 
     @property
     def name(self) -> str:
@@ -46,11 +49,16 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
 
     Args:
         paths: a CSV; or a source and one or more generated files; or a folder of sources and one
-            or more folders of generated files with equal names, one folder for each method.
+            or more folders of generated files with equal names, one folder for each method. Below
+            a method, SPEAKER/EMOTION/CLIP gives a row its labels.
 
     Raises:
         UsageError: nothing can be made of them. The message says what is missing.
     """
+    if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix.lower() in VIDEO_SUFFIXES):
+        raise UsageError(
+            f"{paths[0]} is compared with nothing; give SOURCE and GENERATED, or a CSV"
+        )
     if len(paths) == 1:
         rows = _read_csv(paths[0])
     elif paths[0].is_dir():
@@ -63,6 +71,8 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
 
 def _match_files(source: Path, generated: Path, all_generated: Sequence[Path]) -> Row:
     for path in (source, generated):
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder, but {source} is a file; give two of a kind")
         if not path.is_file():
             raise UsageError(f"{path}: no such file; give two files, two folders, or one CSV")
     return Row(str(source), str(generated), _method(generated, all_generated))
@@ -72,21 +82,44 @@ def _match_folders(sources: Path, folder: Path, folders: Sequence[Path]) -> list
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder, but {sources} is one; give two folders")
     source_files, generated_files = _videos(sources), _videos(folder)
-    names = [name for name in source_files if name in generated_files]
+    found = {name: _source_name(name, source_files) for name in generated_files}
+    names = [name for name in generated_files if found[name]]
     if not names:
         raise UsageError(
             f"{sources} and {folder} have no video of the same name (suffixes aside); rename "
             "them, or list the pairs in a CSV with the columns source,generated"
         )
     method = _method(folder, folders)
-    return [Row(str(source_files[name]), str(generated_files[name]), method) for name in names]
+    return [
+        Row(str(source_files[found[name]]), str(generated_files[name]), method, *_labels(name))
+        for name in names
+    ]
+
+
+def _labels(name: str) -> tuple[str, str]:
+    """Return speaker and emotion of a video SPEAKER/EMOTION/CLIP or EMOTION/CLIP; else empty."""
+    *_, speaker, emotion, _ = ("", "", *Path(name).parts)
+    label = parse_emotion(emotion)
+    return (speaker, label) if label else ("", "")
+
+
+def _source_name(name: str, sources: Mapping[str, Path]) -> str:
+    """Return which source a generated video belongs to; empty if there is none.
+
+    The source of a clip in an emotion may be named like it, lie in the folder neutral, or in none.
+    """
+    folder, clip = Path(name).parent, Path(name).name
+    names = [name]
+    if _labels(name)[1]:
+        names += [str(folder.parent / "neutral" / clip), str(folder.parent / clip)]
+    return next((each for each in names if each in sources), "")
 
 
 def _videos(folder: Path) -> dict[str, Path]:
     """Return the videos below a folder by their path in it without the suffix, sorted.
 
     Raises:
-        UsageError: two differ in their suffix alone.
+        UsageError: two differ in their suffix alone, or there is none.
     """
     videos: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
@@ -95,6 +128,8 @@ def _videos(folder: Path) -> dict[str, Path]:
             if name in videos:
                 raise UsageError(f"{videos[name]} and {path} have one name; remove one of them")
             videos[name] = path
+    if not videos:
+        raise UsageError(f"{folder} holds no video; suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
     return videos
 
 
@@ -154,6 +189,8 @@ def _check(rows: Sequence[Row]) -> None:
         if key in seen:
             raise UsageError(
                 f"{row.method} has two clips of {row.source}: {seen[key].generated} and "
-                f"{row.generated}; keep one, or give them different emotions or references"
+                f"{row.generated}. Files on the command line are one source and what was made of "
+                "it; for several sources give folders, or a CSV with the columns "
+                "source,generated. Rows of a CSV need different emotions or references"
             )
         seen[key] = row

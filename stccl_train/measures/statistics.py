@@ -1,4 +1,4 @@
-"""Differences between methods, paired by clip: bootstrap interval, wins, sign test."""
+"""Statistics over clips: intervals of means, and differences between methods paired by clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,30 @@ import numpy as np
 #: Resamples of the clips.
 _RESAMPLES = 10_000
 _SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Return the interval of a mean by Student's t, which holds for few values too.
+
+    Returns:
+        None for fewer than two values: one tells nothing about others.
+    """
+    known = np.asarray([value for value in values if np.isfinite(value)], np.float64)
+    n = len(known)
+    if n < 2:
+        return None
+    from scipy.special import stdtrit  # slow to import
+
+    half = float(stdtrit(n - 1, 0.975) * known.std(ddof=1) / np.sqrt(n))
+    return Interval(float(known.mean()) - half, float(known.mean()) + half)
 
 
 @dataclass(frozen=True, slots=True)

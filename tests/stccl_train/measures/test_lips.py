@@ -97,18 +97,20 @@ def test_somebody_else_with_nearer_lips_is_no_evidence_of_speech() -> None:
     genuine = pair(source, talker(speech(1), width=62, noise=0.5))
     other = pair(source, talker(speech(2), width=50, noise=0.5))
     values = [LIPS.measure(each) for each in (genuine, other)]
-    controls = [[LIPS.measure(each.shifted()), values[1]] for each in (genuine, other)]
+    controls = [[LIPS.measure(each.shifted(0.4)), values[1]] for each in (genuine, other)]
     assert values[1]["lip_distance"] < values[0]["lip_distance"]
     headlines = [gains(LIPS.measures, *each) for each in zip(values, controls, strict=True)]
-    assert list(headlines[0]) == ["opening_gain"]
-    assert headlines[0]["opening_gain"] > 0.5 and headlines[1]["opening_gain"] <= 0
+    assert list(headlines[0]) == ["lip_correlation_gain", "opening_gain"]
+    for name, value in headlines[0].items():
+        assert value > 0.5 and headlines[1][name] <= 0
 
 
 def test_margins_are_over_the_shifted_pair() -> None:
     matched = pair(talker(speech(1)), talker(speech(1), noise=0.3))
-    own, moved = LIPS.measure(matched), LIPS.measure(matched.shifted())
+    own, moved = LIPS.measure(matched), LIPS.measure(matched.shifted(0.4))
     assert margins(LIPS.measures, own, moved) == {
         "lip_distance_margin": moved["lip_distance"] - own["lip_distance"],
+        "lip_correlation_margin": own["lip_correlation"] - moved["lip_correlation"],
         "opening_margin": own["opening"] - moved["opening"],
     }
 

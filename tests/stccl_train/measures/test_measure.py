@@ -35,14 +35,14 @@ def clip(corpus: Any, speaker: int, emotion: str, sentence: int) -> str:
 
 @pytest.fixture(scope="session")
 def rows(corpus: Any) -> list[Row]:
-    """Two sources; one method keeps the face and shows joy, one says another sentence."""
+    """Two sources of two sentences; a method shows joy, another says the other sentence."""
     rows = []
     for speaker in (0, 1):
-        source = clip(corpus, speaker, "neutral", 0)
-        reference = clip(corpus, speaker, "happy", 0)
+        source = clip(corpus, speaker, "neutral", speaker)
+        reference = clip(corpus, speaker, "happy", speaker)
         for method, generated in (
             ("same", reference),
-            ("wrong", clip(corpus, speaker, "angry", 1)),
+            ("wrong", clip(corpus, speaker, "angry", 1 - speaker)),
         ):
             emotion = ("happy", "angry")[speaker]
             rows.append(Row(source, generated, method, f"s{speaker}", emotion, reference))
@@ -72,7 +72,8 @@ def folder(out: tuple[Path, Measurement], tmp_path: Path) -> Path:
 
 def test_every_table_has_its_controls(out: tuple[Path, Measurement]) -> None:
     measurement = out[1]
-    assert measurement.labels == ("same", "wrong", "copy", "real", "shifted", "other")
+    controls = ("copy", "real", "shifted", "other", "other aligned")
+    assert measurement.labels == ("same", "wrong", *controls)
     assert not [result for result in measurement.results if result.error]
 
 
@@ -96,20 +97,33 @@ def test_a_shifted_clip_and_another_person_have_no_headline(
     out: tuple[Path, Measurement],
 ) -> None:
     headlines = [m for m in out[1].measures if m.is_headline]
-    assert {m.name for m in headlines} == {"opening_gain", "scc_recall_gain", "tcc_recall_gain"}
+    assert [m.name for m in headlines] == [
+        "lip_correlation_gain", "opening_gain",
+        "scc_recall_gain", "tcc_recall_gain", "scc_gain", "tcc_gain",
+    ]  # fmt: skip
     for each in headlines:
-        assert max(out[1].mean(row, each).mean for row in ("shifted", "other")) <= 0
+        for row in ("shifted", "other", "other aligned"):
+            assert out[1].mean(row, each).mean <= 1e-9
+
+
+def test_the_real_clip_is_compared_with_others_that_are_aligned_too(
+    out: tuple[Path, Measurement],
+) -> None:
+    """Alignment alone can make unrelated mouths open together."""
+    by_row = {r.comparison.label: r for r in out[1].results[:6]}
+    real, aligned, other = (by_row[row].values for row in ("real", "other aligned", "other"))
+    assert aligned["opening"] != other["opening"]
+    control = max(aligned["opening"], by_row["real"].shifted["opening"])
+    assert real["opening_gain"] == pytest.approx(real["opening"] - control)
 
 
 def test_a_genuine_pair_is_above_another_person_and_another_sentence(
     out: tuple[Path, Measurement],
 ) -> None:
-    """The margin over a shift alone is not: both persons begin and end in silence."""
-    measures = {m.name: m for m in out[1].measures}
-    real, wrong = (out[1].mean(row, measures["opening_gain"]).mean for row in ("real", "wrong"))
-    assert real > 0 > wrong
-    margin = measures["opening_margin"]
-    assert out[1].mean("other", margin).mean > out[1].mean("real", margin).mean
+    gains = {m.name: m for m in out[1].measures}
+    for name in ("opening_gain", "lip_correlation_gain"):
+        real, wrong = (out[1].mean(row, gains[name]).mean for row in ("real", "wrong"))
+        assert real > 0.3 > wrong and out[1].is_doubtful("wrong", gains[name])
 
 
 def test_a_second_call_computes_nothing(rows: list[Row], out: tuple[Path, Measurement]) -> None:
@@ -136,7 +150,7 @@ def test_the_files_agree(out: tuple[Path, Measurement]) -> None:
         cell = cells[line["measure"], line["emotion"], line["row"]]
         assert float(line["mean"]) == pytest.approx(cell, rel=1e-4, abs=1e-9)
     with (folder / "pairs.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == len(measurement.results) == 10
+        assert len(list(csv.DictReader(file))) == len(measurement.results) == 12
     latex = (folder / "measure.tex").read_text()
     assert latex.count(r"\midrule") > 5 and r"\toprule" in latex and "happy & all" in latex
 
@@ -198,7 +212,13 @@ def test_the_command_measures_two_files(rows: list[Row], folder: Path) -> None:
     record = json.loads(result.stdout)
     assert record["methods"] == ["generated"] and np.isfinite(record["table"][0]["mean"])
     assert [measure["name"] for measure in record["measures"]] == ["opening", "width"]
-    result = CliRunner().invoke(stccl, [*words, "--measures", "openning"])
+
+
+def test_a_misspelt_measure_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_text("no video")
+    words = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4"), "--measures", "openning"]
+    result = CliRunner().invoke(stccl, ["measure", *words])
     assert result.exit_code == 2 and "opening_gain" in result.output
 
 

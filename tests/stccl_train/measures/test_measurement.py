@@ -1,0 +1,53 @@
+"""When a headline number is evidence, and when a table says that it is none."""
+
+import numpy as np
+import pytest
+
+from stccl_train.measures.controls import Comparison
+from stccl_train.measures.lips import Lips
+from stccl_train.measures.measurement import Measurement, PairResult, as_group
+from stccl_train.measures.report import format_measurement
+from stccl_train.measures.request import Row
+
+GAIN = next(m for m in as_group("lips", Lips.measures).measures if m.name == "opening_gain")
+
+
+def measurement(
+    gains: list[float], *, others: bool = True, control: str | None = None
+) -> Measurement:
+    """A method's, or a control's, gains in the emotion sad, one for each source."""
+    results = []
+    for n, gain in enumerate(gains):
+        row = Row(f"{n}", f"x/{n}", "ours", emotion="sad")
+        results.append(PairResult(Comparison(row, control), {"opening_gain": gain}))
+        if control is not None:
+            results.append(PairResult(Comparison(row), {"opening_gain": 0.5 + gain}))
+        if others:
+            results.append(PairResult(Comparison(row, "other"), {"opening_gain": 0.0}))
+    return Measurement((as_group("lips", Lips.measures),), tuple(results), {})
+
+
+def test_a_gain_of_all_clips_is_evidence() -> None:
+    result = measurement([0.2, 0.3, 0.25, 0.2])
+    assert result.is_evidence("ours", GAIN, "sad")
+    assert not result.is_doubtful("ours", GAIN, "sad")
+    assert "0.237\n" in format_measurement(result)
+
+
+@pytest.mark.parametrize("gains", [[0.9], [0.9, 0.1], [-0.1, -0.2, -0.1], [0.5, -0.4, 0.3, -0.2]])
+def test_a_gain_that_may_be_chance_is_marked(gains: list[float]) -> None:
+    result = measurement(gains)
+    assert result.is_doubtful("ours", GAIN, "sad")
+    marked = f"{np.mean(gains):.3f}"
+    assert f"{marked}?" in format_measurement(result)
+    assert f"{marked}$^{{?}}$" in format_measurement(result, "latex")
+    assert format_measurement(result, "csv").splitlines()[1].endswith(",0")
+
+
+def test_without_other_people_nothing_is_evidence() -> None:
+    assert measurement([0.2, 0.3, 0.25, 0.2], others=False).is_doubtful("ours", GAIN, "sad")
+
+
+def test_controls_are_not_marked() -> None:
+    assert not measurement([0.0, 0.0], control="copy").is_doubtful("copy", GAIN, "sad")
+    assert measurement([0.0, 0.0], control="real").is_doubtful("real", GAIN, "sad")
