@@ -193,7 +193,8 @@ def speech_loss(condition: str, faces: Faces, arguments: argparse.Namespace) -> 
     published = condition == "published"  # its places are drawn evenly over the face
     run = train_metric("published" if published else "ours", arguments)
     region: Any = "face" if published else "mouth"
-    loss = STCCLLoss.from_run(run, region=region, check_range=False)
+    options = {} if published else arguments.loss
+    loss = STCCLLoss.from_run(run, region=region, check_range=False, **options)
     if condition == "untrained":
         loss = STCCLLoss(untrained(loss.metric), check_range=False)
     loss.to(faces.device)
@@ -436,6 +437,9 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=32, help="of the generator")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--preset", default="tiny", help="of our metric")
+    parser.add_argument(
+        "--loss", type=json.loads, default={}, help="options of our loss, JSON", metavar="OPTIONS"
+    )
     parser.add_argument("--set", action="append", default=[], help="setting of our metric")
     stage = parser.add_mutually_exclusive_group()
     stage.add_argument("--answers", action="store_true", help="draw the right answers alone")

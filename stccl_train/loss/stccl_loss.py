@@ -65,6 +65,8 @@ class STCCLLoss(nn.Module):
         layers: weight of each of the four layers.
         region: ``mouth``: if it is known where the mouth is, only tokens at the mouth pull, only at
             the pixels there; other tokens are their negatives. ``face``: all tokens pull.
+        form: ``contrast``: how badly tokens find their partners among others; ``distance``: how far
+            they are from them, however near that is.
         margin: a token is content, and does not pull, with a contrastive loss below this share of
             chance.
         chunk: most windows at once; the same loss in less memory.
@@ -298,6 +300,7 @@ class STCCLLoss(nn.Module):
                 source[part.layer][0],
                 generated[part.layer][0],
                 self.margin,
+                self.form,
             ).sum(0)
             for part, place in zip(parts, places, strict=True)
         ]
