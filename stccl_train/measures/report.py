@@ -132,7 +132,7 @@ def _differences(measurement: Measurement) -> str:
                 wins = f"{gain.wins} of {gain.n}"
                 mean = f"{gain.mean:+.{digits}f}"
                 rows.append([measure.label, method, mean, interval, wins, f"{gain.p:.3f}"])
-    return align(rows, left=2)
+    return align(rows, left=2) if len(rows) > 1 else ""
 
 
 def foot(measurement: Measurement) -> Iterator[str]:

@@ -56,9 +56,7 @@ def read_rows(paths: Sequence[Path]) -> list[Row]:
         UsageError: nothing can be made of them. The message says what is missing.
     """
     if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix.lower() in VIDEO_SUFFIXES):
-        raise UsageError(
-            f"{paths[0]} is compared with nothing; give SOURCE and GENERATED, or a CSV"
-        )
+        raise UsageError(f"{paths[0]} stands alone; give SOURCE and GENERATED, or a CSV")
     if len(paths) == 1:
         rows = _read_csv(paths[0])
     elif paths[0].is_dir():

@@ -75,8 +75,8 @@ def test_arguments_of_two_kinds_or_without_a_partner_are_refused(folder: Path) -
     video, empty = folder / "source/a.mp4", folder / "empty"
     empty.mkdir()
     for paths, named in (
-        ([video], "nothing"),
-        ([folder / "source"], "nothing"),
+        ([video], "alone"),
+        ([folder / "source"], "alone"),
         ([video, folder / "ours"], "is a folder"),
         ([folder / "source", video], "is not a folder"),
         ([folder / "source", empty], "no video"),
@@ -86,7 +86,7 @@ def test_arguments_of_two_kinds_or_without_a_partner_are_refused(folder: Path) -
 
 
 def test_folders_without_a_common_name_are_refused(folder: Path) -> None:
-    (folder / "theirs/b.avi").unlink()
+    (folder / "theirs/b.avi").rename(folder / "theirs/c.avi")
     with pytest.raises(UsageError, match="same name"):
         read_rows([folder / "source", folder / "theirs"])
 
