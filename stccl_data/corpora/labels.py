@@ -1,13 +1,16 @@
 """Compare names and labels as people read them."""
 
+import difflib
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from stccl_data.clip import Clip
+from stccl_data.clip import EMOTION_SYNONYMS, EMOTION_TRANSLATIONS, EMOTIONS, Clip
 
 #: Labels of one kind that are named in a remark, and remarks of one kind.
 _MAX_NAMED = 5
+#: Letters that a label shares with an emotion that was probably meant, as a share of both.
+_MISSPELT = 0.8
 
 
 def normalised_label(text: str) -> str:
@@ -28,7 +31,11 @@ def normalised_name(name: str) -> str:
 
 
 def similar_labels(clips: Iterable[Clip]) -> Iterator[str]:
-    """Describe the speakers, views and sentences that count as different but look alike."""
+    """Describe the speakers, views and sentences that count as different but look alike.
+
+    Also an emotion that is not a known one, but looks like one.
+    """
+    clips = list(clips)
     labels: dict[str, set[str]] = {"speaker": set(), "view": set(), "sentence": set()}
     for clip in clips:
         for label, values in labels.items():
@@ -42,3 +49,10 @@ def similar_labels(clips: Iterable[Clip]) -> Iterator[str]:
             if len(group) > 1:
                 named = " and ".join(repr(value) for value in group[:_MAX_NAMED])
                 yield f"{label}s {named} look alike"
+    for emotion, count in sorted(Counter(clip.emotion for clip in clips).items()):
+        known = (*EMOTIONS, *EMOTION_SYNONYMS, *EMOTION_TRANSLATIONS)
+        if emotion not in known and (
+            near := difflib.get_close_matches(emotion, known, n=1, cutoff=_MISSPELT)
+        ):
+            clips_of = "1 clip" if count == 1 else f"{count:,} clips"
+            yield f"emotion {emotion!r} ({clips_of}) looks like {near[0]!r}"

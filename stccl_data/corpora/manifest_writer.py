@@ -23,6 +23,9 @@ from stccl_data.files.atomic import write_text
 #: Name of the manifest of a folder.
 MANIFEST = "manifest.csv"
 
+#: Values of a label that a message names.
+_MAX_NAMED = 8
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenManifest:
@@ -69,6 +72,7 @@ def manifest_of_folder(
     tree = walk(folder)
     findings = list(tree.findings)
     rows: list[dict[str, str]] = []
+    seen: set[tuple[str, str]] = set()
     for file in tree.media():
         if file.stub is not None:
             findings.append(stub_finding(file, file.stub))
@@ -82,6 +86,7 @@ def manifest_of_folder(
             detail = f"{file.shown} does not match {pattern}"
             findings.append(Finding(file.path, Reason.UNKNOWN_NAME, detail))
             continue
+        seen.update((label, value.casefold()) for label, value in labels.items())
         labels = {
             label: table.get((label, value.casefold()), value) for label, value in labels.items()
         }
@@ -91,6 +96,11 @@ def manifest_of_folder(
         raise PatternError(
             f"no media file of {folder} gives a row" + "".join(f"; {d}" for d in files[:3])
         )
+    for label, old in table.keys() - seen:
+        values = sorted(value for name, value in seen if name == label)
+        known = ", ".join(values[:_MAX_NAMED]) + (", ..." if len(values) > _MAX_NAMED else "")
+        detail = f"--map {label}:{old}=... changes nothing: the paths have {label} {known or '-'}"
+        findings.append(Finding(str(folder), Reason.READ_AS, detail, files=0))
     write_manifest(target, rows)
     return WrittenManifest(target, len(rows), tuple(findings))
 

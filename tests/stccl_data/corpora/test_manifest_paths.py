@@ -188,3 +188,14 @@ def test_labels_in_two_unicode_forms_are_one_and_other_lookalikes_are_said(writt
     assert (finding.reason, finding.files) == (Reason.SIMILAR_LABELS, 0)
     assert "'Zoë' and 'zoë'" in finding.detail
     assert len(scan_corpus(raw, speakers=[decomposed]).clips) == 2
+
+
+def test_an_emotion_that_looks_like_a_known_one_is_said_and_others_are_not(written):
+    raw = written("a.mp4", "a.mp4", "b.mp4", "c.mp4", "d.mp4")
+    rows = zip("abcd", ("hapy", "proud", "suprised", "Joy"), strict=True)
+    lines = [f"{name}.mp4,ann,{emotion},1\n" for name, emotion in rows]
+    (raw / "manifest.csv").write_text(HEADER + "".join(lines))
+    details = [f.detail for f in scan_corpus(raw).findings if f.reason is Reason.SIMILAR_LABELS]
+    assert len(details) == 2
+    assert "'hapy' (1 clip) looks like 'happy'" in details[0]
+    assert "'suprised' (1 clip) looks like 'surprised'" in details[1]

@@ -22,6 +22,14 @@ def test_labels_come_from_the_paths_and_values_are_translated(grow):
     }
 
 
+def test_a_translation_that_changes_nothing_is_said(grow):
+    raw = grow(["ann/lustig/s1_1.mp4", "ann/neutral/s1_1.mp4"])
+    maps = ["emotion:lusitg=happy", "emotion:Neutral=calm"]
+    (finding,) = manifest_of_folder(raw, PATTERN, translations=maps).findings
+    assert (finding.reason, finding.files) == (Reason.READ_AS, 0)
+    assert "emotion:lusitg" in finding.detail and "lustig, neutral" in finding.detail
+
+
 def test_files_that_do_not_match_are_named(grow):
     raw = grow(["ann/sad/s1_1.mp4", "ann/sad/s1_one.mp4", "notes.mp4"])
     written = manifest_of_folder(raw, PATTERN)
