@@ -6,8 +6,9 @@ FOLDER has a folder for each clip, with source.mp4 and a video of each method be
 cm.mp4, vd.mp4, ...); frame k of each belongs together. --run takes a trained metric; --train trains
 a tiny one on a prepared dataset first. Printed: the tables of `stccl measure` with the wins of each
 method over base, then how the metric ranks the methods of a clip beside how lip measures rank them:
-Spearman's correlation over the methods of a clip, its mean over clips, and the clips on which both
-agree about the best method. With three methods a clip gives only -1, -0.5, 0.5 or 1.
+Spearman's correlation over the methods of a clip, its mean over clips; Pearson's correlation of all
+values less their clip's mean; and the clips on which both agree about the best method. With three
+methods Spearman's is only -1, -0.5, 0.5 or 1, and counts methods that hardly differ like others.
 """
 
 import argparse
@@ -78,13 +79,15 @@ def published_rows(folder: Path) -> list[Row]:
 
 def agreement(measurement: Measurement) -> str:
     """Return how the metric's ranking of a clip's methods agrees with that of the lips."""
-    table = [["within clips", *LIPS]]
+    ranks = [["within clips, ranks", *LIPS]]
+    table = [["within clips, values", *LIPS]]
     best = [["same best method", *LIPS]]
     for name in METRIC:
         correlations = [within_clips(measurement, name, lips) for lips in LIPS]
-        table.append([name, *(number(float(np.mean(values)), 2) for values in correlations)])
+        ranks.append([name, *(number(float(np.mean(values)), 2) for values in correlations)])
+        table.append([name, *(number(centred(measurement, name, lips), 2) for lips in LIPS)])
         best.append([name, *(same_best(measurement, name, lips) for lips in LIPS)])
-    return align(table) + "\n" + align(best)
+    return "\n".join(align(rows) for rows in (ranks, table, best))
 
 
 def within_clips(measurement: Measurement, first: str, second: str) -> list[float]:
@@ -92,6 +95,15 @@ def within_clips(measurement: Measurement, first: str, second: str) -> list[floa
     pairs = (by_clip(measurement, name) for name in (first, second))
     values = [spearmanr(a, b).statistic for a, b in zip(*pairs, strict=True)]
     return [float(value) for value in values if np.isfinite(value)]
+
+
+def centred(measurement: Measurement, first: str, second: str) -> float:
+    """Return Pearson's correlation of two measures, each less the mean of its clip."""
+    a, b = (
+        np.concatenate([values - values.mean() for values in by_clip(measurement, name)])
+        for name in (first, second)
+    )
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def same_best(measurement: Measurement, first: str, second: str) -> str:

@@ -138,15 +138,18 @@ def _open_networks(config: MeasureConfig) -> Iterator[Instrument]:
     syncnet, arcface = SYNCNET.find(config.weights), ARCFACE.find(config.weights)
     if config.run is None and syncnet is None and arcface is None:
         return
-    from stccl_train.measures.identity import Identity
-    from stccl_train.measures.stccl import Stccl
-    from stccl_train.measures.sync import Sync
     from stccl_train.train.distributed import usable_device
 
     device = usable_device(config.device)
     if config.run is not None:
+        from stccl_train.measures.stccl import Stccl
+
         yield Stccl(config.run, device)
     if syncnet is not None:
+        from stccl_train.measures.sync import Sync
+
         yield Sync(syncnet, device)
     if arcface is not None:
+        from stccl_train.measures.identity import Identity
+
         yield Identity(arcface, device)
