@@ -22,8 +22,8 @@ from stccl_train.model.token_kinds import Term, TokenKind
 from stccl_train.model.tokens import draw_places
 from stccl_train.threads import threads
 
-#: Windows that contain a frame, on average.
-_OVERLAP = 3
+#: Windows that contain a frame, on average, so that scores of single frames are smooth.
+OVERLAP = 3
 #: Share of places drawn at the mouth.
 _MOUTH_SHARE = 0.5
 #: Windows at once, and frames at once through the backbone.
@@ -131,6 +131,7 @@ def score_frames(
     source: ClipFeatures,
     target: ClipFeatures,
     frame_map: NDArray[np.int32],
+    overlap: int = OVERLAP,
 ) -> FrameScores | None:
     """Score each frame of a clip against its partner frame in another.
 
@@ -139,6 +140,7 @@ def score_frames(
         source: of this metric.
         target: of this metric.
         frame_map: (n_source,) target frame of each source frame, -1 if there is none.
+        overlap: windows that contain a frame, on average: 1 is enough for the means.
 
     Returns:
         None if no window has a face and a partner in each of its frames.
@@ -146,7 +148,7 @@ def score_frames(
     a, b = source.track, target.track
     usable = a.valid & (frame_map >= 0) & b.valid[np.maximum(frame_map, 0)]
     shape = WindowShape(metric.config.frames, metric.config.interval)
-    windows = [frames for frames in _spread_windows(shape, a.times) if usable[frames].all()]
+    windows = _spread_windows(shape, a.times, usable, overlap)
     if not windows:
         return None
     sums = _FrameSums(len(a))
@@ -160,25 +162,36 @@ def score_frames(
     return sums.scores()
 
 
-def _spread_windows(shape: WindowShape, times: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Return the frames of overlapping windows that together contain every frame of a clip.
+def _spread_windows(
+    shape: WindowShape, times: NDArray[np.float64], usable: NDArray[np.bool_], overlap: int
+) -> list[NDArray[np.intp]]:
+    """Return the frames of windows that together contain every usable frame that can be in one.
 
-    As many windows in a row as there are frames in an interval, and again some intervals later.
+    As many windows in a row as there are frames in an interval, and again some intervals later;
+    then those that contain a frame which is in none of these, beside frames that are not usable.
 
     Args:
         shape: the frames of a window.
         times: (N,) presentation times, seconds.
+        usable: (N,), whether a frame may be in a window.
+        overlap: windows that contain a frame, on average.
     """
-    step = max(1, shape.frames // _OVERLAP)
+    step = max(1, shape.frames // overlap)
     windows = shape.windows(times)
     last = len(windows) - 1
-    apart = np.diff(windows[:1, :2]).sum()
-    skipped = max(1, int(apart))
-    return [
-        window
-        for start, window in enumerate(windows)
-        if start // skipped % step == 0 or start > last - skipped
-    ]
+    skipped = max(1, int(np.diff(windows[:1, :2]).sum()))
+    starts = np.arange(len(windows))
+    spread = (starts // skipped % step == 0) | (starts > last - skipped)
+    possible = np.asarray(usable[windows].all(axis=1))
+    chosen = list(windows[spread & possible])
+    covered = np.zeros(len(times), bool)
+    for window in chosen:
+        covered[window] = True
+    for window in windows[~spread & possible]:
+        if not covered[window].all():
+            covered[window] = True
+            chosen.append(window)
+    return chosen
 
 
 def _draw_anchors(

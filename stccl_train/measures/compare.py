@@ -29,7 +29,7 @@ from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
 from stccl_train.measures.measurement import PairResult
 
 #: Format of the stored results. Bump when a measure changes.
-VERSION = 3
+VERSION = 4
 
 #: Clips whose length differs by more than this many frames are said to differ.
 _LENGTH_TOLERANCE = 1.5

@@ -54,7 +54,7 @@ class Stccl:
 
     def _score(self, pair: MatchedPair) -> Values:
         source, generated = self._features(pair.source), self._features(pair.generated)
-        scores = score_frames(self._metric, source, generated, pair.frame_map)
+        scores = score_frames(self._metric, source, generated, pair.frame_map, overlap=1)
         if scores is None:
             return {}
         return {name: value for name, value in scores.means.items() if value is not None}
