@@ -1,7 +1,7 @@
 """Write the report of a measurement: `stccl report measure.json`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def write_measure_report(
         },
         doubtful=doubtful,
         best={m["name"]: _best(m, record["methods"], means) for m in measures},
-        charts=[_chart(m, labels, means) for m in measures if m["headline"]],
+        charts=[_chart(m, labels, means, doubtful) for m in measures if m["headline"]],
         clips=_clips(site.folder, record),
     )
     page = site.finish()
@@ -106,9 +106,15 @@ def _best(
 
 
 def _chart(
-    measure: Mapping[str, Any], labels: Sequence[str], means: Mapping[tuple[str, str], float]
+    measure: Mapping[str, Any],
+    labels: Sequence[str],
+    means: Mapping[tuple[str, str], float],
+    doubtful: Collection[tuple[str, str]],
 ) -> Chart:
-    """Draw a measure; without the copy, beside which all else would be flat."""
+    """Draw a measure; without the copy, beside which all else would be flat.
+
+    Bars of `doubtful` numbers, which are no evidence, are hatched.
+    """
     known = [label for label in labels if means.get((measure["name"], label)) is not None]
     shown = [label for label in known if label != "copy"]
     colours = ["--soft" if label in CONTROLS else "--source" for label in shown]
@@ -116,7 +122,10 @@ def _chart(
         "type": "bar",
         "x": shown,
         "y": [means[measure["name"], label] for label in shown],
-        "marker": {"color": colours},
+        "marker": {
+            "color": colours,
+            "pattern": {"shape": ["/" if (measure["name"], x) in doubtful else "" for x in shown]},
+        },
         "hovertemplate": "%{x}: %{y:.3g}",
     }
     layout = {"showlegend": False, "xaxis": axis(""), "yaxis": axis(measure["unit"] or "")}
