@@ -11,7 +11,8 @@ lips are measured, against the source's.
 A small generator lets a face speak: it sees a neutral window, which speaks, and one frame of the
 same speaker in the wanted emotion, from any clip, and displaces and recolours the latter. It never
 sees a pair. It has to keep the reference (an L1), and whatever moves its lips is, by condition:
-nothing, L1 to the source's pixels at the mouth, our metric untrained, its published form, ours.
+nothing, L1 to the source's pixels at the mouth, our loss of an untrained metric, the published form
+(its metric and its contrast), ours.
 Every speech loss is weighted so that on real frames that say something else its gradient is as
 large as that of the L1. The metrics are trained on the train split of DATA (`stccl train`).
 
@@ -193,10 +194,10 @@ def speech_loss(condition: str, faces: Faces, arguments: argparse.Namespace) -> 
     published = condition == "published"  # its places are drawn evenly over the face
     run = train_metric("published" if published else "ours", arguments)
     region: Any = "face" if published else "mouth"
-    options = {} if published else arguments.loss
+    options = {"form": "contrast", "layers": (1, 1, 1, 1)} if published else arguments.loss
     loss = STCCLLoss.from_run(run, region=region, check_range=False, **options)
     if condition == "untrained":
-        loss = STCCLLoss(untrained(loss.metric), check_range=False)
+        loss = STCCLLoss(untrained(loss.metric), check_range=False, **options)
     loss.to(faces.device)
 
     def call(source: Tensor, generated: Tensor, points: Tensor) -> Tensor:

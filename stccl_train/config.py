@@ -84,7 +84,6 @@ class MetricConfig:
     size: int = Field(
         default=224, description="Side of a frame when it enters the backbone, pixels."
     )
-    grey: bool = Field(default=False, description="Compare brightness alone, without colours.")
     tau: float = Field(default=0.07, gt=0, description="Temperature of the contrastive loss.")
     eta: float = Field(default=1.0, ge=0, description="Weight of TCC relative to SCC.")
     guard: int = Field(
@@ -92,10 +91,6 @@ class MetricConfig:
         ge=1,
         description="With place+time: frames fewer than this many steps apart are not negatives "
         "of each other.",
-    )
-    strengths: Floats = Field(
-        default=(),
-        description="Negatives: the partner with its motion multiplied by these factors.",
     )
     mouth: float = Field(
         default=0.5,
@@ -152,12 +147,6 @@ class WindowConfig:
         lt=1,
         description="Largest change of brightness and contrast, the same on both sides.",
     )
-    light: float = Field(
-        default=0.0,
-        ge=0,
-        description="Light every frame by a smooth random field of its own, which changes values "
-        "by about this share.",
-    )
     balance: bool = Field(
         default=True, description="Draw each speaker, and each pair of emotions, equally often."
     )
@@ -210,13 +199,6 @@ class TrainConfig:
         default=1,
         ge=1,
         description="How often places are drawn in each window for one pass of the backbone.",
-    )
-    attack: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Train on frames whose values, from -1 to 1, were changed by this much in the "
-        "direction that raises the loss: features then follow what is seen.",
     )
     lr: float = Field(
         default=3e-4,

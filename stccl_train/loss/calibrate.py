@@ -3,8 +3,9 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from stccl_train.data.windows import WindowShape
 from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.loss.scale import Calibration, RealPairs, setting_name, write_calibration
 from stccl_train.loss.stccl_loss import STCCLLoss
+from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric, as_floats
 from stccl_train.seeding import torch_generator
@@ -41,13 +43,12 @@ class _Sides(NamedTuple):
         return _Sides(*(side[:, rows].flatten(0, 1)[:, None] for side in self))
 
 
-def calibrate(metric: CorrelationMetric, dataset: Dataset, **options: Any) -> Calibration | None:
+def calibrate(metric: CorrelationMetric, dataset: Dataset) -> Calibration | None:
     """Measure what a loss says of real pairs.
 
     Args:
         metric: the metric.
         dataset: what it was trained on; pairs of the val split, or of train without one.
-        **options: of `STCCLLoss`, if ``terms`` or ``layers`` differ from the metric's.
 
     Returns:
         None if no pair is long enough to be shifted.
@@ -59,13 +60,18 @@ def calibrate(metric: CorrelationMetric, dataset: Dataset, **options: Any) -> Ca
         sides = _sides(metric, dataset, split) if split in dataset.splits else []
         if sides:
             settings = {}
-            for mouth in (True, False):
+            all_layers = (1.0,) * len(metric.backbone.channels)
+            for mouth, form in product((True, False), get_args(LossForm)):
                 region: Any = "mouth" if mouth else "face"
-                crit = STCCLLoss(metric, region=region, check_range=False, **options)
+                shared: dict[str, Any] = {"region": region, "form": form, "check_range": False}
+                crit = STCCLLoss(metric, **shared)
+                every = STCCLLoss(metric, **shared, layers=all_layers)
                 for frames in sorted({1, metric.config.frames}):
                     if crit.accepts(frames):
                         shown = sides if frames > 1 else [s.single_frames() for s in sides]
-                        settings[setting_name(frames, mouth)] = _real_pairs(crit, shown)
+                        settings[setting_name(frames, mouth, form)] = _real_pairs(
+                            crit, every, shown
+                        )
             windows = sum(len(batch.source) for batch in sides)
             return Calibration(split=split, windows=windows, settings=settings)
     return None
@@ -100,27 +106,31 @@ def _sides(metric: CorrelationMetric, dataset: Dataset, split: str) -> list[_Sid
     ]
 
 
-def _real_pairs(crit: STCCLLoss, sides: list[_Sides]) -> RealPairs:
+def _real_pairs(crit: STCCLLoss, every: STCCLLoss, sides: list[_Sides]) -> RealPairs:
     """Return means over all windows; the pull is the geometric mean over them.
 
     A few single frames pull ten times as hard as the others: no other mean of so few is steady.
+
+    Args:
+        crit: whose pull is measured.
+        every: the same of all layers, whose values are measured: others can be chosen later.
+        sides: the windows.
     """
     values = {name: defaultdict[str, float](float) for name in ("itself", "aligned", "shifted")}
     pulls = []
     count = sum(len(batch.source) for batch in sides)
     for number, batch in enumerate(sides):
         source, aligned, shifted, points = (side.to(crit.metric.scale.device) for side in batch)
-        aligned.requires_grad_()
         for name, target in (("itself", source), ("aligned", aligned), ("shifted", shifted)):
-            places = torch_generator(0, number)
-            with torch.set_grad_enabled(name == "aligned"):
-                result = crit(source, target, places, points, return_parts=True)
+            with torch.no_grad():
+                places = torch_generator(0, number)
+                result = every(source, target, places, points, return_parts=True)
             for part, value in result.parts.items():
                 values[name][part] += value.item() * len(source) / count
-            if name == "aligned":
-                (gradient,) = torch.autograd.grad(result.loss, aligned)
-                # A window's part of the batch's mean; that of a mean L1 is 1 / sqrt(numbers).
-                lengths = gradient.flatten(1).norm(dim=1) * len(source)
-                pulls += (lengths * gradient[0].numel() ** 0.5).clamp_min(1e-6).log().tolist()
+        loss = crit(source, aligned.requires_grad_(), torch_generator(0, number), points)
+        (gradient,) = torch.autograd.grad(loss, aligned)
+        # A window's part of the batch's mean; that of a mean L1 is 1 / sqrt(numbers).
+        lengths = gradient.flatten(1).norm(dim=1) * len(source)
+        pulls += (lengths * gradient[0].numel() ** 0.5).clamp_min(1e-6).log().tolist()
     rounded = {name: {k: round(v, 5) for k, v in means.items()} for name, means in values.items()}
     return RealPairs(**rounded, pull=round(math.exp(sum(pulls) / len(pulls)), 5))

@@ -12,6 +12,11 @@ from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.metric import CorrelationMetric, TokenPair
 from stccl_train.model.token_kinds import TokenKind
 
+#: What a loss compares unless told otherwise: the distance of tokens in the two fine layers. The
+#: coarse layers, and a contrast, are content with less motion (docs/evaluation.md).
+FORM: LossForm = "distance"
+LAYERS = (1.0, 1.0, 0.0, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -84,7 +89,7 @@ def part_sums(
     source: Tensor,
     generated: Tensor,
     margin: float = 0.0,
-    form: LossForm = "contrast",
+    form: LossForm = FORM,
 ) -> Tensor:
     """Compare the tokens of one part: contrastive losses divided by that of chance.
 

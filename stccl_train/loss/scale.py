@@ -10,12 +10,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.options import build, config_class
 from stccl_train.loss.parts import Part
+from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.export import CARD_FILE
 
 #: Value of an aligned real pair of frames, on average.
@@ -71,9 +72,16 @@ class Scale(NamedTuple):
     unit: float = 1.0
 
 
-def setting_name(frames: int, mouth: bool) -> str:
-    """Name what the scale depends on: the number of frames, and whether the mouth alone pulls."""
-    return f"{'mouth' if mouth else 'face'}, {'one frame' if frames == 1 else 'several frames'}"
+def setting_name(frames: int, mouth: bool, form: LossForm) -> str:
+    """Name what the scale depends on.
+
+    Args:
+        frames: T, frames of a window; one, or several.
+        mouth: whether the mouth alone pulls.
+        form: of the loss.
+    """
+    region, length = "mouth" if mouth else "face", "one frame" if frames == 1 else "several frames"
+    return f"{region}, {length}, {form}"
 
 
 def write_calibration(run: str | Path, calibration: Calibration) -> None:
@@ -84,10 +92,15 @@ def write_calibration(run: str | Path, calibration: Calibration) -> None:
 
 
 def read_calibration(run: str | Path) -> Calibration | None:
-    """Return the calibration of the metric in ``run``; None without a valid one."""
+    """Return the calibration of the metric in ``run``; None without a valid one.
+
+    Versions before 0.2 calibrated the contrast alone, and did not name it: those are not valid.
+    """
     try:
         values: Any = json.loads((Path(run) / CARD_FILE).read_bytes())["calibration"]
-        return build(Calibration, values)
+        calibration = build(Calibration, values)
+        known = all(name.endswith(get_args(LossForm)) for name in calibration.settings)
+        return calibration if known else None
     except (OSError, ValueError, LookupError, TypeError, StcclError):
         return None
 

@@ -18,7 +18,7 @@ from stccl_train.loss.inputs import (
     range_faults,
     warn,
 )
-from stccl_train.loss.parts import Part, Places, part_sums, weighted_parts
+from stccl_train.loss.parts import FORM, LAYERS, Part, Places, part_sums, weighted_parts
 from stccl_train.loss.places import draw_all_places
 from stccl_train.loss.scale import (
     Calibration,
@@ -43,8 +43,8 @@ class LossParts(NamedTuple):
     loss: Tensor
     #: Scalar, detached: 1 is chance; calibrated, aligned real pairs are at 0.5 on average.
     value: Tensor
-    #: The contrastive loss of each kind of token in each layer (``scc_vd.1``) as a share of chance,
-    #: not stretched; scalars, detached.
+    #: The loss of each kind of token in each layer (``scc_vd.1``) as a share of chance, not
+    #: stretched; scalars, detached.
     parts: dict[str, Tensor]
 
 
@@ -62,12 +62,12 @@ class STCCLLoss(nn.Module):
         terms: weight of terms (``scc``, ``tcc``) and kinds of token (``scc_vd``, ``scc_md``, ...).
             The kinds of a term share its weight; what is not named keeps the metric's.
             ``{"scc_vd": 0}`` leaves the tokens of motion alone.
-        layers: weight of each of the four layers.
+        layers: weight of each of the four layers, from fine to coarse.
         region: ``mouth``: if it is known where the mouth is, only tokens at the mouth pull, only at
             the pixels there; other tokens are their negatives. ``face``: all tokens pull.
-        form: ``contrast``: how badly tokens find their partners among others; ``distance``: how far
-            they are from them, however near that is.
-        margin: a token is content, and does not pull, with a contrastive loss below this share of
+        form: ``distance``: how far tokens are from their partners, however near that is;
+            ``contrast``: how badly they find them among others, as the metric was trained.
+        margin: a token is content, and does not pull, with a loss below this share of
             chance.
         chunk: most windows at once; the same loss in less memory.
         checkpointing: compute the features again in the backward pass instead of keeping them.
@@ -84,9 +84,9 @@ class STCCLLoss(nn.Module):
         weight: float = 1.0,
         *,
         terms: Mapping[str, float] | None = None,
-        layers: Sequence[float] = (1, 1, 1, 1),
+        layers: Sequence[float] = LAYERS,
         region: Literal["mouth", "face"] = "mouth",
-        form: LossForm = "contrast",
+        form: LossForm = FORM,
         margin: float = 0.0,
         chunk: int | None = None,
         checkpointing: bool = False,
@@ -219,7 +219,9 @@ class STCCLLoss(nn.Module):
             return Scale()
         located = windows.points is not None or windows.mask is not None
         mouth = located and self.region == "mouth"
-        return self.calibration.scale(parts, setting_name(windows.source.shape[1], mouth))
+        return self.calibration.scale(
+            parts, setting_name(windows.source.shape[1], mouth, self.form)
+        )
 
     def accepts(self, frames: int) -> bool:
         """Return whether windows of this many frames can be compared."""

@@ -25,8 +25,6 @@ class Similarities(NamedTuple):
     times: Tensor | None = None
     #: (A, A) bool, which pairs of times are far enough apart to be negatives; None without times.
     apart: Tensor | None = None
-    #: (B, A, S, n), anchor (a, s) with its partner at n other strengths of motion, or None.
-    strengths: Tensor | None = None
 
     @property
     def matched(self) -> Tensor:
@@ -37,8 +35,6 @@ class Similarities(NamedTuple):
     def candidates(self) -> Tensor:
         """(A, S) float32, number of candidates, partner included."""
         count = torch.full_like(self.places[0, ..., 0], self.places.shape[-1])
-        if self.strengths is not None:
-            count = count + self.strengths.shape[-1]
         return count if self.apart is None else count + self.apart.sum(-1)[:, None]
 
     def at_same_time(self) -> "Similarities":
@@ -86,11 +82,9 @@ def info_nce(similarities: Similarities, tau: float) -> Tensor:
     Returns:
         (B, A, S).
     """
-    places, times, apart, strengths = similarities
+    places, times, apart = similarities
     # The partner is among the places.
     total = torch.logsumexp(places / tau, dim=-1)
-    if strengths is not None:
-        total = torch.logaddexp(total, torch.logsumexp(strengths / tau, dim=-1))
     if times is not None and apart is not None:
         negatives = (times / tau).masked_fill(~apart, -math.inf)
         # -inf for an anchor without another time far enough away.

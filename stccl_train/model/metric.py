@@ -41,9 +41,6 @@ from stccl_train.model.tokens import (
 #: Share of the newest batch in the running mean of disparities.
 _SCALE_MOMENTUM = 0.01
 
-#: Weights of red, green and blue in the brightness (ITU-R BT.601).
-LUMA = (0.299, 0.587, 0.114)
-
 #: What is measured of each kind in each layer while training.
 _STATISTICS = ("loss", "positive", "negative", "recall")
 
@@ -211,7 +208,7 @@ class CorrelationMetric(nn.Module):
         Returns:
             For each layer, (B_k, T, C, H_l, W_l) of each side.
         """
-        frames = torch.cat([as_input(side, self.config.size, self.config.grey) for side in sides])
+        frames = torch.cat([as_input(side, self.config.size) for side in sides])
         no_gradient = self.freeze_backbone and not frames.requires_grad
         with torch.set_grad_enabled(torch.is_grad_enabled() and not no_gradient):
             layers = self.backbone(frames)
@@ -337,6 +334,8 @@ class CorrelationMetric(nn.Module):
         Args:
             pair: from `tokens`.
             frames: T, frames of the windows.
+            form: of the loss; ``distance`` is for generated frames, not to train a metric with: one
+                that makes all tokens alike would satisfy it.
 
         Returns:
             2 B windows: first with the source's tokens as anchors, then with the target's.
@@ -344,8 +343,9 @@ class CorrelationMetric(nn.Module):
         kind, layer, x, y = pair
         # The rows of both directions are computed together: half as many operations to start.
         embedded = self.embed(kind, layer, torch.cat([x.values, y.values]))
-        similarities = self.compare(kind, embedded, torch.cat(embedded.chunk(2)[::-1]), frames)
-        similarities = similarities._replace(strengths=self._strengths(pair, embedded))
+        # Not chunk(), whose count of chunks torch.export cannot prove.
+        partners = embedded.view(2, -1, *embedded.shape[1:]).flip(0).flatten(0, 1)
+        similarities = self.compare(kind, embedded, partners, frames)
         weight = torch.ones_like(similarities.matched)
         if self.config.adaptive:
             scale = self.scale[self._rows[kind.name], layer]
@@ -360,28 +360,6 @@ class CorrelationMetric(nn.Module):
         else:
             loss = info_nce(similarities, self.config.tau)
         return TokenLosses(loss, weight, similarities)
-
-    def _strengths(self, pair: TokenPair, anchors: Tensor) -> Tensor | None:
-        """Compare anchors with their partners at other strengths of motion.
-
-        Args:
-            pair: the tokens.
-            anchors: (2 B, A, S, D), the embedded tokens, first those of the source.
-
-        Returns:
-            (2 B, A, S, n); None if the tokens have no motion.
-        """
-        kind, layer, x, y = pair
-        factors = self.config.strengths
-        if not factors or kind.form == "cm" or x.values.shape[1] == 1:
-            return None
-        partners = torch.cat([y.values, x.values])
-        still = kind.still(partners)
-        similar = []
-        for factor in factors:
-            other = self.embed(kind, layer, still + factor * (partners - still))
-            similar.append((anchors.float() * other.float()).sum(-1))
-        return torch.stack(similar, dim=-1)
 
     def _window_losses(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of each window, (B,), over tokens and both directions; and statistics."""
@@ -432,13 +410,12 @@ def as_floats(frames: Tensor) -> Tensor:
     return frames.float() / 127.5 - 1
 
 
-def as_input(frames: Tensor, size: int, grey: bool = False) -> Tensor:
+def as_input(frames: Tensor, size: int) -> Tensor:
     """Bring frames into the form that the backbone takes.
 
     Args:
         frames: (B, T, 3, H, W) uint8, or float in [-1, 1].
         size: pixels.
-        grey: give all channels the brightness.
 
     Returns:
         (B T, 3, size, size) float in [-1, 1], channels last in memory.
@@ -447,8 +424,6 @@ def as_input(frames: Tensor, size: int, grey: bool = False) -> Tensor:
     flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
     if flat.dtype == torch.uint8:
         flat = as_floats(flat)
-    if grey:
-        flat = (flat * flat.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True).expand_as(flat)
     if flat.shape[-2:] != (size, size):
         # In float32: CPUs cannot resize shorter floats.
         resized = functional.interpolate(

@@ -76,12 +76,6 @@ class TokenKind:
         """
         return self.relate(self.read(features, places))
 
-    def still(self, values: Tensor) -> Tensor:
-        """Return what tokens (B, A, S, D) would be without any motion."""
-        if self.needs_several_frames:
-            return torch.zeros_like(values)
-        return values.mean(1, keepdim=True).expand_as(values)
-
     def slot_frames(self, frames: int, device: torch.device | None = None) -> Tensor:
         """Return which frames of a window each time slot covers, (A, n) int64.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from stccl_train.loss.parts import part_sums, weighted_parts
+from stccl_train.loss.parts import LAYERS, part_sums, weighted_parts
 from stccl_train.loss.places import places_in, region_likelihood
 from stccl_train.loss.scale import Scale
 from stccl_train.model.backbone import map_sides
@@ -27,7 +27,7 @@ class PortableMetric(nn.Module):
         self,
         metric: CorrelationMetric,
         scale: Scale,
-        layers: Sequence[float] = (1, 1, 1, 1),
+        layers: Sequence[float] = LAYERS,
     ) -> None:
         super().__init__()
         self.metric = metric.requires_grad_(False).eval()
@@ -59,9 +59,7 @@ class PortableMetric(nn.Module):
         sides = [
             [
                 layer.unflatten(0, shape)
-                for layer in self.metric.backbone(
-                    as_input(side, self._size, self.metric.config.grey)
-                )
+                for layer in self.metric.backbone(as_input(side, self._size))
             ]
             for side in (source.detach(), generated)
         ]

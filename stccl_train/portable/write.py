@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stccl_data.errors import UsageError
 from stccl_data.files.atomic import write_text
+from stccl_train.loss.parts import FORM, LAYERS
 from stccl_train.loss.scale import Scale, read_calibration, setting_name
 from stccl_train.model.export import CARD_FILE, WEIGHTS_FILE, load_metric
 from stccl_train.portable.card import model_card
@@ -39,7 +40,7 @@ class ExportedMetric:
 
 
 def export_metric(
-    run: str | Path, folder: str | Path, layers: Sequence[float] = (1, 1, 1, 1)
+    run: str | Path, folder: str | Path, layers: Sequence[float] = LAYERS
 ) -> ExportedMetric:
     """Write the metric of a run as weights, as programs of torch and ONNX, and a card.
 
@@ -64,7 +65,7 @@ def export_metric(
     calibration, scale = read_calibration(run), Scale()
     model = PortableMetric(metric, scale, layers)
     if calibration is not None:
-        model.scale = calibration.scale(model.parts, setting_name(metric.config.frames, True))
+        model.scale = calibration.scale(model.parts, setting_name(metric.config.frames, True, FORM))
     for name in (WEIGHTS_FILE, CARD_FILE):
         shutil.copyfile(run / name, folder / name)
     program = _export(model)

@@ -30,7 +30,7 @@ def test_the_program_is_the_loss_with_its_random_numbers_given() -> None:
     points = torch.rand(1, 3, 68, 2, generator=seeded(3)) * 20 + 30
     result = STCCLLoss(metric)(*frames, seeded(0), points, return_parts=True)
     program, drawn = PortableMetric(metric, Scale()), seeded(0)
-    sides = [inner for _ in range(3) for inner in (30, 14, 6, 2)]  # maps of 3 kinds, less a border
+    sides = [inner for _ in range(3) for inner in (30, 14)]  # fine maps of 3 kinds, less a border
     random = torch.cat([torch.rand(1, side**2, generator=drawn) for side in sides], dim=1)
     assert random.shape[1] == program.numbers
     value = program(*frames, random, region_boxes(points, 64)[:, 0])

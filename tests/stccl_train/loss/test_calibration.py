@@ -14,7 +14,7 @@ from stccl_train.data.controls import evaluation_windows
 from stccl_train.data.windows import WindowShape
 from stccl_train.eval.evaluate import evaluate
 from stccl_train.loss.calibrate import calibrate
-from stccl_train.loss.parts import weighted_parts
+from stccl_train.loss.parts import FORM, weighted_parts
 from stccl_train.loss.scale import ALIGNED, Calibration, RealPairs, read_calibration, setting_name
 from stccl_train.model.export import save_metric
 from stccl_train.model.metric import CorrelationMetric
@@ -73,7 +73,7 @@ def test_the_level_of_aligned_pairs_becomes_the_stated_value(pairs: Batch) -> No
     parts = weighted_parts(metric, {}, (1, 1, 1, 1))
     levels = {part.name: 0.6 for part in parts}
     real = RealPairs(itself=levels, aligned=levels, shifted=levels, pull=4.0)
-    setting = setting_name(3, True)
+    setting = setting_name(3, True, FORM)
     calibration = Calibration(split="val", windows=4, settings={setting: real})
     stretch, unit = calibration.scale(parts, setting)
     assert 1 - stretch * (1 - 0.6) == pytest.approx(ALIGNED)

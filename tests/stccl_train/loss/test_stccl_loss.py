@@ -95,17 +95,26 @@ def test_a_single_frame_gives_the_spatial_term_alone(run: Path) -> None:
     assert generated.grad is not None and generated.grad.abs().sum() > 0
 
 
+def test_the_source_itself_costs_nothing_by_distance(run: Path) -> None:
+    crit = STCCLLoss(load_metric(run))
+    parts = crit(frames(0), frames(0), seeded(), return_parts=True).parts
+    assert {name[-1] for name in parts} == {"1", "2"}  # the fine layers
+    assert all(value < 0.02 for value in parts.values())
+
+
 def test_a_token_without_a_rival_costs_nothing() -> None:
     """The last layer of 48 pixels has one place, whose matrix has nothing to be told from."""
     torch.manual_seed(0)
     config = MetricConfig(backbone="tiny", variant="cm", size=48, frames=3)
-    crit = STCCLLoss(CorrelationMetric(config, freeze_backbone=False))
+    crit = STCCLLoss(
+        CorrelationMetric(config, freeze_backbone=False), layers=(1, 1, 1, 1), form="contrast"
+    )
     result = crit(frames(0, t=1), frames(1, t=1), seeded(), return_parts=True)
     assert result.parts["scc_cm.4"].item() == 0 and result.value.isfinite()
 
 
-def test_parts_are_the_losses_of_the_metric_as_shares_of_chance(run: Path) -> None:
-    crit = STCCLLoss(load_metric(run))
+def test_the_contrast_is_that_of_the_metric_as_shares_of_chance(run: Path) -> None:
+    crit = STCCLLoss(load_metric(run), layers=(1, 1, 1, 1), form="contrast")
     result = crit(frames(0), frames(1), seeded(), return_parts=True)
     expected = crit.metric(frames(0), frames(1), seeded()).statistics
     candidates = {"scc_vd.1": 8 * 32 + 3, "scc_cm.3": 8 + 3, "tcc_vd.2": 32 + 5, "tcc_cm.4": 4}
