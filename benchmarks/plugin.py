@@ -53,7 +53,7 @@ from toy_generator import Generator
 
 from stccl_data.dataset import open_dataset
 from stccl_data.files.atomic import atomic_writer, write_text
-from stccl_data.media.jpeg import decode_jpeg, encode_jpeg
+from stccl_data.media.jpeg import decode_jpeg
 from stccl_train import STCCLLoss
 from stccl_train.config import load_config, value_of
 from stccl_train.eval.evaluate import untrained
@@ -61,8 +61,12 @@ from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.train.trainer import fit
 
 CONDITIONS = ("none", "L1", "untrained", "published", "ours")
-#: JPEG quality of the right answers and of generated frames in WORK.
-QUALITY = 95
+#: How right answers and generated frames are kept in WORK. Colours at half the resolution, as in
+#: other JPEGs, would move the landmarks of so small lips.
+JPEG = (
+    cv2.IMWRITE_JPEG_QUALITY, 98,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+)  # fmt: skip
 #: Rows of the strips, and the width of their names in pixels.
 SHOWN = ("source", "none", "L1", "published", "ours", "truth")
 MARGIN = 76
@@ -306,8 +310,8 @@ def load(path: Path) -> list[NDArray[Any]]:
 
 def save_frames(path: Path, clips: Sequence[NDArray[np.uint8]]) -> None:
     """Write clips of frames (N, S, S, 3), those of a clip side by side as one JPEG."""
-    images = [encode_jpeg(np.concatenate(list(frames), axis=1), QUALITY) for frames in clips]
-    save(path, [np.frombuffer(image, np.uint8) for image in images])
+    images = [cv2.cvtColor(np.concatenate(list(f), axis=1), cv2.COLOR_RGB2BGR) for f in clips]
+    save(path, [cv2.imencode(".jpg", image, JPEG)[1] for image in images])
 
 
 def load_frames(path: Path) -> list[NDArray[np.uint8]]:
