@@ -39,6 +39,7 @@ PUBLIC_TO_TRAINING = {
     "stccl_data.alignment.mouths",
     "stccl_data.alignment.tracked_clip",
     "stccl_data.alignment.warping_path",
+    "stccl_data.clip",
     "stccl_data.dataset",
     "stccl_data.dataset.layout",
     "stccl_data.errors",
