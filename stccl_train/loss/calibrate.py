@@ -62,8 +62,11 @@ def calibrate(metric: CorrelationMetric, dataset: Dataset) -> Calibration | None
             settings = {}
             all_layers = (1.0,) * len(metric.backbone.channels)
             for mouth, form in product((True, False), get_args(LossForm)):
-                region: Any = "mouth" if mouth else "face"
-                shared: dict[str, Any] = {"region": region, "form": form, "check_range": False}
+                shared: dict[str, Any] = {
+                    "region": "mouth" if mouth else "face",
+                    "form": form,
+                    "check_range": False,
+                }
                 crit = STCCLLoss(metric, **shared)
                 every = STCCLLoss(metric, **shared, layers=all_layers)
                 for frames in sorted({1, metric.config.frames}):
@@ -112,8 +115,8 @@ def _real_pairs(crit: STCCLLoss, every: STCCLLoss, sides: list[_Sides]) -> RealP
     A few single frames pull ten times as hard as the others: no other mean of so few is steady.
 
     Args:
-        crit: whose pull is measured.
-        every: the same of all layers, whose values are measured: others can be chosen later.
+        crit: whose pull is measured, of the default layers.
+        every: the same of all layers, whose values are measured, so that a user can choose others.
         sides: the windows.
     """
     values = {name: defaultdict[str, float](float) for name in ("itself", "aligned", "shifted")}

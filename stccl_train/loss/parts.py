@@ -12,8 +12,8 @@ from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.metric import CorrelationMetric, TokenPair
 from stccl_train.model.token_kinds import TokenKind
 
-#: What a loss compares unless told otherwise: the distance of tokens in the two fine layers. The
-#: coarse layers, and a contrast, are content with less motion (docs/evaluation.md).
+#: Defaults of `STCCLLoss`: distances in the two fine layers. The coarse layers and a contrast are
+#: satisfied by less motion of the lips (docs/evaluation.md).
 FORM: LossForm = "distance"
 LAYERS = (1.0, 1.0, 0.0, 0.0)
 
@@ -91,7 +91,7 @@ def part_sums(
     margin: float = 0.0,
     form: LossForm = FORM,
 ) -> Tensor:
-    """Compare the tokens of one part: contrastive losses divided by that of chance.
+    """Compare the tokens of one part: their losses, divided by that of chance.
 
     Args:
         metric: whose heads embed the tokens.
@@ -99,7 +99,7 @@ def part_sums(
         places: where tokens are read, and which of them pull.
         source: (B, T, C, H, W) features.
         generated: likewise.
-        margin: a token below it counts as this much.
+        margin: least value of a token, a share of chance.
         form: see `STCCLLoss`.
 
     Returns:

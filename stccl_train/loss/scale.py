@@ -1,9 +1,9 @@
 """The scale of a loss: what its metric says of real pairs, measured once after training.
 
-The value of a token is its contrastive loss divided by that of chance, so chance is 1 for any
-metric. How far below 1 real pairs come, and how hard the loss pulls at their pixels, depends on the
-metric, its training and the number of frames. A calibrated value is stretched about 1 until aligned
-real pairs are at `ALIGNED`, and a calibrated loss of weight 1 pulls as hard as a mean L1.
+The value of a token is its loss divided by that of chance, so chance is 1 for any metric and form.
+How far below 1 real pairs come, and how hard the loss pulls at their pixels, depends on the metric,
+its training, the form and the number of frames. A calibrated value is stretched about 1 until
+aligned real pairs are at `ALIGNED`, and a calibrated loss of weight 1 pulls as hard as a mean L1.
 """
 
 import json
@@ -36,7 +36,8 @@ class RealPairs:
     aligned: dict[str, float]
     #: For the same 0.4 s later or earlier.
     shifted: dict[str, float]
-    #: Length of the gradient on aligned frames, divided by that of a mean L1.
+    #: Length of the gradient on aligned frames with the default layers, divided by that of a mean
+    #: L1.
     pull: float
 
 
@@ -94,7 +95,7 @@ def write_calibration(run: str | Path, calibration: Calibration) -> None:
 def read_calibration(run: str | Path) -> Calibration | None:
     """Return the calibration of the metric in ``run``; None without a valid one.
 
-    Versions before 0.2 calibrated the contrast alone, and did not name it: those are not valid.
+    Earlier versions calibrated the contrast alone, and did not name it: those are not valid.
     """
     try:
         values: Any = json.loads((Path(run) / CARD_FILE).read_bytes())["calibration"]

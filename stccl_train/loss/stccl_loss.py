@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,9 @@ from stccl_train.model.token_kinds import TCC_CM
 from stccl_train.model.tokens import Generators
 from stccl_train.seeding import torch_generator
 
+#: Which tokens pull.
+Region = Literal["mouth", "face"]
+
 
 class LossParts(NamedTuple):
     """The loss and what it is made of."""
@@ -49,7 +52,7 @@ class LossParts(NamedTuple):
 
 
 class STCCLLoss(nn.Module):
-    """Loss of generated frames: how badly their tokens find their partners in the source's.
+    """Loss of generated frames: how far their tokens are from their partners in the source.
 
     The metric is frozen and in eval mode, and no part of the state dict: it moves with this module
     from device to device, but is neither saved, loaded nor trained with it. Only the generated
@@ -61,14 +64,14 @@ class STCCLLoss(nn.Module):
             [-1, 1]: with 1 the gradients of both are of one length on aligned real pairs.
         terms: weight of terms (``scc``, ``tcc``) and kinds of token (``scc_vd``, ``scc_md``, ...).
             The kinds of a term share its weight; what is not named keeps the metric's.
-            ``{"scc_vd": 0}`` leaves the tokens of motion alone.
-        layers: weight of each of the four layers, from fine to coarse.
+            ``{"scc_vd": 0}`` compares only tokens of motion.
+        layers: weight of each of the four layers, from fine to coarse; by default the two fine ones
+            alone, for which the scale of ``weight`` is measured.
         region: ``mouth``: if it is known where the mouth is, only tokens at the mouth pull, only at
-            the pixels there; other tokens are their negatives. ``face``: all tokens pull.
-        form: ``distance``: how far tokens are from their partners, however near that is;
+            the pixels there. ``face``: all tokens pull.
+        form: ``distance``: how far tokens are from their partners, even if no other is nearer;
             ``contrast``: how badly they find them among others, as the metric was trained.
-        margin: a token is content, and does not pull, with a loss below this share of
-            chance.
+        margin: a token does not pull if its loss is below this share of chance.
         chunk: most windows at once; the same loss in less memory.
         checkpointing: compute the features again in the backward pass instead of keeping them.
         calibration: of the metric; without one, ``weight`` multiplies the bare value.
@@ -76,6 +79,9 @@ class STCCLLoss(nn.Module):
         check_range: look at the values of frames and landmarks, which waits for the GPU; nothing
             else in a call does.
         seed: of the random places; the rank and the number of the call count too.
+
+    Raises:
+        UsageError: an unknown form, region or term, or weights that leave nothing to compare.
     """
 
     def __init__(
@@ -85,7 +91,7 @@ class STCCLLoss(nn.Module):
         *,
         terms: Mapping[str, float] | None = None,
         layers: Sequence[float] = LAYERS,
-        region: Literal["mouth", "face"] = "mouth",
+        region: Region = "mouth",
         form: LossForm = FORM,
         margin: float = 0.0,
         chunk: int | None = None,
@@ -96,6 +102,12 @@ class STCCLLoss(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        for option, value, known in (
+            ("form", form, get_args(LossForm)),
+            ("region", region, get_args(Region)),
+        ):
+            if value not in known:
+                raise UsageError(f"unknown {option} {value!r}; choose from {', '.join(known)}")
         # In a tuple, so that it is no submodule: parents cannot save, load, train or unfreeze it.
         self._held = (copy.deepcopy(metric).requires_grad_(False).eval(),)
         self.weight, self.region, self.margin = weight, region, margin

@@ -101,6 +101,7 @@ def distance(similarities: Similarities) -> Tensor:
     Returns:
         (B, A, S).
     """
+    # Clamped, for the slope of the root has no limit at 0.
     apart = (1 - similarities.matched).clamp_min(1e-4).sqrt()
     return apart * similarities.candidates.log()
 

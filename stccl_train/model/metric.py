@@ -70,9 +70,9 @@ class TokenPair(NamedTuple):
 
 
 class TokenLosses(NamedTuple):
-    """The contrastive loss of each token, which has to find its partner."""
+    """The loss of each token, beside its partner and other candidates."""
 
-    #: (B, A, S), InfoNCE, or `one_to_one`; chance is ln(candidates).
+    #: (B, A, S), `info_nce`, `one_to_one` or `distance`; chance is ln(candidates).
     loss: Tensor
     #: (B, A, S), the adaptive weight, of mean 1 in each window.
     weight: Tensor
@@ -334,8 +334,8 @@ class CorrelationMetric(nn.Module):
         Args:
             pair: from `tokens`.
             frames: T, frames of the windows.
-            form: of the loss; ``distance`` is for generated frames, not to train a metric with: one
-                that makes all tokens alike would satisfy it.
+            form: of the loss; ``distance`` cannot train a metric: making all tokens alike satisfies
+                it.
 
         Returns:
             2 B windows: first with the source's tokens as anchors, then with the target's.

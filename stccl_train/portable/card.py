@@ -39,7 +39,8 @@ On noise the programs differ from the metric by at most {program:.1e} and {onnx:
 | `random` | (B, {numbers}) | uniform from 0 to 1, which decides where tokens are read: new numbers for each step of a training |
 | `mouth` | (B, 4) | x0, y0, x1, y1 of the mouth as shares of the frame |
 
-`value`, (B,): 1 is chance{aligned}.
+`value`, (B,): how far tokens at the mouth are from their partners in the source; 1 is
+chance{aligned}.
 
 ## As a loss
 

@@ -1,6 +1,7 @@
 """The scale of the loss: measured on real pairs, stored in the run, the same for any metric."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,14 @@ from stccl_train.data.windows import WindowShape
 from stccl_train.eval.evaluate import evaluate
 from stccl_train.loss.calibrate import calibrate
 from stccl_train.loss.parts import FORM, weighted_parts
-from stccl_train.loss.scale import ALIGNED, Calibration, RealPairs, read_calibration, setting_name
+from stccl_train.loss.scale import (
+    ALIGNED,
+    Calibration,
+    RealPairs,
+    read_calibration,
+    setting_name,
+    write_calibration,
+)
 from stccl_train.model.export import save_metric
 from stccl_train.model.metric import CorrelationMetric
 
@@ -85,6 +93,22 @@ def test_the_level_of_aligned_pairs_becomes_the_stated_value(pairs: Batch) -> No
     scaled = STCCLLoss(metric, 0.3, calibration=calibration)(*sides, **options)
     assert 1 - scaled.value.item() == pytest.approx(stretch * (1 - bare.value.item()), rel=1e-3)
     assert scaled.loss.item() == pytest.approx(0.3 * unit * scaled.value.item(), rel=1e-4)
+
+
+def test_a_calibration_of_the_contrast_alone_is_not_used(tmp_path: Path) -> None:
+    """Earlier versions stored it without the name of the form."""
+    metric = fresh(0)
+    save_metric(tmp_path, metric)
+    levels = {part.name: 0.6 for part in weighted_parts(metric, {}, (1, 1, 1, 1))}
+    real = RealPairs(itself=levels, aligned=levels, shifted=levels, pull=4.0)
+    setting = setting_name(3, True, FORM)
+    calibration = Calibration(split="val", windows=4, settings={setting: real})
+    write_calibration(tmp_path, calibration)
+    assert read_calibration(tmp_path) == calibration
+    write_calibration(tmp_path, replace(calibration, settings={"mouth, several frames": real}))
+    assert read_calibration(tmp_path) is None
+    with pytest.warns(UserWarning, match="stccl eval"):
+        assert STCCLLoss.from_run(tmp_path).calibration is None
 
 
 def test_evaluation_calibrates_a_run_that_is_not(speaking: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,6 +101,13 @@ def test_the_source_itself_costs_nothing_by_distance(run: Path) -> None:
     parts = crit(frames(0), frames(0), seeded(), return_parts=True).parts
     assert {name[-1] for name in parts} == {"1", "2"}  # the fine layers
     assert all(value < 0.02 for value in parts.values())
+
+
+@pytest.mark.parametrize("options", [{"form": "contrastive"}, {"region": "lips"}])
+def test_an_unknown_option_is_an_error(run: Path, options: dict[str, Any]) -> None:
+    (value,) = options.values()
+    with pytest.raises(UsageError, match=value):
+        STCCLLoss(load_metric(run), **options)
 
 
 def test_a_token_without_a_rival_costs_nothing() -> None:
