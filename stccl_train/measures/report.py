@@ -38,8 +38,8 @@ _LEGEND = """\
 over shift: by how much better than the same two clips with the generated one 0.4 s early or late.
 over controls (*): by how much better than the better of that and of the mean of others; these
   columns alone tell how well speech is kept: at 0 or below, somebody else's clip does as well.
-?: not above another person's clip beyond chance (the 95 % interval over clips reaches 0, or there
-  is one clip only): no evidence that speech is kept.
+?: not above the controls beyond chance (the 95 % interval over clips reaches 0, there is one clip
+  only, or no other person): no evidence that speech is kept.
 copy: the source itself; real: a clip of the actor in the wanted emotion; shifted: the generated
   clips 0.4 s early and late; other: other people, who say something else; other aligned: the same
   people, aligned with the source as real is.

@@ -18,8 +18,8 @@ class Stccl:
       in the generated clip before all other places (TCC: and times). 0 to 1, chance is 1 over the
       candidates, higher is better.
     - `scc`, `tcc`: mean cosine of partners. -1 to 1, higher is better, but faces built alike score
-      high whatever they say: quote it over its controls alone. So it tells genuine pairs from
-      others rather better than R@1 does.
+      high whatever they say: quote it over its controls alone. There it separates genuine pairs
+      from others more clearly than R@1 (docs/evaluation.md).
 
     STCCL (Chen et al., arXiv 2604.20226), sections 3.2 and 3.3.
     """
