@@ -49,8 +49,8 @@ def similar_labels(clips: Iterable[Clip]) -> Iterator[str]:
             if len(group) > 1:
                 named = " and ".join(repr(value) for value in group[:_MAX_NAMED])
                 yield f"{label}s {named} look alike"
+    known = (*EMOTIONS, *EMOTION_SYNONYMS, *EMOTION_TRANSLATIONS)
     for emotion, count in sorted(Counter(clip.emotion for clip in clips).items()):
-        known = (*EMOTIONS, *EMOTION_SYNONYMS, *EMOTION_TRANSLATIONS)
         if emotion not in known and (
             near := difflib.get_close_matches(emotion, known, n=1, cutoff=_MISSPELT)
         ):

@@ -12,7 +12,7 @@ VERDICT_SHIFT = 0.4
 def shift_partners(
     frame_map: NDArray[np.int32], times: NDArray[np.float64], seconds: float = VERDICT_SHIFT
 ) -> NDArray[np.int32]:
-    """Move each partner frame, or where the clip ends, move it the other way.
+    """Move each partner frame in time; the other way if the clip has no frame there.
 
     Args:
         frame_map: (n_source,) target frames, -1 for none.
