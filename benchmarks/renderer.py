@@ -1,8 +1,8 @@
 """Does a toy renderer suffer from the loss? Its L1 and its lips, with and without, over seeds.
 
-usage: python benchmarks/renderer.py DATA RUN WORK [--weights 0,0.3] [--seeds 0,1,2] [--steps 200]
+usage: python benchmarks/renderer.py DATA RUN WORK [--weights 0,0.3] [--seeds 0,1,2] [--steps 400]
 
-`examples/image_renderer.py` draws faces from frames that were reduced to 12 x 12 pixels. Every
+`examples/image_renderer.py` draws faces from frames that were reduced to 24 x 24 pixels. Every
 second frame of the clips of the test split is drawn, and a landmark network measures the lips
 beside those of the true frames. WORK caches the results: an interrupted run resumes.
 """
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--weights", default="0,0.3", help="the first one is the base")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=400)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     rows: Rows = {}
