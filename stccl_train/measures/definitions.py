@@ -58,6 +58,10 @@ class Measure:
         """Whether it is the margin or gain of another measure."""
         return self.name.endswith(("_margin", "_gain"))
 
+    def score(self, value: float) -> float:
+        """Return a number that is higher for the better value; NaN without a direction."""
+        return self.gain(value, 1.0)
+
     def gain(self, value: float, other: float) -> float:
         """Return by how much ``value`` is better than ``other``; NaN without a direction."""
         if self.better == "lower":

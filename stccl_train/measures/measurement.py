@@ -144,6 +144,30 @@ class Measurement:
         values = [v for v in self._values(label, measure, emotion).values() if np.isfinite(v)]
         return Mean(float(np.mean(values)) if values else float("nan"), len(values))
 
+    def score(self, label: str, measure: Measure, emotion: str = ALL) -> float:
+        """Return how good a row is, higher is better; NaN if it has no value.
+
+        It is the mean over clips of each clip's score, because ratios of 0.7 and 1.3 are not as
+        good as two of 1, which their mean would be.
+        """
+        if (measure.name, label, emotion) in self.pooled:
+            return measure.score(self.pooled[measure.name, label, emotion].mean)
+        values = self._values(label, measure, emotion).values()
+        scores = [measure.score(value) for value in values if np.isfinite(value)]
+        return float(np.mean(scores)) if scores else float("nan")
+
+    def best(self, measure: Measure, emotion: str = ALL) -> tuple[str, ...]:
+        """Return the best method of a column, several if they are equally good.
+
+        None is best if there is one method only, or if they have values of different clips.
+        """
+        n = {method: self.mean(method, measure, emotion).n for method in self.methods}
+        scores = {m: self.score(m, measure, emotion) for m, count in n.items() if count}
+        counts = {count for count in n.values() if count}
+        if measure.better is None or len(scores) < 2 or len(counts) > 1:
+            return ()
+        return tuple(method for method, score in scores.items() if score >= max(scores.values()))
+
     def difference(
         self, method: str, baseline: str, measure: Measure, emotion: str = ALL
     ) -> PairedDifference | None:
@@ -190,12 +214,12 @@ class Measurement:
         """
         if measure.better is None:
             return ""
-        values = {label: self.mean(label, measure).mean for label in self.labels}
-        methods = [values[m] for m in self.methods if np.isfinite(values[m])]
+        scores = {label: self.score(label, measure) for label in self.labels}
+        methods = [scores[m] for m in self.methods if np.isfinite(scores[m])]
         marks = ""
-        if methods and all(measure.gain(values.get("copy", np.nan), m) > 0 for m in methods):
+        if methods and all(scores.get("copy", np.nan) > score for score in methods):
             marks += "c"
-        if any(measure.gain(values.get("other", np.nan), m) > 0 for m in methods):
+        if any(scores.get("other", np.nan) > score for score in methods):
             marks += "o"
         return marks
 

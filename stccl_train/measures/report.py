@@ -9,13 +9,11 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from stccl_data.files.atomic import write_text
 from stccl_train.measures.definitions import Measure
 from stccl_train.measures.measurement import ALL, Group, Measurement
 from stccl_train.measures.request import CONTROLS
-from stccl_train.measures.text_table import align, number
+from stccl_train.measures.text_table import align, interval_text, number
 
 Format = Literal["text", "csv", "json", "latex"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -44,6 +42,7 @@ copy: the source itself; real: a clip of the actor in the wanted emotion; shifte
   clips 0.4 s early and late; other: other people, who say something else; other aligned: the same
   people, aligned with the source as real is.
 c: a copy of the input wins; o: other comes out above a method.
+→1: rows are ranked by the mean distance of their clips from 1, which a mean of ratios hides.
 """
 
 
@@ -128,7 +127,7 @@ def _differences(measurement: Measurement) -> str:
             gain = measurement.difference(method, baseline, measure)
             if gain is not None:
                 digits = measure.digits
-                interval = f"[{number(gain.low, digits)}, {number(gain.high, digits)}]"
+                interval = interval_text(gain.low, gain.high, digits)
                 wins = f"{gain.wins} of {gain.n}"
                 mean = f"{gain.mean:+.{digits}f}"
                 rows.append([measure.label, method, mean, interval, wins, f"{gain.p:.3f}"])
@@ -240,6 +239,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
                 "group": group.name,
                 "headline": measure.is_headline,
                 "marks": measurement.marks(measure),
+                "best": list(measurement.best(measure)),
             }
             for group in measurement.groups
             for measure in group.measures
@@ -305,10 +305,8 @@ def _latex_cell(measurement: Measurement, label: str, measure: Measure, emotion:
     text = number(value, measure.digits)
     if measurement.is_doubtful(label, measure, emotion):
         return f"{text}$^{{?}}$"
-    others = [measurement.mean(method, measure, emotion).mean for method in measurement.methods]
-    beaten = [measure.gain(value, other) >= 0 for other in others if np.isfinite(other)]
-    best = label in measurement.methods and len(beaten) > 1 and all(beaten)
-    return rf"\textbf{{{text}}}" if best else text
+    best = measurement.best(measure, emotion)
+    return rf"\textbf{{{text}}}" if label in best else text
 
 
 def _cells(measurement: Measurement) -> Iterator[tuple[Measure, str, str]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Resamples of the clips.
 _RESAMPLES = 10_000
@@ -43,9 +44,10 @@ class PairedDifference:
     n: int
     #: mean gain, positive if the method is better
     mean: float
-    #: 95 % percentile interval of the mean over bootstrap resamples of clips (Efron 1979)
-    low: float
-    high: float
+    #: 95 % percentile interval of the mean over bootstrap resamples of clips (Efron 1979); None
+    #: of one clip, which says nothing about others
+    low: float | None
+    high: float | None
     #: clips on which the method is better, and clips on which both are equal
     wins: int
     ties: int
@@ -63,6 +65,21 @@ def paired_difference(gains: Sequence[float]) -> PairedDifference | None:
     values = np.asarray(gains, np.float64)
     if not len(values):
         return None
+    low, high = _bootstrap(values) if len(values) > 1 else (None, None)
+    wins, losses = int((values > 0).sum()), int((values < 0).sum())
+    return PairedDifference(
+        n=len(values),
+        mean=float(values.mean()),
+        low=low,
+        high=high,
+        wins=wins,
+        ties=len(values) - wins - losses,
+        p=sign_test(wins, losses),
+    )
+
+
+def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the mean over resamples of the values."""
     # Rows of indices, in parts: a million clips times ten thousand resamples would not fit.
     generator = np.random.default_rng(_SEED)
     part = max(1, 10**7 // len(values))
@@ -73,16 +90,7 @@ def paired_difference(gains: Sequence[float]) -> PairedDifference | None:
         for first in range(0, _RESAMPLES, part)
     ]
     low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    wins, losses = int((values > 0).sum()), int((values < 0).sum())
-    return PairedDifference(
-        n=len(values),
-        mean=float(values.mean()),
-        low=float(low),
-        high=float(high),
-        wins=wins,
-        ties=len(values) - wins - losses,
-        p=sign_test(wins, losses),
-    )
+    return float(low), float(high)
 
 
 def sign_test(wins: int, losses: int) -> float:

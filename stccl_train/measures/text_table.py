@@ -11,6 +11,13 @@ def number(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}" if np.isfinite(value) else "-"
 
 
+def interval_text(low: float | None, high: float | None, digits: int) -> str:
+    """Format an interval; `-` if there is none."""
+    if low is None or high is None:
+        return "-"
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
 def align(rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Align the columns of rows, the first ``left`` of them to the left."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

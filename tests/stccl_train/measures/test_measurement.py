@@ -6,6 +6,7 @@ import pytest
 from stccl_train.measures.controls import Comparison
 from stccl_train.measures.lips import Lips
 from stccl_train.measures.measurement import Measurement, PairResult, as_group
+from stccl_train.measures.realism import Realism
 from stccl_train.measures.report import format_measurement
 from stccl_train.measures.request import Row
 
@@ -51,3 +52,37 @@ def test_without_other_people_nothing_is_evidence() -> None:
 def test_controls_are_not_marked() -> None:
     assert not measurement([0.0, 0.0], control="copy").is_doubtful("copy", GAIN, "sad")
     assert measurement([0.0, 0.0], control="real").is_doubtful("real", GAIN, "sad")
+
+
+def ratios(**methods: list[float]) -> Measurement:
+    """The sharpness of each method's clips, one for each source; the copy has 1."""
+    rows = [
+        PairResult(Comparison(Row(f"{n}", f"{name}/{n}", name)), {"sharpness": value})
+        for name, values in methods.items()
+        for n, value in enumerate(values)
+    ]
+    copies = [
+        PairResult(Comparison(Row("0", "0", ""), "copy"), {"sharpness": 1.0}),
+    ]
+    return Measurement((as_group("realism", Realism.measures),), (*rows, *copies), {})
+
+
+def test_ratios_above_and_below_1_do_not_make_up_for_each_other() -> None:
+    result = ratios(steady=[0.9, 0.9], mixed=[0.5, 1.5])
+    (sharpness,) = (m for m in Realism.measures if m.name == "sharpness")
+    assert result.mean("mixed", sharpness).mean == 1.0
+    assert result.best(sharpness) == ("steady",)
+    assert result.marks(sharpness) == "c"
+    latex = format_measurement(result, "latex")
+    assert r"\textbf{0.90}" in latex and r"\textbf{1.00}" not in latex
+
+
+def test_methods_with_different_clips_are_not_ranked() -> None:
+    result = ratios(all=[0.9, 0.5], one=[0.95])
+    assert result.best(Realism.measures[0]) == ()
+
+
+def test_one_clip_has_no_interval() -> None:
+    text = format_measurement(ratios(first=[0.9], second=[0.8]))
+    (line,) = (line for line in text.splitlines() if line.startswith("sharpness"))
+    assert line.split() == ["sharpness", "second", "-0.10", "-", "0", "of", "1", "1.000"]

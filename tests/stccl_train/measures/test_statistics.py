@@ -28,5 +28,10 @@ def test_equal_clips_are_neither_won_nor_lost() -> None:
     assert result is not None and (result.wins, result.ties, result.p) == (1, 2, 1.0)
 
 
+def test_one_clip_has_no_interval() -> None:
+    result = paired_difference([0.3])
+    assert result is not None and (result.low, result.high) == (None, None)
+
+
 def test_without_clips_there_is_no_difference() -> None:
     assert paired_difference([]) is None
