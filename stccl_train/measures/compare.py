@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -49,18 +49,23 @@ def open_worker(config: MeasureConfig) -> None:
 
 
 def compare_group(
-    group: list[Comparison], actor: list[str], folder: str, config: MeasureConfig
+    group: list[Comparison],
+    actor: list[str],
+    folder: str,
+    config: MeasureConfig,
+    unreadable: Collection[str] = (),
 ) -> list[PairResult]:
     """Measure all comparisons with one source clip: the work of one worker.
 
-    Networks see each frame of the source once. Results are stored, and read if they are there.
+    A row whose reference is `unreadable` is measured without it. Networks see each frame of the
+    source once. Results are stored, and read if they are there.
     """
     store = ClipStore(Path(folder) / "clips")
-    file = Path(folder) / "results" / f"{_identity(group, actor, store, config)}.json"
+    file = Path(folder) / "results" / f"{_identity(group, actor, store, config, unreadable)}.json"
     stored = _read_results(file, group)
     if stored is not None:
         return stored
-    clips = _Clips(store)
+    clips = _Clips(store, unreadable)
     results = []
     for comparison in group:
         try:
@@ -75,14 +80,18 @@ def compare_group(
 
 
 def _identity(
-    group: list[Comparison], actor: list[str], store: ClipStore, config: MeasureConfig
+    group: list[Comparison],
+    actor: list[str],
+    store: ClipStore,
+    config: MeasureConfig,
+    unreadable: Collection[str],
 ) -> str:
     """Return a hash of all that the results of a group depend on."""
     paths = {
         path
         for each in group
         for path in (each.row.source, each.row.generated, each.row.reference)
-        if path
+        if path and path not in unreadable
     }
     keys = {path: store.key(path) for path in sorted({*paths, *actor})}
     text = repr((VERSION, group, actor, keys, config.identity()))
@@ -104,8 +113,9 @@ def _read_results(file: Path, group: list[Comparison]) -> list[PairResult] | Non
 class _Clips:
     """The clips of a group, and their frames that belong together."""
 
-    def __init__(self, store: ClipStore) -> None:
+    def __init__(self, store: ClipStore, unreadable: Collection[str]) -> None:
         self._store = store
+        self._unreadable = unreadable
         self._clips: dict[str, MeasuredClip] = {}
         self._with_sound: dict[str, TrackedClip] = {}
         self._aligned: dict[tuple[str, str], NDArray[np.int32]] = {}
@@ -115,6 +125,10 @@ class _Clips:
         if path not in self._clips:
             self._clips[path] = self._store.read(path)
         return self._clips[path]
+
+    def read_reference(self, path: str) -> MeasuredClip | None:
+        """Return a reference clip; None if there is none that can be read."""
+        return self.read(path) if path and path not in self._unreadable else None
 
     def keep(self, *paths: str) -> None:
         """Forget all clips but these: the features of networks are large."""
@@ -152,7 +166,7 @@ def _match(comparison: Comparison, clips: _Clips, actor: list[str]) -> MatchedPa
         source,
         generated,
         frame_map,
-        reference=clips.read(row.reference) if row.reference else None,
+        reference=clips.read_reference(row.reference),
         actor=tuple(clips.read(path) for path in actor),
         sounds=_sounds(comparison),
     )

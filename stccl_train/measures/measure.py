@@ -146,7 +146,9 @@ def _compare_all(
         known = [path for path in actor if path not in failures]
         readable = [each for each in group if not _failure(each, failures)]
         if readable:
-            units.append(Unit(source, (readable, known, str(folder), config)))
+            references = {each.row.reference for each in readable}
+            unreadable = tuple(sorted(references & failures.keys()))
+            units.append(Unit(source, (readable, known, str(folder), config, unreadable)))
     progress.stage("compare", len(units))
     measured: dict[Comparison, PairResult] = {}
     for outcome in _run(units, compare_group, config, open_worker):

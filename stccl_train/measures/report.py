@@ -150,8 +150,7 @@ def foot(measurement: Measurement) -> Iterator[str]:
         done = {r.comparison.row.source for r in rows if not r.error}
         if len(done) < len(sources):
             yield f"{method}: {len(done)} of {len(sources)} source clips"
-    lines = [f"{r.comparison.row.name}: {r.error}" for r in measurement.results if r.error]
-    yield from dict.fromkeys(f"failed: {line}" for line in lines)
+    yield from _failures(measurement)
     kinds: Counter[str] = Counter()
     for result in measurement.results:
         for note in result.notes:
@@ -162,6 +161,20 @@ def foot(measurement: Measurement) -> Iterator[str]:
     more = sum(max(0, count - _MAX_NOTES) for count in kinds.values())
     if more:
         yield f"note: {more} more of this kind, see notes in {JSON}"
+
+
+def _failures(measurement: Measurement) -> Iterator[str]:
+    """Yield what failed; of the controls what no method's row says already."""
+    failed = [result for result in measurement.results if result.error]
+    said: set[str] = set()
+    for result in sorted(failed, key=lambda each: each.comparison.control is not None):
+        comparison, error = result.comparison, result.error
+        if comparison.control is not None and error in said:
+            continue
+        said.add(error)
+        names_clip = error.startswith(comparison.row.generated)
+        clip = "" if names_clip else f"{comparison.row.generated}: "
+        yield f"failed: {comparison.label}: {clip}{error}"
 
 
 def _csv(measurement: Measurement) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,21 @@ def test_bad_clips_are_rows_with_an_error(rows: list[Row], folder: Path, tmp_pat
     text = format_measurement(measurement)
     assert "same: 0 of 2 source clips" in text and "absent: stccl" in text
     assert "failed: same: " in text
+
+
+def test_an_unreadable_reference_fails_the_row_real_alone(rows: list[Row], folder: Path) -> None:
+    row = replace(rows[0], reference="none.mp4")
+    measurement = measure([row], ONE, folder)
+    errors = {r.comparison.label: r.error for r in measurement.results}
+    assert errors["same"] == errors["copy"] == "" and "none.mp4" in errors["real"]
+    failed = [x for x in format_measurement(measurement).splitlines() if x.startswith("failed")]
+    assert len(failed) == 1 and failed[0].startswith("failed: real: none.mp4: ")
+
+
+def test_an_unreadable_source_is_named_once(rows: list[Row], folder: Path) -> None:
+    measurement = measure([replace(rows[0], source="none.mp4", reference="")], ONE, folder)
+    text = format_measurement(measurement)
+    assert text.count("failed: ") == 1 and f"failed: same: {rows[0].generated}: none.mp4" in text
 
 
 def test_a_shorter_clip_is_said_to_be_shorter() -> None:
