@@ -13,6 +13,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -95,8 +96,13 @@ def _other_people(row: Row, rows_of: Mapping[str, Sequence[Row]]) -> list[str]:
 
     def is_stranger(other: Row) -> bool:
         same_speaker = row.speaker and row.speaker == other.speaker
-        same_sentence = row.sentence and row.sentence == other.sentence
+        same_sentence = row.sentence and _words(row.sentence) == _words(other.sentence)
         return not (other.source == row.source or same_speaker or same_sentence)
 
     strangers = [path for path, rows in rows_of.items() if is_stranger(rows[0])]
     return sorted(strangers, key=rank)[:MOST_OTHERS]
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text, or the parts of a name, without case and punctuation."""
+    return re.findall(r"\w+", text.casefold()) or [text]

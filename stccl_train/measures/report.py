@@ -138,7 +138,10 @@ def foot(measurement: Measurement) -> Iterator[str]:
     """Yield what has to be said under the tables: what is absent, failed, or unusual."""
     yield from (f"warning: {text}" for text in measurement.warnings)
     if not any(result.values for result in measurement.rows("other", ALL)):
-        yield "no second source: there is no row other, and over controls is over the shift alone"
+        yield (
+            "no source of another speaker who says something else: there is no row other, and over "
+            "controls is over the shift alone"
+        )
     for name, reason in measurement.absent.items():
         yield f"absent: {name}: {reason}"
     for group in measurement.groups:

@@ -122,7 +122,8 @@ def test_others_in_the_same_emotion_come_first() -> None:
 
 
 def test_who_says_the_same_is_no_other() -> None:
-    rows = [Row(s, f"x/{s}", speaker=s[0], sentence=s[1]) for s in ("a1", "b1", "c2")]
+    texts = {"a1": "It is time.", "b1": "it is  TIME", "c2": "Not yet."}
+    rows = [Row(s, f"x/{s}", speaker=s[0], sentence=text) for s, text in texts.items()]
     assert controls(rows)["a1"] == [("copy", "a1"), ("other", "c2")]
 
 
