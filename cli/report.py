@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Files that `stccl train` and `stccl eval` leave in a run.
 _RUN_FILES = ("metrics.jsonl", "metric.json", "config.yaml")
+#: What `stccl measure --out` leaves.
+_MEASUREMENT = "measure.json"
 #: What `stccl prepare` leaves in a dataset, finished or not.
 _DATASET_FILES = (SHARDS, CLIPS, PAIRS, "work")
 
@@ -39,7 +41,7 @@ def command(path: Path, to: Path | None, as_json: bool, **values: Any) -> None:
     PATH is one of
       OUT            a dataset of `stccl prepare`: pairs side by side, scores, rejections
       RUN            a run of `stccl train`: curves, controls, similarity maps
-      measure.json   of `stccl measure`: the methods side by side
+      DIR            of `stccl measure --out`, or measure.json in it: the methods side by side
     """
     config = config_of(ReportConfig, values)
     with open_progress() as progress:
@@ -53,6 +55,8 @@ def command(path: Path, to: Path | None, as_json: bool, **values: Any) -> None:
 def _write(
     path: Path, to: Path | None, config: ReportConfig, progress: "Progress"
 ) -> "ReportResult":
+    if path.is_dir() and (path / _MEASUREMENT).is_file():
+        path = path / _MEASUREMENT
     if path.is_file():
         from stccl_train.report import write_measure_report
 
@@ -64,7 +68,7 @@ def _write(
     if not any((path / name).exists() for name in _DATASET_FILES):
         raise UsageError(
             f"{path} is neither a dataset, a run nor a measurement; give the folder of "
-            "`stccl prepare` or of `stccl train`, or the file of `stccl measure --out`"
+            "`stccl prepare`, `stccl train` or `stccl measure --out`"
         )
     from stccl_data.report import write_dataset_report
 

@@ -14,7 +14,7 @@ from stccl_data.report.charts import Chart, axis
 from stccl_data.report.site import Site
 from stccl_data.report.views import write_webp
 from stccl_train.measures.request import CONTROLS
-from stccl_train.measures.text_table import number
+from stccl_train.measures.text_table import interval_text, number
 
 #: Clips that are shown with players.
 _SHOWN = 12
@@ -64,13 +64,36 @@ def write_measure_report(
             if (measure["name"], row) in means
         },
         doubtful=doubtful,
-        best={m["name"]: _best(m, record["methods"], means) for m in measures},
+        best={m["name"]: m.get("best", ()) for m in measures},
+        differences=_differences(record),
         charts=[_chart(m, labels, means, doubtful) for m in measures if m["headline"]],
         clips=_clips(site.folder, record),
     )
     page = site.finish()
     size = sum(path.stat().st_size for path in site.folder.rglob("*") if path.is_file())
     return ReportResult(page, (), size)
+
+
+def _differences(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return by how much the other methods are better than the first, over all emotions."""
+    measures = {measure["name"]: measure for measure in record["measures"]}
+    lines = []
+    for gain in record.get("differences", ()):
+        if gain["emotion"] == "all" and gain["measure"] in measures:
+            measure = measures[gain["measure"]]
+            digits = measure.get("digits", 3)
+            lines.append(
+                {
+                    "measure": measure["label"],
+                    "headline": measure["headline"],
+                    "method": gain["method"],
+                    "mean": f"{gain['mean']:+.{digits}f}",
+                    "interval": interval_text(gain["low"], gain["high"], digits),
+                    "wins": f"{gain['wins']} of {gain['n']}",
+                    "p": f"{gain['p']:.3f}",
+                }
+            )
+    return lines
 
 
 def _judged(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -88,21 +111,6 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file} is not a measure.json of `stccl measure --out` ({error!r})"
         ) from None
     return record
-
-
-def _best(
-    measure: Mapping[str, Any], methods: Sequence[str], means: Mapping[tuple[str, str], float]
-) -> str | None:
-    """Return the method with the best mean, if the measure has a better side."""
-    known = [m for m in methods if means.get((measure["name"], m)) is not None]
-    if measure["better"] is None or len(known) < 2:
-        return None
-    values = {method: means[measure["name"], method] for method in known}
-    if measure["better"] == "higher":
-        return max(values, key=values.__getitem__)
-    if measure["better"] == "lower":
-        return min(values, key=values.__getitem__)
-    return min(values, key=lambda method: abs(values[method] - 1))
 
 
 def _chart(
@@ -151,9 +159,17 @@ def _clips(folder: Path, record: Mapping[str, Any]) -> list[dict[str, Any]]:
             (label, *_copy(folder, path, f"{n:02d}-{place}"))
             for place, (label, path) in enumerate(videos)
         ]
-        name = "/".join(Path(clip["source"]).parts[-2:])
-        shown.append({**clip, "name": name, "videos": copies})
+        shown.append({**clip, "name": _short_name(clip["source"], clips), "videos": copies})
     return shown
+
+
+def _short_name(path: str, paths: Collection[str]) -> str:
+    """Return the last parts of a path, two or as many as it takes to tell it from the others."""
+    parts = Path(path).parts
+    for length in range(2, len(parts)):
+        if sum(Path(other).parts[-length:] == parts[-length:] for other in paths) == 1:
+            return "/".join(parts[-length:])
+    return path
 
 
 def _copy(folder: Path, path: str, stem: str) -> tuple[str, str]:

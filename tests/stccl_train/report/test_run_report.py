@@ -79,7 +79,8 @@ def test_a_run_without_anything_names_the_command(tmp_path: Path) -> None:
 
 def measurement(**changes: Any) -> dict[str, Any]:
     measure = {"name": "lips", "label": "lip distance", "better": "lower", "unit": "%",
-               "group": "lips", "headline": True, "marks": "", "digits": 2}  # fmt: skip
+               "group": "lips", "headline": True, "marks": "", "digits": 2,
+               "best": ["ours"]}  # fmt: skip
     cells = [("ours", 1.0), ("theirs", 2.0), ("copy", 0.0)]
     table = [{"measure": "lips", "emotion": "all", "row": row, "n": 3, "mean": mean}
              for row, mean in cells]  # fmt: skip
@@ -104,6 +105,32 @@ def test_a_number_that_is_no_evidence_is_neither_bold_nor_bare(tmp_path: Path) -
     page = write_measure_report(tmp_path / "measure.json").page.read_text()
     assert "1.00<abbr" in page and page.count("<abbr") == 1 and "<b>1.00" not in page
     assert "<summary>The metric is deaf.</summary>" in page
+
+
+def test_differences_are_shown_with_their_intervals(tmp_path: Path) -> None:
+    gain = {"measure": "lips", "emotion": "all", "method": "theirs", "baseline": "ours", "n": 3,
+            "mean": 0.5, "low": -0.25, "high": 1.5, "wins": 2, "ties": 0, "p": 1.0}  # fmt: skip
+    (tmp_path / "measure.json").write_text(json.dumps(measurement(differences=[gain])))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    assert "Better than ours by" in page and "+0.50" in page and "[-0.25, 1.50]" in page
+    assert "2 of 3" in page
+
+
+def test_clips_of_equal_names_are_told_apart(tmp_path: Path) -> None:
+    pairs = [{"row": "ours", "source": f"src/{speaker}/neutral/1.mp4", "generated": "x.mp4"}
+             for speaker in ("a", "b")]  # fmt: skip
+    (tmp_path / "measure.json").write_text(json.dumps(measurement(pairs=pairs)))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    assert "<bdi>a/neutral/1.mp4</bdi>" in page and "<bdi>b/neutral/1.mp4</bdi>" in page
+
+
+def test_the_folder_of_a_measurement_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "measure.json").write_text(json.dumps(measurement()))
+    (tmp_path / "pairs.csv").touch()
+    (tmp_path / "work").mkdir()
+    result = CliRunner().invoke(stccl, ["report", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "Measurement report" in (tmp_path / "report/index.html").read_text()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"methods": 3}'])
