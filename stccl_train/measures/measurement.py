@@ -209,7 +209,7 @@ class Measurement:
     def marks(self, measure: Measure) -> str:
         """Return the marks of a measure: what its controls say against it.
 
-        ``c``: a copy of the input is better than every method. ``o``: another person who says
+        ``c``: no method is better than a copy of the input. ``o``: another person who says
         something else is better than a method.
         """
         if measure.better is None:
@@ -217,7 +217,7 @@ class Measurement:
         scores = {label: self.score(label, measure) for label in self.labels}
         methods = [scores[m] for m in self.methods if np.isfinite(scores[m])]
         marks = ""
-        if methods and all(scores.get("copy", np.nan) > score for score in methods):
+        if methods and all(scores.get("copy", np.nan) >= score for score in methods):
             marks += "c"
         if any(scores.get("other", np.nan) > score for score in methods):
             marks += "o"

@@ -41,7 +41,7 @@ over controls (*): by how much better than the better of that and of the mean of
 copy: the source itself; real: a clip of the actor in the wanted emotion; shifted: the generated
   clips 0.4 s early and late; other: other people, who say something else; other aligned: the same
   people, aligned with the source as real is.
-c: a copy of the input wins; o: other comes out above a method.
+c: no method beats a copy of the input; o: other comes out above a method.
 →1: rows are ranked by the mean distance of their clips from 1, which a mean of ratios hides.
 """
 
@@ -137,11 +137,7 @@ def _differences(measurement: Measurement) -> str:
 def foot(measurement: Measurement) -> Iterator[str]:
     """Yield what has to be said under the tables: what is absent, failed, or unusual."""
     yield from (f"warning: {text}" for text in measurement.warnings)
-    if not any(result.values for result in measurement.rows("other", ALL)):
-        yield (
-            "no source of another speaker who says something else: there is no row other, and over "
-            "controls is over the shift alone"
-        )
+    yield from _assumptions(measurement)
     for name, reason in measurement.absent.items():
         yield f"absent: {name}: {reason}"
     for group in measurement.groups:
@@ -164,6 +160,21 @@ def foot(measurement: Measurement) -> Iterator[str]:
     more = sum(max(0, count - _MAX_NOTES) for count in kinds.values())
     if more:
         yield f"note: {more} more of this kind, see notes in {JSON}"
+
+
+def _assumptions(measurement: Measurement) -> Iterator[str]:
+    """Yield what is taken for granted of the other people, as the rows do not tell."""
+    if not any(result.values for result in measurement.rows("other", ALL)):
+        yield (
+            "no source of another speaker who says something else: there is no row other, and over "
+            "controls is over the shift alone"
+        )
+        return
+    rows = [r.comparison.row for r in measurement.results if not r.comparison.control]
+    if not all(row.speaker for row in rows):
+        yield "rows without a speaker: everybody in another source counts as another person"
+    if not all(row.sentence for row in rows):
+        yield "rows without a sentence: another person counts as saying something else"
 
 
 def _failures(measurement: Measurement) -> Iterator[str]:

@@ -147,6 +147,8 @@ def _read_csv(path: Path) -> list[Row]:
         raise UsageError(
             f"{path}: cannot be read as a CSV ({error}); give SOURCE and GENERATED, or a CSV"
         ) from None
+    if len(columns) == 1 and (separator := next((c for c in ";\t|" if c in columns[0]), "")):
+        raise UsageError(f"{path} is separated by {separator!r}; separate its values by commas")
     missing = [name for name in ("source", "generated") if name not in columns]
     unknown = [name for name in columns if name not in _COLUMNS]
     if missing or unknown:
@@ -163,6 +165,8 @@ def _row(path: Path, number: int, line: dict[str, str | None]) -> Row:
         if name not in values:
             raise UsageError(f"{path}, line {number}: {name} is empty")
     located = {name: _locate(path, values[name]) for name in _PATHS if name in values}
+    if "emotion" in values:
+        values["emotion"] = parse_emotion(values["emotion"]) or values["emotion"]
     return replace(Row("", ""), **{**values, **located})
 
 

@@ -14,12 +14,12 @@ GAIN = next(m for m in as_group("lips", Lips.measures).measures if m.name == "op
 
 
 def measurement(
-    gains: list[float], *, others: bool = True, control: str | None = None
+    gains: list[float], *, others: bool = True, control: str | None = None, **labels: str
 ) -> Measurement:
     """A method's, or a control's, gains in the emotion sad, one for each source."""
     results = []
     for n, gain in enumerate(gains):
-        row = Row(f"{n}", f"x/{n}", "ours", emotion="sad")
+        row = Row(f"{n}", f"x/{n}", "ours", emotion="sad", **labels)
         results.append(PairResult(Comparison(row, control), {"opening_gain": gain}))
         if control is not None:
             results.append(PairResult(Comparison(row), {"opening_gain": 0.5 + gain}))
@@ -47,6 +47,14 @@ def test_a_gain_that_may_be_chance_is_marked(gains: list[float]) -> None:
 
 def test_without_other_people_nothing_is_evidence() -> None:
     assert measurement([0.2, 0.3, 0.25, 0.2], others=False).is_doubtful("ours", GAIN, "sad")
+
+
+def test_what_the_rows_do_not_name_is_said() -> None:
+    unnamed = format_measurement(measurement([0.2, 0.3]))
+    assert "rows without a speaker" in unnamed and "rows without a sentence" in unnamed
+    named = measurement([0.2, 0.3], speaker="a", sentence="b")
+    assert "rows without" not in format_measurement(named)
+    assert "rows without" not in format_measurement(measurement([0.2, 0.3], others=False))
 
 
 def test_controls_are_not_marked() -> None:
@@ -80,6 +88,10 @@ def test_ratios_above_and_below_1_do_not_make_up_for_each_other() -> None:
 def test_methods_with_different_clips_are_not_ranked() -> None:
     result = ratios(all=[0.9, 0.5], one=[0.95])
     assert result.best(Realism.measures[0]) == ()
+
+
+def test_a_method_that_copies_its_input_takes_no_mark_away() -> None:
+    assert ratios(edit=[0.5], lazy=[1.0]).marks(Realism.measures[0]) == "c"
 
 
 def test_one_clip_has_no_interval() -> None:

@@ -47,6 +47,12 @@ def test_several_sources_on_the_command_line_are_refused_with_advice(folder: Pat
         read_rows([folder / name for name in ("source/a.mp4", "ours/a.mp4", "theirs/a.mp4")])
 
 
+def test_an_emotion_of_a_csv_has_one_spelling(folder: Path) -> None:
+    lines = [f"{n},x,{emotion}" for n, emotion in enumerate(("happy", "Happy", "my own"))]
+    rows = read_rows([csv(folder, "\n".join(["source,generated,emotion", *lines]))])
+    assert [row.emotion for row in rows] == ["happy", "happy", "my own"]
+
+
 def test_paths_of_a_csv_are_relative_to_it(folder: Path) -> None:
     listing = csv(folder, "source,generated,emotion\nsource/a.mp4,ours/a.mp4, happy\n")
     (row,) = read_rows([listing])
@@ -60,6 +66,7 @@ def test_paths_of_a_csv_are_relative_to_it(folder: Path) -> None:
         ("source,generated,metod\na,b,c\n", "metod"),
         ("source,generated\na.mp4,\n", "line 2"),
         ("source,generated\na.mp4,b.mp4,c.mp4\n", "line 2"),
+        ("source;generated\na.mp4;b.mp4\n", "separated by ';'"),
         ("source,generated\n", "nothing to measure"),
         ("source,generated,method\na,b,copy\n", "copy"),
         ("source,generated\na,b\na,c\n", "two clips"),
