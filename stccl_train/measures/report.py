@@ -137,12 +137,17 @@ def _differences(measurement: Measurement) -> str:
 def foot(measurement: Measurement) -> Iterator[str]:
     """Yield what has to be said under the tables: what is absent, failed, or unusual."""
     yield from (f"warning: {text}" for text in measurement.warnings)
-    yield from _assumptions(measurement)
     for name, reason in measurement.absent.items():
         yield f"absent: {name}: {reason}"
     for group in measurement.groups:
         if not any(_has_values(measurement, measure) for measure in group.measures):
             yield f"absent: {group.name}: no pair of clips has a value"
+    yield from remarks(measurement)
+
+
+def remarks(measurement: Measurement) -> Iterator[str]:
+    """Yield what has to be said of the clips: assumptions, missing and failed ones, notes."""
+    yield from _assumptions(measurement)
     sources = {result.comparison.row.source for result in measurement.results}
     for method in measurement.methods:
         rows = [r for r in measurement.results if r.comparison.label == method]
@@ -287,6 +292,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         ],
         "absent": measurement.absent,
         "warnings": list(measurement.warnings),
+        "remarks": list(remarks(measurement)),
     }
 
 

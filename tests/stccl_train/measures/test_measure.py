@@ -16,7 +16,7 @@ from stccl_train.measures.compare import _notes
 from stccl_train.measures.instruments import MeasureConfig, plan_instruments
 from stccl_train.measures.measure import measure
 from stccl_train.measures.measurement import Measurement
-from stccl_train.measures.report import format_measurement, write_report
+from stccl_train.measures.report import as_record, format_measurement, write_report
 from stccl_train.measures.request import Row
 from stccl_train.model.export import save_metric
 from tests.testing.metrics import tiny_metric
@@ -176,6 +176,8 @@ def test_bad_clips_are_rows_with_an_error(rows: list[Row], folder: Path, tmp_pat
     text = format_measurement(measurement)
     assert "same: 0 of 2 source clips" in text and "absent: stccl" in text
     assert "failed: same: " in text
+    remarks = as_record(measurement)["remarks"]
+    assert "same: 0 of 2 source clips" in remarks and any("none.mp4" in line for line in remarks)
 
 
 def test_an_unreadable_reference_fails_the_row_real_alone(rows: list[Row], folder: Path) -> None:

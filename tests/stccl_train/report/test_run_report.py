@@ -116,6 +116,13 @@ def test_differences_are_shown_with_their_intervals(tmp_path: Path) -> None:
     assert "2 of 3" in page
 
 
+def test_failed_clips_are_named_on_the_page(tmp_path: Path) -> None:
+    record = measurement(remarks=["failed: ours: <clip>.mp4 is empty"])
+    (tmp_path / "measure.json").write_text(json.dumps(record))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    assert "failed: ours: &lt;clip&gt;.mp4 is empty" in page
+
+
 def test_clips_of_equal_names_are_told_apart(tmp_path: Path) -> None:
     pairs = [{"row": "ours", "source": f"src/{speaker}/neutral/1.mp4", "generated": "x.mp4"}
              for speaker in ("a", "b")]  # fmt: skip
