@@ -1,12 +1,12 @@
 """Does the loss help a generator? Trained without pairs, measured against the right answer.
 
 usage: python benchmarks/plugin.py DATA WORK [--raw RAW] [--only CONDITIONS] [--seeds 0,1,2]
-           [--steps 120] [--batch 1] [--size 64] [--channels 32] [--device cpu] [--set KEY=VALUE]
-           [--answers | --unmeasured | --table]
+           [--steps 120] [--batch 1] [--size 64] [--channels 32] [--device cpu] [--preset tiny]
+           [--set KEY=VALUE] [--loss JSON] [--answers | --unmeasured | --table]
 
 DATA is a prepared dataset; with --raw, of the demo corpus in RAW, whose renderer then draws the
-right answer: the source's speech, head and blinks with the target's expression. Without it only the
-lips are measured, against the source's.
+right answer: the source's speech, head and blinks with the target's expression. Without it the
+source stands in for it, and only the figures of the lips mean anything.
 
 A small generator lets a face speak: it sees a neutral window, which speaks, and one frame of the
 same speaker in the wanted emotion, from any clip, and displaces and recolours the latter. It never
@@ -16,11 +16,12 @@ nothing, L1 to the source's pixels at the mouth, our loss of an untrained metric
 Every speech loss is weighted so that on real frames that say something else its gradient is as
 large as that of the L1. The metrics are trained on the train split of DATA (`stccl train`).
 
-WORK caches the results: an interrupted run resumes; strips.webp shows some frames. Each generator
-takes a minute of one idle core, with its metric two; set OMP_NUM_THREADS=1 and start several
-processes with --only. For a machine without a renderer and landmark networks, such as one with a
-GPU: draw the right answers with --answers, copy DATA and WORK, train there with --unmeasured (and
---device cuda), copy WORK back and measure without either.
+WORK caches the results: an interrupted run resumes; other options need another WORK. --preset and
+--set are those of our metric, --loss has options of `STCCLLoss`, such as '{"form": "contrast"}'.
+strips.webp shows some frames. Each generator takes a minute of one idle core, with its metric two;
+set OMP_NUM_THREADS=1 and start several processes with --only. For a machine without a renderer and
+landmark networks, such as one with a GPU: draw the right answers with --answers, copy DATA and
+WORK, train there with --unmeasured (and --device cuda), copy WORK back and measure without either.
 """
 
 import argparse
