@@ -29,7 +29,8 @@ _MOUTH_SHARE = 0.5
 #: Windows at once, and frames at once through the backbone.
 _BATCH = 8
 _FRAMES = 16
-#: Features of a clip that are kept, bytes: all of a tiny metric, some seconds of an iresnet50.
+#: Features of a clip that are kept, bytes: all of a tiny metric, some seconds of an iresnet50. Of
+#: its anchors as many are kept.
 _KEPT_BYTES = 5 * 10**8
 
 
@@ -107,15 +108,24 @@ class ClipFeatures:
             self._frames.popitem(last=False)
         return batch
 
-    def anchors(self, windows: Sequence[NDArray[np.intp]]) -> "list[_Anchors]":
-        """Return the tokens of windows that look for their partners in another clip.
+    def anchors(self, windows: Sequence[NDArray[np.intp]]) -> "Iterator[_Anchors]":
+        """Yield the tokens of windows that look for their partners in another clip.
 
-        They are the same whatever clip that is: those of the latest windows are kept.
+        They are the same whatever clip that is: those of the latest windows are kept, unless they
+        are too many.
         """
         key = np.stack(windows).tobytes()
-        if self._anchors[0] != key:
-            self._anchors = key, list(_draw_anchors(self._metric, self, windows))
-        return self._anchors[1]
+        if self._anchors[0] == key:
+            yield from self._anchors[1]
+            return
+        kept, room = [], _KEPT_BYTES
+        for anchors in _draw_anchors(self._metric, self, windows):
+            room -= anchors.z.nbytes
+            if room >= 0:
+                kept.append(anchors)
+            yield anchors
+        if room >= 0:
+            self._anchors = key, kept
 
     def _compute(self, numbers: Sequence[int]) -> None:
         crops = torch.from_numpy(self._crops.decode(numbers)).permute(0, 3, 1, 2)[None]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stccl_data.errors import ClipError, Reason
+from stccl_train.eval import frame_scores
 from stccl_train.eval.frame_scores import SCORES
 from stccl_train.eval.score import Score, score
 from tests.testing.metrics import tiny_metric
@@ -41,6 +42,15 @@ def test_a_shifted_clip_scores_lower(own_score: Score) -> None:
     assert shifted["scc"] is not None and shifted["scc"] < 0.999
     assert means["scc_recall"] is not None and shifted["scc_recall"] is not None
     assert shifted["scc_recall"] < 0.95 * means["scc_recall"]
+
+
+def test_a_clip_too_long_to_be_kept_scores_the_same(
+    own_score: Score, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_scores, "_KEPT_BYTES", 0)
+    lean = score(tiny_metric(variant="both"), clips[0], clips[0], "time")
+    assert lean.means == pytest.approx(own_score.means, abs=1e-5)
+    assert lean.shifted == pytest.approx(own_score.shifted, abs=1e-5)
 
 
 def test_the_record_has_a_column_for_each_score(own_score: Score) -> None:
