@@ -1,12 +1,12 @@
 """Prove the GPU stage on a GPU, in a quarter of an hour; most of it is compilation.
 
-usage: python benchmarks/gpu.py [--data PREPARED] [--videos FOLDER] [--report gpu.json]
-           [--only card,step] [--traces FOLDER] [--rehearse]
+usage: python benchmarks/gpu.py [--data PREPARED] [--videos VIDEOS] [--report gpu.json]
+           [--only card,step] [--traces TRACES] [--rehearse]
 
 Each part runs in a process of its own under a time limit of its own; none stops the next, and what
 a part measured before its limit is kept. PREPARED is a dataset with face crops of 224 pixels
 (`make demo` leaves one in demo/prepared); VIDEOS holds 1080p clips for `prepare`. Parts whose input
-is missing are skipped with the reason. FOLDER receives the profiler's traces. `--rehearse` runs
+is missing are skipped with the reason. TRACES receives the profiler's traces. `--rehearse` runs
 every part on the CPU with small networks, so that a machine with a GPU is not the first to run this
 script; its figures mean nothing.
 """

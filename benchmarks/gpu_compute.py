@@ -191,7 +191,9 @@ def _profile(run: Callable[[], None], options: Options, name: str) -> dict[str, 
         synchronise()
     wall = (time.perf_counter() - started) / rounds
     if options.traces is not None:
-        trace.export_chrome_trace(str(Path(options.traces) / f"{name}.json.gz"))
+        folder = Path(options.traces)
+        folder.mkdir(parents=True, exist_ok=True)
+        trace.export_chrome_trace(str(folder / f"{name}.json.gz"))
     kinds: Counter[str] = Counter()
     kernels: Counter[str] = Counter()
     calls = 0

@@ -96,7 +96,7 @@ def manifest_of_folder(
         raise PatternError(
             f"no media file of {folder} gives a row" + "".join(f"; {d}" for d in files[:3])
         )
-    for label, old in table.keys() - seen:
+    for label, old in sorted(table.keys() - seen):
         values = sorted(value for name, value in seen if name == label)
         known = ", ".join(values[:_MAX_NAMED]) + (", ..." if len(values) > _MAX_NAMED else "")
         detail = f"--map {label}:{old}=... changes nothing: the paths have {label} {known or '-'}"

@@ -43,7 +43,7 @@ def validate(
     count = 0
     for batch in batches(own, config.batch, config.metric.size):
         first, end = (ranks.rank + ranks.world * n for n in (count, count + len(batch)))
-        # Compiled, the other mode and each other size of a batch would take minutes of compilation.
+        # Eager: torch.compile would compile again for eval mode and for each size of a batch.
         with torch.compiler.set_stance("force_eager"):
             output = forward(metric, batch, range(first, end, ranks.world), config, ranks.device)
         for name, value in {"loss": output.loss, **output.statistics}.items():
