@@ -1,5 +1,8 @@
 """The errors of stccl, and the reason codes of unused clips and pairs with advice for each."""
 
+import difflib
+import re
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -240,3 +243,15 @@ class ClipError(StcclError):
 
     def __reduce__(self) -> tuple[type["ClipError"], tuple[Reason, str]]:
         return ClipError, (self.reason, self.detail)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names similar known words; empty if none is similar."""
+    wanted = _parts(word)
+    candidates = sorted(known, key=lambda name: (-len(wanted & _parts(name)), name))[:200]
+    similar = difflib.get_close_matches(word, candidates, n=3)
+    return f"; did you mean {' or '.join(similar)}?" if similar else ""
+
+
+def _parts(name: str) -> set[str]:
+    return set(re.split(r"[^A-Za-z0-9]+", name.lower()))

@@ -1,8 +1,5 @@
 """pairs.parquet as the reader keeps it: which pairs are accepted, by utterance and by clip."""
 
-import difflib
-import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +7,7 @@ import numpy as np
 
 from stccl_data.dataset.tables import Row, read_table, table_errors
 from stccl_data.dataset.utterance import Decision, Decisions
+from stccl_data.errors import suggest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,15 +79,3 @@ class PairTable:
         for column, value in values.items():
             table = table.filter(pc.equal(table[column], value))
         return table
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return the end of a sentence that names similar known words; empty if none is similar."""
-    wanted = _labels(word)
-    candidates = sorted(known, key=lambda name: (-len(wanted & _labels(name)), name))[:200]
-    similar = difflib.get_close_matches(word, candidates, n=3)
-    return f"; did you mean {' or '.join(similar)}?" if similar else ""
-
-
-def _labels(name: str) -> set[str]:
-    return set(re.split(r"[^A-Za-z0-9]+", name.lower()))

@@ -15,11 +15,11 @@ from typing import Any
 from stccl_data.dataset.index import Index, ShardInfo, read_shard_list
 from stccl_data.dataset.layout import PAIRS, part_key, utterance_of
 from stccl_data.dataset.members import ShardError, TarMembers, check_size
-from stccl_data.dataset.pair_table import PairTable, suggest
+from stccl_data.dataset.pair_table import PairTable
 from stccl_data.dataset.sample_json import parse_utterance
 from stccl_data.dataset.stream import stream_utterances
 from stccl_data.dataset.utterance import Decisions, Pair, Utterance
-from stccl_data.errors import UsageError
+from stccl_data.errors import UsageError, suggest
 
 
 def open_dataset(out: str | Path) -> "Dataset":

@@ -1,12 +1,11 @@
 """The Measurement record: every value of every pair, and the means and differences they give."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stccl_data.errors import UsageError
+from stccl_data.errors import UsageError, suggest
 from stccl_train.measures.controls import Comparison
 from stccl_train.measures.definitions import Measure, Values
 from stccl_train.measures.request import CONTROLS
@@ -106,11 +105,10 @@ class Measurement:
         known = [measure.name for measure in self.measures]
         for name in names:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=3)
-                guess = f"; did you mean {' or '.join(near)}?" if near else ""
                 absent = "".join(f"\nabsent: {group}: {why}" for group, why in self.absent.items())
                 raise UsageError(
-                    f"no measure {name!r} here{guess}\nmeasures: {', '.join(known)}{absent}"
+                    f"no measure {name!r} here{suggest(name, known)}\n"
+                    f"measures: {', '.join(known)}{absent}"
                 )
         groups = (
             Group(group.name, tuple(m for m in group.measures if m.name in names))
