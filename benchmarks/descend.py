@@ -27,7 +27,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from talking_faces import BROWS_EYES_68, PointFinder, correlation, distance, opening
+from talking_faces import (
+    BROWS_EYES_68,
+    PointFinder,
+    as_frames,
+    correlation,
+    distance,
+    opening,
+)
 from torch import Tensor
 from torch.nn import functional
 
@@ -150,12 +157,6 @@ def value(crit: STCCLLoss, windows: Windows, frames: Tensor) -> float:
     places = torch_generator(1, 0)
     with torch.no_grad():
         return float(crit(windows.source, frames, places, windows.points, return_parts=True).value)
-
-
-def as_frames(images: Tensor) -> NDArray[np.uint8]:
-    """Map (B, T, 3, S, S) in [-1, 1] to (B T, S, S, 3) uint8."""
-    flat = ((images.flatten(0, 1) + 1) * 127.5).round().clamp(0, 255).byte()
-    return flat.movedim(1, -1).numpy()
 
 
 def rows(arguments: argparse.Namespace, strips: list[NDArray[np.uint8]]) -> Iterator[str]:

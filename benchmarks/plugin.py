@@ -42,6 +42,7 @@ from talking_faces import (
     BROWS_EYES_68,
     PointFinder,
     TalkingClip,
+    as_frames,
     correlation,
     cut,
     distance,
@@ -98,11 +99,6 @@ class Speech:
 def as_tensor(frames: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Map (..., S, S, 3) uint8 to (..., 3, S, S) in [-1, 1]."""
     return torch.from_numpy(frames).to(device).movedim(-1, -3).float() / 127.5 - 1
-
-
-def as_frames(images: Tensor) -> NDArray[np.uint8]:
-    """Map (N, 3, S, S) in [-1, 1] to (N, S, S, 3) uint8."""
-    return ((images.detach() + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().numpy()
 
 
 def mouth_l1(source: Tensor, generated: Tensor, points: Tensor) -> Tensor:

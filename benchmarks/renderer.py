@@ -19,6 +19,7 @@ from seeds import Rows, differences, table
 from talking_faces import (
     PointFinder,
     TalkingClip,
+    as_frames,
     correlation,
     lips_distance,
     load_clips,
@@ -42,8 +43,7 @@ def measure(model: UNet, clip: TalkingClip, finder: PointFinder) -> dict[str, fl
     true = clip.frames[::MEASURED_STEP]
     frames = torch.from_numpy(true).movedim(-1, 1) / 127.5 - 1
     drawn = model(poor(frames))
-    pixels = ((drawn + 1) * 127.5).round().byte().movedim(1, -1).numpy()
-    ours, theirs = finder.find(pixels), finder.find(true)
+    ours, theirs = finder.find(as_frames(drawn)), finder.find(true)
     return {
         "mean L1": (drawn - frames).abs().mean().item(),
         "r": correlation(opening(ours), opening(theirs)),

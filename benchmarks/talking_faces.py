@@ -1,6 +1,6 @@
 """Clips of a prepared dataset as arrays, and what a landmark network measures on frames.
 
-Shared by the benchmarks of what the loss does: `descend.py` and `plugin.py`.
+Shared by the benchmarks of what the loss does: `descend.py`, `plugin.py` and `renderer.py`.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from stccl_data.dataset import Dataset
 from stccl_data.dataset.layout import utterance_of
@@ -17,6 +18,12 @@ from stccl_data.landmarks import LIPS_68, ibug68, open_landmarker
 BROWS_EYES_68 = np.array([*range(17, 27), *range(36, 48)])
 #: The landmark network sees frames enlarged to this size.
 _SEEN = 256
+
+
+def as_frames(images: Tensor) -> NDArray[np.uint8]:
+    """Map (..., 3, S, S) in [-1, 1] to (N, S, S, 3) uint8."""
+    flat = images.detach().flatten(0, -4)
+    return ((flat + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().numpy()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
