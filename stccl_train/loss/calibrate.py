@@ -15,9 +15,9 @@ from stccl_train.data.collate import Batch, batches
 from stccl_train.data.controls import evaluation_windows, spread
 from stccl_train.data.windows import WindowShape
 from stccl_train.eval.shift import VERDICT_SHIFT
+from stccl_train.loss.parts import LossForm
 from stccl_train.loss.scale import Calibration, RealPairs, setting_name, write_calibration
 from stccl_train.loss.stccl_loss import STCCLLoss
-from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric, as_floats
 from stccl_train.seeding import torch_generator

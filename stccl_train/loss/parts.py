@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from stccl_data.errors import UsageError
-from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.metric import CorrelationMetric, TokenPair
 from stccl_train.model.token_kinds import TokenKind
+
+#: How a token and its partner are compared: among others, or by themselves.
+LossForm = Literal["contrast", "distance"]
 
 #: Defaults of `STCCLLoss`: distances in the two fine layers. The coarse layers and a contrast are
 #: satisfied by less motion of the lips (docs/evaluation.md).
@@ -111,8 +113,29 @@ def part_sums(
     # What does not pull is not pulled either: as a negative it would be pushed away.
     y = y._replace(values=torch.where(pulls[..., None], y.values, y.values.detach()))
     pair = TokenPair(kind, part.layer, x, y)
-    loss, weight, similarities = metric.token_losses(pair, source.shape[1], form)
-    value = (loss / similarities.candidates.clamp_min(2).log()).clamp_min(margin)
+    if form == "distance":
+        z, k = (metric.embed(kind, part.layer, side.values) for side in (x, y))
+        value, weight = distance(z, k).repeat(2, 1, 1), metric.token_weights(pair)
+    else:
+        loss, weight, similarities = metric.token_losses(pair, source.shape[1])
+        value = loss / similarities.candidates.clamp_min(2).log()
     weight = weight * pulls.repeat(2, 1, 1)
-    sums = torch.stack([(weight * value).sum((1, 2)), weight.sum((1, 2))], dim=-1)
+    sums = torch.stack([(weight * value.clamp_min(margin)).sum((1, 2)), weight.sum((1, 2))], dim=-1)
     return sums.view(2, -1, 2).sum(0)
+
+
+def distance(z: Tensor, k: Tensor) -> Tensor:
+    """Compute the distances of tokens from their partners, |z_s - k_s| / sqrt(2).
+
+    Divided so that an unrelated (orthogonal) partner is at 1, as chance is for a contrast. The
+    gradient does not vanish as the two come near each other, as that of a contrast does.
+
+    Args:
+        z: (B, A, S, D) of unit length.
+        k: (B, A, S, D) likewise, the partners.
+
+    Returns:
+        (B, A, S).
+    """
+    # Clamped, for the slope of the root has no limit at 0.
+    return (1 - (z * k).sum(-1)).clamp_min(1e-4).sqrt()

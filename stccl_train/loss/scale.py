@@ -15,8 +15,7 @@ from typing import Any, NamedTuple, get_args
 from stccl_data.errors import StcclError
 from stccl_data.files.atomic import write_text
 from stccl_data.options import build, config_class
-from stccl_train.loss.parts import Part
-from stccl_train.model.contrastive_loss import LossForm
+from stccl_train.loss.parts import LossForm, Part
 from stccl_train.model.export import CARD_FILE
 
 #: Value of an aligned real pair of frames, on average.

@@ -18,7 +18,15 @@ from stccl_train.loss.inputs import (
     range_faults,
     warn,
 )
-from stccl_train.loss.parts import FORM, LAYERS, Part, Places, part_sums, weighted_parts
+from stccl_train.loss.parts import (
+    FORM,
+    LAYERS,
+    LossForm,
+    Part,
+    Places,
+    part_sums,
+    weighted_parts,
+)
 from stccl_train.loss.places import draw_all_places
 from stccl_train.loss.scale import (
     Calibration,
@@ -28,7 +36,6 @@ from stccl_train.loss.scale import (
     setting_name,
 )
 from stccl_train.loss.windows import LossWindows
-from stccl_train.model.contrastive_loss import LossForm
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.token_kinds import TCC_CM

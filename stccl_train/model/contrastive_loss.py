@@ -5,13 +5,10 @@ candidates lie on a cross: all places at its own time, and its own place at othe
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-#: How a token and its partner are compared: among others, or by themselves.
-LossForm = Literal["contrast", "distance"]
 
 
 class Similarities(NamedTuple):
@@ -90,20 +87,6 @@ def info_nce(similarities: Similarities, tau: float) -> Tensor:
         # -inf for an anchor without another time far enough away.
         total = torch.logaddexp(total, torch.logsumexp(negatives, dim=-1).transpose(1, 2))
     return total - similarities.matched / tau
-
-
-def distance(similarities: Similarities) -> Tensor:
-    """Compute the distance of each anchor from its partner, |z_s - k_s|.
-
-    Scaled so that an unrelated (orthogonal) partner costs what chance costs in `info_nce`. Its
-    gradient does not vanish as the two come near each other, as that of `info_nce` does.
-
-    Returns:
-        (B, A, S).
-    """
-    # Clamped, for the slope of the root has no limit at 0.
-    apart = (1 - similarities.matched).clamp_min(1e-4).sqrt()
-    return apart * similarities.candidates.log()
 
 
 def one_to_one(similarities: Similarities) -> Tensor:

@@ -18,11 +18,9 @@ from torch.nn import functional
 from stccl_train.config import MetricConfig
 from stccl_train.model.backbone import make_backbone
 from stccl_train.model.contrastive_loss import (
-    LossForm,
     Similarities,
     adaptive_weight,
     compare,
-    distance,
     info_nce,
     one_to_one,
 )
@@ -326,16 +324,12 @@ class CorrelationMetric(nn.Module):
         times = kind.slot_frames(frames, z.device)
         return compare(z, k, across_time, self.config.guard, times)
 
-    def token_losses(
-        self, pair: TokenPair, frames: int, form: LossForm = "contrast"
-    ) -> TokenLosses:
+    def token_losses(self, pair: TokenPair, frames: int) -> TokenLosses:
         """Return the loss of each token of B windows, in both directions.
 
         Args:
             pair: from `tokens`.
             frames: T, frames of the windows.
-            form: of the loss; ``distance`` cannot train a metric: making all tokens alike satisfies
-                it.
 
         Returns:
             2 B windows: first with the source's tokens as anchors, then with the target's.
@@ -346,20 +340,20 @@ class CorrelationMetric(nn.Module):
         # Not chunk(), whose count of chunks torch.export cannot prove.
         partners = embedded.view(2, -1, *embedded.shape[1:]).flip(0).flatten(0, 1)
         similarities = self.compare(kind, embedded, partners, frames)
-        weight = torch.ones_like(similarities.matched)
-        if self.config.adaptive:
-            scale = self.scale[self._rows[kind.name], layer]
-            disparity = torch.cat([x.disparity, y.disparity])
-            weight = adaptive_weight(
-                disparity, scale, self.config.lam, self.config.r, self.config.theta
-            )
-        if form == "distance":
-            loss = distance(similarities)
-        elif kind.form == "cm" and self.config.cm == "match":
+        if kind.form == "cm" and self.config.cm == "match":
             loss = one_to_one(similarities)
         else:
             loss = info_nce(similarities, self.config.tau)
-        return TokenLosses(loss, weight, similarities)
+        return TokenLosses(loss, self.token_weights(pair), similarities)
+
+    def token_weights(self, pair: TokenPair) -> Tensor:
+        """Return the adaptive weights (2 B, A, S) of the source's tokens, then of the target's."""
+        kind, layer, x, y = pair
+        disparity = torch.cat([x.disparity, y.disparity])
+        if not self.config.adaptive:
+            return torch.ones_like(disparity)
+        scale = self.scale[self._rows[kind.name], layer]
+        return adaptive_weight(disparity, scale, self.config.lam, self.config.r, self.config.theta)
 
     def _window_losses(self, pair: TokenPair, frames: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of each window, (B,), over tokens and both directions; and statistics."""

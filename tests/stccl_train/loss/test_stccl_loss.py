@@ -10,6 +10,7 @@ import torch
 from stccl_data.errors import UsageError
 from stccl_train import STCCLLoss
 from stccl_train.config import MetricConfig
+from stccl_train.loss.parts import distance
 from stccl_train.model.export import MetricError, load_metric, save_metric
 from stccl_train.model.metric import CorrelationMetric
 from stccl_train.model.regions import box_mask, region_boxes
@@ -242,3 +243,12 @@ def test_the_metric_that_it_copies_stays_trainable(run: Path) -> None:
 def test_a_run_without_a_metric_is_named(tmp_path: Path) -> None:
     with pytest.raises(MetricError, match=str(tmp_path)):
         STCCLLoss.from_run(tmp_path)
+
+
+def test_the_distance_is_linear_and_an_unrelated_partner_is_at_chance() -> None:
+    angles = torch.tensor([0.1, 0.2, math.pi / 2])
+    z = torch.tensor([1.0, 0.0]).expand(1, 1, 3, 2)
+    k = torch.stack([angles.cos(), angles.sin()], dim=-1)[None, None]
+    near, twice, unrelated = distance(z, k)[0, 0].tolist()
+    assert twice == pytest.approx(2 * near, rel=0.01)
+    assert unrelated == pytest.approx(1)

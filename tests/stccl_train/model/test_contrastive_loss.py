@@ -9,7 +9,6 @@ from stccl_train.model.contrastive_loss import (
     Similarities,
     adaptive_weight,
     compare,
-    distance,
     info_nce,
     one_to_one,
 )
@@ -114,15 +113,6 @@ def test_one_to_one_is_zero_for_equal_and_chance_for_orthogonal_tokens() -> None
     equal, orthogonal = compare(x, x, False), compare(x, x.roll(1, 2), False)
     assert torch.allclose(one_to_one(equal), torch.zeros(1, 1, 4))
     assert torch.allclose(one_to_one(orthogonal), torch.tensor(math.log(4)))
-
-
-def test_the_distance_is_linear_and_an_unrelated_partner_costs_chance() -> None:
-    angles = torch.tensor([0.1, 0.2, math.pi / 2])
-    z = torch.tensor([1.0, 0.0]).expand(1, 1, 3, 2)
-    k = torch.stack([angles.cos(), angles.sin()], dim=-1)[None, None]
-    near, twice, unrelated = distance(compare(z, k, across_time=False))[0, 0].tolist()
-    assert twice == pytest.approx(2 * near, rel=0.01)
-    assert unrelated == pytest.approx(math.log(3))
 
 
 def test_a_single_token_has_no_loss() -> None:
