@@ -65,6 +65,7 @@ def train(out: str, run: str, weight: float, steps: int, seed: int) -> tuple[UNe
     windows = read_windows(out, "train", c.frames, c.interval, c.size)
     model = UNet()
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for step, (frames, points) in enumerate(batches(windows, 1, steps, seed)):
         generated = model(poor(frames.flatten(0, 1))).view_as(frames)
         loss = functional.l1_loss(generated, frames)
@@ -73,6 +74,7 @@ def train(out: str, run: str, weight: float, steps: int, seed: int) -> tuple[UNe
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        schedule.step()
         if step % 50 == 0:
             print(f"step {step}: loss {loss.item():.4f}", flush=True)
     return model, crit
