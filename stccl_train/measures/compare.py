@@ -127,7 +127,7 @@ class _Clips:
         return self._clips[path]
 
     def read_reference(self, path: str) -> MeasuredClip | None:
-        """Return a reference clip; None if there is none that can be read."""
+        """Return the reference clip of a row, or None if it has none or it cannot be read."""
         return self.read(path) if path and path not in self._unreadable else None
 
     def keep(self, *paths: str) -> None:

@@ -48,7 +48,7 @@ def measure(
 
     Raises:
         MetricError: no usable metric in ``config.run``.
-        UsageError: a weights file cannot be used, or there is no such measure.
+        UsageError: a weights file cannot be used, or a name in ``config.only`` is unknown.
         StopRunError: workers cannot be started.
     """
     config = config or MeasureConfig()

@@ -184,18 +184,18 @@ class Measurement:
         return mean_interval(list(self._values(label, measure, emotion).values()))
 
     def is_evidence(self, label: str, measure: Measure, emotion: str = ALL) -> bool:
-        """Whether a headline number is above the controls beyond chance.
+        """Return whether a headline number is above the controls beyond chance.
 
-        It is if its interval is above 0 and other people were among the controls.
+        Its interval has to be above 0, and other people among the controls.
         """
         interval = self.interval(label, measure, emotion)
         compared = any(result.values for result in self.rows("other", emotion))
         return compared and interval is not None and interval.low > 0
 
     def is_doubtful(self, label: str, measure: Measure, emotion: str = ALL) -> bool:
-        """Whether a table has to say that a number is no evidence: see `is_evidence`.
+        """Return whether tables mark a number as no evidence, see `is_evidence`.
 
-        It says so of the headline numbers of methods and real clips.
+        Only headline numbers of methods and of real clips are marked.
         """
         return (
             measure.is_headline
