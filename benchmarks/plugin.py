@@ -37,25 +37,27 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from right_answers import (
+    Answer,
+    answers,
+    known_frames,
+    load_frames,
+    measure,
+    save_frames,
+)
 from seeds import Rows, differences, table
 from talking_faces import (
-    BROWS_EYES_68,
     PointFinder,
     TalkingClip,
     as_frames,
-    correlation,
-    cut,
-    distance,
-    lips_distance,
+    as_tensor,
     load_clips,
-    opening,
 )
 from torch import Tensor
 from toy_generator import Generator
 
 from stccl_data.dataset import open_dataset
-from stccl_data.files.atomic import atomic_writer, write_text
-from stccl_data.media.jpeg import decode_jpeg
+from stccl_data.files.atomic import write_text
 from stccl_train import STCCLLoss
 from stccl_train.config import load_config, value_of
 from stccl_train.eval.evaluate import untrained
@@ -63,12 +65,6 @@ from stccl_train.model.regions import box_mask, region_boxes
 from stccl_train.train.trainer import fit
 
 CONDITIONS = ("none", "L1", "untrained", "published", "ours")
-#: How right answers and generated frames are kept in WORK. Colours at half the resolution, as in
-#: other JPEGs, would move the landmarks of so small lips.
-JPEG = (
-    cv2.IMWRITE_JPEG_QUALITY, 98,
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-)  # fmt: skip
 #: Rows of the strips, and the width of their names in pixels.
 SHOWN = ("source", "none", "L1", "published", "ours", "truth")
 MARGIN = 76
@@ -80,8 +76,6 @@ SHARED = (
 #: Weights of the reference and of the L1 on the mouth; the other speech losses follow the last.
 KEEP, SPEECH = 1.0, 3.0
 FRAMES = 7
-#: Every second frame of the held-out clips is measured.
-MEASURED_STEP = 2
 
 #: (source, generated, source_points) of windows, as `STCCLLoss`.
 SpeechLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -94,11 +88,6 @@ class Speech:
     loss: SpeechLoss
     interval: float
     weight: float
-
-
-def as_tensor(frames: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Map (..., S, S, 3) uint8 to (..., 3, S, S) in [-1, 1]."""
-    return torch.from_numpy(frames).to(device).movedim(-1, -3).float() / 127.5 - 1
 
 
 def mouth_l1(source: Tensor, generated: Tensor, points: Tensor) -> Tensor:
@@ -170,11 +159,6 @@ class Faces:
     def _read(self, rows: Tensor, factors: Tensor) -> Tensor:
         frames = self._frames[rows].movedim(-1, -3).float() / 127.5
         return (frames * factors - 1).clamp(-1, 1)
-
-
-def known_frames(clip: TalkingClip) -> NDArray[np.intp]:
-    """Return the frames with a face."""
-    return np.flatnonzero(~np.isnan(clip.points).any((1, 2)))
 
 
 def train_metric(condition: str, arguments: argparse.Namespace) -> Path:
@@ -250,96 +234,9 @@ def train(
     return generator
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a held-out clip should become."""
-
-    clip: TalkingClip
-    #: a clip of the same speaker in the emotion, of another sentence if there is one
-    reference: TalkingClip
-    #: numbers of the frames that are measured
-    chosen: NDArray[np.intp]
-    #: the right answer, (N, S, S, 3), and its points; without a renderer those of the source
-    frames: NDArray[np.uint8]
-    points: NDArray[np.float64]
-
-
-def answers(arguments: argparse.Namespace) -> list[Answer]:
-    """Draw what the neutral clips of the held-out speakers should become; WORK keeps it."""
-    stored = {name: arguments.work / f"{name}.npz" for name in ("truth", "points")}
-    dataset, raw = open_dataset(arguments.data), arguments.raw
-    clips = [c for s in ("val", "test") for c in load_clips(dataset, s, arguments.size)]
-    tasks = [
-        (clip, reference_of(clip, emotion, clips))
-        for clip in clips
-        if clip.emotion == "neutral"
-        for emotion in sorted({c.emotion for c in clips} - {"neutral"})
-    ]
-    chosen = [known_frames(clip)[::MEASURED_STEP] for clip, _ in tasks]
-    if not stored["truth"].exists():
-        frames = [c.frames if raw is None else cut(draw(raw, c, r.emotion), c) for c, r in tasks]
-        save_frames(stored["truth"], [f[i] for f, i in zip(frames, chosen, strict=True)])
-    frames = load_frames(stored["truth"])
-    if not stored["points"].exists():
-        finder = PointFinder()
-        save(stored["points"], [finder.find(f) for f in frames])
-    points = load(stored["points"])
-    return [Answer(*task, *rest) for task, *rest in zip(tasks, chosen, frames, points, strict=True)]
-
-
-def reference_of(clip: TalkingClip, emotion: str, clips: Sequence[TalkingClip]) -> TalkingClip:
-    """Return a clip of the same speaker in an emotion, of another sentence if there is one."""
-    own = [c for c in clips if c.speaker == clip.speaker and c.emotion == emotion]
-    return min(own, key=lambda c: c.utterance == clip.utterance)
-
-
-def save(path: Path, arrays: Sequence[NDArray[Any]]) -> None:
-    """Write arrays in order."""
-    with atomic_writer(path) as file:
-        np.savez_compressed(file, **{str(i): array for i, array in enumerate(arrays)})
-
-
-def load(path: Path) -> list[NDArray[Any]]:
-    """Read what `save` wrote."""
-    stored = np.load(path)
-    return [stored[str(i)] for i in range(len(stored.files))]
-
-
-def save_frames(path: Path, clips: Sequence[NDArray[np.uint8]]) -> None:
-    """Write clips of frames (N, S, S, 3), those of a clip side by side as one JPEG."""
-    images = [cv2.cvtColor(np.concatenate(list(f), axis=1), cv2.COLOR_RGB2BGR) for f in clips]
-    save(path, [cv2.imencode(".jpg", image, JPEG)[1] for image in images])
-
-
-def load_frames(path: Path) -> list[NDArray[np.uint8]]:
-    """Read what `save_frames` wrote."""
-    images = [decode_jpeg(data.tobytes()) for data in load(path)]
-    return [np.stack(np.split(image, image.shape[1] // len(image), axis=1)) for image in images]
-
-
-def draw(raw: Path, clip: TalkingClip, emotion: str) -> NDArray[np.uint8]:
-    """Draw a clip of the demo corpus with another expression."""
-    from stccl_data.demo import draw_manipulated, load_corpus
-
-    sentence = int(clip.sentence.lstrip("s"))
-    return draw_manipulated(raw, load_corpus(raw).clip(clip.speaker, "neutral", sentence), emotion)
-
-
-def measure(frames: NDArray[np.uint8], answer: Answer, finder: PointFinder) -> dict[str, float]:
-    """Measure what was made of one clip, against the right answer."""
-    points, truth = finder.find(frames), answer.points
-    size = frames.shape[1]
-    boxes = region_boxes(torch.from_numpy(answer.points.astype(np.float32))[None], size)[0]
-    mouth, eyes = (box_mask(box[None], size, size, size)[0].numpy() for box in boxes)
-    masks = {"mouth": mouth, "eye": eyes & ~mouth, "other": ~mouth & ~eyes}
-    apart = np.abs(frames.astype(float) - answer.frames).mean((0, 3))
-    return {
-        "r": correlation(opening(points), opening(truth)),
-        "opening": 100 * float(np.nanmean(np.abs(opening(points) - opening(truth)))),
-        "lips": float(np.nanmean(lips_distance(points, truth))),
-        "brows and eyes": float(np.nanmean(distance(points, truth, BROWS_EYES_68))),
-        **{f"{name} pixels": float(apart[mask].mean()) for name, mask in masks.items()},
-    }
+def right_answers(arguments: argparse.Namespace) -> list[Answer]:
+    """Return what the neutral clips of the held-out speakers should become."""
+    return answers(arguments.data, arguments.raw, arguments.work, arguments.size)
 
 
 def generate(
@@ -373,10 +270,10 @@ def run_condition(arguments: argparse.Namespace, condition: str, seed: int) -> N
             print(f"{name}: {time.monotonic() - started:.0f} s for its loss", flush=True)
             generator = train(Faces(clips, seed, device), speech, arguments, seed)
             print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
-        save_frames(made, generate(generator, answers(arguments), device))
+        save_frames(made, generate(generator, right_answers(arguments), device))
     if not (result.exists() or arguments.unmeasured):
         finder = PointFinder()
-        pairs = zip(load_frames(made), answers(arguments), strict=True)
+        pairs = zip(load_frames(made), right_answers(arguments), strict=True)
         figures = [measure(frames, answer, finder) for frames, answer in pairs]
         write_text(result, json.dumps(figures, indent=1))
         means = {k: round(float(np.nanmean([f[k] for f in figures])), 3) for k in figures[0]}
@@ -456,7 +353,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_float32_matmul_precision("high")
     if arguments.answers:
-        answers(arguments)
+        right_answers(arguments)
         return
     if not arguments.table:
         run_condition(arguments, "source", 0)

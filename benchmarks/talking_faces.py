@@ -1,12 +1,13 @@
 """Clips of a prepared dataset as arrays, and what a landmark network measures on frames.
 
-Shared by the benchmarks of what the loss does: `descend.py`, `plugin.py` and `renderer.py`.
+Shared by the benchmarks of what the loss does: `descend.py`, `plugin.py`, `renderer.py`.
 """
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,6 +25,11 @@ def as_frames(images: Tensor) -> NDArray[np.uint8]:
     """Map (..., 3, S, S) in [-1, 1] to (N, S, S, 3) uint8."""
     flat = images.detach().flatten(0, -4)
     return ((flat + 1) * 127.5).round().clamp(0, 255).byte().movedim(1, -1).cpu().numpy()
+
+
+def as_tensor(frames: NDArray[np.uint8], device: str | torch.device = "cpu") -> Tensor:
+    """Map (..., S, S, 3) uint8 to (..., 3, S, S) in [-1, 1]."""
+    return torch.from_numpy(frames).to(device).movedim(-1, -3).float() / 127.5 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,12 +25,12 @@ REDUCED = 24
 
 
 class UNet(nn.Module):
-    """Draws a frame from a poor one: (N, 3, H, W) to (N, 3, H, W) in [-1, 1]."""
+    """Draws frames: (N, channels_in, H, W) to (N, 3, H, W) in [-1, 1]."""
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, channels_in: int = 3, width: int = 16) -> None:
         super().__init__()
         self.down = nn.ModuleList(
-            [conv(3, width), conv(width, 2 * width, 2), conv(2 * width, 4 * width, 2)]
+            [conv(channels_in, width), conv(width, 2 * width, 2), conv(2 * width, 4 * width, 2)]
         )
         self.up = nn.ModuleList([conv(6 * width, 2 * width), conv(3 * width, width)])
         self.last = nn.Conv2d(width, 3, 3, padding=1)
@@ -58,9 +58,8 @@ def poor(frames: Tensor) -> Tensor:
     return functional.interpolate(small, frames.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def train(out: str, run: str, weight: float, steps: int, seed: int) -> tuple[UNet, STCCLLoss]:
+def train(out: str, crit: STCCLLoss, steps: int, seed: int) -> UNet:
     torch.manual_seed(seed)
-    crit = STCCLLoss.from_run(run, weight=weight)
     c = crit.config
     windows = read_windows(out, "train", c.frames, c.interval, c.size)
     model = UNet()
@@ -69,7 +68,7 @@ def train(out: str, run: str, weight: float, steps: int, seed: int) -> tuple[UNe
     for step, (frames, points) in enumerate(batches(windows, 1, steps, seed)):
         generated = model(poor(frames.flatten(0, 1))).view_as(frames)
         loss = functional.l1_loss(generated, frames)
-        if weight:
+        if crit.weight:
             loss = loss + crit(frames, generated, source_points=points)
         optimiser.zero_grad()
         loss.backward()
@@ -77,7 +76,7 @@ def train(out: str, run: str, weight: float, steps: int, seed: int) -> tuple[UNe
         schedule.step()
         if step % 50 == 0:
             print(f"step {step}: loss {loss.item():.4f}", flush=True)
-    return model, crit
+    return model
 
 
 @torch.no_grad()
@@ -121,7 +120,8 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="whose windows to evaluate on")
     parser.add_argument("--windows", type=int, default=40, help="at most so many of them")
     a = parser.parse_args()
-    model, crit = train(a.out, a.run, a.weight, a.steps, a.seed)
+    crit = STCCLLoss.from_run(a.run, weight=a.weight)
+    model = train(a.out, crit, a.steps, a.seed)
     print(a.weight, a.seed, evaluate(model, crit, a.out, a.split, a.windows))
 
 

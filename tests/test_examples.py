@@ -12,6 +12,7 @@ from tests.testing.metrics import tiny_metric
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 OPTIONS = {
+    "emotion_translator": ["--windows", "2"],
     "image_renderer": ["--windows", "2"],
     "latent_diffusion": [],
     "mesh_generator": [],
