@@ -1,11 +1,19 @@
 """`stccl segment`: find the lines of a script in long recordings."""
 
 import sys
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from stccl_data.recordings.segment import Labels, SegmentReport, segment_recordings
+from stccl_data.recordings.position import Order
+from stccl_data.recordings.segment import (
+    Labels,
+    SegmentReport,
+    SpokenOrder,
+    segment_recordings,
+)
 
 from .new_file import NewFile
 from .printable import printable
@@ -76,11 +84,44 @@ def command(
         sys.exit(1)
 
 
+def _order_lines(spoken: SpokenOrder) -> Iterator[str]:
+    """Say how the emotions were told, so that it can be checked."""
+    if spoken.order is Order.AS_WRITTEN:
+        if not spoken.blocks:
+            return
+        yield (
+            f"{spoken.speaker}: no beep is heard, so the order of the script alone tells the "
+            "emotions. Check that they were spoken so:"
+        )
+        for block in spoken.blocks:
+            takes = f"{block.takes} take{'s' * (block.takes != 1)}"
+            part = f"{_clock(block.start)} to {_clock(block.end)}"
+            yield f"    {block.path.name} {part}: {block.emotion}, {takes}"
+        return
+    seems = f"{spoken.speaker}: the script seems to be spoken {spoken.order}"
+    if spoken.order is Order.UNKNOWN:
+        yield f"{seems}, so lines in several emotions have none."
+    else:
+        yield f"{seems}, not in its own order, so lines in several emotions have none."
+    yield (
+        "    Put its rows into the order in which they were spoken and run again, or write the "
+        "emotions into the manifest. If one emotion was recorded, give a script without emotions, "
+        "and --emotion."
+    )
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=int(seconds)))
+
+
 def _print(report: SegmentReport, output: Path) -> None:
     counts = dict(report.counts)
     click.echo(f"{counts.pop('take', 0):,} takes in {printable(str(output))}")
     for reason, count in sorted(counts.items()):
         click.echo(f"{count:,} {reason}")
+    for order in report.orders:
+        for line in _order_lines(order):
+            click.echo(printable(line))
     for why in report.unreadable.values():
         click.echo(f"left out: {printable(why)}", err=True)
     if report.missing:

@@ -114,7 +114,8 @@ class Reason(StrEnum):
     )
     EMOTION_UNKNOWN = (
         "emotion_unknown",
-        "write the emotion into the row and remove the reason, or use --takes or --emotion",
+        "put the script's rows into the order in which they were spoken, or use --takes or "
+        "--emotion; or write the emotion into the row and remove the reason",
     )
     # the face
     NO_FACE = "no_face", "no frame has a face; look at the clip"

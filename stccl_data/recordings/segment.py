@@ -1,8 +1,9 @@
 """Turn long recordings into a manifest: one row for each take, and for what is none."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from stccl_data.clip import emotion_label
@@ -10,7 +11,7 @@ from stccl_data.corpora.manifest_writer import path_in, write_manifest
 from stccl_data.errors import ClipError, Reason, UsageError
 from stccl_data.progress import Progress
 from stccl_data.recordings.annotations import OVERLAP_S, Interval, read_annotations
-from stccl_data.recordings.position import rows_by_position
+from stccl_data.recordings.position import Order, read_order
 from stccl_data.recordings.script import Script, ScriptError, ScriptRow, plain_words, read_script
 from stccl_data.recordings.segments import Segment, find_segments
 from stccl_data.recordings.sound_track import RecordingError, read_sound_track
@@ -51,12 +52,35 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Takes of one emotion that follow one another in a recording. Times are seconds."""
+
+    path: Path
+    emotion: str
+    start: float
+    end: float
+    takes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenOrder:
+    """The order that tells which emotion a speaker's takes are in."""
+
+    speaker: str
+    order: Order
+    #: of the emotions, in the order of time; none if the order does not tell any
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentReport:
     """What was found."""
 
     takes: tuple[Take, ...]
     #: texts of the script of which no take was found
     missing: tuple[str, ...]
+    #: of the speakers whose emotions nothing but the order tells
+    orders: tuple[SpokenOrder, ...] = ()
     #: recordings that cannot be read -> why
     unreadable: Mapping[Path, str] = field(default_factory=dict)
 
@@ -140,15 +164,17 @@ def segment_recordings(
                 unreadable[path] = str(error)
                 continue
             found += [(path, segment) for segment in find_segments(track, words)]
-    takes = [
-        take
-        for of_speaker in _by_speaker(found, labels)
-        for take in _label(of_speaker, lines, emotion, labels.takes)
-    ]
+    takes: list[Take] = []
+    orders: list[SpokenOrder] = []
+    for speaker, of_speaker in _by_speaker(found, labels).items():
+        labelled, order = _label(of_speaker, lines, emotion, labels.takes)
+        takes += labelled
+        if order is not None:
+            orders.append(SpokenOrder(speaker, order, tuple(_blocks(labelled))))
     write_manifest(target, _rows(target, takes, labels))
     spoken = {take.text for take in takes if take.segment.reason is None}
     missing = tuple(text for text in lines.texts if text not in spoken)
-    return SegmentReport(tuple(takes), missing, unreadable)
+    return SegmentReport(tuple(takes), missing, tuple(orders), unreadable)
 
 
 def _script_of(intervals: Iterable[Interval]) -> Script:
@@ -181,12 +207,12 @@ def _marked(intervals: Sequence[Interval], script: Script) -> list[Segment]:
 
 def _by_speaker(
     found: Sequence[tuple[Path, Segment]], labels: Labels
-) -> list[list[tuple[Path, Segment]]]:
+) -> dict[str, list[tuple[Path, Segment]]]:
     """Group segments by who speaks, since each speaker goes through the script."""
     groups: defaultdict[str, list[tuple[Path, Segment]]] = defaultdict(list)
     for path, segment in found:
         groups[_speaker(path, labels)].append((path, segment))
-    return list(groups.values())
+    return groups
 
 
 def _speaker(path: Path, labels: Labels) -> str:
@@ -195,11 +221,16 @@ def _speaker(path: Path, labels: Labels) -> str:
 
 def _label(
     found: Sequence[tuple[Path, Segment]], script: Script, emotion: str | None, limit: int
-) -> list[Take]:
-    """Give each take its text and emotion."""
+) -> tuple[list[Take], Order | None]:
+    """Give each take its text and emotion.
+
+    Returns:
+        The takes, and the order in which they are spoken if nothing else tells an emotion.
+    """
     spoken = [(s.line, s.prompt) for _, s in found if s.reason is None and s.line is not None]
     lines, prompts = [line for line, _ in spoken], [prompt for _, prompt in spoken]
-    rows = iter(rows_by_position(lines, [row.text for row in script.rows], limit, prompts))
+    reading = read_order(lines, script.rows, limit, prompts)
+    rows = iter(reading.rows)
     emotions = {
         text: {row.emotion for row in script.rows if row.text == text} for text in set(lines)
     }
@@ -215,11 +246,22 @@ def _label(
             label = possible.copy().pop() or emotion if len(possible) == 1 else None
             if label is None:
                 detail = "the script has this line in several emotions, and the order does not tell"
+                if reading.order is not Order.AS_WRITTEN:
+                    detail += f": it seems to be spoken {reading.order}"
                 reason = Reason.EMOTION_UNKNOWN
                 take = replace(take, segment=replace(segment, reason=reason, detail=detail))
             take = replace(take, emotion=label or "")
         takes.append(take)
-    return takes
+    by_order = not reading.announced and any(len(known) > 1 for known in emotions.values())
+    return takes, reading.order if by_order else None
+
+
+def _blocks(takes: Sequence[Take]) -> Iterator[Block]:
+    """Yield the blocks of takes that can be used."""
+    usable = (take for take in takes if take.segment.reason is None)
+    for (path, emotion), group in groupby(usable, lambda take: (take.path, take.emotion)):
+        segments = [take.segment for take in group]
+        yield Block(path, emotion, segments[0].start, segments[-1].end, len(segments))
 
 
 def _rows(target: Path, takes: Sequence[Take], labels: Labels) -> list[dict[str, object]]:

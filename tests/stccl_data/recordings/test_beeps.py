@@ -5,8 +5,9 @@ import pytest
 
 from stccl_data.errors import Reason
 from stccl_data.recordings.beeps import PITCHES, Beep, find_beeps, tone_shares
-from stccl_data.recordings.position import rows_by_position
+from stccl_data.recordings.position import read_order
 from stccl_data.recordings.pronunciation import pronounce
+from stccl_data.recordings.script import ScriptRow
 from stccl_data.recordings.segments import find_segments
 from stccl_data.recordings.sound_track import SoundTrack, read_sound_track
 from tests.testing.spoken_levels import loudness_of, spoken_levels
@@ -49,9 +50,13 @@ def test_the_beeps_of_a_session_are_found_and_its_speech_is_none(session):
 
 
 def test_beeps_tell_a_repeated_row_from_the_next_one():
-    assert rows_by_position([0, 0, 0], [0, 0], prompts=[0, 0, 1]) == [0, 0, 1]
-    assert rows_by_position([0, 0, 0], [0, 0], prompts=[0, 1, 1]) == [0, 1, 1]
-    assert rows_by_position([0, 0, 0], [0, 0], prompts=[None, None, 1]) == [0, None, 1]
+    rows = [ScriptRow(0, "neutral"), ScriptRow(0, "sad")]
+    for prompts, told in (
+        ([0, 0, 1], [0, 0, 1]),
+        ([0, 1, 1], [0, 1, 1]),
+        ([None, None, 1], [0, None, 1]),
+    ):
+        assert read_order([0, 0, 0], rows, prompts=prompts).rows == told
 
 
 def test_a_take_with_a_beep_in_it_is_incomplete():

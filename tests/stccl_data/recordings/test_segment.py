@@ -1,5 +1,7 @@
 """From an uncut recording to shards."""
 
+import csv
+
 import numpy as np
 import pytest
 import soundfile
@@ -117,6 +119,30 @@ def test_each_speaker_goes_through_the_script(tmp_path, monkeypatch):
     assert [take.emotion for take in report.takes] == ["neutral", "sad", "neutral", "sad"]
     report = segment_recordings(recordings, script, tmp_path / "m.csv", Labels(speaker="ann"))
     assert [take.emotion for take in report.takes] == ["neutral", "", "", "sad"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "emotions", "message"),
+    [
+        ([0, 1, 2, 0, 1, 2], ["neutral"] * 3 + ["sad"] * 3, "ann.wav 0:00:00 to 0:00:05: neutral"),
+        ([0, 0, 1, 1, 2, 2], [""] * 6, "ann: the script seems to be spoken line by line"),
+    ],
+)
+def test_the_order_that_tells_the_emotions_is_printed(
+    tmp_path, monkeypatch, lines, emotions, message
+):
+    said = ["Dogs sit", "Kids talk", "Birds sing"]
+    rows = [f"{text},{emotion}\n" for emotion in ("neutral", "sad") for text in said]
+    (tmp_path / "lines.csv").write_text("text,emotion\n" + "".join(rows))
+    takes = [Segment(2.0 * n, 2.0 * n + 1, line) for n, line in enumerate(lines)]
+    monkeypatch.setattr(segment, "read_sound_track", lambda path, progress: path)
+    monkeypatch.setattr(segment, "find_segments", lambda track, words: takes)
+    files = [str(tmp_path / name) for name in ("ann.wav", "lines.csv", "m.csv")]
+    arguments = ["segment", files[0], "--script", files[1], "-o", files[2]]
+    result = CliRunner().invoke(stccl, arguments)
+    with (tmp_path / "m.csv").open() as table:
+        assert [row["emotion"] for row in csv.DictReader(table)] == emotions
+    assert message in result.stdout
 
 
 def test_marks_that_overlap_are_named(session, tmp_path):
