@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +25,14 @@ from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.pair_artefacts import load_alignments
 from stccl_data.pipeline.records import ClipRow, PairRow
 from stccl_data.pipeline.shard_frames import FrameSource, forget_lost, lacks_frames
-from stccl_data.pipeline.staged_shards import StagedSplit, check_written, drop_frames
+from stccl_data.pipeline.staged_shards import (
+    StagedSplit,
+    UtteranceContent,
+    check_written,
+    drop_frames,
+)
 from stccl_data.pipeline.state import key_of
 from stccl_data.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class UtteranceContent:
-    """What the shards hold of one utterance."""
-
-    key: str
-    split: str
-    #: the extracted clips, sorted by id
-    clips: Sequence[ClipRow]
-    #: clip id -> name within the utterance
-    names: Mapping[str, str]
-    #: the aligned pairs
-    pairs: Sequence[PairRow]
 
 
 def shards_fingerprint(

@@ -7,22 +7,35 @@ that was killed goes on after the last recorded shard.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stccl_data.dataset.layout import LABELS, utterance_of
 from stccl_data.dataset.sample import SampleContent
 from stccl_data.dataset.shard_writer import ShardFile, ShardWriter
 from stccl_data.dataset.staging import Staging
+from stccl_data.pipeline.records import ClipRow, PairRow
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.progress import Progress
 
-if TYPE_CHECKING:
-    from stccl_data.pipeline.shard_stage import UtteranceContent
+
+@dataclass(frozen=True, slots=True)
+class UtteranceContent:
+    """What the shards hold of one utterance."""
+
+    key: str
+    split: str
+    #: the extracted clips, sorted by id
+    clips: Sequence[ClipRow]
+    #: clip id -> name within the utterance
+    names: Mapping[str, str]
+    #: the aligned pairs
+    pairs: Sequence[PairRow]
+
 
 #: Returns key and members of the samples of an utterance.
-MakeSamples = Callable[["UtteranceContent"], Iterator[tuple[str, SampleContent]]]
+MakeSamples = Callable[[UtteranceContent], Iterator[tuple[str, SampleContent]]]
 
 
 class StagedSplit:
@@ -39,7 +52,7 @@ class StagedSplit:
         self._last_is_complete = not existing or _is_last_part(staging.folder, existing[-1])
         self._pending: list[tuple[UtteranceContent, set[str]]] = []
 
-    def missing(self, utterances: Sequence["UtteranceContent"]) -> list["UtteranceContent"]:
+    def missing(self, utterances: Sequence[UtteranceContent]) -> list[UtteranceContent]:
         """Return the utterances that are not wholly in finished shards."""
         stored = {utterance_of(key) for key in self._keys}
         if not self._last_is_complete:
@@ -47,7 +60,7 @@ class StagedSplit:
         return [utterance for utterance in utterances if utterance.key not in stored]
 
     def write(
-        self, utterances: Iterable["UtteranceContent"], samples: MakeSamples, progress: Progress
+        self, utterances: Iterable[UtteranceContent], samples: MakeSamples, progress: Progress
     ) -> list[ShardFile]:
         """Write the missing utterances. Returns all shards of the split."""
         existing = set(self._keys)
@@ -92,7 +105,7 @@ def _is_last_part(folder: Path, file: ShardFile) -> bool:
     return bool(labels["part"] == labels["parts"])
 
 
-def drop_frames(utterances: Iterable["UtteranceContent"]) -> None:
+def drop_frames(utterances: Iterable[UtteranceContent]) -> None:
     """Delete the crops and sound of clips from `work/`; the shards must have them."""
     for utterance in utterances:
         for row in utterance.clips:

@@ -29,12 +29,12 @@ from stccl_data.pipeline.provenance import provenance
 from stccl_data.pipeline.records import ClipRow, PairDecision, PairRow, settle_clips, with_refusal
 from stccl_data.pipeline.run import PrepareError
 from stccl_data.pipeline.shard_stage import (
-    UtteranceContent,
     drop_stored_frames,
     existing_shards,
     shards_fingerprint,
     write_shards,
 )
+from stccl_data.pipeline.staged_shards import UtteranceContent
 from stccl_data.progress import Progress
 
 #: Training with several workers needs at least this many shards; fewer are worth a warning.
