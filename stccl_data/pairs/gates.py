@@ -212,6 +212,11 @@ def _refusals(pair: Scores, source: Scores, target: Scores, gates: GateConfig) -
         yield Refusal(Reason.INCONSISTENT_PATH, detail)
 
 
+def shows_speaker(clip: Scores, gates: GateConfig) -> bool:
+    """Return whether a clip passes its own gates: else its mouth may be hidden or another's."""
+    return next(_clip_refusals("clip", clip, gates), None) is None
+
+
 def _clip_refusals(side: str, clip: Scores, gates: GateConfig) -> Iterator[Refusal]:
     """Yield a refusal for every gate that the source or the target clip fails."""
     rate = clip.get("face_rate")

@@ -10,12 +10,14 @@ from stccl_data.executors import Unit
 from stccl_data.pairs import content_check as content
 from stccl_data.pairs.content_check import ClipContent, ContentScore
 from stccl_data.pairs.content_model import ContentConfig
+from stccl_data.pairs.gates import shows_speaker
 from stccl_data.pipeline import tasks
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.pair_artefacts import load_content
 from stccl_data.pipeline.records import Candidate, ClipRow
 from stccl_data.pipeline.run import Run, first_lines
 from stccl_data.pipeline.state import Store, key_of
+from stccl_data.pipeline.tasks import ContentClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,11 @@ def content_work(
     pairs_of: defaultdict[tuple[str, str, str], list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         pairs_of[_speaker(candidate.source)].append(candidate)
-    members: defaultdict[tuple[str, str, str], list[tuple[ClipRow, Path]]] = defaultdict(list)
+    members: defaultdict[tuple[str, str, str], list[ContentClip]] = defaultdict(list)
     for _, row in sorted(clips.items()):
         if row.artefact is not None and row.clip.sentence is not None:
-            members[_speaker(row)].append((row, row.artefact.path))
+            seen = shows_speaker(row.scores, config.gates)
+            members[_speaker(row)].append(ContentClip(row.clip, str(row.artefact.path), seen))
     content_config = ContentConfig()
     kind = _content_kind(config.align)
     existing = store.existing("content")
@@ -76,14 +79,11 @@ def content_work(
     for speaker, of_speaker in sorted(pairs_of.items()):
         name = "/".join(speaker)
         ids = sorted(candidate.ids for candidate in of_speaker)
-        labels = [
-            [row.clip.clip_id, row.clip.emotion, row.clip.level, row.clip.sentence, path.stem]
-            for row, path in members[speaker]
-        ]
+        files = members[speaker]
+        labels = [file.identity() for file in files]
         key = key_of(content.SCHEMA, asdict(content_config), kind, labels, ids)
         artefacts[name] = store.artefact("content", key)
         if key not in existing:
-            files = [(row.clip, str(path)) for row, path in members[speaker]]
             work = files, ids, str(artefacts[name]), content_config, kind
             units.append(Unit(name, work, config.timeout + len(files) + len(ids)))
     return ContentWork(artefacts, units)

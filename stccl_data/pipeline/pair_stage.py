@@ -10,7 +10,7 @@ from stccl_data.clip import Clip
 from stccl_data.errors import Reason
 from stccl_data.pairs.candidates import utterance_key
 from stccl_data.pairs.content_check import ClipContent
-from stccl_data.pairs.gates import GateConfig, Refusal, judge
+from stccl_data.pairs.gates import GateConfig, Refusal, judge, shows_speaker
 from stccl_data.pairs.imported import ImportedPairs
 from stccl_data.pipeline.align_stage import Alignments, align_all, alignment_work
 from stccl_data.pipeline.config import PrepareConfig
@@ -83,7 +83,7 @@ def judge_all(
     alignments = align_all(run, grouped.utterances, imported)
     checks = check_all(run, [*grouped.complete, *checkable], clips)
     gates = run.config.gates
-    rows = [*grouped.incomplete, *_judge_aligned(grouped, alignments, checks, gates)]
+    rows = [*grouped.incomplete, *_judge_aligned(grouped, alignments, checks, run.config)]
     for ids, candidate in forbidden.items():
         assert imported is not None
         source = candidate.source.clip
@@ -142,10 +142,11 @@ def _incomplete_row(candidate: Candidate, utterance: str, missing: ClipRow) -> P
 
 
 def _judge_aligned(
-    grouped: _Grouped, alignments: Alignments, checks: ContentChecks, gates: GateConfig
+    grouped: _Grouped, alignments: Alignments, checks: ContentChecks, config: PrepareConfig
 ) -> Iterable[PairRow]:
+    gates = config.gates
     for utterance, candidates in grouped.utterances.items():
-        trusted = _trusted(candidates, checks.clips)
+        trusted = _trusted(candidates, checks.clips, config)
         for candidate, result in zip(candidates, alignments.results[utterance], strict=True):
             source, target = candidate.source.clip, candidate.target.clip
             score = checks.scores.get(candidate.ids)
@@ -161,15 +162,24 @@ def _judge_aligned(
 
 
 def _trusted(
-    candidates: Iterable[Candidate], contents: Mapping[str, ClipContent]
+    candidates: Iterable[Candidate], contents: Mapping[str, ClipContent], config: PrepareConfig
 ) -> dict[str, bool]:
-    """Return for the stem of each clip's artefact whether the content check believes its label."""
-    return {
-        artefact.path.stem: not content.probably_mislabelled
-        for candidate in candidates
-        for clip_id, artefact in zip(candidate.ids, candidate.artefacts, strict=True)
-        if (content := contents.get(clip_id)) is not None
-    }
+    """Return for the stem of each clip's artefact whether paths through the clip tell anything.
+
+    They do not if its label is wrong by the content check, or if they follow a mouth that may be
+    hidden.
+    """
+    trusted = {}
+    for candidate in candidates:
+        for row, artefact in zip(
+            (candidate.source, candidate.target), candidate.artefacts, strict=True
+        ):
+            content = contents.get(row.clip.clip_id)
+            by_sound = config.align != "visual" and row.clip.audio_rate is not None
+            trusted[artefact.path.stem] = (
+                by_sound or shows_speaker(row.scores, config.gates)
+            ) and (content is None or not content.probably_mislabelled)
+    return trusted
 
 
 def _judge(

@@ -7,9 +7,10 @@ and was killed before it could report; it is kept.
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from stccl_data.alignment.align import AlignConfig, Alignment
 from stccl_data.alignment.consistency import align_takes
@@ -19,6 +20,7 @@ from stccl_data.errors import ClipError
 from stccl_data.executors import StopRunError
 from stccl_data.extract import FaceTracking, extract_clip
 from stccl_data.face.crop_config import CropConfig
+from stccl_data.features.signals import Signals
 from stccl_data.landmarks import LandmarkConfig, Landmarker, ModelError, open_landmarker
 from stccl_data.media.audio import audio_source, encode_flac, read_audio
 from stccl_data.media.container import probe
@@ -121,8 +123,30 @@ def follow_unit(pairs: list[ClipFiles], paths: list[FramePath], artefact: str) -
     save_alignments(Path(artefact), results)
 
 
+@dataclass(frozen=True, slots=True)
+class ContentClip:
+    """A clip that a content check compares with others."""
+
+    clip: Clip
+    #: of its artefact
+    path: str
+    #: whether it can be compared by its mouth: a mouth behind a mask is invented
+    by_mouth: bool
+
+    def identity(self) -> list[Any]:
+        """Return what the check of a clip depends on, JSON-compatible."""
+        clip = self.clip
+        labels = [clip.clip_id, clip.emotion, clip.level, clip.sentence, Path(self.path).stem]
+        return labels if self.by_mouth else [*labels, "no mouth"]
+
+    def signals(self) -> Signals:
+        """Read what is compared."""
+        signals = ClipArtefact(Path(self.path)).signals()
+        return signals if self.by_mouth else replace(signals, mouth=None)
+
+
 def content_unit(
-    clips: Sequence[tuple[Clip, str]],
+    clips: Sequence[ContentClip],
     pairs: list[tuple[str, str]],
     artefact: str,
     config: ContentConfig,
@@ -131,7 +155,7 @@ def content_unit(
     """Check the labels of one speaker's clips.
 
     Args:
-        clips: each clip with the path of its artefact.
+        clips: of the speaker.
         pairs: clip ids of the pairs to check.
         artefact: path of the result.
         config: see `check_content`.
@@ -139,6 +163,6 @@ def content_unit(
     """
     if Path(artefact).exists():
         return
-    signals = {clip.clip_id: ClipArtefact(Path(path)).signals() for clip, path in clips}
-    labels = {clip.clip_id: clip for clip, _ in clips}
+    signals = {clip.clip.clip_id: clip.signals() for clip in clips}
+    labels = {clip.clip.clip_id: clip.clip for clip in clips}
     save_content(Path(artefact), check_content(signals, labels, pairs, config, by=by))

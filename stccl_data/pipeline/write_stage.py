@@ -24,6 +24,7 @@ from stccl_data.dataset.tables import (
 from stccl_data.files.atomic import write_text
 from stccl_data.pairs.candidates import clip_names, utterance_key
 from stccl_data.pairs.emotion_check import DOUBTFUL_MARGIN, emotion_margins
+from stccl_data.pairs.gates import shows_speaker
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.provenance import provenance
 from stccl_data.pipeline.records import ClipRow, PairDecision, PairRow, settle_clips, with_refusal
@@ -98,7 +99,11 @@ def write_dataset(
     name_of = {i: name for of_utterance in names.values() for i, name in of_utterance.items()}
     margins = emotion_margins(
         [row.clip for row in rows.values()],
-        {i: row.expression["blendshapes_mean"] for i, row in rows.items() if row.expression},
+        {
+            clip_id: row.expression["blendshapes_mean"]
+            for clip_id, row in rows.items()
+            if row.expression and shows_speaker(row.scores, config.gates)
+        },
     )
     clip_table = [
         _clip_record(row, name_of, content.split_of) | {"emotion_margin": margins.get(clip_id)}
