@@ -34,7 +34,7 @@ def command(raw: Path, as_json: bool, **selection: Any) -> None:
 
     Shows clips, unusable files with reasons, candidate pairs, estimated time and disk space. RAW is
     a folder with MEAD, RAVDESS, CREMA-D or another known corpus (docs/corpora.md), or a manifest of
-    your own. No recording is opened, nothing is written.
+    your own. Nothing is written, and recordings are not read.
     """
     scan = scan_corpus(raw, **selection)
     counts = survey(scan)

@@ -116,7 +116,8 @@ def _clock(seconds: float) -> str:
 
 def _print(report: SegmentReport, output: Path) -> None:
     counts = dict(report.counts)
-    click.echo(f"{counts.pop('take', 0):,} takes in {printable(str(output))}")
+    takes = counts.pop("take", 0)
+    click.echo(f"{takes:,} take{'s' * (takes != 1)} in {printable(str(output))}")
     for reason, count in sorted(counts.items()):
         click.echo(f"{count:,} {reason}")
     for order in report.orders:

@@ -274,36 +274,83 @@ def _find_file(finder: PathFinder, column: str, text: str) -> FoundFile:
 
 
 def _check_duplicates(rows: list[Row]) -> Iterator[tuple[Row, ClipError | None]]:
-    """Pair each row with an error if another row has the same part of a file, or `clip_id`."""
-    by_file: defaultdict[tuple[str, str | None], dict[Cut, list[Row]]] = defaultdict(dict)
+    """Pair each row with an error if another row has the same part of a file, or `clip_id`.
+
+    Rows of one part with different labels contradict each other, unless the part is outside the
+    file.
+    """
+    by_file: defaultdict[tuple[str, str | None], list[Row]] = defaultdict(list)
     for row in rows:
-        cuts = by_file[row.clip.path, row.clip.face]
-        cuts.setdefault(row.clip.cut or Cut(), []).append(row)
+        by_file[row.clip.path, row.clip.face].append(row)
     same_part: dict[int, list[Row]] = {}
-    for cuts in by_file.values():
-        for group in _overlapping(cuts):
+    outside: dict[int, ClipError] = {}
+    for of_file in by_file.values():
+        groups = _same_part(of_file)
+        if any(_contradict(group) for group in groups):
+            errors = {row.number: _outside(row.clip) for row in of_file}
+            outside |= {number: error for number, error in errors.items() if error is not None}
+            groups = _same_part([row for row in of_file if errors[row.number] is None])
+        for group in groups:
             same_part |= dict.fromkeys((row.number for row in group), group)
     first_with_id: dict[str, int] = {}
     for row in rows:
-        path, clip_id = row.clip.path, row.clip.clip_id
-        same_file = same_part[row.number]
-        error = None
-        if len({(other.labels, other.take) for other in same_file}) > 1:
-            others = ", ".join(str(other.number) for other in same_file if other is not row)
-            error = ClipError(
-                Reason.LABEL_CONFLICT,
-                f"{path} has other labels in row {others}; none of these rows is used",
-            )
-        elif same_file[0] is not row:
-            error = ClipError(
-                Reason.DUPLICATE_CLIP, f"{path} is already listed in row {same_file[0].number}"
-            )
-        elif clip_id and first_with_id.setdefault(clip_id, row.number) != row.number:
+        clip_id = row.clip.clip_id
+        error = outside.get(row.number) or _duplicate(row, same_part[row.number])
+        if (
+            error is None
+            and clip_id
+            and first_with_id.setdefault(clip_id, row.number) != row.number
+        ):
             error = ClipError(
                 Reason.DUPLICATE_CLIP,
                 f"clip_id {clip_id} is already used in row {first_with_id[clip_id]}",
             )
         yield row, error
+
+
+def _contradict(rows: list[Row]) -> bool:
+    """Return whether rows of one part of a file have different labels."""
+    return len({(row.labels, row.take) for row in rows}) > 1
+
+
+def _duplicate(row: Row, same_part: list[Row]) -> ClipError | None:
+    """Return the error of a row whose part of a file other rows have too."""
+    if _contradict(same_part):
+        others = ", ".join(str(other.number) for other in same_part if other is not row)
+        detail = f"{row.clip.path} has other labels in row {others}; none of these rows is used"
+        for other in same_part:
+            if other.clip.start and other.clip.end is None:
+                detail += f" (row {other.number} has no end, so it lasts to that of the file)"
+                break
+        return ClipError(Reason.LABEL_CONFLICT, detail)
+    if same_part[0] is not row:
+        return ClipError(
+            Reason.DUPLICATE_CLIP,
+            f"{row.clip.path} is already listed in row {same_part[0].number}",
+        )
+    return None
+
+
+def _outside(clip: Clip) -> ClipError | None:
+    """Return the error of a part that is outside its file, which is read for that."""
+    # Imported here: listing clips needs no decoder.
+    from stccl_data.media.clock import read_clock
+    from stccl_data.media.seeking import cut_origin
+
+    try:
+        cut_origin(clip.path, read_clock(clip.path), clip.cut)
+    except ClipError as error:
+        if error.reason is Reason.CUT_OUTSIDE:
+            return error
+    return None
+
+
+def _same_part(rows: list[Row]) -> list[list[Row]]:
+    """Group the rows of one file that have the same part of it."""
+    cuts: defaultdict[Cut, list[Row]] = defaultdict(list)
+    for row in rows:
+        cuts[row.clip.cut or Cut()].append(row)
+    return list(_overlapping(cuts))
 
 
 def _overlapping(cuts: dict[Cut, list[Row]]) -> Iterator[list[Row]]:

@@ -1,4 +1,7 @@
-"""Recognise a raw corpus and list its clips. No recording is opened, and nothing is written."""
+"""Recognise a raw corpus and list its clips. Nothing is written.
+
+No recording is opened, but for those of which rows of a manifest contradict each other.
+"""
 
 import os
 from collections.abc import Collection, Sequence

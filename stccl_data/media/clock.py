@@ -83,6 +83,8 @@ class ClipClock:
     #: The audio streams as `audio_groups` ranks them: read with the clock, since opening a 1080p
     #: file takes 20 ms.
     audio: tuple[AudioGroup, ...] = ()
+    #: At which the last packet of sound begins; infinite with video, or if it is not known.
+    last_sound: float = np.inf
 
 
 @cached_while_unchanged
@@ -111,7 +113,10 @@ def read_clock(path: str | Path) -> ClipClock:
         if video is None:
             start = _start(container)
             seekable = seekable and not any(jumps.values())
-            return ClipClock(start, start, np.inf, jumps, seekable=seekable, audio=groups)
+            last = np.inf if any(jumps.values()) else scan.last_stamp
+            return ClipClock(
+                start, start, np.inf, jumps, seekable=seekable, audio=groups, last_sound=last
+            )
         if audio is None:
             jumps[video.index] = () if continuous else find_jumps(stamps, [])[0]
         ahead = [_ahead(jumps[video.index], i) for i in range(len(stamps))]
@@ -246,6 +251,11 @@ class _Scan:
     #: Of the first frame that is shown: its time, and the number of the packet that completed it.
     first_frame: tuple[float, int] | None = None
 
+    @property
+    def last_stamp(self) -> float:
+        """Of any packet; 0 without one."""
+        return max((float(np.nanmax([0.0, *times])) for times in self.stamps.values()), default=0.0)
+
 
 def _scan(container: Any, path: str | Path) -> _Scan:
     """Read every packet of the video and audio streams."""
@@ -282,8 +292,7 @@ def _check_flv(container: Any, scan: _Scan, path: str | Path) -> None:
     """
     if container.format.name != "flv" or not container.duration:
         return
-    end = max((np.nanmax([0.0, *times]) for times in scan.stamps.values()), default=0.0)
-    if end < 0.8 * container.duration / av.time_base - 0.5:
+    if scan.last_stamp < 0.8 * container.duration / av.time_base - 0.5:
         raise ClipError(
             Reason.DECODE_ERROR,
             f"{path} ends long before its stated duration: the file is truncated",

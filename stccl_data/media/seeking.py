@@ -58,6 +58,11 @@ def cut_origin(path: str | Path, clock: ClipClock, cut: Cut | None) -> float:
     if cut is None:
         return 0.0
     if clock.shown is None:
+        if cut.start > (length := clock.last_sound - clock.zero):
+            raise ClipError(
+                Reason.CUT_OUTSIDE,
+                f"{path} has no sound after {length:.3f} s, but the part begins at {cut.start:g} s",
+            )
         return cut.start
     shown = clock.shown
     first = int(np.searchsorted(shown, cut.first))

@@ -9,6 +9,9 @@ from pathlib import Path
 from stccl_data.clip import emotion_label
 from stccl_data.corpora.manifest_writer import path_in, write_manifest
 from stccl_data.errors import ClipError, Reason, UsageError
+from stccl_data.media.clock import read_clock
+from stccl_data.media.cut import Cut
+from stccl_data.media.seeking import cut_origin
 from stccl_data.progress import Progress
 from stccl_data.recordings.annotations import OVERLAP_S, Interval, read_annotations
 from stccl_data.recordings.position import Order, read_order
@@ -148,7 +151,8 @@ def segment_recordings(
         raise SegmentError(f"every row of {script} has an emotion: leave out --emotion {emotion}")
     unreadable: dict[Path, str] = {}
     if annotations is not None:
-        found = [(recordings[0], segment) for segment in _marked(intervals, lines)]
+        marked = _marked(intervals, lines)
+        found = [(recordings[0], segment) for segment in _within(recordings[0], marked)]
     else:
         try:
             words = lines.pronounced()
@@ -203,6 +207,21 @@ def _marked(intervals: Sequence[Interval], script: Script) -> list[Segment]:
             segment = replace(segment, reason=Reason.OVERLAPPING, detail=detail)
         segments.append(segment)
     return segments
+
+
+def _within(recording: Path, segments: Sequence[Segment]) -> Iterator[Segment]:
+    """Yield segments, those outside the recording with that reason.
+
+    Raises:
+        ClipError: the recording cannot be read.
+    """
+    clock = read_clock(recording)
+    for segment in segments:
+        try:
+            cut_origin(recording, clock, Cut(segment.start, segment.end))
+            yield segment
+        except ClipError as error:
+            yield replace(segment, reason=error.reason, detail=error.detail)
 
 
 def _by_speaker(

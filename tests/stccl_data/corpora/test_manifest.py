@@ -10,6 +10,8 @@ import pytest
 
 from stccl_data.corpora import ScanError, scan_corpus
 from stccl_data.errors import Reason
+from tests.testing.media import record
+from tests.testing.numbered import counted_frames
 
 ROWS = [
     {"path": "a.mp4", "speaker": "Ann", "emotion": "neutral", "sentence": "1"},
@@ -394,6 +396,27 @@ def test_an_invalid_part_is_a_bad_row(tmp_path, start, end):
     table.write_text(f"path,speaker,emotion,sentence,start,end\nlong.mp4,a,sad,s,{start},{end}\n")
     (finding,) = scan_corpus(table).findings
     assert finding.reason is Reason.BAD_ROW
+
+
+def test_rows_outside_the_file_have_that_reason_and_contradict_nothing(tmp_path):
+    record(tmp_path / "long.mp4", counted_frames(50))
+    table = tmp_path / "manifest.csv"
+    head = "path,speaker,emotion,sentence,start,end\n"
+    outside = "long.mp4,a,sad,s,100,102\nlong.mp4,a,happy,s,100.5,103\n"
+    table.write_text(head + outside + "long.mp4,a,neutral,s,1,\nlong.mp4,a,fear,s,0,1\n")
+    scan = scan_corpus(table)
+    assert [clip.emotion for clip in scan.clips] == ["fear", "neutral"]
+    assert [finding.reason for finding in scan.findings] == [Reason.CUT_OUTSIDE] * 2
+    assert re.search(r"row 2: .*ends 1\.960 s after", scan.findings[0].detail)
+
+
+def test_a_row_without_an_end_that_covers_others_is_named(tmp_path):
+    record(tmp_path / "long.mp4", counted_frames(100))
+    table = tmp_path / "manifest.csv"
+    head = "path,speaker,emotion,sentence,start,end\n"
+    table.write_text(head + "long.mp4,a,sad,s,1,\nlong.mp4,a,happy,s,2,\n")
+    details = [finding.detail for finding in scan_corpus(table).findings]
+    assert [re.search("row (.) has no end", detail)[1] for detail in details] == ["2", "2"]
 
 
 def test_parts_that_overlap_by_more_than_half_are_one_clip(tmp_path):

@@ -108,6 +108,13 @@ def test_a_cut_after_the_end_of_its_file_is_named(tmp_path):
         assert error.value.reason is Reason.CUT_OUTSIDE
 
 
+def test_sound_alone_that_ends_before_a_cut_is_named(tmp_path):
+    path = record(tmp_path / "a.flac", sound=sweep(3), audio_codec="flac", rate=RATE)
+    with pytest.raises(ClipError, match=r"a\.flac has no sound after 2\.\d+ s") as error:
+        read_audio(path, cut=Cut(3.5, 5.0))
+    assert error.value.reason is Reason.CUT_OUTSIDE
+
+
 def test_a_cut_of_sound_alone(tmp_path):
     path = record(tmp_path / "a.flac", sound=sweep(6), audio_codec="flac", rate=RATE)
     audio = read_audio(path, cut=Cut(2.0, 3.5))

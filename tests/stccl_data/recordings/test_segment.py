@@ -10,7 +10,7 @@ from stccl_cli.main import stccl
 
 from stccl_data.corpora import scan_corpus
 from stccl_data.dataset.verify import verify
-from stccl_data.errors import Reason
+from stccl_data.errors import ClipError, Reason
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.prepare import prepare
 from stccl_data.recordings import segment, sound_track
@@ -153,6 +153,16 @@ def test_marks_that_overlap_are_named(session, tmp_path):
         recording, None, tmp_path / "m.csv", Labels(emotion="sad"), annotations=labels
     )
     assert [take.segment.reason for take in report.takes] == [None, Reason.OVERLAPPING]
+
+
+def test_marks_outside_the_recording_are_named(session, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("1.0\t3.0\tone\n1000.0\t1002.0\tone\n")
+    request = (None, tmp_path / "m.csv", Labels(emotion="sad"))
+    report = segment_recordings([session.folder / "session.mp4"], *request, annotations=labels)
+    assert [take.segment.reason for take in report.takes] == [None, Reason.CUT_OUTSIDE]
+    with pytest.raises(ClipError, match=r"missing\.mp4 does not exist"):
+        segment_recordings([tmp_path / "missing.mp4"], *request, annotations=labels)
 
 
 def test_music_and_silence_have_no_takes(tmp_path):
