@@ -64,7 +64,8 @@ def answers(data: Path, raw: Path | None, work: Path, size: int) -> list[Answer]
     """
     stored = {name: work / f"{name}.npz" for name in ("truth", "points")}
     dataset = open_dataset(data)
-    clips = [c for s in ("val", "test") for c in load_clips(dataset, s, size)]
+    held_out = [split for split in dataset.splits if split != "train"]
+    clips = [clip for split in held_out for clip in load_clips(dataset, split, size)]
     tasks = [
         (clip, reference_of(clip, emotion, clips))
         for clip in clips

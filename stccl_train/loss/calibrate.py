@@ -110,17 +110,15 @@ def _sides(metric: CorrelationMetric, dataset: Dataset, split: str) -> list[_Sid
 
 
 def _real_pairs(crit: STCCLLoss, every: STCCLLoss, sides: list[_Sides]) -> RealPairs:
-    """Return means over all windows; the pull is the geometric mean over them.
-
-    A few single frames pull ten times as hard as the others: no other mean of so few is steady.
+    """Return means over all windows; the slope is the geometric mean over them.
 
     Args:
-        crit: whose pull is measured, of the default layers.
+        crit: whose slope is measured, of the default layers.
         every: the same of all layers, whose values are measured, so that a user can choose others.
         sides: the windows.
     """
     values = {name: defaultdict[str, float](float) for name in ("itself", "aligned", "shifted")}
-    pulls = []
+    slopes = []
     count = sum(len(batch.source) for batch in sides)
     for number, batch in enumerate(sides):
         source, aligned, shifted, points = (side.to(crit.metric.scale.device) for side in batch)
@@ -134,6 +132,6 @@ def _real_pairs(crit: STCCLLoss, every: STCCLLoss, sides: list[_Sides]) -> RealP
         (gradient,) = torch.autograd.grad(loss, aligned)
         # A window's part of the batch's mean; that of a mean L1 is 1 / sqrt(numbers).
         lengths = gradient.flatten(1).norm(dim=1) * len(source)
-        pulls += (lengths * gradient[0].numel() ** 0.5).clamp_min(1e-6).log().tolist()
+        slopes += (lengths * gradient[0].numel() ** 0.5).clamp_min(1e-6).log().tolist()
     rounded = {name: {k: round(v, 5) for k, v in means.items()} for name, means in values.items()}
-    return RealPairs(**rounded, pull=round(math.exp(sum(pulls) / len(pulls)), 5))
+    return RealPairs(**rounded, slope=round(math.exp(sum(slopes) / len(slopes)), 5))

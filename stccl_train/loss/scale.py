@@ -4,6 +4,7 @@ The value of a token is its loss divided by that of chance, so chance is 1 for a
 How far below 1 real pairs come, and how hard the loss pulls at their pixels, depends on the metric,
 its training, the form and the number of frames. A calibrated value is stretched about 1 until
 aligned real pairs are at `ALIGNED`, and a calibrated loss of weight 1 pulls as hard as a mean L1.
+That a loss also depends on the face is what `variation.py` makes up for.
 """
 
 import json
@@ -35,9 +36,9 @@ class RealPairs:
     aligned: dict[str, float]
     #: For the same 0.4 s later or earlier.
     shifted: dict[str, float]
-    #: Length of the gradient on aligned frames with the default layers, divided by that of a mean
-    #: L1.
-    pull: float
+    #: Length of the gradient of the values times the variation of their windows, on aligned frames
+    #: with the default layers, relative to that of a mean L1.
+    slope: float
 
 
 @config_class
@@ -60,7 +61,7 @@ class Calibration:
         total = sum(part.weight for part in parts)
         aligned = sum(part.weight * pairs.aligned[part.name] for part in parts) / total
         stretch = (1 - ALIGNED) / max(_LEAST_DISTANCE, 1 - aligned)
-        return Scale(stretch, 1 / (stretch * pairs.pull))
+        return Scale(stretch, 1 / pairs.slope)
 
 
 class Scale(NamedTuple):
@@ -68,7 +69,7 @@ class Scale(NamedTuple):
 
     #: Factor of the value's distance from chance.
     stretch: float = 1.0
-    #: Loss of weight 1 at chance.
+    #: Factor of values times the variation of their windows, which gives the loss of weight 1.
     unit: float = 1.0
 
 
@@ -94,7 +95,8 @@ def write_calibration(run: str | Path, calibration: Calibration) -> None:
 def read_calibration(run: str | Path) -> Calibration | None:
     """Return the calibration of the metric in ``run``; None without a valid one.
 
-    Earlier versions calibrated the contrast alone, and did not name it: those are not valid.
+    Earlier versions calibrated the contrast alone, and did not name it, or had the gradient of the
+    value itself: those are not valid.
     """
     try:
         values: Any = json.loads((Path(run) / CARD_FILE).read_bytes())["calibration"]

@@ -35,6 +35,7 @@ from stccl_train.loss.scale import (
     read_calibration,
     setting_name,
 )
+from stccl_train.loss.variation import Variation
 from stccl_train.loss.windows import LossWindows
 from stccl_train.model.export import load_metric
 from stccl_train.model.metric import CorrelationMetric
@@ -49,7 +50,8 @@ Region = Literal["mouth", "face"]
 class LossParts(NamedTuple):
     """The loss and what it is made of."""
 
-    #: Scalar, with its graph: the value, scaled so that weight 1 pulls as hard as a mean L1.
+    #: Scalar, with its graph: values times the variation of their windows, scaled so that weight 1
+    #: pulls as hard as a mean L1.
     loss: Tensor
     #: Scalar, detached: 1 is chance; calibrated, aligned real pairs are at 0.5 on average.
     value: Tensor
@@ -60,6 +62,9 @@ class LossParts(NamedTuple):
 
 class STCCLLoss(nn.Module):
     """Loss of generated frames: how far their tokens are from their partners in the source.
+
+    Each window's part of it is multiplied by the variation of its source, see `Variation`, so that
+    one weight pulls alike at all faces.
 
     The metric is frozen and in eval mode, and no part of the state dict: it moves with this module
     from device to device, but is neither saved, loaded nor trained with it. Only the generated
@@ -81,7 +86,7 @@ class STCCLLoss(nn.Module):
         margin: a token does not pull if its loss is below this share of chance.
         chunk: most windows at once; the same loss in less memory.
         checkpointing: compute the features again in the backward pass instead of keeping them.
-        calibration: of the metric; without one, ``weight`` multiplies the bare value.
+        calibration: of the metric; without one, ``weight`` is only roughly relative to a mean L1.
         strict: raise where otherwise a warning says once that frames are out of range.
         check_range: look at the values of frames and landmarks, which waits for the GPU; nothing
             else in a call does.
@@ -217,19 +222,27 @@ class STCCLLoss(nn.Module):
         stride = 1 if fps is None else max(1, round(self.config.interval * fps))
         windows = LossWindows.fit(source, generated, source_points, mask)
         windows = windows.cut(self.config.frames, stride)
+        pulled = None
         if self.region == "mouth" or mask is not None:
+            pulled = windows.region(windows.source.shape[-1])
             windows = windows.hold_rest()
         parts = self._parts_of(windows.source.shape[1])
         places = self._draw(windows, parts, generator)
-        values, total = self._values(windows, parts, places)
+        sums, counts = self._all_sums(windows, parts, places).unbind(-1)
+        total = counts.sum(0)
+        variation = Variation.of(windows.source, pulled)
+        varied = sums * torch.stack([variation.by(part.kind) for part in parts], dim=1)
+        values, pulls = (each.sum(0) / total.clamp_min(1e-6) for each in (sums, varied))
         # Made on the device: a copy to it would wait for the backbone.
         weights = torch.stack([values.new_full((), part.weight) for part in parts]) * (total > 0)
-        value = (values * weights).sum() / weights.sum().clamp_min(1e-6)
+        value, pull = (
+            (each * weights).sum() / weights.sum().clamp_min(1e-6) for each in (values, pulls)
+        )
         scale = self._scale(windows, parts)
-        value = 1 - scale.stretch * (1 - value)
-        loss = self.weight * scale.unit * value * torch.where(finite, 1.0, torch.nan)
+        loss = self.weight * scale.unit * pull * torch.where(finite, 1.0, torch.nan)
         if not return_parts:
             return loss
+        value = 1 - scale.stretch * (1 - value)
         by_name = {part.name: v for part, v in zip(parts, values.detach(), strict=True)}
         return LossParts(loss, value.detach(), by_name)
 
@@ -269,10 +282,10 @@ class STCCLLoss(nn.Module):
             )
         return parts
 
-    def _values(
+    def _all_sums(
         self, windows: LossWindows, parts: Sequence[Part], places: Sequence[Places]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the value of each part, (P,), and the weight of the tokens that pull, (P,)."""
+    ) -> Tensor:
+        """Return `_sums` of all windows, computed chunk by chunk."""
         count = len(windows.source)
         size = self.chunk or count
         sums = []
@@ -280,8 +293,7 @@ class STCCLLoss(nn.Module):
             rows = slice(first, first + size)
             chunk = [Places(place.where[rows], place.pulls[rows]) for place in places]
             sums.append(self._sums(windows.source[rows], windows.generated[rows], parts, chunk))
-        values, weights = torch.stack(sums).sum(0).unbind(1)
-        return values / weights.clamp_min(1e-6), weights
+        return torch.cat(sums)
 
     def _sums(
         self,
@@ -290,7 +302,7 @@ class STCCLLoss(nn.Module):
         parts: Sequence[Part],
         places: Sequence[Places],
     ) -> Tensor:
-        """Return the weighted sum of token values and the sum of weights of each part, (P, 2)."""
+        """Return the weighted sum of token values and the sum of weights, (B, P, 2)."""
         dtype = self.metric.scale.dtype
         with torch.no_grad():
             source_features = self.metric.features(source.to(dtype))
@@ -322,10 +334,10 @@ class STCCLLoss(nn.Module):
                 generated[part.layer][0],
                 self.margin,
                 self.form,
-            ).sum(0)
+            )
             for part, place in zip(parts, places, strict=True)
         ]
-        return torch.stack(sums)
+        return torch.stack(sums, dim=1)
 
     def _look(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
         """Look at values and landmarks, and say once what is wrong with them."""

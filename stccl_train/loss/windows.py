@@ -56,21 +56,34 @@ class LossWindows(NamedTuple):
             None if self.mask is None else self.mask.repeat_interleave(len(rows), 0),
         )
 
-    def hold_rest(self) -> "LossWindows":
-        """Let only the generated pixels in the region, the mask or else the mouth, get a gradient.
+    def region(self, side: int) -> Tensor | None:
+        """Return which pixels are in the mask, or else at the mouth.
 
-        A token at the mouth sees far beyond it, and would pull at brows and eyes too
-        (docs/evaluation.md). In windows without a region all pixels get one.
+        Args:
+            side: of the frames whose pixels are meant.
+
+        Returns:
+            (B, side, side) bool, all pixels in a window without a region; None without mask and
+            points.
         """
-        side = self.generated.shape[-1]
         if self.mask is not None:
             region = functional.interpolate(self.mask[:, None].float(), (side, side))[:, 0] > 0
         elif self.points is not None:
             boxes = region_boxes(self.points, self.source.shape[-1])[:, 0]
             region = box_mask(boxes, side, side, side)
         else:
+            return None
+        return region | ~region.flatten(1).any(1)[:, None, None]
+
+    def hold_rest(self) -> "LossWindows":
+        """Let only the generated pixels in the region, the mask or else the mouth, get a gradient.
+
+        A token at the mouth sees far beyond it, and would pull at brows and eyes too
+        (docs/evaluation.md). In windows without a region all pixels get one.
+        """
+        region = self.region(self.generated.shape[-1])
+        if region is None:
             return self
-        region = region | ~region.flatten(1).any(1)[:, None, None]
         held = torch.where(region[:, None, None], self.generated, self.generated.detach())
         return self._replace(generated=held)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from stccl_train.loss.parts import LAYERS, part_sums, weighted_parts
 from stccl_train.loss.places import places_in, region_likelihood
 from stccl_train.loss.scale import Scale
+from stccl_train.loss.variation import Variation
 from stccl_train.model.backbone import map_sides
 from stccl_train.model.metric import CorrelationMetric, as_input
 from stccl_train.model.regions import box_mask
@@ -15,11 +16,11 @@ from stccl_train.model.tokens import choose_places
 
 
 class PortableMetric(nn.Module):
-    """The values of a metric, with the random numbers of its places as an input.
+    """The values and losses of a metric, with the random numbers of its places as an input.
 
     Args:
         metric: the metric.
-        scale: of the values.
+        scale: of the values and losses.
         layers: weight of each layer, as of `STCCLLoss`.
     """
 
@@ -40,7 +41,9 @@ class PortableMetric(nn.Module):
         """R, the random numbers of a window."""
         return sum(self._inner(part.layer) ** 2 for part in self.parts)
 
-    def forward(self, source: Tensor, generated: Tensor, random: Tensor, mouth: Tensor) -> Tensor:
+    def forward(
+        self, source: Tensor, generated: Tensor, random: Tensor, mouth: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Compare windows.
 
         Args:
@@ -51,11 +54,12 @@ class PortableMetric(nn.Module):
                 its side.
 
         Returns:
-            (B,), 1 at chance.
+            The value, (B,), 1 at chance, and the loss of weight 1, (B,).
         """
         shape = source.shape[:2]
-        pulled = box_mask(mouth, self._size, self._size, self._size)[:, None, None]
-        generated = torch.where(pulled, generated, generated.detach())
+        pulled = box_mask(mouth, self._size, self._size, self._size)
+        variation = Variation.of(source.detach(), pulled)
+        generated = torch.where(pulled[:, None, None], generated, generated.detach())
         sides = [
             [
                 layer.unflatten(0, shape)
@@ -63,7 +67,8 @@ class PortableMetric(nn.Module):
             ]
             for side in (source.detach(), generated)
         ]
-        total, first = source.new_zeros(()), 0
+        total = pull = source.new_zeros(())
+        first = 0
         for part in self.parts:
             inner = self._inner(part.layer)
             region = box_mask(mouth, inner + 2, inner + 2, self._size)
@@ -73,9 +78,10 @@ class PortableMetric(nn.Module):
             first += inner**2
             x, y = (side[part.layer] for side in sides)
             value, weight = part_sums(self.metric, part, places_in(region, where), x, y).unbind(-1)
-            total = total + part.weight * value / weight.clamp_min(1e-6)
+            value = part.weight * value / weight.clamp_min(1e-6)
+            total, pull = total + value, pull + value * variation.by(part.kind)
         weights = sum(part.weight for part in self.parts)
-        return 1 - self.scale.stretch * (1 - total / weights)
+        return 1 - self.scale.stretch * (1 - total / weights), self.scale.unit * pull / weights
 
     @property
     def _size(self) -> int:

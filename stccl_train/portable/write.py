@@ -35,7 +35,7 @@ class ExportedMetric:
     folder: Path
     #: Names in the folder.
     files: tuple[str, ...]
-    #: Largest difference of the values from those of the metric, by file.
+    #: Largest difference of values and losses from those of the metric, by file.
     differences: dict[str, float]
 
 
@@ -80,7 +80,7 @@ def export_metric(
         PROGRAM_FILE: _difference(
             torch.export.load(folder / PROGRAM_FILE).module()(*inputs), expected
         ),
-        ONNX_FILE: _difference(torch.from_numpy(session.run(None, arrays)[0]), expected),
+        ONNX_FILE: _difference([torch.from_numpy(a) for a in session.run(None, arrays)], expected),
     }
     card = json.loads((run / CARD_FILE).read_bytes()).get("card", {})
     write_text(folder / README, model_card(run, model, card, differences))
@@ -117,7 +117,7 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
             program,
             (),
             input_names=INPUTS,
-            output_names=["value"],
+            output_names=["value", "loss"],
             dynamo=True,
             optimize=False,
             verbose=False,
@@ -128,5 +128,6 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
     exported.save(path, external_data=False)
 
 
-def _difference(values: Tensor, expected: Tensor) -> float:
-    return float((values - expected).abs().max())
+def _difference(results: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    pairs = zip(results, expected, strict=True)
+    return max(float((result - right).abs().max()) for result, right in pairs)

@@ -33,8 +33,9 @@ def test_the_program_is_the_loss_with_its_random_numbers_given() -> None:
     sides = [inner for _ in range(3) for inner in (30, 14)]  # fine maps of 3 kinds, less a border
     random = torch.cat([torch.rand(1, side**2, generator=drawn) for side in sides], dim=1)
     assert random.shape[1] == program.numbers
-    value = program(*frames, random, region_boxes(points, 64)[:, 0])
+    value, loss = program(*frames, random, region_boxes(points, 64)[:, 0])
     torch.testing.assert_close(value[0], result.value)
+    torch.testing.assert_close(loss[0], result.loss)
 
 
 def seeded(seed: int) -> torch.Generator:
