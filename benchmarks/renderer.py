@@ -7,8 +7,8 @@ Without --raw the U-Net is that of `examples/image_renderer.py`, which draws the
 split from frames that were reduced to 24 x 24 pixels. With --raw, the demo corpus that DATA was
 made of, it is that of `examples/emotion_translator.py`, which is trained on the pairs and gives
 neutral clips of held-out speakers another emotion; the corpus's renderer draws the right answer. A
-landmark network measures every second frame of both. --untrained adds a row: the first weight above
-zero, of a metric with fresh weights. WORK caches the results: an interrupted run resumes; start it
+landmark network measures every second frame of both. --untrained adds a row: the last weight, of a
+metric with fresh weights. WORK caches the results: an interrupted run resumes; start it
 several times with one of --seeds, and last with all.
 """
 
@@ -113,14 +113,15 @@ def main() -> None:
     cv2.setNumThreads(1)
     weights = {f"weight {weight}": float(weight) for weight in arguments.weights.split(",")}
     if arguments.untrained:
-        weights[UNTRAINED] = next(weight for weight in weights.values() if weight)
+        weights[UNTRAINED] = list(weights.values())[-1]
     rows: Rows = {}
     for seed in map(int, arguments.seeds.split(",")):
         for row, weight in weights.items():
             rows.setdefault(row, {})[seed] = run(arguments, row, weight, seed)
     print("\n".join(table(rows)))
     base = next(iter(rows))
-    print(f"\nminus {base}\n" + "\n".join(table(differences(rows, base))))
+    if len(rows) > 1:
+        print(f"\nminus {base}\n" + "\n".join(table(differences(rows, base))))
 
 
 if __name__ == "__main__":
