@@ -65,7 +65,8 @@ def apply_ledger(listing: Listing, folder: Path, today: datetime.date | None = N
         )
         for speaker, count in sorted(refused.items())
     ]
-    return Listing(clips, [*listing.findings, *findings])
+    invalid = {speaker for speaker, consent in consents.items() if consent.problem}
+    return Listing(clips, [*listing.findings, *findings], frozenset({*invalid, *refused}))
 
 
 def _read(path: Path, today: datetime.date) -> dict[str, Consent]:

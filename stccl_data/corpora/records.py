@@ -33,6 +33,8 @@ class Listing:
 
     clips: list[Clip]
     findings: list[Finding]
+    #: speakers whose consent is not valid, see `apply_ledger`
+    without_consent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,5 @@ class Scan:
     clips: tuple[Clip, ...]
     #: sorted by reason and path
     findings: tuple[Finding, ...]
+    #: speakers whose consent is not valid, see `apply_ledger`
+    without_consent: frozenset[str] = frozenset()

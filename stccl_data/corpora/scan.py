@@ -80,6 +80,7 @@ def scan_corpus(
         raw,
         tuple(sorted(found.clips, key=lambda clip: clip.clip_id)),
         tuple(sorted(found.findings, key=lambda finding: (finding.reason, finding.path))),
+        listing.without_consent,
     )
 
 

@@ -31,6 +31,7 @@ from stccl_data.pipeline.run import (
 )
 from stccl_data.pipeline.state import StateError, Store
 from stccl_data.pipeline.status import RecordedProgress
+from stccl_data.pipeline.without_consent import former_clips
 from stccl_data.pipeline.write_stage import DatasetContent, WrittenDataset, write_dataset
 from stccl_data.progress import Progress, SilentProgress
 
@@ -125,6 +126,8 @@ class _Results:
     extracted: int
     judged: JudgedPairs
     written: WrittenDataset
+    #: sentences for the user
+    notes: tuple[str, ...] = ()
 
 
 def _announce(request: Request, progress: Progress) -> None:
@@ -154,6 +157,8 @@ def _run(
         else:
             forget_finished(store.work, job)
         run = Run(config, store, state, RecordedProgress(progress, state), crew)
+        former = former_clips(store, out, request.scan.without_consent if job is None else ())
+        former.remove_artefacts(store)
         results = _run_stages_repairing_artefacts(run, out, request)
         if job is None:
             _sweep(out)
@@ -162,7 +167,13 @@ def _run(
         else:
             options = asdict(with_absolute_paths(config))
             record_finished(store.work, job, {"raw": str(request.scan.root), "config": options})
-        return results
+    if former.speakers:
+        with store.locked():
+            former.forget(store)
+        note = former.note(out)
+        progress.note(note)
+        results = replace(results, notes=(note,))
+    return results
 
 
 def _run_stages_repairing_artefacts(run: Run, out: Path, request: Request) -> _Results:
@@ -222,7 +233,7 @@ def _summary(
         failed=sum(row.state == "failed" for row in written.clips) + judged.failed,
         shards=written.shards,
         frames=sum(row.clip.n_frames or 0 for row in extracted),
-        notes=(*request.notes, *judged.notes, *written.notes),
+        notes=(*request.notes, *judged.notes, *written.notes, *results.notes),
         footage=count_notes(row.notes for row in written.clips),
     )
 

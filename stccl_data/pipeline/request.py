@@ -47,8 +47,8 @@ class Request:
         return {clip.clip_id for clip, _ in self.candidates.unpaired}
 
 
-def scan_raw(raw: Path, config: PrepareConfig) -> Scan:
-    """Scan RAW with the options of a run.
+def scan_raw(raw: Path, config: PrepareConfig, out: Path | None = None) -> Scan:
+    """Scan RAW with the options of a run into OUT.
 
     Raises:
         ScanError: RAW cannot be scanned with these options.
@@ -65,6 +65,10 @@ def scan_raw(raw: Path, config: PrepareConfig) -> Scan:
     )
     if not scan.clips:
         why = "".join(f"; {note}" for note in _findings_notes(scan))
+        if scan.without_consent:
+            why += "; no speaker has a valid consent"
+            if out is not None and out.exists():
+                why += f", so delete {out}, which was made of them before"
         raise PrepareError(f"{raw} has no clip: run `stccl scan {raw}` to see what it has{why}")
     return scan
 
@@ -82,7 +86,7 @@ def resolve_request(
         UsageError: no clip has the emotion of `--reference`.
     """
     check_output_folder(raw, out)
-    scan = scan_raw(raw, config) if imported is None else imported.scan
+    scan = scan_raw(raw, config, out) if imported is None else imported.scan
     split_of = assign_splits({clip.speaker for clip in scan.clips}, config.split, config.seed)
     scan = without_withdrawn(out, scan)  # after the splits, which stay as they were
     candidates = (

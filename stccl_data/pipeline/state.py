@@ -105,6 +105,10 @@ class Store:
     def artefact(self, kind: str, key: str) -> Path:
         """Return the path of an artefact, whether or not it exists."""
         self._used.add((kind, key))
+        return self.path(kind, key)
+
+    def path(self, kind: str, key: str) -> Path:
+        """Return the path of an artefact, which stays unused, see `remove_unused`."""
         # One string: joining Paths takes too long for hundreds of thousands.
         return Path(f"{self.work}/{kind}/{key[:2]}/{key}.npz")
 
@@ -124,13 +128,17 @@ class Store:
                     }
         return sizes
 
-    def remove_unused(self) -> None:
+    def remove_unused(self, kinds: Iterable[str] = ("clips", "pairs", "content")) -> None:
         """Delete the artefacts whose path this store was not asked for."""
-        for kind in ("clips", "pairs", "content"):
+        for kind in kinds:
             for key in self.existing(kind):
                 if (kind, key) not in self._used:
-                    for file in (self.work / kind / key[:2]).glob(f"{key}*"):
-                        file.unlink()
+                    self.remove(kind, key)
+
+    def remove(self, kind: str, key: str) -> None:
+        """Delete an artefact and what belongs to it."""
+        for file in (self.work / kind / key[:2]).glob(f"{key}*"):
+            file.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -90,7 +90,7 @@ def write_dataset(
         progress.stage("shards", len(utterances), len(utterances))
     else:
         if not utterances:
-            _refuse_to_empty(out, content.pairs)
+            _refuse_to_empty(out, content)
         shards = write_shards(out, utterances, fingerprint, config, progress)
     if config.drop_work:
         drop_stored_frames(out, utterances, shards)
@@ -168,15 +168,18 @@ def _utterances(
     ]
 
 
-def _refuse_to_empty(out: Path, pairs: Sequence[PairRow]) -> None:
+def _refuse_to_empty(out: Path, content: DatasetContent) -> None:
     """Raise PrepareError if OUT has shards, which a dataset without pairs would replace."""
     if not any((out / "shards").glob("*/stccl-*.tar")):
         return
-    reasons = Counter(str(pair.reason) for pair in pairs).most_common(1)
+    reasons = Counter(str(pair.reason) for pair in content.pairs).most_common(1)
     why = f"most often {reasons[0][0]}" if reasons else "no two clips make a pair"
-    raise PrepareError(
+    message = (
         f"with these options {out} would have no pair ({why}); its shards are left as they are"
     )
+    if content.scan.without_consent:
+        message += f". If it holds speakers without a valid consent, delete {out}"
+    raise PrepareError(message)
 
 
 def _clip_record(
