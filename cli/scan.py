@@ -55,6 +55,11 @@ def _print_no_clip(scan: Scan) -> None:
     click.echo(f"No clip was found in {root}. Recognised layouts, at any depth:", err=True)
     for name, layout in LAYOUTS.items():
         click.echo(f"  {name:8} {layout}", err=True)
+    click.echo(
+        "Of your own recordings, `stccl manifest` writes such a table from the names of files, and "
+        "`stccl segment` from an uncut recording and its script (docs/recordings.md).",
+        err=True,
+    )
 
 
 def _print_scan(scan: Scan, counts: Survey) -> None:

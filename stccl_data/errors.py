@@ -69,7 +69,8 @@ class Reason(StrEnum):
     )
     UNKNOWN_NAME = (
         "unknown_name",
-        "rename the file as the corpus does, or list it in a manifest of your own",
+        "rename the file as the corpus does, or list it in a manifest of your own, which `stccl "
+        "manifest` writes from names",
     )
     UNKNOWN_CODE = (
         "unknown_code",

@@ -9,6 +9,7 @@ from typing import Any
 
 from stccl_data.corpora.csv_text import decode, read_csv_text
 from stccl_data.corpora.records import ScanError
+from stccl_data.corpora.tree import MEDIA_SUFFIXES, suffix_of
 from stccl_data.files.stubs import unreadable_table
 
 REQUIRED = ("path", "speaker", "emotion", "sentence")
@@ -64,9 +65,13 @@ def read_rows(manifest: Path, remark: Callable[[str], None]) -> Iterator[RawRow]
     }
     reader = readers.get(manifest.suffix.lower())
     if reader is None:
-        raise ScanError(
-            f"{manifest} is not a manifest: its suffix must be one of {' '.join(SUFFIXES)}"
-        )
+        problem = f"is not a manifest: its suffix must be one of {' '.join(SUFFIXES)}"
+        if suffix_of(manifest.name) in MEDIA_SUFFIXES:
+            problem = (
+                "is a recording, but a folder or a manifest is needed: `stccl segment` writes a "
+                "manifest of an uncut recording, `stccl manifest` one of a folder of clips"
+            )
+        raise ScanError(f"{manifest} {problem}")
     if problem := unreadable_table(manifest):
         raise ScanError(f"{manifest} {problem}")
     try:

@@ -119,6 +119,14 @@ def test_an_invalid_request_exits_2(arguments, monkeypatch, tmp_path):
     assert "Error: " in result.output
 
 
+def test_own_recordings_are_told_which_command_writes_their_manifest(tmp_path):
+    recording = tmp_path / "IMG_0001.MOV"
+    recording.write_bytes(b"x")
+    for folder in (tmp_path, recording):
+        output = scan(folder).output
+        assert "`stccl manifest`" in output and "`stccl segment`" in output
+
+
 def test_names_do_not_reach_the_terminal_as_control_sequences(tmp_path):
     name = "\x1b[31mred \N{RIGHT-TO-LEFT OVERRIDE}4pm"
     (tmp_path / name).mkdir()
