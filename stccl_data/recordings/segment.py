@@ -80,7 +80,7 @@ class SegmentReport:
     """What was found."""
 
     takes: tuple[Take, ...]
-    #: texts of the script of which no take was found
+    #: texts of the script of which no complete take was found
     missing: tuple[str, ...]
     #: of the speakers whose emotions nothing but the order tells
     orders: tuple[SpokenOrder, ...] = ()
@@ -176,7 +176,8 @@ def segment_recordings(
         if order is not None:
             orders.append(SpokenOrder(speaker, order, tuple(_blocks(labelled))))
     write_manifest(target, _rows(target, takes, labels))
-    spoken = {take.text for take in takes if take.segment.reason is None}
+    complete = (None, Reason.EMOTION_UNKNOWN)
+    spoken = {take.text for take in takes if take.segment.reason in complete}
     missing = tuple(text for text in lines.texts if text not in spoken)
     return SegmentReport(tuple(takes), missing, tuple(orders), unreadable)
 

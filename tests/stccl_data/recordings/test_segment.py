@@ -143,6 +143,7 @@ def test_the_order_that_tells_the_emotions_is_printed(
     with (tmp_path / "m.csv").open() as table:
         assert [row["emotion"] for row in csv.DictReader(table)] == emotions
     assert message in result.stdout
+    assert "No take of" not in result.stdout
 
 
 def test_marks_that_overlap_are_named(session, tmp_path):
