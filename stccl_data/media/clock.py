@@ -154,6 +154,8 @@ def shown_frames(
         ClipError: decode_error.
     """
     interval = float(1 / stream.average_rate) if stream.average_rate else 0.04
+    if clock.shown is not None and len(clock.shown) > 1:  # the stated rate counts gaps too
+        interval = float(np.median(np.diff(clock.shown)))
     ticks = None if clock.ticks is None else iter(clock.ticks)
     last = -np.inf
     for frame in decode(container, stream, path, clock):
@@ -273,7 +275,7 @@ def _scan(container: Any, path: str | Path) -> _Scan:
             ):
                 for frame in packet.decode()[:1]:
                     stamp = frame.dts if frame.pts is None else frame.pts
-                    time = 0.0 if stamp is None else float(stamp * frame.time_base)
+                    time = np.nan if stamp is None else float(stamp * frame.time_base)
                     scan.first_frame = time, len(stamps)
             if video is not None and packet.stream.index == video.index:
                 stamp = packet.dts if packet.pts is None else packet.pts
@@ -282,7 +284,27 @@ def _scan(container: Any, path: str | Path) -> _Scan:
     except av.FFmpegError as error:
         raise decoding_error(path, error) from None
     _check_flv(container, scan, path)
+    if scan.first_frame is not None and np.isnan(scan.first_frame[0]):
+        scan.shown = _with_leading_stamps(scan.shown)
+        known = [time for time in scan.shown if not np.isnan(time)]
+        scan.first_frame = min(known, default=0.0), scan.first_frame[1]
     return scan
+
+
+def _with_leading_stamps(stamps: Sequence[float]) -> list[float]:
+    """Return stamps where the first frames have one too: they follow one another evenly.
+
+    Matroska cannot state that a frame is before zero, so FFmpeg reads it without a stamp.
+    """
+    times = np.asarray(stamps, np.float64)
+    known = np.flatnonzero(~np.isnan(times))
+    if not len(known):
+        return list(stamps)
+    steps = np.diff(np.sort(times[known]))
+    lead = int(known[0])
+    step = float(np.median(steps)) if len(steps) else 0.0
+    times[:lead] = times[known].min() - step * np.arange(lead, 0, -1)
+    return [float(time) for time in times]
 
 
 def _check_flv(container: Any, scan: _Scan, path: str | Path) -> None:

@@ -187,6 +187,16 @@ def test_jumps_of_a_file_are_those_of_all_its_streams(audio):
     assert find_jumps(video, list(np.arange(7) * 0.02)) == ((), ())
 
 
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_frames_before_the_zero_of_matroska_keep_their_distance(tmp_path, plain, b_frames):
+    early = tmp_path / "a.mkv"
+    options = {"output_ts_offset": -0.5, "avoid_negative_ts": "disabled", "bf": b_frames}
+    transcode(early, source(plain), vcodec="libx264", acodec="aac", **options)
+    with av.open(str(early)) as container:
+        assert sum(packet.pts is None for packet in container.demux(video=0)) > 5
+    assert_in_sync(early)
+
+
 def test_an_empty_packet_shows_the_last_frame_again(tmp_path, plain):
     theora = tmp_path / "a.ogv"
     transcode(theora, source(plain), vcodec="libtheora", acodec="libvorbis")
