@@ -27,7 +27,12 @@ FaceTracking = Literal["always", "if_silent", "never"]
 
 #: Bump when extraction yields something else from the same input: stored results of other schemas
 #: are then recomputed.
-SCHEMA = 8
+SCHEMA = 9
+
+#: Notes on clips whose sound and frames differ by more than so many seconds.
+SOUND_SHORTER = "sound more than a second shorter than the frames"
+SOUND_LONGER = "sound more than a second longer than the frames"
+_UNEQUAL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,9 @@ def extract_clip(
         if audio.speech is None:
             raise ClipError(Reason.NO_AUDIO, f"{clip.path} has no audible sound")
     if audio.duration_s is not None and len(times) > 1:
-        scores["av_difference_s"] = audio.duration_s - _video_duration(times)
+        longer = scores["av_difference_s"] = audio.duration_s - _video_duration(times)
+        if abs(longer) > _UNEQUAL_S:
+            notes = (*notes, SOUND_SHORTER if longer < 0 else SOUND_LONGER)
     return Extraction(
         replace(_completed(clip, info, audio, times), width=width, height=height),
         track,

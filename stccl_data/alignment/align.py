@@ -280,7 +280,7 @@ def _alignment(
 def _check_spans(source: Signals, target: Signals, mode: str, config: AlignConfig) -> None:
     """Raise ClipError too_short or duration_ratio if the clips cannot be of one sentence."""
     for clip in (source, target):
-        first, last = _span(clip, mode)
+        first, last = alignable_span(clip, mode)
         if last - first < config.min_span_s:
             detail = f"{clip.name} has {last - first:.2f} s that could be aligned"
             raise ClipError(Reason.TOO_SHORT, detail)
@@ -300,7 +300,7 @@ def _seconds_of_speech(clip: Signals, mode: str) -> float:
     return HOP_S * int(clip.speech.speech.sum())
 
 
-def _span(clip: Signals, mode: str) -> tuple[float, float]:
+def alignable_span(clip: Signals, mode: str) -> tuple[float, float]:
     """Return the first and last instant of speech, in seconds; visual: of the whole clip."""
     return _extent(clip) if mode == "visual" or clip.speech is None else clip.speech.span
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stccl_data.alignment.align import AlignConfig
+from stccl_data.alignment.align import AlignConfig, alignable_span
 from stccl_data.alignment.dtw import distances
 from stccl_data.alignment.feature_sequence import feature_sequence
 from stccl_data.alignment.modes import resolve_mode
@@ -39,7 +39,7 @@ _SEARCH_CLIPS = 3
 _SPEECH_MARGIN_S = 0.05
 
 #: Bump when the same clips give different scores: stored checks are then made again.
-SCHEMA = 5
+SCHEMA = 6
 
 #: What clips are compared by.
 Kind = Literal["audio", "visual"]
@@ -132,13 +132,12 @@ def check_content(
         wanted = [
             pair
             for pair, pair_kind in zip(pairs, kinds, strict=True)
-            if pair_kind == kind and set(pair) <= set(usable)
+            if pair_kind == kind
+            and all(name in usable and _is_comparable(signals[name], kind) for name in pair)
         ]
         if wanted:
             having = {
-                name: clip
-                for name, clip in usable.items()
-                if (signals[name].speech if kind == "audio" else signals[name].mouth) is not None
+                name: clip for name, clip in usable.items() if _is_comparable(signals[name], kind)
             }
             check = _Speaker(having, signals, kind, config).check(wanted)
             scores.update({(score.source, score.target): score for score in check.pairs})
@@ -155,6 +154,14 @@ def _kind(signals: Mapping[str, Signals], pair: tuple[str, str], by: Kind | None
         return resolve_mode(signals[pair[0]], signals[pair[1]], by or "auto")
     except (ClipError, KeyError):
         return None
+
+
+def _is_comparable(clip: Signals, kind: Kind) -> bool:
+    """Return whether a clip has enough of what is compared to say anything about its sentence."""
+    if (clip.speech if kind == "audio" else clip.mouth) is None:
+        return False
+    first, last = alignable_span(clip, kind)
+    return last - first >= AlignConfig().min_span_s
 
 
 class _Speaker:

@@ -9,7 +9,7 @@ import pytest
 
 from stccl_data.clip import Clip
 from stccl_data.errors import ClipError, Reason
-from stccl_data.extract import extract_clip
+from stccl_data.extract import SOUND_LONGER, SOUND_SHORTER, extract_clip
 from stccl_data.landmarks import Landmarker
 from stccl_data.pipeline.clip_artefact import save_extraction
 from tests.testing.media import record, source, tone, transcode
@@ -105,6 +105,14 @@ def test_notes_say_how_the_sound_was_read(tmp_path, frames):
     extraction = extract_clip(make_clip(both), never, face_tracking="never")
     assert extraction.notes == ("used audio track 2 of 2 (default flag)",)
     assert extraction.clip.audio_rate == 16_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "notes"), [(0.5, (SOUND_SHORTER,)), (2.0, ()), (3.5, (SOUND_LONGER,))]
+)
+def test_sound_of_another_length_than_the_frames_is_noted(tmp_path, frames, seconds, notes):
+    path = record(tmp_path / "a.mp4", [frames[0]] * 50, tone(seconds))
+    assert extract_clip(make_clip(path), never, face_tracking="never").notes == notes
 
 
 def test_the_clock_of_the_container_does_not_count(tmp_path, frames):

@@ -94,6 +94,18 @@ def test_exactly_the_mislabelled_clips_are_found_and_their_pairs_refused(without
     assert check.clips["two-sad-2"].suggested_sentence == "two"
 
 
+def test_a_clip_too_short_to_align_is_not_said_to_be_mislabelled():
+    signals, clips = speaker()
+    samples, _ = voice.say("a", [0.4])
+    middle = samples[len(samples) // 2 :][: voice.RATE // 5]
+    signals["one-angry-1"] = Signals(speech_features(middle, voice.RATE))
+    pairs = neutral_pairs(clips)
+    check = check_content(signals, clips, pairs)
+    assert not any(clip.probably_mislabelled for clip in check.clips.values())
+    unchecked = {pair for pair, s in zip(pairs, check.pairs, strict=True) if np.isnan(s.score)}
+    assert unchecked == {pair for pair in pairs if "one-angry-1" in pair}
+
+
 def test_every_pair_is_judged_correctly_with_four_labels_in_ten_wrong():
     names = [
         f"{sentence}-{emotion}-{take}"
