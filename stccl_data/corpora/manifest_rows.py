@@ -65,13 +65,13 @@ def read_rows(manifest: Path, remark: Callable[[str], None]) -> Iterator[RawRow]
     }
     reader = readers.get(manifest.suffix.lower())
     if reader is None:
-        problem = f"is not a manifest: its suffix must be one of {' '.join(SUFFIXES)}"
+        what = f"is not a manifest: its suffix must be one of {' '.join(SUFFIXES)}"
         if suffix_of(manifest.name) in MEDIA_SUFFIXES:
-            problem = (
+            what = (
                 "is a recording, but a folder or a manifest is needed: `stccl segment` writes a "
                 "manifest of an uncut recording, `stccl manifest` one of a folder of clips"
             )
-        raise ScanError(f"{manifest} {problem}")
+        raise ScanError(f"{manifest} {what}")
     if problem := unreadable_table(manifest):
         raise ScanError(f"{manifest} {problem}")
     try:
