@@ -29,7 +29,7 @@ from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
 from stccl_train.measures.measurement import PairResult
 
 #: Format of the stored results. Bump when a measure changes.
-VERSION = 4
+VERSION = 5
 
 #: Clips whose length differs by more than this many frames are said to differ.
 _LENGTH_TOLERANCE = 1.5
@@ -245,10 +245,11 @@ def _notes(pair: MatchedPair) -> Iterator[str]:
             f"is {longer} than its source ({ends[1]:.2f} s, {ends[0]:.2f} s): "
             f"compared over {min(ends):.2f} s"
         )
-    if abs(source.step / generated.step - 1) > 0.02:
+    if pair.strides != (1, 1):
+        flicker = "; there is no flicker" if pair.strides is None else ""
         yield (
             f"has {1 / generated.step:.4g} frames per second, its source {1 / source.step:.4g}: "
-            "frames are matched by time"
+            f"frames are matched by time{flicker}"
         )
     share = len(pair.frames[0]) / max(1, (pair.frame_map >= 0).sum())
     if share < _MANY_FRAMES:

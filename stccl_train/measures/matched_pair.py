@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from stccl_train.eval.shift import shift_partners
 from stccl_train.measures.measured_clip import MeasuredClip
 
+#: Frame rates that differ by less than this share are taken for equal.
+_SAME_RATE = 0.02
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatchedPair:
@@ -30,6 +33,19 @@ class MatchedPair:
         """Return the pair with the generated clip shifted; later, if ``seconds`` is positive."""
         moved = shift_partners(self.frame_map, self.generated.track.times, seconds)
         return replace(self, frame_map=moved, shift=seconds)
+
+    @property
+    def strides(self) -> tuple[int, int] | None:
+        """Every how many frames of the source and of the generated clip are equally long apart.
+
+        (1, 1) at equal frame rates, (2, 1) if the source has twice as many; None if no rate is a
+        multiple of the other.
+        """
+        ratio = self.generated.step / self.source.step
+        source, generated = max(1, round(ratio)), max(1, round(1 / ratio))
+        if abs(ratio * generated / source - 1) > _SAME_RATE:
+            return None
+        return source, generated
 
     @property
     def frames(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -1,6 +1,7 @@
 """A clip as the measures see it, read once and kept in a file however many rows use it."""
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +80,10 @@ class MeasuredClip:
         landmarks = np.isfinite(self.on_template[:, 0, 0])
         return np.asarray(landmarks & np.isfinite(self.track.face_transforms[:, 0, 0]))
 
+    def flicker_between(self, stride: int) -> NDArray[np.float32]:
+        """Return `flicker` as if there were only every ``stride``-th frame, (N,)."""
+        return self.flicker if stride == 1 else _look_at_crops(self.track, stride)[1]
+
     @property
     def face_size(self) -> float:
         """Median distance of the outer eye corners in the video, pixels."""
@@ -109,12 +114,15 @@ def read_measured_clip(path: str) -> MeasuredClip:
     return MeasuredClip(path, track, sharpness, flicker)
 
 
-def _look_at_crops(track: Track) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return `sharpness` and `flicker` of a clip."""
+def _look_at_crops(
+    track: Track, stride: int = 1
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return `sharpness` and `flicker` of a clip; the latter between frames ``stride`` apart."""
     count = len(track)
     sharpness, flicker = (np.full(count, np.nan, np.float32) for _ in range(2))
     assert track.face is not None
-    recent: list[NDArray[np.float32]] = []  # the frames before, as long as all have a face
+    # the frames before, as long as all have a face
+    recent: deque[NDArray[np.float32]] = deque(maxlen=2 * stride + 1)
     for i in range(count):
         if np.isnan(track.face_transforms[i, 0, 0]):
             recent.clear()
@@ -122,9 +130,10 @@ def _look_at_crops(track: Track) -> tuple[NDArray[np.float32], NDArray[np.float3
         data = np.frombuffer(track.face.jpeg(i), np.uint8)
         grey = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.float32)
         sharpness[i] = cv2.Laplacian(grey, cv2.CV_32F).var()
-        recent = [*recent[-2:], grey]
-        if len(recent) == 3:
-            flicker[i - 1] = np.abs(recent[2] - 2 * recent[1] + recent[0]).mean()
+        recent.append(grey)
+        if len(recent) == recent.maxlen:
+            change = recent[-1] - 2 * recent[stride] + recent[0]
+            flicker[i - stride] = np.abs(change).mean()
     return sharpness, flicker
 
 
