@@ -8,6 +8,7 @@ import click
 from stccl_data.dataset.layout import CLIPS, PAIRS, SHARDS
 from stccl_data.errors import UsageError
 from stccl_data.report import ReportConfig
+from stccl_train.measures.files import JSON as MEASUREMENT
 
 from .options import config_of, options_of
 from .output import echo_json
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Files that `stccl train` and `stccl eval` leave in a run.
 _RUN_FILES = ("metrics.jsonl", "metric.json", "config.yaml")
-#: What `stccl measure --out` leaves.
-_MEASUREMENT = "measure.json"
 #: What `stccl prepare` leaves in a dataset, finished or not.
 _DATASET_FILES = (SHARDS, CLIPS, PAIRS, "work")
 
@@ -55,8 +54,8 @@ def command(path: Path, to: Path | None, as_json: bool, **values: Any) -> None:
 def _write(
     path: Path, to: Path | None, config: ReportConfig, progress: "Progress"
 ) -> "ReportResult":
-    if path.is_dir() and (path / _MEASUREMENT).is_file():
-        path = path / _MEASUREMENT
+    if path.is_dir() and (path / MEASUREMENT).is_file():
+        path = path / MEASUREMENT
     if path.is_file():
         from stccl_train.report import write_measure_report
 

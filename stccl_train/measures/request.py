@@ -11,6 +11,12 @@ from stccl_data.errors import UsageError
 #: Names of the control rows, which no method may have.
 CONTROLS = ("copy", "real", "shifted", "other", "other aligned")
 
+
+def claims_speech(label: str) -> bool:
+    """Return whether a row's headline numbers claim that speech is kept: methods, real clips."""
+    return label == "real" or label not in CONTROLS
+
+
 #: Suffixes of the files that are looked for in folders.
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 

@@ -13,7 +13,9 @@ from stccl_data.report import ReportResult
 from stccl_data.report.charts import Chart, axis
 from stccl_data.report.site import Site
 from stccl_data.report.views import write_webp
-from stccl_train.measures.request import CONTROLS
+from stccl_train.measures.files import JSON
+from stccl_train.measures.measurement import ALL
+from stccl_train.measures.request import CONTROLS, claims_speech
 from stccl_train.measures.text_table import interval_text, number
 
 #: Clips that are shown with players.
@@ -42,13 +44,11 @@ def write_measure_report(
     record = _read(file)
     site = Site(Path(to) if to is not None else file.parent / "report", single_file)
     labels = list(dict.fromkeys(cell["row"] for cell in record["table"]))
-    means = {(c["measure"], c["row"]): c["mean"] for c in record["table"] if c["emotion"] == "all"}
-    doubtful = {
-        (c["measure"], c["row"])
-        for c in record["table"]
-        if c["emotion"] == "all" and not c.get("evidence", True) and c["row"] in _judged(record)
-    }
-    measures = [m for m in record["measures"] if any((m["name"], row) in means for row in labels)]
+    means = {_key(cell): cell["mean"] for cell in record["table"]}
+    doubtful = {_key(cell) for cell in record["table"] if _is_doubtful(cell)}
+    known = {(measure, row) for measure, row, _ in means}
+    measures = [m for m in record["measures"] if any((m["name"], row) in known for row in labels)]
+    digits = {measure["name"]: measure.get("digits", 3) for measure in measures}
     site.write_page(
         "index.html",
         "measure.html.j2",
@@ -57,14 +57,10 @@ def write_measure_report(
         labels=labels,
         controls=CONTROLS,
         measures=measures,
-        figures={
-            (measure["name"], row): number(means[measure["name"], row], measure.get("digits", 3))
-            for measure in measures
-            for row in labels
-            if (measure["name"], row) in means
-        },
+        figures={key: number(mean, digits[key[0]]) for key, mean in means.items()},
         doubtful=doubtful,
         best={m["name"]: m.get("best", ()) for m in measures},
+        emotions=[*record.get("emotions", ()), ALL],
         differences=_differences(record),
         charts=[_chart(m, labels, means, doubtful) for m in measures if m["headline"]],
         clips=_clips(site.folder, record),
@@ -79,7 +75,7 @@ def _differences(record: Mapping[str, Any]) -> list[dict[str, str]]:
     measures = {measure["name"]: measure for measure in record["measures"]}
     lines = []
     for gain in record.get("differences", ()):
-        if gain["emotion"] == "all" and gain["measure"] in measures:
+        if gain["emotion"] == ALL and gain["measure"] in measures:
             measure = measures[gain["measure"]]
             digits = measure.get("digits", 3)
             lines.append(
@@ -96,9 +92,14 @@ def _differences(record: Mapping[str, Any]) -> list[dict[str, str]]:
     return lines
 
 
-def _judged(record: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the rows whose headline numbers claim that speech is kept."""
-    return (*record["methods"], "real")
+def _key(cell: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return measure, row and emotion of a mean."""
+    return cell["measure"], cell["row"], cell["emotion"]
+
+
+def _is_doubtful(cell: Mapping[str, Any]) -> bool:
+    """Return whether a mean is a headline number that is no evidence."""
+    return not cell.get("evidence", True) and claims_speech(cell["row"])
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def _read(file: Path) -> dict[str, Any]:
             record[key] = list(record[key])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MeasureReportError(
-            f"{file} is not a measure.json of `stccl measure --out` ({error!r})"
+            f"{file} is not a {JSON} of `stccl measure --out` ({error!r})"
         ) from None
     return record
 
@@ -116,23 +117,23 @@ def _read(file: Path) -> dict[str, Any]:
 def _chart(
     measure: Mapping[str, Any],
     labels: Sequence[str],
-    means: Mapping[tuple[str, str], float],
-    doubtful: Collection[tuple[str, str]],
+    means: Mapping[tuple[str, str, str], float],
+    doubtful: Collection[tuple[str, str, str]],
 ) -> Chart:
     """Draw a measure; without the copy, beside which all else would be flat.
 
     Bars of `doubtful` numbers, which are no evidence, are hatched.
     """
-    known = [label for label in labels if means.get((measure["name"], label)) is not None]
-    shown = [label for label in known if label != "copy"]
+    keys = {label: (measure["name"], label, ALL) for label in labels}
+    shown = [label for label in labels if keys[label] in means and label != "copy"]
     colours = ["--soft" if label in CONTROLS else "--source" for label in shown]
     bars = {
         "type": "bar",
         "x": shown,
-        "y": [means[measure["name"], label] for label in shown],
+        "y": [means[keys[label]] for label in shown],
         "marker": {
             "color": colours,
-            "pattern": {"shape": ["/" if (measure["name"], x) in doubtful else "" for x in shown]},
+            "pattern": {"shape": ["/" if keys[x] in doubtful else "" for x in shown]},
         },
         "hovertemplate": "%{x}: %{y:.3g}",
     }

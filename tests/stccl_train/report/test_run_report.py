@@ -116,6 +116,29 @@ def test_differences_are_shown_with_their_intervals(tmp_path: Path) -> None:
     assert "2 of 3" in page
 
 
+def by_emotion() -> dict[str, Any]:
+    """A measurement of two emotions; the number of ours in one of them is no evidence."""
+    record = measurement(emotions=["happy", "sad"])
+    ours = record["table"][0]
+    cells = [{**ours, "emotion": "happy", "mean": 11.0, "evidence": True},
+             {**ours, "emotion": "sad", "mean": 21.0, "evidence": False}]  # fmt: skip
+    return {**record, "table": [*record["table"], *cells]}
+
+
+def test_measures_are_shown_by_emotion(tmp_path: Path) -> None:
+    (tmp_path / "measure.json").write_text(json.dumps(by_emotion()))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    table = page.partition('id="emotions"')[2].partition("</section>")[0]
+    assert table.index(">happy<") < table.index(">sad<") < table.index(">all<")
+    assert ">11.00<" in table and ">21.00<abbr" in table and table.count("<abbr") == 1
+
+
+def test_a_single_emotion_has_no_table_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "measure.json").write_text(json.dumps(measurement(emotions=["happy"])))
+    page = write_measure_report(tmp_path / "measure.json").page.read_text()
+    assert 'id="emotions"' not in page
+
+
 def test_failed_clips_are_named_on_the_page(tmp_path: Path) -> None:
     record = measurement(remarks=["failed: ours: <clip>.mp4 is empty"])
     (tmp_path / "measure.json").write_text(json.dumps(record))
@@ -152,7 +175,7 @@ def test_another_file_is_refused_with_its_name(tmp_path: Path, text: str) -> Non
 def test_the_pages_are_accessible_fit_and_report_no_error(
     run_page: Path, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    (tmp_path / "measure.json").write_text(json.dumps(measurement()))
+    (tmp_path / "measure.json").write_text(json.dumps(by_emotion()))
     pages = (run_page, write_measure_report(tmp_path / "measure.json").page)
     with open_browser() as browser:
         for page in pages:
