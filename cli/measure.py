@@ -1,5 +1,6 @@
 """`stccl measure`: measure generated clips against their sources, beside control rows."""
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
     help="Print and write these measures alone: names as in measure.csv, separated by commas.",
 )
 @click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Print all that measure.txt has: every measure by emotion, and over the shift alone.",
+)
+@click.option(
     "--protocol",
     type=click.Choice(["spfem2024"]),
     help="The published protocol instead, by your weights files; prints text or JSON.",
@@ -58,6 +65,7 @@ def command(
     out: Path | None,
     form: str,
     measures: str | None,
+    everything: bool,
     protocol: str | None,
     device: str,
     workers: int,
@@ -82,6 +90,7 @@ def command(
     from stccl_train.measures.measure import measure
     from stccl_train.measures.report import format_measurement, write_report
     from stccl_train.measures.request import read_rows
+    from stccl_train.measures.text_report import WIDTH
 
     images = protocol is not None and len(paths) > 1 and paths[0].is_dir()
     rows = [] if images else read_rows(paths)
@@ -102,7 +111,12 @@ def command(
         return
     if out is not None:
         write_report(out, measurement)
-    click.echo(format_measurement(measurement, form), nl=False)  # type: ignore[arg-type]
+    everything = everything or measures is not None
+    width = shutil.get_terminal_size((WIDTH, 0)).columns
+    text = format_measurement(measurement, form, width=width, everything=everything)  # type: ignore[arg-type]
+    click.echo(text, nl=False)
+    if form == "text" and not everything:
+        click.echo("--all prints more: each measure by emotion, and over the shift alone")
     if any(result.error for result in measurement.results):
         sys.exit(1)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stccl_data.dataset.layout import sentence_of
+from stccl_train.eval.intervals import Interval, half_width
 from stccl_train.model.regions import REGIONS
 from stccl_train.model.token_kinds import Form, Term, TokenKind
 
@@ -66,27 +67,6 @@ class Selection:
     layer: int | None = None
     #: Target emotion; None: all.
     emotion: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-    #: Number of independent units it rests on; a single one has no spread, so no interval.
-    units: int
-
-    @property
-    def above_zero(self) -> bool:
-        """Whether the whole interval is above zero. A single unit proves nothing."""
-        return self.units > 1 and self.low > 0
-
-    def __str__(self) -> str:
-        """Return ``0.123 [0.100, 0.150]``, without the interval if it has no width."""
-        interval = f" [{self.low:.3f}, {self.high:.3f}]" if self.low < self.high else ""
-        return f"{self.mean:.3f}{interval}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +159,7 @@ class Evaluation:
             total, weight = sums.sum(0)
             mean += coefficient * total / weight
             influence += coefficient * (sums[:, 0] - total / weight * sums[:, 1]) / weight
-        spread = _half_width(influence)
+        spread = half_width(influence)
         return Interval(float(mean), float(mean - spread), float(mean + spread), len(groups))
 
     def gap(self, selection: Selection, condition: str) -> Interval | None:
@@ -240,19 +220,3 @@ class Evaluation:
 def gap_coefficients(selection: Selection, condition: str) -> dict[Selection, float]:
     """Return the coefficients of a selection's mean minus that under another condition."""
     return {selection: 1, replace(selection, condition=condition): -1}
-
-
-def _half_width(influence: NDArray[np.float64]) -> float:
-    """Return half the width of the 95 % interval.
-
-    Args:
-        influence: (units,) by how much each unit moves the estimate; they add up to zero.
-    """
-    # takes a third of a second to import
-    from scipy.special import stdtrit
-
-    units = len(influence)
-    if units < 2:
-        return 0.0
-    variance = units / (units - 1) * float(np.square(influence).sum())
-    return float(stdtrit(units - 1, 0.975) * np.sqrt(variance))

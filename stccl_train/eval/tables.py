@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from stccl_train.eval.conditions import ALIGNED, NOISE, OTHER_SAME_TIME, OTHER_SENTENCE
+from stccl_train.eval.intervals import Interval
 from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.eval.statistics import (
     ALL_REGIONS,
@@ -12,7 +13,6 @@ from stccl_train.eval.statistics import (
     MEASURES,
     STAGES,
     Evaluation,
-    Interval,
     Selection,
 )
 from stccl_train.eval.verdict import SHIFTED, cautions, verdict_line, verdicts

@@ -9,11 +9,11 @@ from stccl_train.eval.conditions import (
     OTHER_SENTENCE,
     shifted,
 )
+from stccl_train.eval.intervals import Interval
 from stccl_train.eval.shift import VERDICT_SHIFT
 from stccl_train.eval.statistics import (
     MANY_SPEAKERS,
     Evaluation,
-    Interval,
     Selection,
     gap_coefficients,
 )

@@ -1,20 +1,18 @@
 """The Measurement record: every value of every pair, and the means and differences they give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from stccl_data.errors import UsageError, suggest
+from stccl_train.eval.intervals import Interval, mean_interval
 from stccl_train.measures.controls import Comparison
 from stccl_train.measures.definitions import Measure, Values
-from stccl_train.measures.request import CONTROLS
-from stccl_train.measures.statistics import (
-    Interval,
-    PairedDifference,
-    mean_interval,
-    paired_difference,
-)
+from stccl_train.measures.request import CONTROLS, claims_speech
+from stccl_train.measures.statistics import PairedDifference, paired_difference
 
 #: The column of all emotions together.
 ALL = "all"
@@ -55,7 +53,7 @@ class Mean:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Measurement:
     """The result of `measure`."""
 
@@ -86,10 +84,29 @@ class Measurement:
         controls = [c for c in CONTROLS if any(r.values for r in self.rows(c, ALL))]
         return (*self.methods, *controls)
 
+    @cached_property
+    def speaker_of(self) -> dict[str, str]:
+        """The speaker of each source; without a name each source is a person of its own."""
+        rows = [result.comparison.row for result in self.results]
+        named = {row.source: row.speaker for row in rows if row.speaker}
+        return {row.source: named.get(row.source, row.source) for row in rows}
+
+    @cached_property
+    def unit(self) -> Literal["speakers", "source clips", "clips"]:
+        """What an interval takes as independent: the largest units that there are several of."""
+        if len(set(self.speaker_of.values())) > 1:
+            return "speakers"
+        return "source clips" if len(self.speaker_of) > 1 else "clips"
+
     @property
     def emotions(self) -> tuple[str, ...]:
         """The emotions that rows name, sorted; empty if none does."""
         return tuple(sorted({r.comparison.row.emotion for r in self.results} - {""}))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The emotions, if there are several, then `ALL`: the columns of a table by emotion."""
+        return (*(self.emotions if len(self.emotions) > 1 else ()), ALL)
 
     def only(self, names: Sequence[str]) -> "Measurement":
         """Return the same with some measures alone.
@@ -139,8 +156,12 @@ class Measurement:
         """
         if (measure.name, label, emotion) in self.pooled:
             return self.pooled[measure.name, label, emotion]
-        values = [v for v in self._values(label, measure, emotion).values() if np.isfinite(v)]
+        values = list(self._values(label, measure, emotion).values())
         return Mean(float(np.mean(values)) if values else float("nan"), len(values))
+
+    def has_values(self, measure: Measure) -> bool:
+        """Return whether any method has a value of a measure."""
+        return any(self.mean(method, measure).n for method in self.methods)
 
     def score(self, label: str, measure: Measure, emotion: str = ALL) -> float:
         """Return how good a row is, higher is better; NaN if it has no value.
@@ -151,7 +172,7 @@ class Measurement:
         if (measure.name, label, emotion) in self.pooled:
             return measure.score(self.pooled[measure.name, label, emotion].mean)
         values = self._values(label, measure, emotion).values()
-        scores = [measure.score(value) for value in values if np.isfinite(value)]
+        scores = [measure.score(value) for value in values]
         return float(np.mean(scores)) if scores else float("nan")
 
     def best(self, measure: Measure, emotion: str = ALL) -> tuple[str, ...]:
@@ -174,14 +195,21 @@ class Measurement:
         Returns:
             None without such clips, or if the measure has no direction.
         """
+        if measure.better is None:
+            return None
         ours = self._values(method, measure, emotion)
         theirs = self._values(baseline, measure, emotion)
-        gains = [measure.gain(ours[key], theirs[key]) for key in ours if key in theirs]
-        return paired_difference([gain for gain in gains if np.isfinite(gain)])
+        both = [clip for clip in ours if clip in theirs]
+        gains = [measure.gain(ours[clip], theirs[clip]) for clip in both]
+        return paired_difference(gains, self._units(both))
 
     def interval(self, label: str, measure: Measure, emotion: str = ALL) -> Interval | None:
-        """Return the 95 % interval of `mean`; None with fewer than two clips."""
-        return mean_interval(list(self._values(label, measure, emotion).values()))
+        """Return the 95 % interval of `mean`; None of fewer than two independent units."""
+        values = self._values(label, measure, emotion)
+        if not values:
+            return None
+        interval = mean_interval(list(values.values()), self._units(values))
+        return interval if interval.units > 1 else None
 
     def is_evidence(self, label: str, measure: Measure, emotion: str = ALL) -> bool:
         """Return whether a headline number is above the controls beyond chance.
@@ -190,7 +218,7 @@ class Measurement:
         """
         interval = self.interval(label, measure, emotion)
         compared = any(result.values for result in self.rows("other", emotion))
-        return compared and interval is not None and interval.low > 0
+        return compared and interval is not None and interval.above_zero
 
     def is_doubtful(self, label: str, measure: Measure, emotion: str = ALL) -> bool:
         """Return whether tables mark a number as no evidence, see `is_evidence`.
@@ -199,7 +227,7 @@ class Measurement:
         """
         return (
             measure.is_headline
-            and label in (*self.methods, "real")
+            and claims_speech(label)
             and self.mean(label, measure, emotion).n > 0
             and not self.is_evidence(label, measure, emotion)
         )
@@ -221,20 +249,37 @@ class Measurement:
             marks += "o"
         return marks
 
-    def _values(self, label: str, measure: Measure, emotion: str) -> dict[tuple[str, ...], float]:
-        """Return a measure's value by what was compared: source, emotion, reference, control."""
-        values: dict[tuple[str, ...], float] = {}
+    def _values(self, label: str, measure: Measure, emotion: str) -> "dict[_Clip, float]":
+        """Return the finite values of a measure behind a row of the table."""
+        values = {}
         for result in self.rows(label, emotion):
-            row = result.comparison.row
-            key: tuple[str, ...] = (row.source, row.emotion, row.reference)
-            known = result.values
+            row, known = result.comparison.row, result.values
+            which = ""
             if label in ("other", "other aligned"):  # several for each source
-                key = (*key, row.generated)
+                which = row.generated
             if label == "shifted":  # a row for each method's clip
-                key, known = (*key, row.method), result.shifted
-            if measure.name in known:
-                values[key] = known[measure.name]
+                which, known = row.method, result.shifted
+            if np.isfinite(known.get(measure.name, np.nan)):
+                values[_Clip(row.source, row.emotion, row.reference, which)] = known[measure.name]
         return values
+
+    def _units(self, clips: "Iterable[_Clip]") -> list[Hashable]:
+        """Return the independent unit of each clip, see `unit`."""
+        if self.unit == "clips":
+            return list(clips)
+        if self.unit == "source clips":
+            return [clip.source for clip in clips]
+        return [self.speaker_of[clip.source] for clip in clips]
+
+
+class _Clip(NamedTuple):
+    """What identifies a value in a row of the table."""
+
+    source: str
+    emotion: str
+    reference: str
+    #: what tells several comparisons with one source apart; empty if there is one
+    which: str = ""
 
 
 def as_group(name: str, measures: Sequence[Measure]) -> Group:

@@ -1,39 +1,10 @@
-"""Statistics over clips: intervals of means, and differences between methods paired by clip."""
+"""Differences between methods, paired by clip."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import comb
 
-import numpy as np
-from numpy.typing import NDArray
-
-#: Resamples of the clips.
-_RESAMPLES = 10_000
-_SEED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval."""
-
-    low: float
-    high: float
-
-
-def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Return the interval of a mean by Student's t, which holds for few values too.
-
-    Returns:
-        None for fewer than two values: one tells nothing about others.
-    """
-    known = np.asarray([value for value in values if np.isfinite(value)], np.float64)
-    n = len(known)
-    if n < 2:
-        return None
-    from scipy.special import stdtrit  # slow to import
-
-    half = float(stdtrit(n - 1, 0.975) * known.std(ddof=1) / np.sqrt(n))
-    return Interval(float(known.mean()) - half, float(known.mean()) + half)
+from stccl_train.eval.intervals import mean_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +15,8 @@ class PairedDifference:
     n: int
     #: mean gain, positive if the method is better
     mean: float
-    #: 95 % percentile interval of the mean over bootstrap resamples of clips (Efron 1979); None
-    #: of one clip, which says nothing about others
+    #: 95 % interval of the mean, see `mean_interval`; None of one unit, which says nothing about
+    #: others
     low: float | None
     high: float | None
     #: clips on which the method is better, and clips on which both are equal
@@ -56,41 +27,29 @@ class PairedDifference:
     p: float
 
 
-def paired_difference(gains: Sequence[float]) -> PairedDifference | None:
+def paired_difference(gains: Sequence[float], units: Sequence[Hashable]) -> PairedDifference | None:
     """Summarise the gains of a method over a baseline, one for each clip.
+
+    Args:
+        gains: (n,) finite.
+        units: (n,) the independent unit of each, such as its speaker.
 
     Returns:
         None without clips.
     """
-    values = np.asarray(gains, np.float64)
-    if not len(values):
+    if not gains:
         return None
-    low, high = _bootstrap(values) if len(values) > 1 else (None, None)
-    wins, losses = int((values > 0).sum()), int((values < 0).sum())
+    interval = mean_interval(gains, units)
+    wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
     return PairedDifference(
-        n=len(values),
-        mean=float(values.mean()),
-        low=low,
-        high=high,
+        n=len(gains),
+        mean=interval.mean,
+        low=interval.low if interval.units > 1 else None,
+        high=interval.high if interval.units > 1 else None,
         wins=wins,
-        ties=len(values) - wins - losses,
+        ties=len(gains) - wins - losses,
         p=sign_test(wins, losses),
     )
-
-
-def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean over resamples of the values."""
-    # Rows of indices, in parts: a million clips times ten thousand resamples would not fit.
-    generator = np.random.default_rng(_SEED)
-    part = max(1, 10**7 // len(values))
-    means = [
-        values[
-            generator.integers(len(values), size=(min(part, _RESAMPLES - first), len(values)))
-        ].mean(axis=1)
-        for first in range(0, _RESAMPLES, part)
-    ]
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stccl_train.eval.statistics import MEASURES, Interval, PairKey, Selection
+from stccl_train.eval.intervals import Interval
+from stccl_train.eval.statistics import MEASURES, PairKey, Selection
 from tests.testing.evaluations import evaluation_with, evaluation_with_gap
 
 SCC = Selection("scc")
