@@ -46,7 +46,7 @@ class FormerClips:
         who = ", ".join(f"{name} ({count:,} clips)" for name, count in sorted(counts.items()))
         note = (
             f"{who} had been prepared before, and {LEDGER} has no valid consent now: removed from "
-            f"the dataset and from {out / 'work'}"
+            f"the dataset and from {out / 'work'}; the others' splits are assigned anew"
         )
         left = [out / name for name in (REPORT, "logs") if (out / name).is_dir()]
         if (out / VERDICTS).exists():
