@@ -4,8 +4,8 @@ The L1 compares with the frames of the pair's other clip that correspond in time
 move the lips alike, and an alignment is a frame off here and there, so what the L1 alone learns is
 between them; the loss says what the source's lips do in each frame.
 
-    python examples/emotion_translator.py OUT RUN --weight 0.3
-    python examples/emotion_translator.py OUT RUN --weight 0      # without the loss
+    python examples/emotion_translator.py OUT RUN --weight 1
+    python examples/emotion_translator.py OUT RUN --weight 0  # without the loss
 
 prints the mean L1 and how the lips follow the source's on held-out speakers.
 """
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out")
     parser.add_argument("run")
-    parser.add_argument("--weight", type=float, default=0.3)
+    parser.add_argument("--weight", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", default="test", help="whose windows to evaluate on")
