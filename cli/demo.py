@@ -6,6 +6,7 @@ import click
 
 from stccl_data.demo import DEFAULT_EMOTIONS, render_corpus
 from stccl_data.demo.recording import RECORDING, SCRIPT, TRUTH, render_recording
+from stccl_data.words import counted
 
 from .progress import open_progress
 
@@ -115,8 +116,9 @@ def command(
         )  # fmt: skip
     clips, people = len(corpus.clips), len({clip.speaker for clip in corpus.clips})
     click.echo(
-        f"{clips} clip{'s' * (clips > 1)} ({corpus.duration:.0f} s) "
-        f"of {people} speaker{'s' * (people > 1)} in {folder}; "
-        f"{folder / 'truth' / 'pairs.csv'} lists the true frame maps of {len(corpus.pairs)} pairs."
+        f"{counted(clips, 'clip')} ({corpus.duration:.0f} s) "
+        f"of {counted(people, 'speaker')} in {folder}; "
+        f"{folder / 'truth' / 'pairs.csv'} lists the true frame maps of "
+        f"{counted(len(corpus.pairs), 'pair')}."
     )
     click.echo(f"Next: stccl prepare {folder} OUT")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from stccl_data.interchange.selection import ExportConfig
+from stccl_data.words import counted
 
 from .options import config_of, options_of
 from .output import echo_json
@@ -53,15 +54,15 @@ def command(
         if form == "aligned-path":
             result = export_aligned_path(out, to, config, progress)
             existing = "" if result.written else " (it existed already)"
-            pairs = f"{result.pairs:,} pairs, {result.frame_pairs:,} frame pairs"
+            pairs = f"{counted(result.pairs, 'pair')}, {counted(result.frame_pairs, 'frame pair')}"
             summary = f"{pairs} in {result.file}{existing}"
         else:
             result = export_folders(
                 out, to, config, size=size, quality=jpeg_quality, progress=progress
             )
             summary = (
-                f"{result.clips:,} clips in {result.folder}; "
-                f"{result.made:,} written now, {result.frames:,} frames"
+                f"{counted(result.clips, 'clip')} in {result.folder}; "
+                f"{result.made:,} written now, {counted(result.frames, 'frame')}"
             )
     if as_json:
         echo_json(result, indent=1)

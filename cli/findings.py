@@ -7,6 +7,7 @@ import click
 
 from stccl_data.corpora import Finding
 from stccl_data.errors import Reason
+from stccl_data.words import counted
 
 from .printable import printable
 
@@ -21,7 +22,7 @@ def echo_findings(findings: Sequence[Finding]) -> None:
         by_reason[finding.reason].append(finding)
     for reason, group in by_reason.items():
         files = sum(finding.files for finding in group)
-        count = f"{files:,} file{'s' * (files != 1)}" if files else "the clips are used anyway"
+        count = counted(files, "file") if files else "the clips are used anyway"
         click.echo(f"\n{reason} ({count}): {reason.advice}")
         for finding in group[:_MAX_EXAMPLES]:
             click.echo(f"    {printable(finding.detail)}")

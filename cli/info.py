@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from humanize import naturalsize
 
+from stccl_data.words import counted
+
 from .output import advice_for, count_lines, echo_json, make_table, open_console
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ def _print_summary(summary: "DatasetSummary") -> None:
     size = naturalsize(sum(split.bytes for split in summary.splits.values()))
     corpora = ", ".join(summary.corpora) or "an empty dataset"
     console.print(f"{corpora} in {summary.path}", markup=False)
-    console.print(f"{clips:,} clips, {summary.clips.get('', 0):,} of them in an accepted pair")
+    console.print(
+        f"{counted(clips, 'clip')}, {summary.clips.get('', 0):,} of them in an accepted pair"
+    )
     console.print(f"{pairs:,} candidate pairs, {summary.pairs.get('', 0):,} of them accepted")
     console.print(f"{size} in {shards} shards\n")
     tables = [_split_table(summary, console)]

@@ -13,6 +13,7 @@ from stccl_data.corpora import CORPORA, LAYOUTS, Scan, scan_corpus
 from stccl_data.executors import usable_cores
 from stccl_data.pipeline.config import PrepareConfig
 from stccl_data.pipeline.survey import Survey, as_dict, survey
+from stccl_data.words import counted
 
 from .findings import echo_findings
 from .options import options_of
@@ -67,8 +68,8 @@ def _print_scan(scan: Scan, counts: Survey) -> None:
         emotions = {emotion for row in counts.speakers.values() for emotion in row}
         click.echo(f"{scan.corpus} in {printable(str(scan.root))}")
         click.echo(
-            f"{counts.clips:,} clips: {len(counts.speakers)} speakers, {len(emotions)} emotions, "
-            f"{len(counts.sentences)} sentences"
+            f"{counted(counts.clips, 'clip')}: {counted(len(counts.speakers), 'speaker')}, "
+            f"{counted(len(emotions), 'emotion')}, {counted(len(counts.sentences), 'sentence')}"
         )
         if counts.sentence_unknown:
             click.echo(f"{counts.sentence_unknown:,} of them without a known sentence")
@@ -114,17 +115,17 @@ def _print_estimates(counts: Survey) -> None:
     click.echo()
     for reference, estimate in counts.estimates.items():
         alone = "".join(f"; {count:,} {reason}" for reason, count in estimate.alone.items())
-        pairs = f"{estimate.pairs:,} pairs of {estimate.clips:,} clips"
+        pairs = f"{counted(estimate.pairs, 'pair')} of {counted(estimate.clips, 'clip')}"
         click.echo(f"--reference {reference}: {pairs}{alone}")
         hours = estimate.core_hours + estimate.unpaired.core_hours
         if not hours:
             continue
         one, all_ = (format_hours(hours / count) for count in (1, cores))
         in_work = estimate.bytes + estimate.unpaired.bytes
+        frames = counted(estimate.frames + estimate.unpaired.frames, "frame")
         click.echo(
-            f"    estimated: {estimate.frames + estimate.unpaired.frames:,} frames, {one} on one "
-            f"core, {all_} on the {cores} of this machine, {naturalsize(in_work)} in work/ and at "
-            f"most {naturalsize(estimate.bytes)} in shards/"
+            f"    estimated: {frames}, {one} on one core, {all_} on the {cores} of this machine, "
+            f"{naturalsize(in_work)} in work/ and at most {naturalsize(estimate.bytes)} in shards/"
         )
         if saving := paired_only_saving(estimate.unpaired, hours):
             click.echo(f"    {saving}")

@@ -14,6 +14,7 @@ from stccl_data.recordings.segment import (
     SpokenOrder,
     segment_recordings,
 )
+from stccl_data.words import counted
 
 from .new_file import NewFile
 from .printable import printable
@@ -94,7 +95,7 @@ def _order_lines(spoken: SpokenOrder) -> Iterator[str]:
             "emotions. Check that they were spoken so:"
         )
         for block in spoken.blocks:
-            takes = f"{block.takes} take{'s' * (block.takes != 1)}"
+            takes = counted(block.takes, "take")
             part = f"{_clock(block.start)} to {_clock(block.end)}"
             yield f"    {block.path.name} {part}: {block.emotion}, {takes}"
         return
@@ -117,7 +118,7 @@ def _clock(seconds: float) -> str:
 def _print(report: SegmentReport, output: Path) -> None:
     counts = dict(report.counts)
     takes = counts.pop("take", 0)
-    click.echo(f"{takes:,} take{'s' * (takes != 1)} in {printable(str(output))}")
+    click.echo(f"{counted(takes, 'take')} in {printable(str(output))}")
     for reason, count in sorted(counts.items()):
         click.echo(f"{count:,} {reason}")
     for order in report.orders:

@@ -11,6 +11,7 @@ from humanize import naturalsize
 
 from stccl_data.pipeline.withdraw import find_speaker
 from stccl_data.pipeline.withdrawn import is_withdrawn
+from stccl_data.words import counted
 
 from .output import echo_json
 from .progress import open_progress
@@ -80,11 +81,13 @@ def _format_total(out: Path, problems: int) -> str:
     from stccl_data.dataset import ShardError
     from stccl_data.dataset.index import read_shard_list
 
-    result = f"{problems} problem{'s' * (problems != 1)}" if problems else "no problems"
+    result = counted(problems, "problem") if problems else "no problems"
     try:
         shards = read_shard_list(out)
     except ShardError:
         return f"{out}: {result}"
     samples = sum(shard.utterances for shard in shards)
     size = naturalsize(sum(shard.bytes for shard in shards))
-    return f"{out}: {result} ({samples:,} samples in {len(shards)} shards, {size})"
+    return (
+        f"{out}: {result} ({counted(samples, 'sample')} in {counted(len(shards), 'shard')}, {size})"
+    )

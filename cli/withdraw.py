@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from stccl_data.pipeline.withdraw import withdraw
+from stccl_data.words import counted
 
 from .printable import printable
 from .progress import open_progress
@@ -23,5 +24,7 @@ def command(out: Path, speaker: str) -> None:
     with open_progress() as progress:
         summary = withdraw(out, speaker, progress)
     clips = sum(summary.clips.values())
-    click.echo(f"Nothing of {printable(speaker)} is left in {out}; it has {clips:,} clips.")
+    click.echo(
+        f"Nothing of {printable(speaker)} is left in {out}; it has {counted(clips, 'clip')}."
+    )
     click.echo("Datasets, trained metrics and copies made before still hold the speaker.")

@@ -62,6 +62,7 @@ PUBLIC_TO_TRAINING = {
     "stccl_data.report.charts",
     "stccl_data.report.site",
     "stccl_data.report.views",
+    "stccl_data.words",
 }
 
 

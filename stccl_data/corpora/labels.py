@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from stccl_data.clip import EMOTION_SYNONYMS, EMOTION_TRANSLATIONS, EMOTIONS, Clip
+from stccl_data.words import counted
 
 #: Labels of one kind that are named in a remark, and remarks of one kind.
 _MAX_NAMED = 5
@@ -54,5 +55,5 @@ def similar_labels(clips: Iterable[Clip]) -> Iterator[str]:
         if emotion not in known and (
             near := difflib.get_close_matches(emotion, known, n=1, cutoff=_MISSPELT)
         ):
-            clips_of = "1 clip" if count == 1 else f"{count:,} clips"
+            clips_of = counted(count, "clip")
             yield f"emotion {emotion!r} ({clips_of}) looks like {near[0]!r}"

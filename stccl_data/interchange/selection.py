@@ -15,6 +15,7 @@ from stccl_data.dataset.tables import read_clips, read_pairs
 from stccl_data.errors import StcclError
 from stccl_data.interchange.names import published_names
 from stccl_data.options import Words, config_class
+from stccl_data.words import counted
 
 Takes = Literal["all", "first"]
 
@@ -208,4 +209,4 @@ def _first_takes(rows: Sequence[_Row], clips: dict[str, Clip]) -> set[tuple[str,
 
 
 def _left_out_text(left_out: dict[str, int]) -> str:
-    return "; ".join(f"{n} pairs {reason}" for reason, n in left_out.items())
+    return "; ".join(f"{counted(n, 'pair')} {reason}" for reason, n in left_out.items())

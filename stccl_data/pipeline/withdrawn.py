@@ -8,6 +8,7 @@ from pathlib import Path
 from stccl_data.corpora import Finding, Scan
 from stccl_data.errors import Reason
 from stccl_data.files.atomic import write_text
+from stccl_data.words import counted
 
 WITHDRAWN = "withdrawn.json"
 
@@ -31,7 +32,7 @@ def without_withdrawn(out: Path, scan: Scan) -> Scan:
         return scan
     clips = tuple(clip for clip in scan.clips if clip.speaker not in gone)
     count = len(scan.clips) - len(clips)
-    detail = f"clips of {len(gone)} speakers who withdrew"
+    detail = f"clips of {counted(len(gone), 'speaker')} who withdrew"
     finding = Finding(str(out / WITHDRAWN), Reason.WITHDRAWN, detail, files=count)
     # findings name files, and these may name the speaker
     paths = {path for clip in scan.clips if clip.speaker in gone for path in (clip.path,)}

@@ -12,6 +12,7 @@ from stccl_data.dataset.tables import read_clips
 from stccl_data.pairs.verdicts import VERDICTS
 from stccl_data.pipeline.clip_artefact import ClipArtefact
 from stccl_data.pipeline.state import Store, forget_clips
+from stccl_data.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ class FormerClips:
     def note(self, out: Path) -> str:
         """Return what was deleted, and what is left to delete by hand."""
         counts = Counter(self.speakers.values())
-        who = ", ".join(f"{name} ({count:,} clips)" for name, count in sorted(counts.items()))
+        who = ", ".join(
+            f"{name} ({counted(count, 'clip')})" for name, count in sorted(counts.items())
+        )
         note = (
             f"{who} had been prepared before, and {LEDGER} has no valid consent now: removed from "
             f"the dataset and from {out / 'work'}; the others' splits are assigned anew"

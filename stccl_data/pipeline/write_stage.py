@@ -37,6 +37,7 @@ from stccl_data.pipeline.shard_stage import (
 )
 from stccl_data.pipeline.staged_shards import UtteranceContent
 from stccl_data.progress import Progress
+from stccl_data.words import counted
 
 #: Training with several workers needs at least this many shards; fewer are worth a warning.
 FEW_SHARDS = 4
@@ -236,7 +237,7 @@ def _few_shards_note(shards: Mapping[str, int]) -> list[str]:
     if not 0 < train < FEW_SHARDS:
         return []
     return [
-        f"{train} train shard{'s' if train > 1 else ''}: with more workers than shards, some "
+        f"{counted(train, 'train shard')}: with more workers than shards, some "
         "workers stay idle; a smaller --shard-mb makes more shards"
     ]
 

@@ -27,6 +27,7 @@ from stccl_data.media.audio import audio_source, read_audio
 from stccl_data.media.container import probe
 from stccl_data.pairs.comparison import Spelling, phoneme_cost, spell
 from stccl_data.progress import Progress, SilentProgress
+from stccl_data.words import counted
 
 #: Nats per phoneme up to which groups say one sentence on average: clips of one sentence in two
 #: emotions cost about 1, of two sentences 2 to 4 (see `phoneme_cost`).
@@ -214,7 +215,9 @@ def _write(manifest: Path, target: Path, proposals: Mapping[int, Proposal]) -> N
 
 def describe_report(report: LabelReport) -> Sequence[str]:
     """Return the report as lines for the user."""
-    lines = [f"{len(report.proposals):,} clips in {report.groups:,} proposed sentences"]
+    lines = [
+        f"{counted(len(report.proposals), 'clip')} in {counted(report.groups, 'proposed sentence')}"
+    ]
     lines.append(f"{report.paired_groups:,} of them are in two emotions; the others make no pair")
     lines += [f"row {row}: {why}" for row, why in report.unusable.items()]
     return lines

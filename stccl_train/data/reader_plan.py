@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stccl_data.dataset import Dataset
 from stccl_data.errors import UsageError
 from stccl_data.executors import usable_cores
+from stccl_data.words import counted
 from stccl_train.config import WindowConfig
 from stccl_train.data.windows import WindowShape
 
@@ -115,8 +116,8 @@ def _stream_readers(config: WindowConfig, shards: int, world: int, notes: list[s
             else f"{total} {'reader is' if total == 1 else 'readers are'} used"
         )
         notes.append(
-            f"{_count(shards, 'shard')} for {_count(max(wanted, world), 'reader')}: {consequence}. "
-            "Prepare with a smaller --shard-mb, or set windows.access=index"
+            f"{counted(shards, 'shard')} for {counted(max(wanted, world), 'reader')}: {consequence}"
+            ". Prepare with a smaller --shard-mb, or set windows.access=index"
         )
     return max(1, total // world)
 
@@ -127,7 +128,7 @@ def _index_readers(config: WindowConfig, utterances: int, world: int, notes: lis
     readers = max(1, (config.readers or default) // world)
     if utterances < readers * world:
         notes.append(
-            f"{_count(utterances, 'utterance')} for {_count(readers * world, 'reader')}: "
+            f"{counted(utterances, 'utterance')} for {counted(readers * world, 'reader')}: "
             "some readers share an utterance"
         )
     return readers
@@ -141,11 +142,7 @@ def _workers(config: WindowConfig, readers: int, spare_cores: int, notes: list[s
     workers = max(n for n in range(1, min(wanted, readers) + 1) if readers % n == 0)
     if config.workers is not None and workers < wanted:
         notes.append(
-            f"{_count(wanted, 'worker')} for {_count(readers, 'reader')} on each rank: "
-            f"{_count(workers, 'worker')} used"
+            f"{counted(wanted, 'worker')} for {counted(readers, 'reader')} on each rank: "
+            f"{counted(workers, 'worker')} used"
         )
     return workers
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"

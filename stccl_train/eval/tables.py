@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
+from stccl_data.words import counted
 from stccl_train.eval.conditions import ALIGNED, NOISE, OTHER_SAME_TIME, OTHER_SENTENCE
 from stccl_train.eval.intervals import Interval
 from stccl_train.eval.shift import VERDICT_SHIFT
@@ -39,8 +40,8 @@ def format_tables(evaluation: Evaluation) -> str:
         *(f"  {sentence}" for sentence in sentences),
         *(f"  Caution: {caution}" for caution in cautions(evaluation)),
         "",
-        f"{evaluation.windows} windows of {len(evaluation.pairs)} pairs of "
-        f"{speakers} speaker{'' if speakers == 1 else 's'}; "
+        f"{counted(evaluation.windows, 'window')} of {counted(len(evaluation.pairs), 'pair')} of "
+        f"{counted(speakers, 'speaker')}; "
         f"intervals: 95 %, Student's t over {evaluation.unit}",
         "",
     ]

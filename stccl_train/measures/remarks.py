@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from stccl_data.words import counted
 from stccl_train.measures.files import JSON
 from stccl_train.measures.measurement import ALL, Measurement
 
@@ -47,7 +48,7 @@ def remarks(measurement: Measurement) -> Iterator[str]:
 def _independent(measurement: Measurement) -> str:
     """Return what the intervals rest on."""
     units = {
-        "speakers": f"{len(set(measurement.speaker_of.values()))} speakers",
+        "speakers": counted(len(set(measurement.speaker_of.values())), "speaker"),
         "source clips": f"{len(measurement.speaker_of)} source clips of one speaker",
         "clips": "the clips made of one source",
     }

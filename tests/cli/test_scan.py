@@ -34,7 +34,7 @@ def test_the_output_has_clips_pairs_estimates_and_findings(mead):
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert lines[0] == f"mead in {mead}"
-    assert lines[1] == "4 clips: 1 speakers, 3 emotions, 1 sentences"
+    assert lines[1] == "4 clips: 1 speaker, 3 emotions, 1 sentence"
     assert "1 of them without a known sentence" in lines
     row = next(line.split() for line in lines if line.startswith("M003"))
     assert row == [
@@ -89,8 +89,8 @@ def test_the_saving_of_paired_only_is_shown_where_it_matters(tmp_path):
 
 def test_options_select_clips(mead):
     assert "5 clips" in scan(mead, "--views", "all").output
-    assert "1 clips" in scan(mead, "--views", "top, down").output
-    assert "1 clips" in scan(mead, "--emotions", "anger").output
+    assert "1 clip" in scan(mead, "--views", "top, down").output
+    assert "1 clip" in scan(mead, "--emotions", "anger").output
     assert "3 pairs" in scan(mead, "--corpus", "mead", "--speakers", "M003").output
 
 

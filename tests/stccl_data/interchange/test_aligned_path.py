@@ -88,7 +88,7 @@ def test_of_several_levels_each_emotions_highest_is_exported(prepared_copy, tmp_
     write_clips(prepared_copy, clips)
     written = export_aligned_path(prepared_copy, tmp_path / "pairs.json")
     assert written.pairs == len(stored_pairs(prepared_copy)) - 1
-    assert "left out: 1 pairs of other levels" in written.notes
+    assert "left out: 1 pair of other levels" in written.notes
     low = export_aligned_path(prepared_copy, tmp_path / "low.json", ExportConfig(level=1))
     assert low.pairs == 1
 
@@ -102,7 +102,7 @@ def test_of_several_takes_the_first_can_be_exported_alone(prepared_copy, tmp_pat
     write_clips(prepared_copy, clips)
     config = ExportConfig(takes="first")
     written = export_aligned_path(prepared_copy, tmp_path / "pairs.json", config)
-    assert "left out: 1 pairs of later takes" in written.notes
+    assert "left out: 1 pair of later takes" in written.notes
 
 
 def test_refused_pairs_are_not_exported(prepared_copy, tmp_path):
