@@ -20,8 +20,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from stccl_train.config import load_config
-from stccl_train.measures.instruments import MeasureConfig
 from stccl_train.measures.measure import measure
+from stccl_train.measures.measure_config import MeasureConfig
 from stccl_train.measures.measurement import Measurement
 from stccl_train.measures.report import format_measurement, write_report
 from stccl_train.measures.request import Row

@@ -12,7 +12,7 @@ from .progress import open_progress, resumable_progress
 
 if TYPE_CHECKING:
     from stccl_data.progress import Progress
-    from stccl_train.measures.instruments import MeasureConfig
+    from stccl_train.measures.measure_config import MeasureConfig
     from stccl_train.measures.request import Row
 
 
@@ -86,8 +86,8 @@ def command(
 
     Frames belong together at equal times. Exit code 1 if a clip could not be measured.
     """
-    from stccl_train.measures.instruments import MeasureConfig
     from stccl_train.measures.measure import measure
+    from stccl_train.measures.measure_config import MeasureConfig
     from stccl_train.measures.report import format_measurement, write_report
     from stccl_train.measures.request import read_rows
     from stccl_train.measures.text_report import WIDTH

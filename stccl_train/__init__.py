@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from stccl_train.eval.evaluate import evaluate
     from stccl_train.eval.score import score
     from stccl_train.loss import STCCLLoss
-    from stccl_train.measures.instruments import MeasureConfig
     from stccl_train.measures.measure import measure
+    from stccl_train.measures.measure_config import MeasureConfig
     from stccl_train.measures.request import read_rows
     from stccl_train.model.export import load_metric
     from stccl_train.model.metric import CorrelationMetric
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "CorrelationMetric": "stccl_train.model.metric",
     "EvaluateConfig": "stccl_train.config",
-    "MeasureConfig": "stccl_train.measures.instruments",
+    "MeasureConfig": "stccl_train.measures.measure_config",
     "MetricConfig": "stccl_train.config",
     "STCCLLoss": "stccl_train.loss",
     "TrainConfig": "stccl_train.config",

@@ -23,8 +23,9 @@ from stccl_train.measures.definitions import (
     margins,
     mean_values,
 )
-from stccl_train.measures.instruments import MeasureConfig, open_instruments
+from stccl_train.measures.instruments import open_instruments
 from stccl_train.measures.matched_pair import MatchedPair
+from stccl_train.measures.measure_config import MeasureConfig
 from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
 from stccl_train.measures.measurement import PairResult
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stccl_data.files.atomic import atomic_writer
 from stccl_train.measures.embedding import embed_frames
-from stccl_train.measures.instruments import MeasureConfig
+from stccl_train.measures.measure_config import MeasureConfig
 from stccl_train.measures.measured_clip import ClipStore, MeasuredClip
 from stccl_train.measures.networks.resnet_face import ResNetFace
 from stccl_train.measures.networks.weight_files import RESNET_FACE, load_published

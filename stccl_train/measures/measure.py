@@ -16,7 +16,8 @@ from stccl_data.progress import Progress, SilentProgress
 from stccl_train.measures.compare import compare_group, open_worker
 from stccl_train.measures.controls import Comparison, actor_clips, comparisons
 from stccl_train.measures.frechet import FAD, pooled_distance
-from stccl_train.measures.instruments import MeasureConfig, plan_instruments
+from stccl_train.measures.instruments import plan_instruments
+from stccl_train.measures.measure_config import MeasureConfig
 from stccl_train.measures.measured_clip import ClipStore
 from stccl_train.measures.measurement import ALL, Mean, Measurement, PairResult, as_group
 from stccl_train.measures.request import Row

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from stccl_cli.main import stccl
 
 from stccl_train.measures.compare import _notes
-from stccl_train.measures.instruments import MeasureConfig, plan_instruments
+from stccl_train.measures.instruments import plan_instruments
 from stccl_train.measures.measure import measure
+from stccl_train.measures.measure_config import MeasureConfig
 from stccl_train.measures.measurement import Measurement
 from stccl_train.measures.report import as_record, format_measurement, write_report
 from stccl_train.measures.request import Row
