@@ -20,6 +20,12 @@ _BRIGHT = 0.5
 
 #: Smallest extent of a face's landmarks, as a share of the frame.
 _LEAST_EXTENT = 0.1
+#: Where the mean of the landmarks is in crops of `stccl prepare`, and how far from it the faces of
+#: other crops may be before a warning.
+_MIDDLE, _OFF_MIDDLE = (0.5, 0.52), (0.1, 0.15)
+
+#: A step of consecutive frames this many times as long as the metric's is named.
+_LONG_STEP = 1.5
 
 
 def check_frames(source: Tensor, generated: Tensor) -> None:
@@ -48,9 +54,51 @@ def check_frames(source: Tensor, generated: Tensor) -> None:
         )
 
 
+def check_mask(mask: Tensor, source: Tensor) -> None:
+    """Check that a mask has a value for each pixel.
+
+    Raises:
+        UsageError: it has another shape.
+        TypeError: no tensor.
+    """
+    _check_tensor("mask", mask)
+    batch, _, _, height, width = source.shape
+    if mask.ndim != 3 or len(mask) != batch:
+        raise UsageError(
+            f"mask has the shape {tuple(mask.shape)}; give (B, H, W), {(batch, height, width)}"
+        )
+
+
+def check_fps(fps: float, interval: float) -> str | None:
+    """Check the rate of consecutive frames.
+
+    Args:
+        fps: frames per second.
+        interval: seconds between the frames that the metric compares.
+
+    Returns:
+        A message if the frames are further apart than those.
+
+    Raises:
+        UsageError: not a positive number.
+    """
+    if not (fps > 0 and math.isfinite(fps)):
+        raise UsageError(f"fps is {fps:g}; give the frames per second of the video")
+    if 1 / fps <= _LONG_STEP * interval:
+        return None
+    return (
+        f"frames of {fps:g} fps are {1 / fps:.3g} s apart, but the metric compares frames "
+        f"{interval:g} s apart; give {1 / interval:.3g} fps or more"
+    )
+
+
+def _check_tensor(name: str, value: object) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} is a {type(value).__name__}; give a torch tensor")
+
+
 def _check_layout(name: str, frames: Tensor) -> None:
-    if not isinstance(frames, Tensor):
-        raise TypeError(f"{name} is a {type(frames).__name__}; give a torch tensor")
+    _check_tensor(name, frames)
     if frames.ndim != 5 or frames.shape[2] != 3:
         raise UsageError(
             f"{name} has the shape {tuple(frames.shape)}; give (B, T, 3, H, W), "
@@ -90,7 +138,13 @@ def range_faults(source: Tensor, generated: Tensor) -> list[RangeFault]:
 
 
 def check_points_shape(points: Tensor, source: Tensor) -> None:
-    """Check that there are 68 landmarks for each frame. Raises UsageError."""
+    """Check that there are 68 landmarks for each frame.
+
+    Raises:
+        UsageError: there are not.
+        TypeError: no tensor.
+    """
+    _check_tensor("source_points", points)
     expected = (*source.shape[:2], 68, 2)
     if tuple(points.shape) != expected:
         raise UsageError(
@@ -99,10 +153,13 @@ def check_points_shape(points: Tensor, source: Tensor) -> None:
         )
 
 
-def check_points(points: Tensor, source: Tensor) -> None:
+def check_points(points: Tensor, source: Tensor) -> str | None:
     """Check that landmarks lie on the frames. NaN, for a frame without a face, is allowed.
 
     Waits for the GPU.
+
+    Returns:
+        A message if the faces are not in the middle of the frames, where aligned ones are.
 
     Raises:
         UsageError: the landmarks are of another scale.
@@ -111,7 +168,7 @@ def check_points(points: Tensor, source: Tensor) -> None:
     shares = points.detach().float() / points.new_tensor([width, height]).float()
     known = shares[shares.isfinite().all(-1).all(-1)]  # (n, 68, 2)
     if not len(known):
-        return
+        return None
     middle = known.mean(dim=(0, 1))
     extent = (known.amax(1) - known.amin(1)).amax(-1).median()
     x, y, size = torch.stack([*middle, extent]).tolist()
@@ -121,6 +178,13 @@ def check_points(points: Tensor, source: Tensor) -> None:
             f"{size * max(width, height):.3g} pixels, but source is {width} x {height} pixels; "
             "give the landmarks in pixels of source"
         )
+    if abs(x - _MIDDLE[0]) <= _OFF_MIDDLE[0] and abs(y - _MIDDLE[1]) <= _OFF_MIDDLE[1]:
+        return None
+    return (
+        f"source_points are on average at ({x * width:.4g}, {y * height:.4g}), but the faces of "
+        f"aligned crops are in the middle of the {width} x {height} pixels of source: give the "
+        "landmarks in pixels of source, and frames as `stccl prepare` crops them"
+    )
 
 
 def warn(message: str) -> None:

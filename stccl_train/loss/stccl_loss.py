@@ -12,7 +12,9 @@ from torch.utils.checkpoint import checkpoint
 from stccl_data.errors import UsageError
 from stccl_train.config import MetricConfig
 from stccl_train.loss.inputs import (
+    check_fps,
     check_frames,
+    check_mask,
     check_points,
     check_points_shape,
     range_faults,
@@ -93,7 +95,8 @@ class STCCLLoss(nn.Module):
         seed: of the random places; the rank and the number of the call count too.
 
     Raises:
-        UsageError: an unknown form, region or term, or weights that leave nothing to compare.
+        UsageError: an unknown form, region or term, a weight that is not a number from 0, or
+            weights that leave nothing to compare.
     """
 
     def __init__(
@@ -120,6 +123,8 @@ class STCCLLoss(nn.Module):
         ):
             if value not in known:
                 raise UsageError(f"unknown {option} {value!r}; choose from {', '.join(known)}")
+        if not 0 <= weight < float("inf"):
+            raise UsageError(f"weight is {weight}; give a number from 0")
         # In a tuple, so that it is no submodule: parents cannot save, load, train or unfreeze it.
         self._held = (copy.deepcopy(metric).requires_grad_(False).eval(),)
         self.weight, self.region, self.margin = weight, region, margin
@@ -152,7 +157,11 @@ class STCCLLoss(nn.Module):
                 "speech; see its eval.txt"
             )
         if crit.calibration is None:
-            warn(f"{run}: not calibrated, so aligned pairs have no known value; run `stccl eval`")
+            warn(
+                f"{run}: not calibrated by this version, so a weight of 1 may pull many times as "
+                f"hard as a mean L1, and aligned pairs have no known value; run `stccl eval {run} "
+                "OUT`, OUT being the dataset"
+            )
         return crit
 
     @property
@@ -217,7 +226,11 @@ class STCCLLoss(nn.Module):
             TypeError: frames that are not a float tensor.
         """
         check_frames(source, generated)
-        self._look(source, generated, source_points)
+        if source.requires_grad and not generated.requires_grad:
+            self._say("swapped", "source has a gradient and generated has none: are they swapped?")
+        if fps is not None and (message := check_fps(fps, self.config.interval)):
+            self._say("fps", message)
+        self._look(source, generated, source_points, mask)
         finite = source.isfinite().all() & generated.isfinite().all()
         stride = 1 if fps is None else max(1, round(self.config.interval * fps))
         windows = LossWindows.fit(source, generated, source_points, mask)
@@ -253,6 +266,14 @@ class STCCLLoss(nn.Module):
         mouth = located and self.region == "mouth"
         return self.calibration.scale(
             parts, setting_name(windows.source.shape[1], mouth, self.form)
+        )
+
+    def extra_repr(self) -> str:
+        """Return the options that matter most, for ``print(crit)``."""
+        config = self.config
+        return (
+            f"weight={self.weight:g}, form={self.form!r}, region={self.region!r}, "
+            f"frames={config.frames}, interval={config.interval:g}, size={config.size}"
         )
 
     def accepts(self, frames: int) -> bool:
@@ -339,19 +360,26 @@ class STCCLLoss(nn.Module):
         ]
         return torch.stack(sums, dim=1)
 
-    def _look(self, source: Tensor, generated: Tensor, points: Tensor | None) -> None:
-        """Look at values and landmarks, and say once what is wrong with them."""
+    def _look(
+        self, source: Tensor, generated: Tensor, points: Tensor | None, mask: Tensor | None
+    ) -> None:
+        """Look at values, landmarks and mask, and say once what is wrong with them."""
         if points is not None:
             check_points_shape(points, source)
+        if mask is not None:
+            check_mask(mask, source)
         if not (self.strict or self.check_range):
             return
         if points is not None:
-            check_points(points, source)
+            if message := check_points(points, source):
+                self._say("middle", message)
             if not points.isfinite().flatten(1).any(1).all():
                 self._say(
                     "points",
                     "source_points knows no face in some windows; there, the whole frame pulls",
                 )
+        if mask is not None and not mask.flatten(1).any(1).all():
+            self._say("mask", "mask is empty in some windows; there, the whole frame pulls")
         for code, message in range_faults(source, generated):
             if self.strict:
                 raise UsageError(message)

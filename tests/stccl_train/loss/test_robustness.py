@@ -85,6 +85,46 @@ def test_landmarks_of_another_scale_are_refused(crit: STCCLLoss, scale: float) -
         crit(frames(0), frames(1), source_points=points() * scale)
 
 
+@pytest.mark.parametrize("scale", [0.4, 0.75, 1.4])
+def test_landmarks_that_are_not_in_the_middle_are_named(scale: float) -> None:
+    with pytest.warns(UserWarning, match="faces of aligned crops are in the middle"):
+        STCCLLoss(tiny_metric())(frames(0), frames(1), source_points=points() * scale)
+
+
+def test_swapped_frames_are_named(crit: STCCLLoss) -> None:
+    with pytest.warns(UserWarning, match="are they swapped"):
+        STCCLLoss(crit.metric)(frames(0).requires_grad_(), frames(1))
+
+
+def test_landmarks_and_masks_have_to_be_tensors_of_the_right_shape(crit: STCCLLoss) -> None:
+    with pytest.raises(TypeError, match="source_points is a ndarray; give a torch tensor"):
+        crit(frames(0), frames(1), source_points=points().numpy())
+    with pytest.raises(UsageError, match=r"mask has the shape .*; give \(B, H, W\)"):
+        crit(frames(0), frames(1), mask=torch.ones(2, 1, 64, 64, dtype=torch.bool))
+
+
+def test_an_empty_mask_is_named(crit: STCCLLoss) -> None:
+    with pytest.warns(UserWarning, match="mask is empty in some windows"):
+        STCCLLoss(crit.metric)(frames(0), frames(1), mask=torch.zeros(2, 64, 64, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("fps", [0.0, -25.0, NAN])
+def test_a_rate_that_is_none_is_refused(crit: STCCLLoss, fps: float) -> None:
+    with pytest.raises(UsageError, match="give the frames per second"):
+        crit(frames(0), frames(1), fps=fps)
+
+
+def test_frames_that_are_too_far_apart_are_named(crit: STCCLLoss) -> None:
+    with pytest.warns(UserWarning, match=r"frames of 1 fps are 1 s apart.*give 8.33 fps or more"):
+        STCCLLoss(crit.metric)(frames(0), frames(1), fps=1)
+
+
+@pytest.mark.parametrize("weight", [-1.0, NAN, float("inf")])
+def test_a_weight_that_is_not_a_number_from_zero_is_refused(crit: STCCLLoss, weight: float) -> None:
+    with pytest.raises(UsageError, match="give a number from 0"):
+        STCCLLoss(crit.metric, weight)
+
+
 def test_windows_without_a_face_are_compared_everywhere_and_named_once() -> None:
     crit, known = STCCLLoss(tiny_metric()), points()
     known[1] = NAN

@@ -217,6 +217,7 @@ def test_the_range_is_not_checked_on_request(run: Path) -> None:
     assert crit(frames(0), 3 * frames(1)).isfinite()
 
 
+@pytest.mark.filterwarnings("ignore:source_points are on average")
 def test_points_change_where_the_loss_looks(run: Path) -> None:
     crit, points = STCCLLoss(load_metric(run)), torch.rand(2, 4, 68, 2) * 8 + 40
     assert crit(frames(0), frames(1), seeded(), points) != crit(frames(0), frames(1), seeded())
