@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--measures",
-    help="Print and write these measures alone: names as in measure.csv, separated by commas.",
+    help="Print these measures alone: names as in measure.csv, separated by commas. Files in "
+    "--out have all measures.",
 )
 @click.option(
     "--all",
@@ -99,7 +100,7 @@ def command(
         weights=None if weights is None else str(weights),
         device=device,
         workers=workers,
-        only=tuple(name.strip() for name in (measures or "").split(",") if name.strip()),
+        wanted=tuple(name.strip() for name in (measures or "").split(",") if name.strip()),
     )
     with open_progress() if out is None else resumable_progress(out) as progress:
         if protocol is not None:
@@ -113,7 +114,8 @@ def command(
         write_report(out, measurement)
     everything = everything or measures is not None
     width = shutil.get_terminal_size((WIDTH, 0)).columns
-    text = format_measurement(measurement, form, width=width, everything=everything)  # type: ignore[arg-type]
+    shown = measurement.only(config.wanted)
+    text = format_measurement(shown, form, width=width, everything=everything)  # type: ignore[arg-type]
     click.echo(text, nl=False)
     if form == "text" and not everything:
         click.echo("--all prints more: each measure by emotion, and over the shift alone")
@@ -141,7 +143,7 @@ def _run_protocol(
     if form not in ("text", "json"):
         raise click.UsageError("--protocol prints text or json")
     with work_folder(out) as work:
-        ours = measure(rows, replace(config, only=()), work.parent, progress) if rows else None
+        ours = measure(rows, replace(config, wanted=()), work.parent, progress) if rows else None
         faces = faces_of_rows(rows, work) if rows else faces_of_folders(paths[0], paths[1:])
         result = run_protocol(faces, config.weights, config.device, progress)
     return format_protocol(result, ours) if form == "text" else protocol_json(result, ours)

@@ -49,7 +49,7 @@ def measure(
 
     Raises:
         MetricError: no usable metric in ``config.run``.
-        UsageError: a weights file cannot be used, or a name in ``config.only`` is unknown.
+        UsageError: a weights file cannot be used, or a name in ``config.wanted`` is unknown.
         StopRunError: workers cannot be started.
     """
     config = config or MeasureConfig()
@@ -61,7 +61,7 @@ def measure(
         absent=plan.absent,
         warnings=plan.warnings(rows),
     )
-    empty.only(config.only)  # a misspelt name costs no time
+    empty.only(config.wanted)  # a misspelt name costs no time
     by_source = comparisons(rows)
     with work_folder(out) as folder:
         failures = _read_clips(by_source, folder, config, progress)
@@ -69,7 +69,7 @@ def measure(
         measured = replace(empty, results=tuple(results))
         if FAD in measured.measures:
             measured = replace(measured, pooled=_pool_faces(measured, folder, config, progress))
-        return measured.only(config.only)
+        return measured
 
 
 @contextmanager

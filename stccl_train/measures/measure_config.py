@@ -19,8 +19,8 @@ class MeasureConfig:
     device: str = "cpu"
     #: processes; 0: one per core
     workers: int = 0
-    #: names of the measures that are wanted; empty: all
-    only: tuple[str, ...] = ()
+    #: names that `Measurement.only` will be asked for: unknown ones are refused before any work
+    wanted: tuple[str, ...] = ()
 
     @property
     def worker_count(self) -> int:

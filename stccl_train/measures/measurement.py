@@ -109,7 +109,7 @@ class Measurement:
         return (*(self.emotions if len(self.emotions) > 1 else ()), ALL)
 
     def only(self, names: Sequence[str]) -> "Measurement":
-        """Return the same with some measures alone.
+        """Return the same with some measures alone; absent groups, which have none, are left out.
 
         Args:
             names: of measures, in any order; none: all.
@@ -127,11 +127,12 @@ class Measurement:
                     f"no measure {name!r} here{suggest(name, known)}\n"
                     f"measures: {', '.join(known)}{absent}"
                 )
-        groups = (
+        chosen = (
             Group(group.name, tuple(m for m in group.measures if m.name in names))
             for group in self.groups
         )
-        return replace(self, groups=tuple(group for group in groups if group.measures))
+        groups = tuple(group for group in chosen if group.measures)
+        return replace(self, groups=groups, absent={})
 
     def rows(self, label: str, emotion: str) -> list[PairResult]:
         """Return the results behind a row of the table; those of the methods for ``shifted``."""

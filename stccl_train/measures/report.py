@@ -14,7 +14,7 @@ from stccl_train.measures.files import JSON, LATEX, PAIRS, TABLE, TEXT
 from stccl_train.measures.measurement import Measurement
 from stccl_train.measures.remarks import foot, remarks
 from stccl_train.measures.request import CONTROLS
-from stccl_train.measures.text_report import WIDTH, format_text, legend
+from stccl_train.measures.text_report import WIDTH, format_text
 from stccl_train.measures.text_table import number
 
 Format = Literal["text", "csv", "json", "latex"]
@@ -152,7 +152,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         ],
         "absent": measurement.absent,
         "warnings": list(measurement.warnings),
-        "remarks": list(remarks(measurement)),
+        "remarks": remarks(measurement, intervals=any(cell["interval"] for cell in table)),
     }
 
 
@@ -178,18 +178,21 @@ def _latex(measurement: Measurement) -> str:
         r"\toprule",
         rf"{header} \\",
     ]
-    for measure in measurement.measures:
-        if measure.better is None or not measurement.has_values(measure):
-            continue
+    shown = [
+        measure
+        for measure in measurement.measures
+        if measure.better is not None and measurement.has_values(measure)
+    ]
+    for measure in shown:
         lines.append(r"\midrule")
         for label in measurement.labels:
             first = label == measurement.labels[0]
             name = f"{_escape(measure.label)} {_LATEX_ARROWS[measure.better]}" if first else ""
-            shown = rf"\textit{{{label}}}" if label in CONTROLS else _escape(label)
+            row = rf"\textit{{{label}}}" if label in CONTROLS else _escape(label)
             cells = (_latex_cell(measurement, label, measure, column) for column in columns)
-            lines.append(" & ".join([name, shown, *cells]) + r" \\")
+            lines.append(" & ".join([name, row, *cells]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    lines += [f"% {line}" for line in (*legend(WIDTH), *foot(measurement))]
+    lines += [f"% {line}" for line in foot(measurement, shown, WIDTH, latex=True)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,6 @@
 """A measurement as text, for terminals."""
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from stccl_train.measures.definitions import Measure
 from stccl_train.measures.measurement import ALL, Measurement
@@ -12,26 +11,6 @@ from stccl_train.measures.text_table import align, interval_text, number
 WIDTH = 100
 
 _ARROWS = {"lower": "↓", "higher": "↑", "one": "→1", None: ""}
-
-_LEGEND = (
-    "over shift: by how much better than the same two clips with the generated one 0.4 s early or "
-    "late.",
-    "over controls (*): by how much better than the better of that and of the mean of others; "
-    "these numbers alone tell how well speech is kept: at 0 or below, somebody else's clip does "
-    "as well.",
-    "?: not above the controls beyond chance (the 95 % interval reaches 0, there is none, or no "
-    "other person): no evidence that speech is kept.",
-    "copy: the source itself; real: a clip of the actor in the wanted emotion; shifted: the "
-    "generated clips 0.4 s early and late; other: other people, who say something else; "
-    "other aligned: the same people, aligned with the source as real is.",
-    "c: no method beats a copy of the input; o: other comes out above a method.",
-    "→1: rows are ranked by the mean distance of their clips from 1, which a mean of ratios hides.",
-)
-
-
-def legend(width: int) -> list[str]:
-    """Return the lines that explain the tables."""
-    return [line for text in _LEGEND for line in wrap(text, width, subsequent_indent="  ")]
 
 
 def format_text(measurement: Measurement, width: int = WIDTH, *, everything: bool = False) -> str:
@@ -46,8 +25,8 @@ def format_text(measurement: Measurement, width: int = WIDTH, *, everything: boo
     if len(measurement.emotions) > 1:
         parts.append(_by_emotion(measurement, width, everything))
     parts += _differences(measurement, width, everything)
-    # the foot has paths, which a terminal breaks better than we do
-    parts.append("".join(f"{line}\n" for line in (*legend(width), *foot(measurement))))
+    shown = _shown(measurement, everything)
+    parts.append("".join(f"{line}\n" for line in foot(measurement, shown, width)))
     return "\n".join(part for part in parts if part)
 
 

@@ -231,6 +231,8 @@ def test_the_command_measures_two_files(rows: list[Row], folder: Path) -> None:
     record = json.loads(result.stdout)
     assert record["methods"] == ["generated"] and np.isfinite(record["table"][0]["mean"])
     assert [measure["name"] for measure in record["measures"]] == ["opening", "width"]
+    stored = json.loads((folder / "measure.json").read_text())
+    assert "lip_distance" in [measure["name"] for measure in stored["measures"]]
 
 
 def test_a_misspelt_measure_is_refused_before_anything_is_read(tmp_path: Path) -> None:

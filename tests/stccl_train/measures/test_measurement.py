@@ -1,5 +1,7 @@
 """When a headline number is evidence, and when a table says that it is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def test_a_gain_of_all_clips_is_evidence() -> None:
     result = measurement([0.2, 0.3, 0.25, 0.2])
     assert result.is_evidence("ours", GAIN, "sad")
     assert not result.is_doubtful("ours", GAIN, "sad")
-    assert "?" not in format_measurement(result, everything=True).partition("over shift:")[0]
+    assert "?" not in format_measurement(result, everything=True)
 
 
 @pytest.mark.parametrize("gains", [[0.9], [0.9, 0.1], [-0.1, -0.2, -0.1], [0.5, -0.4, 0.3, -0.2]])
@@ -146,6 +148,51 @@ def test_tables_fit_the_terminal(width: int) -> None:
     result = measurement(ALIKE, control="real", emotions=("sad", "happy", "angry"))
     for everything in (False, True):
         text = format_measurement(result, width=width, everything=everything)
-        tables = text.partition("over shift:")[0]
+        tables = text.partition("over controls (*):")[0]
         assert max(len(line) for line in tables.splitlines()) <= width
         assert all(text.count(f"  {emotion}") for emotion in ("sad", "happy", "angry"))
+
+
+def test_the_legend_explains_only_what_is_shown() -> None:
+    ratio = format_measurement(ratios(first=[0.9], second=[0.8]), everything=True)
+    assert "→1: rows" in ratio and "c: no method" in ratio and "copy: the source" in ratio
+    assert not any(key in ratio for key in ("over shift", "over controls", "?:", "real:", "o: "))
+    lips = format_measurement(measurement(ALIKE, control="real"))
+    assert all(key in lips for key in ("over controls (*):", "real: ", "other: "))
+    assert not any(key in lips for key in ("over shift", "→1", "copy: ", "?: ", "other aligned"))
+    assert "over shift: by" in format_measurement(measurement(ALIKE), everything=True)
+
+
+def test_absent_groups_are_named_unless_measures_were_chosen() -> None:
+    result = replace(measurement(ALIKE), absent={"sync": "no weights"})
+    assert "absent: sync" in format_measurement(result)
+    assert "absent" not in format_measurement(result.only(["opening_gain"]))
+
+
+def test_warnings_and_reasons_fit_the_terminal_and_paths_stay_whole() -> None:
+    path = "/folder/" + "long-name/" * 12 + "weights.model"
+    result = replace(
+        measurement(ALIKE),
+        absent={"sync": f"missing: {path} which is for " + "word " * 40},
+        warnings=("word " * 40,),
+    )
+    lines = format_measurement(result, width=50).splitlines()
+    assert [line.strip() for line in lines if len(line) > 50] == [path]
+
+
+def test_intervals_are_explained_only_if_there_are_any() -> None:
+    about = "95 % intervals are"
+    assert about not in format_measurement(measurement([0.2]))
+    assert about not in format_measurement(ratios(first=[0.9], second=[0.8]))
+    assert about in format_measurement(measurement(ALIKE))
+    two = ratios(first=[0.9, 0.8], second=[0.8, 0.6])
+    assert about in format_measurement(two) and about not in format_measurement(two, "latex")
+
+
+def test_two_speakers_with_a_clip_each_in_a_method_have_no_interval() -> None:
+    rows = [
+        PairResult(Comparison(Row(str(n), f"x/{n}", f"method {n}", f"s{n}")), {"opening_gain": 0.1})
+        for n in range(2)
+    ]
+    result = Measurement((as_group("lips", Lips.measures),), tuple(rows), {})
+    assert result.unit == "speakers" and "95 % intervals are" not in format_measurement(result)

@@ -98,6 +98,15 @@ def test_the_better_method_of_a_measurement_is_bold(tmp_path: Path) -> None:
     assert "no evidence" not in page
 
 
+def test_a_page_without_headline_measures_has_no_heading_for_them(tmp_path: Path) -> None:
+    for headline in (True, False):
+        record = measurement()
+        record["measures"][0]["headline"] = headline
+        (tmp_path / "measure.json").write_text(json.dumps(record))
+        page = write_measure_report(tmp_path / "measure.json").page.read_text()
+        assert ("Headline measures" in page) == ('href="#charts"' in page) == headline
+
+
 def test_a_number_that_is_no_evidence_is_neither_bold_nor_bare(tmp_path: Path) -> None:
     record = measurement(warnings=["The metric is deaf. Every test of it failed."])
     record["table"] = [{**cell, "evidence": cell["row"] == "theirs"} for cell in record["table"]]
