@@ -37,24 +37,59 @@ On noise the programs differ from the metric by at most {program:.1e} and {onnx:
 | `source` | (B, {frames}, 3, {size}, {size}) | RGB in [-1, 1], {interval:g} s from frame to frame, faces aligned |
 | `generated` | the same | the manipulated frames; the gradient goes here, to the pixels at the mouth |
 | `random` | (B, {numbers}) | uniform from 0 to 1, which decides where tokens are read: new numbers for each step of a training |
-| `mouth` | (B, 4) | x0, y0, x1, y1 of the mouth as shares of the frame |
+| `mouth` | (B, 4) | x0, y0, x1, y1 of the mouth as shares of the frame, not in pixels: `mouth_box` below |
 
 The programs return two tensors of shape (B,). `value`: how far tokens at the mouth are from their
 partners in the source; 1 is chance{aligned}. `loss`: the same times how much the source's pixels
-there vary, to be minimised.
+there vary, to be minimised. A `mouth` without any pixel, as of a window without a face, lets the
+whole frame count; one in pixels makes both NaN.
 
-## As a loss
+## Frames and mouth
+
+The metric knows frames and boxes made like this. Other boxes, as one without the margin, and other
+ways to resize give other values.
 
 ```python
 import torch
+from torch.nn import functional
 
+
+# The middle square of frames (B, T, 3, H, W) in [-1, 1], resized.
+def fit(frames):
+    height, width = frames.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = frames[..., top : top + side, left : left + side].clamp(-1, 1).flatten(0, 1)
+    resized = functional.interpolate(square, ({size}, {size}), mode="bilinear", antialias=True)
+    return resized.unflatten(0, frames.shape[:2])
+
+
+# `mouth`: the box of the lips over all frames, and a quarter of its extent more at each side.
+# points: (B, T, 68, 2), iBUG landmarks x, y of the source, in pixels of frames of this height and
+# width (before `fit`), NaN in frames without a face.
+def mouth_box(points, height, width):
+    side = min(height, width)
+    cut = points.new_tensor([(width - side) // 2, (height - side) // 2])
+    lips = ((points[:, :, 48:68] - cut) / side).flatten(1, 2)
+    low = torch.where(lips.isnan(), torch.inf, lips).amin(1)
+    high = torch.where(lips.isnan(), -torch.inf, lips).amax(1)
+    margin = (high - low) / 4
+    return torch.cat([low - margin, high + margin], dim=-1).float()
+```
+
+## As a loss
+
+With the functions above:
+
+```python
 metric = torch.export.load("metric.pt2").module()
-source = torch.rand(2, {frames}, 3, {size}, {size}) * 2 - 1
-generated = (torch.rand(2, {frames}, 3, {size}, {size}) * 2 - 1).requires_grad_()
-mouth = torch.tensor([[0.3, 0.55, 0.7, 0.9]]).repeat(2, 1)
+source = torch.rand(2, {frames}, 3, 240, 320) * 2 - 1  # your frames and landmarks
+generated = (torch.rand(2, {frames}, 3, 240, 320) * 2 - 1).requires_grad_()
+points = torch.rand(2, {frames}, 68, 2) * 80 + 120
 
-value, loss = metric(source, generated, torch.rand(2, {numbers}), mouth)
-(0.3 * loss.mean()).backward(){pull}
+mouth = mouth_box(points, 240, 320)
+value, loss = metric(fit(source), fit(generated), torch.rand(2, {numbers}), mouth)
+(1.0 * loss.mean()).backward(){pull}
 ```
 
 ## As a score
@@ -103,5 +138,5 @@ def model_card(
         interval=config.interval,
         numbers=model.numbers,
         aligned=", 0.5 what aligned real frames have on average" if calibrated else "",
-        pull="  # pulls 0.3 times as hard as a mean L1" if calibrated else "",
+        pull="  # weight 1 pulls as hard as a mean L1" if calibrated else "",
     )

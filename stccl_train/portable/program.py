@@ -14,6 +14,9 @@ from stccl_train.model.metric import CorrelationMetric, as_input
 from stccl_train.model.regions import box_mask
 from stccl_train.model.tokens import choose_places
 
+#: A mouth that reaches further, in sides of the frame, is given in pixels.
+_FARTHEST = 2.0
+
 
 class PortableMetric(nn.Module):
     """The values and losses of a metric, with the random numbers of its places as an input.
@@ -51,13 +54,14 @@ class PortableMetric(nn.Module):
             generated: likewise; the gradient goes here, to the pixels at the mouth.
             random: (B, R) float32, uniform from 0 to 1.
             mouth: (B, 4) float32, x0, y0, x1, y1 of the part of the frame that counts, as shares of
-                its side.
+                its side. All of the frame counts if no pixel is in it.
 
         Returns:
-            The value, (B,), 1 at chance, and the loss of weight 1, (B,).
+            The value, (B,), 1 at chance, and the loss of weight 1, (B,). NaN for a mouth in pixels.
         """
         shape = source.shape[:2]
         pulled = box_mask(mouth, self._size, self._size, self._size)
+        pulled = pulled | ~pulled.flatten(1).any(1)[:, None, None]
         variation = Variation.of(source.detach(), pulled)
         generated = torch.where(pulled[:, None, None], generated, generated.detach())
         sides = [
@@ -80,7 +84,8 @@ class PortableMetric(nn.Module):
             value, weight = part_sums(self.metric, part, places_in(region, where), x, y).unbind(-1)
             value = part.weight * value / weight.clamp_min(1e-6)
             total, pull = total + value, pull + value * variation.by(part.kind)
-        weights = sum(part.weight for part in self.parts)
+        in_pixels = (mouth[:, 2:] > _FARTHEST).any(1)
+        weights = sum(part.weight for part in self.parts) * torch.where(in_pixels, torch.nan, 1.0)
         return 1 - self.scale.stretch * (1 - total / weights), self.scale.unit * pull / weights
 
     @property

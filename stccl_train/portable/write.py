@@ -1,9 +1,11 @@
 """Write a trained metric into a folder that other code bases use without this package."""
 
+import contextlib
 import json
+import logging
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,12 @@ from stccl_train.portable.program import PortableMetric
 from stccl_train.seeding import torch_generator
 
 PROGRAM_FILE, ONNX_FILE, README = "metric.pt2", "metric.onnx", "README.md"
+
+#: What an export consists of, in the order in which it is put in its place.
+FILES = (WEIGHTS_FILE, CARD_FILE, PROGRAM_FILE, ONNX_FILE, README)
+
+#: Folder within an export that holds its files until all are written.
+_UNFINISHED = ".unfinished"
 
 #: Names of the inputs of both programs, in order.
 INPUTS = ("source", "generated", "random", "mouth")
@@ -46,7 +54,7 @@ def export_metric(
 
     Args:
         run: the folder of the run.
-        folder: is created; must be empty.
+        folder: is created; must be empty but for what an interrupted export left.
         layers: weight of each layer, as of `STCCLLoss`.
 
     Raises:
@@ -54,18 +62,35 @@ def export_metric(
         UsageError: the folder is not empty.
         ModuleNotFoundError: onnx, onnxscript or onnxruntime is missing (extra ``export``).
     """
-    import onnxruntime
+    import onnxruntime  # noqa: F401  # before the minute that the rest takes
     import onnxscript  # noqa: F401  # torch imports it late, with a message of its own
 
     run, folder = Path(run), Path(folder)
     metric = load_metric(run)
-    if folder.is_dir() and any(folder.iterdir()):
+    # Staged inside: the folder may be a mount point, or its parent read-only.
+    unfinished = folder / _UNFINISHED
+    if folder.is_dir() and any(path != unfinished for path in folder.iterdir()):
         raise UsageError(f"{folder}: not empty; give a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    if unfinished.exists():
+        shutil.rmtree(unfinished)  # left by an interrupted export
     calibration, scale = read_calibration(run), Scale()
     model = PortableMetric(metric, scale, layers)
     if calibration is not None:
         model.scale = calibration.scale(model.parts, setting_name(metric.config.frames, True, FORM))
+    unfinished.mkdir(parents=True)
+    try:
+        differences = _write_files(run, model, unfinished)
+        for name in FILES:
+            (unfinished / name).rename(folder / name)
+    finally:
+        shutil.rmtree(unfinished)
+    return ExportedMetric(folder, FILES, differences)
+
+
+def _write_files(run: Path, model: PortableMetric, folder: Path) -> dict[str, float]:
+    """Write `FILES`. Returns the differences of the programs, as of `ExportedMetric`."""
+    import onnxruntime
+
     for name in (WEIGHTS_FILE, CARD_FILE):
         shutil.copyfile(run / name, folder / name)
     program = _export(model)
@@ -84,8 +109,7 @@ def export_metric(
     }
     card = json.loads((run / CARD_FILE).read_bytes()).get("card", {})
     write_text(folder / README, model_card(run, model, card, differences))
-    files = (WEIGHTS_FILE, CARD_FILE, PROGRAM_FILE, ONNX_FILE, README)
-    return ExportedMetric(folder, files, differences)
+    return differences
 
 
 def example_inputs(model: PortableMetric, windows: int) -> tuple[Tensor, ...]:
@@ -111,8 +135,7 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
     """
     from onnxscript import optimizer
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about torchvision, which is not used
+    with _without_torch_notes():
         exported = torch.onnx.export(
             program,
             (),
@@ -126,6 +149,23 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path) -> None:
     optimizer.fold_constants(exported.model)
     optimizer.remove_unused_nodes(exported.model)
     exported.save(path, external_data=False)
+
+
+@contextlib.contextmanager
+def _without_torch_notes() -> Iterator[None]:
+    """Silence what torch's exporter says of torchvision, not used here, and of its own code."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+
+    def is_of_use(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("torchvision is not installed")
+
+    logger.addFilter(is_of_use)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)`", FutureWarning)
+            yield
+    finally:
+        logger.removeFilter(is_of_use)
 
 
 def _difference(results: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
