@@ -40,7 +40,6 @@ from numpy.typing import NDArray
 from right_answers import (
     Answer,
     answers,
-    known_frames,
     load_frames,
     measure,
     save_frames,
@@ -153,7 +152,7 @@ class Faces:
             if other.speaker == clip.speaker and other.emotion != "neutral"
         ]
         other = own[self._random.integers(len(own))]
-        reference = self._random.choice(known_frames(self._clips[other]))
+        reference = self._random.choice(self._clips[other].known_frames)
         return self._first[number] + window, int(self._first[other] + reference)
 
     def _read(self, rows: Tensor, factors: Tensor) -> Tensor:
@@ -234,7 +233,7 @@ def train(
     return generator
 
 
-def right_answers(arguments: argparse.Namespace) -> list[Answer]:
+def right_answers(arguments: argparse.Namespace) -> Sequence[Answer]:
     """Return what the neutral clips of the held-out speakers should become."""
     return answers(arguments.data, arguments.raw, arguments.work, arguments.size)
 
@@ -247,7 +246,7 @@ def generate(
     for answer in right:
         frames = answer.clip.frames[answer.chosen]
         if generator is not None:
-            known = known_frames(answer.reference)
+            known = answer.reference.known_frames
             reference = as_tensor(answer.reference.frames[known[len(known) // 3]], device)
             with torch.no_grad():
                 source = as_tensor(frames, device)

@@ -8,20 +8,21 @@ split from frames that were reduced to 24 x 24 pixels. With --raw, the demo corp
 made of, it is that of `examples/emotion_translator.py`, which is trained on the pairs and gives
 neutral clips of held-out speakers another emotion; the corpus's renderer draws the right answer. A
 landmark network measures every second frame of both. --untrained adds a row: the last weight, of a
-metric with fresh weights. WORK caches the results: an interrupted run resumes; start it
-several times with one of --seeds, and last with all.
+metric with fresh weights. WORK caches the results: an interrupted run resumes; start it several
+times with one of --seeds, and last with all.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from right_answers import MEASURED_STEP, Answer, answers, known_frames, measure
+from right_answers import MEASURED_STEP, Answer, answers, measure
 from seeds import Rows, differences, table
 from talking_faces import PointFinder, as_frames, as_tensor, load_clips
 from torch import Tensor
@@ -60,16 +61,22 @@ def train(arguments: argparse.Namespace, crit: STCCLLoss, seed: int) -> Draw:
     return lambda frames, _: model(image_renderer.poor(frames))
 
 
-def right_answers(arguments: argparse.Namespace) -> list[Answer]:
+def right_answers(arguments: argparse.Namespace) -> Sequence[Answer]:
     """Return what should be drawn."""
     if arguments.raw:
         return answers(arguments.data, arguments.raw, arguments.work, SIZE)
-    clips, finder = load_clips(open_dataset(arguments.data), "test", SIZE), PointFinder()
-    chosen = [known_frames(clip)[::MEASURED_STEP] for clip in clips]
-    return [
+    return clips_themselves(arguments.data)
+
+
+@cache
+def clips_themselves(data: Path) -> tuple[Answer, ...]:
+    """Return the clips of the test split as what they should become."""
+    clips, finder = load_clips(open_dataset(data), "test", SIZE), PointFinder()
+    chosen = [clip.known_frames[::MEASURED_STEP] for clip in clips]
+    return tuple(
         Answer(clip, clip, rows, clip.frames[rows], finder.find(clip.frames[rows]))
         for clip, rows in zip(clips, chosen, strict=True)
-    ]
+    )
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Shared by the benchmarks that train generators: `plugin.py` and `renderer.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,9 @@ class Answer:
     points: NDArray[np.float64]
 
 
-def answers(data: Path, raw: Path | None, work: Path, size: int) -> list[Answer]:
-    """Draw what the neutral clips of the held-out speakers should become.
+@cache
+def answers(data: Path, raw: Path | None, work: Path, size: int) -> tuple[Answer, ...]:
+    """Draw what the neutral clips of the held-out speakers should become, once.
 
     Args:
         data: a prepared dataset.
@@ -72,7 +74,7 @@ def answers(data: Path, raw: Path | None, work: Path, size: int) -> list[Answer]
         if clip.emotion == "neutral"
         for emotion in sorted({c.emotion for c in clips} - {"neutral"})
     ]
-    chosen = [known_frames(clip)[::MEASURED_STEP] for clip, _ in tasks]
+    chosen = [clip.known_frames[::MEASURED_STEP] for clip, _ in tasks]
     if not stored["truth"].exists():
         frames = [c.frames if raw is None else cut(draw(raw, c, r.emotion), c) for c, r in tasks]
         save_frames(stored["truth"], [f[i] for f, i in zip(frames, chosen, strict=True)])
@@ -80,8 +82,8 @@ def answers(data: Path, raw: Path | None, work: Path, size: int) -> list[Answer]
     if not stored["points"].exists():
         finder = PointFinder()
         save(stored["points"], [finder.find(f) for f in frames])
-    points = load(stored["points"])
-    return [Answer(*task, *rest) for task, *rest in zip(tasks, chosen, frames, points, strict=True)]
+    parts = zip(tasks, chosen, frames, load(stored["points"]), strict=True)
+    return tuple(Answer(*task, *rest) for task, *rest in parts)
 
 
 def reference_of(clip: TalkingClip, emotion: str, clips: Sequence[TalkingClip]) -> TalkingClip:
@@ -137,8 +139,3 @@ def measure(frames: NDArray[np.uint8], answer: Answer, finder: PointFinder) -> d
         "brows and eyes": float(np.nanmean(distance(points, truth, BROWS_EYES_68))),
         **{f"{name} pixels": float(apart[mask].mean()) for name, mask in masks.items()},
     }
-
-
-def known_frames(clip: TalkingClip) -> NDArray[np.intp]:
-    """Return the frames with a face."""
-    return np.flatnonzero(~np.isnan(clip.points).any((1, 2)))

@@ -51,13 +51,22 @@ class TalkingClip:
     #: (N, 2, 3) pixels of the source frame to pixels of `frames`
     transforms: NDArray[np.float64]
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether each frame has a face, (N,)."""
+        return ~np.isnan(self.points).any((1, 2))
+
+    @property
+    def known_frames(self) -> NDArray[np.intp]:
+        """The numbers of the frames with a face."""
+        return np.flatnonzero(self.known)
+
     def windows(self, frames: int, interval: float) -> NDArray[np.intp]:
         """Return all windows of this many frames, so many seconds apart, (n, frames)."""
         step = round(interval / float(np.median(np.diff(self.times))))
-        known = ~np.isnan(self.points).any((1, 2))
         starts = np.arange(len(self.times) - step * (frames - 1))
         windows = starts[:, None] + step * np.arange(frames)
-        return windows[known[windows].all(1)]
+        return windows[self.known[windows].all(1)]
 
 
 def load_clips(dataset: Dataset, split: str, size: int) -> list[TalkingClip]:

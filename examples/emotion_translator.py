@@ -10,13 +10,12 @@ between them; the loss says what the source's lips do in each frame.
 prints the mean L1 and how the lips follow the source's on held-out speakers.
 """
 
-import argparse
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from clips import PairedWindow, read_pairs
-from image_renderer import UNet, opening
+from image_renderer import UNet, opening, read_options
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -87,15 +86,7 @@ def evaluate(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out")
-    parser.add_argument("run")
-    parser.add_argument("--weight", type=float, default=1.0)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--split", default="test", help="whose windows to evaluate on")
-    parser.add_argument("--windows", type=int, default=40, help="at most so many of them")
-    a = parser.parse_args()
+    a = read_options(__doc__, weight=1.0, steps=400)
     crit = STCCLLoss.from_run(a.run, weight=a.weight)
     model = train(a.out, crit, a.steps, a.seed)
     print(a.weight, a.seed, evaluate(model, crit, a.out, a.split, a.windows))

@@ -110,16 +110,21 @@ def opening(frames: Tensor, fps: float) -> np.ndarray:
     return np.linalg.norm(points[:, 62] - points[:, 66], axis=-1) / eyes
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def read_options(description: str | None, weight: float, steps: int) -> argparse.Namespace:
+    """Read the options of the command line, of which these are defaults."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("out")
     parser.add_argument("run")
-    parser.add_argument("--weight", type=float, default=0.3)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--weight", type=float, default=weight)
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", default="test", help="whose windows to evaluate on")
     parser.add_argument("--windows", type=int, default=40, help="at most so many of them")
-    a = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    a = read_options(__doc__, weight=0.3, steps=300)
     crit = STCCLLoss.from_run(a.run, weight=a.weight)
     model = train(a.out, crit, a.steps, a.seed)
     print(a.weight, a.seed, evaluate(model, crit, a.out, a.split, a.windows))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from stccl_data.files.atomic import write_bytes
 from stccl_data.files.npz import npz_bytes
 from stccl_data.media.jpeg import JpegSeries
 from stccl_data.pipeline.artefacts import DamagedArtefactError, header_of, open_artefact
+from stccl_data.pipeline.state import Store
 
 _TRACK_ARRAYS = tuple(f.name for f in fields(Track) if f.name not in CROPS)
 
@@ -212,3 +213,9 @@ class ClipArtefact:
         with open_artefact(self.path) as stored:
             times: NDArray[np.float64] = stored["frame_times"]
             return times
+
+
+def stored_clips(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the key and the clip, as its header has it, of each extracted clip in `work/`."""
+    for key in store.existing("clips"):
+        yield key, json.loads(ClipArtefact(store.path("clips", key)).header())["clip"]

@@ -12,7 +12,7 @@ from stccl_data.dataset.reader import open_dataset
 from stccl_data.dataset.tables import read_clips, read_table
 from stccl_data.errors import StcclError
 from stccl_data.pairs.verdicts import VERDICTS, read_verdicts, write_verdicts
-from stccl_data.pipeline.clip_artefact import ClipArtefact
+from stccl_data.pipeline.clip_artefact import stored_clips
 from stccl_data.pipeline.config import config_from_json
 from stccl_data.pipeline.pair_artefacts import load_content
 from stccl_data.pipeline.prepare import Summary, prepare
@@ -115,8 +115,7 @@ def find_speaker(out: Path, speaker: str) -> Iterator[Trace]:
 
 
 def _find_in_work(store: Store, speaker: str, others: set[str]) -> Iterator[Trace]:
-    for key in store.existing("clips"):
-        clip = json.loads(ClipArtefact(store.artefact("clips", key)).header())["clip"]
+    for _, clip in stored_clips(store):
         if clip["speaker"] == speaker:
             yield Trace("work/clips", f"{clip['clip_id']}")
     for key in store.existing("content"):

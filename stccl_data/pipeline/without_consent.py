@@ -1,4 +1,4 @@
-"""Delete what earlier runs made of speakers whose consent is no longer valid."""
+"""Delete what earlier runs made of speakers without a valid consent."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from stccl_data.corpora.consent import LEDGER
 from stccl_data.dataset.layout import CLIPS, REPORT
 from stccl_data.dataset.tables import read_clips
 from stccl_data.pairs.verdicts import VERDICTS
-from stccl_data.pipeline.clip_artefact import ClipArtefact
+from stccl_data.pipeline.clip_artefact import stored_clips
 from stccl_data.pipeline.state import Store, forget_clips
 from stccl_data.words import counted
 
@@ -25,9 +25,8 @@ class FormerClips:
     def remove_artefacts(self, store: Store) -> None:
         """Delete the clips: crops, landmarks and sound."""
         names = set(self.speakers.values())
-        for key in store.existing("clips") if names else ():
-            header = json.loads(ClipArtefact(store.path("clips", key)).header())
-            if header["clip"]["speaker"] in names:
+        for key, clip in stored_clips(store) if names else ():
+            if clip["speaker"] in names:
                 store.remove("clips", key)
 
     def forget(self, store: Store) -> None:

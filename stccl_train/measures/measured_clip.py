@@ -39,7 +39,7 @@ class MeasuredClip:
     #: (N,) float32, mean of the absolute second difference in time of the grey face crop; NaN in
     #: the first and last frame, and beside a frame without a face.
     flicker: NDArray[np.float32]
-    #: What networks computed from this clip, by their name: filled by instruments.
+    #: What was computed from this clip when it was asked for, by networks and others, by name.
     features: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -82,7 +82,13 @@ class MeasuredClip:
 
     def flicker_between(self, stride: int) -> NDArray[np.float32]:
         """Return `flicker` as if there were only every ``stride``-th frame, (N,)."""
-        return self.flicker if stride == 1 else _look_at_crops(self.track, stride)[1]
+        if stride == 1:
+            return self.flicker
+        name = f"flicker, stride {stride}"
+        if name not in self.features:
+            self.features[name] = _look_at_crops(self.track, stride)[1]
+        flicker: NDArray[np.float32] = self.features[name]
+        return flicker
 
     @property
     def face_size(self) -> float:

@@ -70,7 +70,7 @@ class TokenPair(NamedTuple):
 class TokenLosses(NamedTuple):
     """The loss of each token, beside its partner and other candidates."""
 
-    #: (B, A, S), `info_nce`, `one_to_one` or `distance`; chance is ln(candidates).
+    #: (B, A, S), `info_nce` or `one_to_one`; chance is ln(candidates).
     loss: Tensor
     #: (B, A, S), the adaptive weight, of mean 1 in each window.
     weight: Tensor
